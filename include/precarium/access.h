@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_ACCESS_H
+#define PRECARIUM_ACCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <precarium/space.h>
+#include <precarium/status.h>
+
+#ifndef __FRAMAC__
+#if defined(__x86_64__)
+#include <precarium/access_x86_64.h>
+#else
+#error "precarium: no accessors for this processor yet"
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Reading and writing lent memory outside a transaction.  Nothing to enter or
+ * leave: if the memory is gone the call says PREC_GONE.  All take a span and
+ * an offset in it, check both, and may be called from any thread and from
+ * signal handlers.  What was read is a copy in the driver's own memory: check
+ * that, not the lent bytes, which may change at any instant.
+ *
+ * PREC_RANGE and PREC_RIGHTS: nothing was touched.
+ *
+ * Loads and stores are one instruction of the stated width, never repeated by
+ * the compiler, little-endian as in the memory.  A load acquires, a store
+ * releases.  The address must be a multiple of the width, or PREC_INVALID: an
+ * access across a cache line is slow or traps.
+ */
+#ifndef __FRAMAC__
+#define PREC_ACCESS_CHECK(span, offset, width, right)                        \
+	do {                                                                 \
+		if ((span).size < (width) || (offset) > (span).size - (width)) \
+			return PREC_RANGE;                                   \
+		if (!((span).rights & (right)))                              \
+			return PREC_RIGHTS;                                  \
+		if (((span).host + (offset)) % (width) != 0)                 \
+			return PREC_INVALID;                                 \
+	} while (0)
+
+#define PREC_DEFINE_ACCESS(bits)                                             \
+	PREC_MUST_CHECK static inline enum prec_status prec_load##bits(      \
+		struct prec_span span, uint64_t offset, uint##bits##_t *out) \
+	{                                                                    \
+		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_READ);       \
+		return prec_raw_load##bits(span.host + offset, out);         \
+	}                                                                    \
+	PREC_MUST_CHECK static inline enum prec_status prec_store##bits(     \
+		struct prec_span span, uint64_t offset, uint##bits##_t value) \
+	{                                                                    \
+		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_WRITE);      \
+		return prec_raw_store##bits(span.host + offset, value);      \
+	}
+
+PREC_DEFINE_ACCESS(8)
+PREC_DEFINE_ACCESS(16)
+PREC_DEFINE_ACCESS(32)
+PREC_DEFINE_ACCESS(64)
+
+/*
+ * Compare-and-swap: if the value there is *expected, store `desired`; in any
+ * case *expected becomes what was found, so it succeeded if that is unchanged.
+ * Sequentially consistent.  Needs both rights.
+ */
+#define PREC_DEFINE_CAS(bits)                                                \
+	PREC_MUST_CHECK static inline enum prec_status                       \
+		prec_compare_exchange##bits(struct prec_span span,           \
+					    uint64_t offset,                 \
+					    uint##bits##_t *expected,        \
+					    uint##bits##_t desired)          \
+	{                                                                    \
+		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_READ);       \
+		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_WRITE);      \
+		return prec_raw_cas##bits(span.host + offset, expected,      \
+					  desired);                          \
+	}
+
+PREC_DEFINE_CAS(32)
+PREC_DEFINE_CAS(64)
+#endif
+
+/*
+ * Copies, at the speed of memcpy.  `done` is exact to the byte: bytes before
+ * it were copied, no byte after it was delivered or changed.  Bytes are read
+ * and written in no promised order and may be read twice; they mean nothing
+ * until the call returns.  PREC_GONE: as far as `done`, then lost.
+ */
+PREC_EXPORT PREC_MUST_CHECK struct prec_result
+prec_copy_in(void *to, struct prec_span span, uint64_t offset, uint64_t size);
+PREC_EXPORT PREC_MUST_CHECK struct prec_result
+prec_copy_out(struct prec_span span, uint64_t offset, const void *from,
+	      uint64_t size);
+PREC_EXPORT PREC_MUST_CHECK struct prec_result
+prec_fill(struct prec_span span, uint64_t offset, uint8_t value, uint64_t size);
+
+/* From one client's memory into another's (or the same; they must not
+ * overlap). */
+PREC_EXPORT PREC_MUST_CHECK struct prec_result
+prec_copy_across(struct prec_span to, uint64_t to_offset,
+		 struct prec_span from, uint64_t from_offset, uint64_t size);
+
+/* Gather from `count` whole spans in order; scatter to them.  `size` is the
+ * room, or the amount, on the driver's side: the copy ends with the shorter of
+ * the two.  `done` counts over all spans. */
+PREC_EXPORT PREC_MUST_CHECK struct prec_result
+prec_gather(void *to, uint64_t size, const struct prec_span *spans,
+	    uint32_t count);
+PREC_EXPORT PREC_MUST_CHECK struct prec_result
+prec_scatter(const struct prec_span *spans, uint32_t count, const void *from,
+	     uint64_t size);
+
+/*
+ * What a system call that was handed client memory said, in the same words.
+ * `returned` and `error`: its result and errno; io_uring's: (res < 0 ? -1 :
+ * res) and -res.  EFAULT becomes PREC_GONE.  A short count stays PREC_OK with
+ * `done` less than asked: the caller knows what short means for that call.
+ * With EFAULT `done` is 0, but a direct write may have moved bytes before it:
+ * treat the target as undefined.
+ */
+PREC_EXPORT struct prec_result prec_result_of_call(int64_t returned,
+						   int32_t error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_CLAIM_H
+#define PRECARIUM_CLAIM_H
+
+#include <stdint.h>
+
+#include <precarium/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Whose fault is it?  The rule by which the handler decides, as a function of
+ * facts and nothing else.  A fault is claimed only when all three say so:
+ * what the system reports, where it happened, and who did it.
+ */
+
+/* What the system reports. */
+enum prec_fault_kind {
+	PREC_FAULT_OTHER = 0, /* never ours: sent by a process, misaligned,
+			         forbidden by protection, a key or a tag */
+	PREC_FAULT_GONE,      /* the file no longer has the page (BUS_ADRERR,
+			         BUS_OBJERR) */
+	PREC_FAULT_POISONED,  /* the page's memory failed (BUS_MCEERR_AR) */
+	PREC_FAULT_UNMAPPED,  /* nothing is mapped there (SEGV_MAPERR) */
+};
+
+/* Where: what the table of regions says of the address. */
+enum prec_fault_place {
+	PREC_PLACE_FOREIGN = 0, /* in no region */
+	PREC_PLACE_REGION,      /* in a region that is lent */
+	PREC_PLACE_WITHDRAWN,   /* in a region that we unmapped on purpose */
+};
+
+/* Who: the instruction and the thread. */
+enum prec_fault_actor {
+	PREC_ACTOR_NOBODY = 0,  /* code that asked for nothing */
+	PREC_ACTOR_ACCESSOR,    /* an instruction of the library's accessors */
+	PREC_ACTOR_ABANDON,     /* inside a transaction on it: abandon */
+	PREC_ACTOR_SUBSTITUTE,  /* inside a transaction on it: substitute */
+	PREC_ACTOR_ON_TOP,      /* a signal handler that interrupted one */
+};
+
+enum prec_verdict {
+	PREC_VERDICT_PASS = 0,   /* not ours: pass it on, unchanged */
+	PREC_VERDICT_FIX,        /* the accessor reports it */
+	PREC_VERDICT_ABANDON,    /* leave the transaction */
+	PREC_VERDICT_SUBSTITUTE, /* put an empty page, else abandon */
+	PREC_VERDICT_COVER,      /* put an empty page, else pass it on: there
+			            is a signal frame that must not be jumped */
+};
+
+/*
+ * The table, total over its inputs:
+ *
+ *   kind              place      actor       verdict
+ *   gone, poisoned    region or  accessor    fix
+ *                     withdrawn  abandon     abandon
+ *                                substitute  substitute
+ *                                on top      cover
+ *   unmapped          withdrawn  as above    as above, but a page cannot be
+ *                                            put where nothing may be mapped:
+ *                                            substitute becomes abandon, and
+ *                                            cover becomes pass
+ *   everything else                          pass
+ */
+PREC_EXPORT enum prec_verdict prec_fault_decide(enum prec_fault_kind kind,
+						enum prec_fault_place place,
+						enum prec_fault_actor actor);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

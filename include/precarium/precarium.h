@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_PRECARIUM_H
+#define PRECARIUM_PRECARIUM_H
+
+/*
+ * Working on memory that somebody else lent and may take back at any instant.
+ * libprecarium(7) tells how the parts fit together.
+ */
+#include <precarium/access.h>
+#include <precarium/claim.h>
+#include <precarium/fault.h>
+#include <precarium/region.h>
+#include <precarium/space.h>
+#include <precarium/status.h>
+#include <precarium/transaction.h>
+
+#endif

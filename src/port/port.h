@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PREC_PORT_H
+#define PREC_PORT_H
+
+#include <stdint.h>
+
+/*
+ * What core asks of a platform.  A port implements this page and the calls of
+ * include/precarium/ that name system objects (regions, faults, transactions);
+ * core implements the rest over this page.
+ *
+ * Each call touches client memory at `host`, which the caller has checked to
+ * lie, for `size` bytes, in a mapped region with the right needed.  That memory
+ * may change or vanish at any instant.  The result is how many bytes, counted
+ * from the start, were certainly moved; less than `size` means that the memory
+ * is gone from there on, and that no byte beyond was changed.  The client may
+ * have written anything: nothing is promised about the values.
+ */
+
+/*@
+  requires room: \valid(to + (0 .. size - 1));
+  terminates \true;
+  exits \false;
+  assigns to[0 .. size - 1];
+  ensures part: \result <= size;
+*/
+uint64_t prec_port_copy_in(unsigned char *to, uint64_t host, uint64_t size);
+
+/*@
+  requires there: \valid_read(from + (0 .. size - 1));
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures part: \result <= size;
+*/
+uint64_t prec_port_copy_out(uint64_t host, const unsigned char *from,
+			    uint64_t size);
+
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures part: \result <= size;
+*/
+uint64_t prec_port_copy_across(uint64_t to_host, uint64_t from_host,
+			       uint64_t size);
+
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures part: \result <= size;
+*/
+uint64_t prec_port_fill(uint64_t host, uint8_t value, uint64_t size);
+
+#endif
