@@ -57,9 +57,8 @@ extern __thread struct prec_thread prec_self
 void prec_thread_prepare(struct prec_thread *self);
 /* Is the region open in any thread?  After its flag REGION_CLOSING is set. */
 bool prec_thread_holds(const struct prec_region *region);
-/* Orders a store of this thread before its later loads, against
- * prec_thread_holds; usually only for the compiler. */
-void prec_thread_publish(void);
+/* There is no membarrier: each thread fences for itself. */
+extern bool prec_thread_must_fence;
 void prec_thread_setup(void);
 
 void prec_index_insert(struct prec_region *region);
@@ -117,6 +116,11 @@ static inline void region_mark(struct prec_region *region, uint32_t flags)
 static inline void region_move_epoch(struct prec_region *region)
 {
 	__atomic_add_fetch(&region->epoch, 1, __ATOMIC_ACQ_REL);
+}
+
+static inline uint64_t region_epoch(const struct prec_region *region)
+{
+	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
 }
 
 #endif

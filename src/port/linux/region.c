@@ -187,7 +187,7 @@ enum prec_status prec_region_unmap(struct prec_region *region)
 
 uint64_t prec_region_epoch(const struct prec_region *region)
 {
-	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
+	return region_epoch(region);
 }
 
 bool prec_region_revoked(const struct prec_region *region)
