@@ -126,14 +126,30 @@ static void take_note(struct prec_transaction *t, uint64_t address,
 	}
 }
 
+/* A fault of plain code inside transaction `t`. */
+static bool answer(enum prec_verdict verdict, struct prec_transaction *t,
+		   struct prec_region *region, uint64_t address,
+		   enum prec_fault_kind kind, ucontext_t *context)
+{
+	take_note(t, address, context);
+	if (verdict != PREC_VERDICT_ABANDON &&
+	    substitute(region, address, kind, &t->note))
+		return true;
+	if (verdict == PREC_VERDICT_COVER || prec_on_top(context, t->frame[0]))
+		return false;
+	region_move_epoch(region);
+	abandon(t, context);
+	return true;
+}
+
 static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 {
 	enum prec_fault_kind kind = kind_of(sig, info->si_code);
 	uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
 	enum prec_fault_place place = PREC_PLACE_REGION;
-	enum prec_fault_actor actor = PREC_ACTOR_ACCESSOR;
 	struct prec_transaction *t = NULL;
 	struct prec_region *region;
+	enum prec_verdict verdict;
 	uintptr_t fixup;
 
 	if (kind == PREC_FAULT_OTHER)
@@ -144,36 +160,20 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	if (region_flags(region) & REGION_WITHDRAWN)
 		place = PREC_PLACE_WITHDRAWN;
 	fixup = prec_fixup_find((uintptr_t)context->uc_mcontext.gregs[REG_RIP]);
-	if (!fixup) {
+	if (!fixup)
 		t = transaction_on(region);
-		actor = actor_of(t, context);
-	}
-
-	switch (prec_fault_decide(kind, place, actor)) {
-	case PREC_VERDICT_PASS:
-		return false;
-	case PREC_VERDICT_FIX:
+	verdict = prec_fault_decide(kind, place,
+				    fixup ? PREC_ACTOR_ACCESSOR :
+					    actor_of(t, context));
+	if (verdict == PREC_VERDICT_FIX) {
 		region_move_epoch(region);
 		go_on_at(context, fixup);
 		count(&counts.fixed);
 		return true;
-	case PREC_VERDICT_SUBSTITUTE:
-		take_note(t, address, context);
-		if (substitute(region, address, kind, &t->note))
-			return true;
-		if (prec_on_top(context, t->frame[0]))
-			return false;
-		break;
-	case PREC_VERDICT_COVER:
-		take_note(t, address, context);
-		return substitute(region, address, kind, &t->note);
-	case PREC_VERDICT_ABANDON:
-		take_note(t, address, context);
-		break;
 	}
-	region_move_epoch(region);
-	abandon(t, context);
-	return true;
+	if (verdict == PREC_VERDICT_PASS || !t)
+		return false;
+	return answer(verdict, t, region, address, kind, context);
 }
 
 bool prec_fault_handle(int sig, void *info, void *context)
