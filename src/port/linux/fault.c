@@ -20,9 +20,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
  * this often in a row, is not being dealt with. */
 #define RETRY_MAX 100000u
 
-#define EFLAGS_DF 0x400    /* may be set at the fault; the ABI wants it clear */
-#define EFLAGS_AC 0x40000  /* likewise: C code may access misaligned */
-#define ERROR_WRITE 2      /* of the page fault's error code */
+#define EFLAGS_DF   0x400 /* may be set at the fault; the ABI wants it clear */
+#define EFLAGS_AC   0x40000 /* likewise: C code may access misaligned */
+#define ERROR_WRITE 2	    /* of the page fault's error code */
 
 static void count(uint64_t *counter)
 {
@@ -43,8 +43,7 @@ static enum prec_fault_kind kind_of(int sig, int code)
 }
 
 /* The innermost open transaction of this thread that names the region. */
-static struct prec_transaction *
-transaction_on(const struct prec_region *region)
+static struct prec_transaction *transaction_on(const struct prec_region *region)
 {
 	struct prec_transaction *t;
 	uint32_t i;
@@ -102,8 +101,8 @@ static bool may_retry(uint64_t address)
 static bool substitute(struct prec_region *region, uint64_t address,
 		       enum prec_fault_kind kind, struct prec_note *note)
 {
-	switch (prec_substitute(region, address - region->span.host, kind,
-				note)) {
+	switch (
+	    prec_substitute(region, address - region->span.host, kind, note)) {
 	case COVER_DONE:
 		count(&counts.substituted);
 		return true;
@@ -121,8 +120,8 @@ static void take_note(struct prec_transaction *t, uint64_t address,
 {
 	if (t->note.faults++ == 0) {
 		t->note.address = address;
-		t->note.write = context->uc_mcontext.gregs[REG_ERR] &
-				ERROR_WRITE;
+		t->note.write =
+		    context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;
 	}
 }
 
@@ -162,9 +161,8 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	fixup = prec_fixup_find((uintptr_t)context->uc_mcontext.gregs[REG_RIP]);
 	if (!fixup)
 		t = transaction_on(region);
-	verdict = prec_fault_decide(kind, place,
-				    fixup ? PREC_ACTOR_ACCESSOR :
-					    actor_of(t, context));
+	verdict = prec_fault_decide(
+	    kind, place, fixup ? PREC_ACTOR_ACCESSOR : actor_of(t, context));
 	if (verdict == PREC_VERDICT_FIX) {
 		region_move_epoch(region);
 		go_on_at(context, fixup);
@@ -199,8 +197,8 @@ void prec_fault_read_counts(struct prec_fault_counts *out)
 {
 	out->fixed = __atomic_load_n(&counts.fixed, __ATOMIC_RELAXED);
 	out->abandoned = __atomic_load_n(&counts.abandoned, __ATOMIC_RELAXED);
-	out->substituted = __atomic_load_n(&counts.substituted,
-					   __ATOMIC_RELAXED);
+	out->substituted =
+	    __atomic_load_n(&counts.substituted, __ATOMIC_RELAXED);
 	out->passed = __atomic_load_n(&counts.passed, __ATOMIC_RELAXED);
 	out->retried = __atomic_load_n(&counts.retried, __ATOMIC_RELAXED);
 }
@@ -228,7 +226,8 @@ static int install(int sig)
 		return 0;
 	prec_pass_remember(sig, &before);
 	ours.sa_sigaction = prec_fault_handler;
-	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before.sa_flags & SA_RESTART);
+	ours.sa_flags =
+	    SA_SIGINFO | SA_ONSTACK | (before.sa_flags & SA_RESTART);
 	sigemptyset(&ours.sa_mask);
 	return sigaction(sig, &ours, NULL);
 }
@@ -256,7 +255,6 @@ enum prec_status prec_fault_install(void)
 		else
 			prec_fault_is_installed = true;
 	}
-	prec_on_top_setup();
 	pthread_mutex_unlock(&lock);
 	return status;
 }

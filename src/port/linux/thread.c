@@ -31,25 +31,40 @@ static void forget(void *argument)
 	self->prepared = false;
 }
 
+static void before_fork(void)
+{
+	prec_region_lock();
+	prec_fixup_lock();
+	pthread_mutex_lock(&lock);
+}
+
 static void after_fork(void)
 {
+	pthread_mutex_unlock(&lock);
+	prec_fixup_unlock();
+	prec_region_unlock();
+}
+
+/* Only the forking thread lives on. */
+static void in_child(void)
+{
 	prec_index_forked();
-	pthread_mutex_init(&lock, NULL);
 	threads = NULL;
-	if (!prec_self.prepared)
-		return;
-	threads = &prec_self;
-	prec_self.next = NULL;
-	prec_self.link = &threads;
+	if (prec_self.prepared) {
+		threads = &prec_self;
+		prec_self.next = NULL;
+		prec_self.link = &threads;
+	}
+	after_fork();
 }
 
 void prec_thread_setup(void)
 {
 	pthread_key_create(&at_exit, forget);
-	pthread_atfork(NULL, NULL, after_fork);
+	pthread_atfork(before_fork, after_fork, in_child);
 	prec_thread_must_fence =
-		syscall(SYS_membarrier,
-			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		    0, 0) != 0;
 }
 
 static void find_stack(struct prec_thread *self)
