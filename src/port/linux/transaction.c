@@ -87,3 +87,8 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 	__atomic_store_n(&self->open_count, were_open, __ATOMIC_RELEASE);
 	return status;
 }
+
+struct prec_transaction *prec_transaction_current(void)
+{
+	return prec_self.top;
+}
