@@ -5,6 +5,7 @@
 #   make run      the demonstration: good and hostile clients on one driver
 #   make test     everything, ending with one line that counts
 #   make prove    the proofs alone, as a table
+#   make bench    what it costs, against what it replaces
 #   make install  into the system (DESTDIR is honoured)
 
 all: build/build.ninja
@@ -27,7 +28,10 @@ prove:
 	sh .ci/packages prove
 	proofs/run
 
+bench: all
+	build/bench/bench-library
+
 install: all
 	meson install -C build
 
-.PHONY: all run test prove install
+.PHONY: all run test prove bench install

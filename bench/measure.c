@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TURNS   101
+#define TURNS	101
 #define TURN_NS 400000.0
 
 static double now(void)

@@ -15,8 +15,8 @@ struct measure_side {
 };
 
 struct measure_result {
-	double ours_ns, peer_ns;     /* median per operation */
-	double ratio, low, high;     /* ours / peer: median and quartiles */
+	double ours_ns, peer_ns; /* median per operation */
+	double ratio, low, high; /* ours / peer: median and quartiles */
 };
 
 struct measure_result measure(struct measure_side ours,

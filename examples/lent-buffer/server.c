@@ -33,7 +33,8 @@ static void send_fd(int socket, int fd)
 	char room[CMSG_SPACE(sizeof(int))] = { 0 };
 	uint64_t size = SIZE;
 	struct iovec iov = { &size, sizeof(size) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
 				  .msg_control = room,
 				  .msg_controllen = sizeof(room) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
@@ -50,7 +51,8 @@ static int receive_fd(int socket, uint64_t *size)
 {
 	char room[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { size, sizeof(*size) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
 				  .msg_control = room,
 				  .msg_controllen = sizeof(room) };
 	struct cmsghdr *c;
@@ -90,9 +92,9 @@ static struct answer checksum(const struct prec_region *region)
 
 	while (answer.bytes < region->span.size && answer.status == PREC_OK) {
 		uint64_t left = region->span.size - answer.bytes, i;
-		struct prec_result r = prec_copy_in(
-			piece, region->span, answer.bytes,
-			left < sizeof(piece) ? left : sizeof(piece));
+		struct prec_result r =
+		    prec_copy_in(piece, region->span, answer.bytes,
+				 left < sizeof(piece) ? left : sizeof(piece));
 
 		for (i = 0; i < r.done; i++)
 			answer.sum = answer.sum * 31 + piece[i];
