@@ -35,16 +35,16 @@ struct virtq_desc {
 
 /* 2.7.6 The Virtqueue Available Ring: flags, idx, ring[size], used_event */
 #define VIRTQ_AVAIL_F_NO_INTERRUPT 1u
-#define VIRTQ_AVAIL_FLAGS          0u
-#define VIRTQ_AVAIL_IDX            2u
-#define VIRTQ_AVAIL_RING           4u
-#define VIRTQ_AVAIL_ENTRY          2u
+#define VIRTQ_AVAIL_FLAGS	   0u
+#define VIRTQ_AVAIL_IDX		   2u
+#define VIRTQ_AVAIL_RING	   4u
+#define VIRTQ_AVAIL_ENTRY	   2u
 
 /* 2.7.8 The Virtqueue Used Ring: flags, idx, ring[size], avail_event */
 #define VIRTQ_USED_F_NO_NOTIFY 1u
 #define VIRTQ_USED_FLAGS       0u
-#define VIRTQ_USED_IDX         2u
-#define VIRTQ_USED_RING        4u
+#define VIRTQ_USED_IDX	       2u
+#define VIRTQ_USED_RING	       4u
 #define VIRTQ_USED_ENTRY       8u
 
 struct virtq_used_elem {
