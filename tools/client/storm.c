@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -208,6 +210,32 @@ const struct hostile_act hostile_acts[] = {
 
 const uint32_t hostile_act_count =
     sizeof(hostile_acts) / sizeof(hostile_acts[0]);
+
+int hostile_round(const struct client_options *options,
+		  const struct hostile_act *act, uint64_t random, bool die,
+		  char *error)
+{
+	struct client client;
+
+	if (client_open(&client, options)) {
+		strcpy(error, client.error);
+		return -1;
+	}
+	if (!client_start(&client)) {
+		struct pollfd poller = {
+			.fd = client.socket,
+			.events = POLLRDHUP,
+		};
+
+		act->run(&client, random);
+		/* Until the driver is fed up with us, or a few milliseconds. */
+		poll(&poller, 1, (int)(random >> 40) % 4);
+	}
+	if (die)
+		raise(SIGKILL);
+	client_close(&client);
+	return 0;
+}
 
 static int send_memory(struct client *client, enum hostile_message kind)
 {
