@@ -55,7 +55,7 @@ static void be_hostile(uint32_t number)
 		options.timeout_ms = 2000;
 		if (hostile_round(&options, &hostile_acts[act],
 				  hostile_random(&random), false,
-				  board->error[number]))
+				  board->error[number]) < 0)
 			board->refused[number]++;
 		else
 			board->rounds[number]++;

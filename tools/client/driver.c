@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -138,17 +139,17 @@ static void our_arguments(const struct driver *driver,
 
 		add(arguments, "--export");
 		if (export->file)
-			add(arguments, "socket=%s,file=%s,queues=%u%s",
+			add(arguments, "socket=%s,file=%s%s",
 			    export->socket_path, export->file,
-			    export->queue_count,
 			    export->read_only ? ",read-only" : "");
 		else
-			add(arguments, "socket=%s,null=%llu,queues=%u%s",
+			add(arguments, "socket=%s,null=%llu%s",
 			    export->socket_path,
 			    (unsigned long long)export->size,
-			    export->queue_count,
 			    export->read_only ? ",read-only" : "");
 	}
+	add(arguments, "--workers");
+	add(arguments, "2");
 	add(arguments, "--stats-json");
 	add(arguments, "%s", driver->stats_path);
 }
@@ -288,23 +289,21 @@ void driver_kill(struct driver *driver)
 	driver->pid = 0;
 }
 
-static void remove_files(const char *directory)
+static int remove_one(const char *path, const struct stat *about, int type,
+		      struct FTW *place)
 {
-	DIR *list = opendir(directory);
-	struct dirent *entry;
-
-	while (list && (entry = readdir(list)))
-		unlinkat(dirfd(list), entry->d_name, 0);
-	if (list)
-		closedir(list);
-	rmdir(directory);
+	(void)about;
+	(void)type;
+	(void)place;
+	remove(path);
+	return 0;
 }
 
 void driver_free(struct driver *driver)
 {
 	driver_kill(driver);
 	if (driver->directory[0])
-		remove_files(driver->directory);
+		nftw(driver->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	driver->directory[0] = '\0';
 }
 

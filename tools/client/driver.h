@@ -19,7 +19,7 @@ struct driver_export {
 	char socket_path[100];
 	const char *file; /* NULL: a null store of `size` bytes */
 	uint64_t size;
-	uint32_t queue_count; /* 0: 1 */
+	uint32_t queue_count; /* as many are asked of the peer */
 	bool read_only;
 };
 

@@ -215,26 +215,28 @@ int hostile_round(const struct client_options *options,
 		  const struct hostile_act *act, uint64_t random, bool die,
 		  char *error)
 {
+	struct pollfd poller = { .events = POLLRDHUP };
 	struct client client;
 
 	if (client_open(&client, options)) {
 		strcpy(error, client.error);
 		return -1;
 	}
-	if (!client_start(&client)) {
-		struct pollfd poller = {
-			.fd = client.socket,
-			.events = POLLRDHUP,
-		};
-
-		act->run(&client, random);
-		/* Until the driver is fed up with us, or a few milliseconds. */
-		poll(&poller, 1, (int)(random >> 40) % 4);
+	if (client_start(&client)) {
+		strcpy(error, client.error);
+		client_close(&client);
+		return 0;
 	}
+	/* What it says of its own failures is of no interest: the driver may
+	 * hang up at any point of it. */
+	act->run(&client, random);
+	/* Until the driver is fed up with us, or a few milliseconds. */
+	poller.fd = client.socket;
+	poll(&poller, 1, (int)(random >> 40) % 4);
 	if (die)
 		raise(SIGKILL);
 	client_close(&client);
-	return 0;
+	return 1;
 }
 
 static int send_memory(struct client *client, enum hostile_message kind)
