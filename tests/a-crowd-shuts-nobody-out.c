@@ -23,8 +23,8 @@ static void check_good(const char *when)
 
 	memset(client_data(&good, 0, 0), 0, SIZE);
 	status = client_io(&good, 0, VIRTIO_BLK_T_IN, 0, SIZE);
-	CHECK(status == 0 &&
-		  client_verify(client_data(&good, 0, 0), SIZE, 1, 0) == SIZE,
+	CHECK(status == 0 && client_verify(client_data(&good, 0, 0), SIZE, 1,
+					   0) == SIZE,
 	      "%s: the good client: status %d %s", when, status, good.error);
 }
 

@@ -49,13 +49,13 @@ extern "C" {
 	PREC_MUST_CHECK static inline enum prec_status prec_load##bits(      \
 		struct prec_span span, uint64_t offset, uint##bits##_t *out) \
 	{                                                                    \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_READ);       \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_READ);       \
 		return prec_raw_load##bits(span.host + offset, out);         \
 	}                                                                    \
 	PREC_MUST_CHECK static inline enum prec_status prec_store##bits(     \
 		struct prec_span span, uint64_t offset, uint##bits##_t value) \
 	{                                                                    \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_WRITE);      \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_WRITE);      \
 		return prec_raw_store##bits(span.host + offset, value);      \
 	}
 
@@ -76,8 +76,8 @@ PREC_DEFINE_ACCESS(64)
 					    uint##bits##_t *expected,        \
 					    uint##bits##_t desired)          \
 	{                                                                    \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_READ);       \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_WRITE);      \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_READ);       \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_WRITE);      \
 		return prec_raw_cas##bits(span.host + offset, expected,      \
 					  desired);                          \
 	}
