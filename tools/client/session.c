@@ -71,7 +71,7 @@ static int join(struct client *client)
 	const char *path = client->options.socket_path;
 	struct timeval limit = {
 		.tv_sec = client->options.timeout_ms / 1000,
-		.tv_usec = client->options.timeout_ms % 1000 * 1000l,
+		.tv_usec = client->options.timeout_ms % 1000 * 1000L,
 	};
 
 	if (strlen(path) >= sizeof(name.sun_path))
