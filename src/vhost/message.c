@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
+
+#include "vhost/discard.h"
 
 /* What each request may look like.  A request that is not here is not ours to
  * understand: its size is bounded, its contents are skipped. */
@@ -115,7 +116,7 @@ static bool collect_fds(struct vhost_message *message, struct msghdr *msg)
 				message->fds[message->fd_count++] = fd;
 				continue;
 			}
-			close(fd);
+			vhost_discard(fd);
 			all = false;
 		}
 	}
@@ -212,7 +213,7 @@ void vhost_message_reset(struct vhost_message *message)
 {
 	for (uint32_t i = 0; i < message->fd_count; i++) {
 		if (message->fds[i] >= 0)
-			close(message->fds[i]);
+			vhost_discard(message->fds[i]);
 	}
 	memset(message, 0, sizeof(*message));
 }
