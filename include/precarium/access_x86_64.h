@@ -46,7 +46,7 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
 	{                                                                     \
 		uint##bits##_t value;                                         \
                                                                               \
-		__asm__ goto(PREC_FIXUP("mov" suffix " (%1), %0", gone)       \
+		__asm__ volatile goto(PREC_FIXUP("mov" suffix " (%1), %0", gone)       \
 			     : "=" constraint(value)                          \
 			     : "r"(host)                                      \
 			     : "memory"                                       \
@@ -59,7 +59,7 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
 	PREC_MUST_CHECK static inline enum prec_status prec_raw_store##bits(  \
 		uint64_t host, uint##bits##_t value)                          \
 	{                                                                     \
-		__asm__ goto(PREC_FIXUP("mov" suffix " %1, (%0)", gone)       \
+		__asm__ volatile goto(PREC_FIXUP("mov" suffix " %1, (%0)", gone)       \
 			     :                                                \
 			     : "r"(host), constraint(value)                   \
 			     : "memory"                                       \
@@ -81,7 +81,7 @@ PREC_DEFINE_RAW(64, "q", "r")
 	{                                                                     \
 		uint##bits##_t found = *expected;                             \
                                                                               \
-		__asm__ goto(PREC_FIXUP("lock cmpxchg" suffix " %2, (%1)",    \
+		__asm__ volatile goto(PREC_FIXUP("lock cmpxchg" suffix " %2, (%1)",    \
 					gone)                                 \
 			     : "+a"(found)                                    \
 			     : "r"(host), "r"(desired)                        \
