@@ -7,19 +7,19 @@
 #include <string.h>
 
 static const char help[] =
-	"Usage: precarium COMMAND [OPTION]...\n"
-	"Work on memory that untrusted clients lend and may take back at any\n"
-	"instant.\n"
-	"\n"
-	"Commands:\n"
-	"  serve        serve block devices by vhost-user\n"
-	"  check-host   tell whether this machine has what is needed\n"
-	"\n"
-	"  precarium COMMAND --help   tells about a command\n"
-	"  precarium --version        tells the version\n"
-	"\n"
-	"Options without a command are those of serve, as programs expect that\n"
-	"start vhost-user back-ends.\n";
+    "Usage: precarium COMMAND [OPTION]...\n"
+    "Work on memory that untrusted clients lend and may take back at any\n"
+    "instant.\n"
+    "\n"
+    "Commands:\n"
+    "  serve        serve block devices by vhost-user\n"
+    "  check-host   tell whether this machine has what is needed\n"
+    "\n"
+    "  precarium COMMAND --help   tells about a command\n"
+    "  precarium --version        tells the version\n"
+    "\n"
+    "Options without a command are those of serve, as programs expect that\n"
+    "start vhost-user back-ends.\n";
 
 static const struct command {
 	const char *name;
@@ -68,7 +68,8 @@ int main(int argc, char **argv)
 		return command_serve(argc, argv);
 	if (name[0])
 		complain("%s: no such command; expected serve or check-host, "
-			 "see precarium --help", name);
+			 "see precarium --help",
+			 name);
 	else
 		complain("a command is missing; expected serve or check-host, "
 			 "see precarium --help");

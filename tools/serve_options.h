@@ -11,8 +11,8 @@
 struct serve_export {
 	const char *name;
 	const char *socket_path; /* NULL: fd */
-	int fd;                  /* -1: socket_path */
-	const char *file;        /* NULL: null_size */
+	int fd;			 /* -1: socket_path */
+	const char *file;	 /* NULL: null_size */
 	uint64_t null_size;
 	bool read_only;
 	bool direct;

@@ -51,9 +51,10 @@ static bool check_kind(const char *path, const struct stat *st,
 		return true;
 	return fail(error,
 		    "%s: is %s; expected a raw image file or a block device",
-		    path, S_ISDIR(st->st_mode) ? "a directory" :
-			  S_ISFIFO(st->st_mode) ? "a pipe" :
-						  "a special file");
+		    path,
+		    S_ISDIR(st->st_mode)    ? "a directory"
+		    : S_ISFIFO(st->st_mode) ? "a pipe"
+					    : "a special file");
 }
 
 static bool learn_size(struct file_store *file, const char *path,
@@ -71,11 +72,15 @@ static bool learn_size(struct file_store *file, const char *path,
 		file->align = (uint32_t)sector;
 	}
 	if (size == 0)
-		return fail(error, "%s: is empty; expected at least one sector "
-			    "of %u bytes", path, STORE_SECTOR);
+		return fail(error,
+			    "%s: is empty; expected at least one sector "
+			    "of %u bytes",
+			    path, STORE_SECTOR);
 	if (size % STORE_SECTOR != 0)
-		return fail(error, "%s: has %" PRIu64 " bytes; expected a "
-			    "multiple of %u", path, size, STORE_SECTOR);
+		return fail(error,
+			    "%s: has %" PRIu64 " bytes; expected a "
+			    "multiple of %u",
+			    path, size, STORE_SECTOR);
 	file->store.capacity = size;
 	file->store.block_size = (uint32_t)sector;
 	return true;
@@ -89,9 +94,10 @@ static bool lock_image(int fd, const char *path, bool read_only,
 		return true;
 	if (errno != EWOULDBLOCK)
 		return true; /* a file system without locks */
-	return fail(error, "%s: is in use by another export or program; "
-		    "expected to be its only %s", path,
-		    read_only ? "user besides readers" : "user");
+	return fail(error,
+		    "%s: is in use by another export or program; "
+		    "expected to be its only %s",
+		    path, read_only ? "user besides readers" : "user");
 }
 
 static bool open_direct(struct file_store *file, const char *path, int flags,
@@ -101,8 +107,10 @@ static bool open_direct(struct file_store *file, const char *path, int flags,
 
 	file->direct_fd = open_image(path, flags | O_DIRECT);
 	if (file->direct_fd < 0)
-		return fail(error, "%s: cannot be opened with O_DIRECT: %s; "
-			    "leave out 'direct'", path, strerror(errno));
+		return fail(error,
+			    "%s: cannot be opened with O_DIRECT: %s; "
+			    "leave out 'direct'",
+			    path, strerror(errno));
 	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
 	    other.st_ino != st->st_ino)
 		return fail(error, "%s: was replaced while it was opened",
@@ -120,13 +128,17 @@ static bool file_open(struct file_store *file, const char *path,
 
 	file->fd = open_image(path, flags);
 	if (file->fd < 0 && errno == EISDIR)
-		return fail(error, "%s: is a directory; expected a raw image "
-			    "file or a block device", path);
+		return fail(error,
+			    "%s: is a directory; expected a raw image "
+			    "file or a block device",
+			    path);
 	if (file->fd < 0 || fstat(file->fd, &st) < 0)
-		return fail(error, "%s: %s; expected an image that can be "
-			    "opened for %s", path, strerror(errno),
-			    options->read_only ? "reading" :
-						 "reading and writing");
+		return fail(error,
+			    "%s: %s; expected an image that can be "
+			    "opened for %s",
+			    path, strerror(errno),
+			    options->read_only ? "reading"
+					       : "reading and writing");
 	if (!check_kind(path, &st, error) ||
 	    !learn_size(file, path, &st, error) ||
 	    !lock_image(file->fd, path, options->read_only, error))

@@ -7,8 +7,8 @@
 /* Shared by the opener and the lanes of a file store. */
 struct file_store {
 	struct store store;
-	int fd;        /* through the page cache: any alignment */
-	int direct_fd; /* past it, or -1 */
+	int fd;		/* through the page cache: any alignment */
+	int direct_fd;	/* past it, or -1 */
 	uint32_t align; /* what direct_fd wants of address, offset, size */
 };
 

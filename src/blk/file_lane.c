@@ -33,11 +33,11 @@ enum {
 struct file_slot {
 	struct store_io *io;
 	struct file_slot *next_free;
-	uint64_t done;      /* the cursor: bytes of the transfer that moved */
+	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
 	uint64_t span_done; /* … of them, in span `span` */
 	uint32_t span;
 	uint32_t retries;
-	bool direct; /* the window went past the page cache */
+	bool direct;	/* the window went past the page cache */
 	bool no_direct; /* … which was refused once: no more for this one */
 	bool cancelled;
 	struct iovec vectors[SLOT_VECTORS];

@@ -8,15 +8,22 @@
 #include <precarium/access.h>
 
 /*
- * A store of nothing.  Reads are answered at once, by filling the client's
- * pages with zeroes; a page that is lost is told as such, so that the null
- * store meets revocation as a real one does.  Writes touch no byte of the
- * client: what is dropped need not be fetched.
+ * A store of nothing.  Reads are answered by filling the client's pages with
+ * zeroes; a page that is lost is told as such, so that the null store meets
+ * revocation as a real one does.  Writes touch no byte of the client: what is
+ * dropped need not be fetched.
+ *
+ * The filling is this thread's own work, so it is done in slices: a client
+ * that asks for gigabytes takes turns with the others.
  */
+#define SLICE	      (256ull << 10)
+#define SLICES_A_TURN 16u
+
 struct null_lane {
 	struct store_lane lane;
 	struct store_io *first;
 	struct store_io **last;
+	uint32_t slices; /* left in this turn */
 };
 
 static struct null_lane *null_lane(struct store_lane *lane)
@@ -44,55 +51,72 @@ static void null_lane_close(struct store_lane *lane)
 	free(lane);
 }
 
-static struct prec_result null_read(const struct store_io *io)
+/* The next slice.  True: the transfer has ended. */
+static bool fill_slice(struct store_io *io)
 {
-	struct prec_result result = { PREC_OK, 0, 0 };
+	uint64_t before = 0;
 
 	for (uint32_t i = 0; i < io->span_count; i++) {
-		struct prec_result one =
-			prec_fill(io->spans[i], 0, 0, io->spans[i].size);
+		const struct prec_span *span = &io->spans[i];
+		uint64_t offset = io->result.done - before;
+		struct prec_result one;
+		uint64_t size;
 
-		result.done += one.done;
-		if (one.status != PREC_OK) {
-			result.status = one.status;
-			result.error = one.error;
-			break;
-		}
+		before += span->size;
+		if (io->result.done >= before)
+			continue;
+		size =
+		    span->size - offset < SLICE ? span->size - offset : SLICE;
+		one = prec_fill(*span, offset, 0, size);
+		io->result.status = one.status;
+		io->result.error = one.error;
+		io->result.done += one.done;
+		return one.status != PREC_OK || io->result.done == io->size;
 	}
-	return result;
+	return true;
+}
+
+static void append(struct null_lane *null, struct store_io *io)
+{
+	io->next = NULL;
+	*null->last = io;
+	null->last = &io->next;
 }
 
 static bool null_add(struct store_lane *lane, struct store_io *io)
 {
-	struct null_lane *null = null_lane(lane);
+	bool read = io->kind == STORE_READ;
 
-	if (io->kind == STORE_READ)
-		io->result = null_read(io);
-	else
-		io->result = (struct prec_result){ PREC_OK, 0, io->size };
-	io->next = NULL;
-	*null->last = io;
-	null->last = &io->next;
+	io->result = (struct prec_result){ PREC_OK, 0, read ? 0 : io->size };
+	append(null_lane(lane), io);
 	return true;
 }
 
 static bool null_start(struct store_lane *lane)
 {
-	(void)lane;
-	return true;
+	null_lane(lane)->slices = SLICES_A_TURN;
+	return null_lane(lane)->first == NULL;
 }
 
 static struct store_io *null_reap(struct store_lane *lane)
 {
 	struct null_lane *null = null_lane(lane);
-	struct store_io *io = null->first;
+	struct store_io *io;
 
-	if (!io)
-		return NULL;
-	null->first = io->next;
-	if (!null->first)
-		null->last = &null->first;
-	return io;
+	while ((io = null->first)) {
+		bool ended = io->result.done == io->size;
+
+		if (!ended && null->slices-- == 0)
+			break;
+		null->first = io->next;
+		if (!null->first)
+			null->last = &null->first;
+		if (ended || fill_slice(io))
+			return io;
+		append(null, io);
+	}
+	null->slices = 0;
+	return NULL;
 }
 
 static void null_cancel(struct store_lane *lane, struct store_io *io)
@@ -123,7 +147,8 @@ struct store *blk_null_open(uint64_t size, struct store_error *error)
 	if (size == 0 || size % STORE_SECTOR != 0 || size > INT64_MAX) {
 		snprintf(error->text, sizeof(error->text),
 			 "null store of %" PRIu64 " bytes: expected a positive "
-			 "multiple of %u", size, STORE_SECTOR);
+			 "multiple of %u",
+			 size, STORE_SECTOR);
 		return NULL;
 	}
 	store = calloc(1, sizeof(*store));

@@ -87,8 +87,7 @@ void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
 	pthread_mutex_unlock(&roll->lock);
 }
 
-void vhost_counts_add(struct vhost_counts *sum,
-		      const struct vhost_counts *more)
+void vhost_counts_add(struct vhost_counts *sum, const struct vhost_counts *more)
 {
 	sum->requests += more->requests;
 	sum->errors += more->errors;
@@ -159,8 +158,8 @@ static bool may_speak(struct vhost_client *client)
 	if (earned > 0) {
 		uint64_t left = client->lines_left + (uint64_t)earned;
 
-		client->lines_left = left < LINES_MAX ? (uint32_t)left :
-							LINES_MAX;
+		client->lines_left =
+		    left < LINES_MAX ? (uint32_t)left : LINES_MAX;
 		client->lines_at_ms = now;
 	}
 	if (client->lines_left == 0) {
@@ -185,8 +184,9 @@ void vhost_client_log(struct vhost_client *client, const char *format, ...)
 		client->lines_dropped = 0;
 	}
 	if (client->pid)
-		snprintf(who, sizeof(who), "%.80s#%u (pid %d, uid %u): ",
-			 client->export_name, client->number, (int)client->pid,
+		snprintf(who, sizeof(who),
+			 "%.80s#%u (pid %d, uid %u): ", client->export_name,
+			 client->number, (int)client->pid,
 			 (unsigned int)client->uid);
 	else
 		snprintf(who, sizeof(who), "%.80s#%u: ", client->export_name,

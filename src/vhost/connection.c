@@ -36,14 +36,13 @@ static const char *connection_make(struct vhost_connection *connection)
 
 	connection->memory = calloc(1, sizeof(*connection->memory));
 	connection->queues =
-		calloc(export->queues_max, sizeof(*connection->queues));
+	    calloc(export->queues_max, sizeof(*connection->queues));
 	if (!connection->memory || !connection->queues)
 		return "out of memory";
 	connection->queue_count = export->queues_max;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_init(&connection->queues[i], connection, i);
-	connection->lane =
-		vhost_lane_get(connection->worker, export, &error);
+	connection->lane = vhost_lane_get(connection->worker, export, &error);
 	if (!connection->lane) {
 		vhost_client_log(connection->client, "store: %s", error.text);
 		return "the store could not be opened for it";
@@ -59,7 +58,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 {
 	struct vhost_connection *connection = calloc(1, sizeof(*connection));
 	struct vhost_client *client =
-		vhost_roll_enter(&export->roll, export->name, fd);
+	    vhost_roll_enter(&export->roll, export->name, fd);
 	const char *why = "out of memory";
 
 	if (connection && client) {
@@ -72,11 +71,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		why = connection_make(connection);
 	}
 	if (!why) {
-		connection->next = worker->connections;
-		connection->link = &worker->connections;
-		if (connection->next)
-			connection->next->link = &connection->next;
-		worker->connections = connection;
+		LIST_INSERT_HEAD(&worker->connections, connection, entry);
 		vhost_client_log(client, "connected");
 		return;
 	}
@@ -114,9 +109,7 @@ static void connection_finish(struct vhost_connection *connection)
 	struct vhost_counts counts = vhost_counts_read(&client->counts);
 	uint64_t one = 1;
 
-	*connection->link = connection->next;
-	if (connection->next)
-		connection->next->link = connection->link;
+	LIST_REMOVE(connection, entry);
 	connection_free(connection);
 	vhost_client_log(client,
 			 "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
@@ -139,8 +132,7 @@ static bool acknowledge(struct vhost_connection *connection, uint64_t failed)
 		return false;
 	if (!vhost_message_reply(connection->fd, message, &failed,
 				 sizeof(failed)))
-		vhost_connection_end(connection,
-				     "does not read its replies");
+		vhost_connection_end(connection, "does not read its replies");
 	return true;
 }
 
@@ -204,10 +196,10 @@ static void carry_out(struct vhost_connection *connection)
 		refuse(connection, why);
 		break;
 	case VHOST_BROKEN:
-		vhost_client_log(connection->client, "%s: %s",
-				 vhost_message_name(
-					 connection->message.header.request),
-				 why);
+		vhost_client_log(
+		    connection->client, "%s: %s",
+		    vhost_message_name(connection->message.header.request),
+		    why);
 		vhost_connection_end(connection, why);
 		break;
 	}
@@ -226,11 +218,12 @@ void vhost_connection_event(struct vhost_connection *connection,
 	if (connection->state == VHOST_PARKED) {
 		/* Only its going can be seen now. */
 		if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
-			vhost_connection_end(connection, "closed by the client");
+			vhost_connection_end(connection,
+					     "closed by the client");
 		return;
 	}
-	for (int i = 0; i < MESSAGES_A_TURN &&
-			connection->state == VHOST_SERVING; i++) {
+	for (int i = 0;
+	     i < MESSAGES_A_TURN && connection->state == VHOST_SERVING; i++) {
 		switch (vhost_message_receive(connection->fd,
 					      &connection->message, &why)) {
 		case VHOST_RECEIVE_DONE:
@@ -243,10 +236,11 @@ void vhost_connection_event(struct vhost_connection *connection,
 					     "closed by the client");
 			return;
 		case VHOST_RECEIVE_BROKEN:
-			vhost_client_log(connection->client, "%s: %s",
-					 vhost_message_name(
-					 connection->message.header.request),
-					 why);
+			vhost_client_log(
+			    connection->client, "%s: %s",
+			    vhost_message_name(
+				connection->message.header.request),
+			    why);
 			vhost_connection_end(connection, why);
 			return;
 		}

@@ -4,6 +4,7 @@
 
 #include "vhost/message.h"
 #include "vhost/worker.h"
+#include "virtio/blk.h"
 
 /*
  *	SERVING --message that needs quiet rings--> PARKED
@@ -23,14 +24,13 @@ struct vhost_connection {
 	struct vhost_export *export;
 	struct vhost_client *client;
 	struct vhost_lane *lane;
-	struct vhost_connection *next;
-	struct vhost_connection **link;
+	LIST_ENTRY(vhost_connection) entry;
 	int fd;
 	enum vhost_state state;
 	const char *ended; /* why: static storage */
 	struct vhost_message message;
 
-	uint64_t features;          /* negotiated */
+	uint64_t features;	    /* negotiated */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;
 	uint8_t cache_mode; /* the configuration's field: 0 writes through */
@@ -54,16 +54,15 @@ void vhost_connection_event(struct vhost_connection *connection,
 void vhost_connection_settle(struct vhost_connection *connection);
 
 /* No more of this client.  `why`: static storage, kept if it is the first. */
-void vhost_connection_end(struct vhost_connection *connection,
-			  const char *why);
+void vhost_connection_end(struct vhost_connection *connection, const char *why);
 
 /* What came of a message. */
 enum vhost_outcome {
-	VHOST_DONE,     /* acknowledge it, if asked to */
+	VHOST_DONE,	/* acknowledge it, if asked to */
 	VHOST_ANSWERED, /* it has its own reply, which is sent */
-	VHOST_LATER,    /* first the requests in flight must end */
-	VHOST_REFUSED,  /* say no if asked to; else end the client */
-	VHOST_BROKEN,   /* end the client */
+	VHOST_LATER,	/* first the requests in flight must end */
+	VHOST_REFUSED,	/* say no if asked to; else end the client */
+	VHOST_BROKEN,	/* end the client */
 };
 
 /* Carry out the connection's message (dispatch.c).  Called again after LATER.
@@ -86,6 +85,7 @@ enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
 
 /* Device configuration and features of an export (device.c). */
 uint64_t vhost_device_features(const struct vhost_export *export);
+struct vblk_device vhost_device_of(const struct vhost_connection *connection);
 void vhost_device_config(const struct vhost_connection *connection,
 			 uint8_t config[VHOST_CONFIG_MAX]);
 /* Must writes be durable before they are reported? */

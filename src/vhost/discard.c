@@ -34,9 +34,9 @@ bool vhost_discard_start(void)
 		return false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK) < 0 ?
-			errno :
-			pthread_create(&thread, NULL, discard_thread, NULL);
+	error = fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK) < 0
+		    ? errno
+		    : pthread_create(&thread, NULL, discard_thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!error) {
 		pthread_detach(thread);

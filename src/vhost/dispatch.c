@@ -13,10 +13,9 @@
  */
 
 /* Offered is what works, nothing else. */
-#define PROTOCOL_FEATURES                                        \
-	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_REPLY_ACK | \
-	 1ull << VHOST_PROTOCOL_CONFIG |                         \
-	 1ull << VHOST_PROTOCOL_RESET_DEVICE |                   \
+#define PROTOCOL_FEATURES                                                      \
+	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_REPLY_ACK |        \
+	 1ull << VHOST_PROTOCOL_CONFIG | 1ull << VHOST_PROTOCOL_RESET_DEVICE | \
 	 1ull << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS)
 
 enum vhost_outcome vhost_answer(struct vhost_connection *connection,
@@ -81,7 +80,7 @@ static enum vhost_outcome set_num(struct vhost_connection *connection,
 				  const char **why)
 {
 	const struct vhost_ring_state *state =
-		&connection->message.payload.state;
+	    &connection->message.payload.state;
 	struct vhost_queue *queue = queue_at(connection, state->index, why);
 
 	if (!queue || !vhost_queue_set_num(queue, state->num, why))
@@ -93,7 +92,7 @@ static enum vhost_outcome set_base(struct vhost_connection *connection,
 				   const char **why)
 {
 	const struct vhost_ring_state *state =
-		&connection->message.payload.state;
+	    &connection->message.payload.state;
 	struct vhost_queue *queue = queue_at(connection, state->index, why);
 
 	if (!queue || !vhost_queue_set_base(queue, state->num, why))
@@ -107,16 +106,21 @@ static enum vhost_outcome set_addr(struct vhost_connection *connection,
 	const struct vhost_ring_addr *addr = &connection->message.payload.addr;
 	struct vhost_queue *queue = queue_at(connection, addr->index, why);
 
-	if (!queue || !vhost_queue_set_addr(queue, addr, why))
+	if (!queue)
 		return VHOST_REFUSED;
-	return VHOST_DONE;
+	/* Rings may move while they run; what is in flight belongs to the old
+	 * ones. */
+	if (!vhost_queue_is_quiet(queue))
+		return VHOST_LATER;
+	return vhost_queue_set_addr(queue, addr, why) ? VHOST_DONE
+						      : VHOST_REFUSED;
 }
 
 static enum vhost_outcome set_enable(struct vhost_connection *connection,
 				     const char **why)
 {
 	const struct vhost_ring_state *state =
-		&connection->message.payload.state;
+	    &connection->message.payload.state;
 	struct vhost_queue *queue = queue_at(connection, state->index, why);
 
 	if (!queue)
@@ -141,7 +145,7 @@ static enum vhost_outcome get_base(struct vhost_connection *connection,
 		return VHOST_BROKEN;
 	if (!vhost_queue_stop(queue))
 		return VHOST_LATER;
-	state.num = vhost_queue_base(queue);
+	state.num = queue->base;
 	return vhost_answer(connection, &state, sizeof(state), why);
 }
 
@@ -153,7 +157,7 @@ static enum vhost_outcome set_ring_fd(struct vhost_connection *connection,
 	uint64_t number = message->payload.number;
 	bool none = number & VHOST_RING_NO_FD;
 	struct vhost_queue *queue =
-		queue_at(connection, number & VHOST_RING_INDEX, why);
+	    queue_at(connection, number & VHOST_RING_INDEX, why);
 	int fd;
 
 	if (!queue)
@@ -242,9 +246,8 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 {
 	switch (connection->message.header.request) {
 	case VHOST_GET_FEATURES:
-		return answer_number(connection,
-				     vhost_device_features(connection->export),
-				     why);
+		return answer_number(
+		    connection, vhost_device_features(connection->export), why);
 	case VHOST_SET_FEATURES:
 		return set_features(connection, why);
 	case VHOST_GET_PROTOCOL_FEATURES:
@@ -257,8 +260,7 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 		return answer_number(connection, connection->queue_count, why);
 	case VHOST_GET_MAX_MEM_SLOTS:
 		return answer_number(
-			connection, connection->export->admission.regions_max,
-			why);
+		    connection, connection->export->admission.regions_max, why);
 	case VHOST_SET_MEM_TABLE:
 		return vhost_set_table(connection, why);
 	case VHOST_ADD_MEM_REG:

@@ -14,6 +14,8 @@
  * cannot be asked back.  New requests wait meanwhile, so this ends.
  */
 
+/* Spans of requests name entries of the table, so it changes, in whatever way,
+ * only when there are none. */
 static bool quiet(struct vhost_connection *connection)
 {
 	/* Those that wait for room in the store are counted, too. */
@@ -64,7 +66,7 @@ static bool check_table(const struct vhost_message *message, const char **why)
 	*why = "expected at most 8 regions, and all of each in the message";
 	if (table->count > VHOST_TABLE_MAX ||
 	    size + table->count * sizeof(table->entries[0]) >
-		    message->header.size)
+		message->header.size)
 		return false;
 	*why = "expected one file descriptor for each region";
 	return message->fd_count == table->count;
@@ -104,8 +106,10 @@ enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 				    const char **why)
 {
 	const struct vhost_memory_entry *entry =
-		&connection->message.payload.one.entry;
+	    &connection->message.payload.one.entry;
 
+	if (!quiet(connection))
+		return VHOST_LATER;
 	if (!vhost_memory_add(connection->memory, entry,
 			      connection->message.fds[0],
 			      &connection->export->admission, why)) {

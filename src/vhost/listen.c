@@ -31,11 +31,13 @@ static bool make_name(struct sockaddr_un *name, const char *path,
 	memset(name, 0, sizeof(*name));
 	name->sun_family = AF_UNIX;
 	if (length == 0)
-		return fail(error, "socket path is empty; expected a file name");
+		return fail(error,
+			    "socket path is empty; expected a file name");
 	if (length >= sizeof(name->sun_path))
-		return fail(error, "%.200s: socket path has %zu bytes; "
-			    "expected at most %zu", path, length,
-			    sizeof(name->sun_path) - 1);
+		return fail(error,
+			    "%.200s: socket path has %zu bytes; "
+			    "expected at most %zu",
+			    path, length, sizeof(name->sun_path) - 1);
 	memcpy(name->sun_path, path, length + 1);
 	return true;
 }
@@ -48,8 +50,9 @@ static bool is_live(const struct sockaddr_un *name)
 
 	if (fd < 0)
 		return true;
-	refused = connect(fd, (const struct sockaddr *)name, sizeof(*name)) <
-			  0 && errno == ECONNREFUSED;
+	refused =
+	    connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 &&
+	    errno == ECONNREFUSED;
 	close(fd);
 	return !refused;
 }
@@ -64,16 +67,22 @@ static bool clear_path(const struct sockaddr_un *name,
 	if (lstat(path, &before) < 0)
 		return true; /* bind tells what is wrong, if anything */
 	if (!S_ISSOCK(before.st_mode))
-		return fail(error, "%s: exists and is no socket; expected a "
-			    "free name", path);
+		return fail(error,
+			    "%s: exists and is no socket; expected a "
+			    "free name",
+			    path);
 	if (is_live(name))
-		return fail(error, "%s: a server listens there already; "
-			    "expected a free name", path);
+		return fail(error,
+			    "%s: a server listens there already; "
+			    "expected a free name",
+			    path);
 	/* Another server may have had the same thought. */
 	if (lstat(path, &after) < 0 || after.st_ino != before.st_ino ||
 	    after.st_dev != before.st_dev)
-		return fail(error, "%s: another server is starting there; "
-			    "expected a free name", path);
+		return fail(error,
+			    "%s: another server is starting there; "
+			    "expected a free name",
+			    path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return fail(error, "%s: stale socket cannot be removed: %s",
 			    path, strerror(errno));
@@ -93,8 +102,10 @@ int vhost_listen(const char *path, struct vhost_error *error)
 		return -1;
 	}
 	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0) {
-		fail(error, "%s: cannot be made: %s; expected a directory "
-		     "that can be written to", path, strerror(errno));
+		fail(error,
+		     "%s: cannot be made: %s; expected a directory "
+		     "that can be written to",
+		     path, strerror(errno));
 		close(fd);
 		return -1;
 	}

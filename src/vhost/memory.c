@@ -63,8 +63,8 @@ static bool map_region(struct vhost_region *new, int fd,
 	status = prec_region_map(&new->region, &lending, &refusal);
 	if (status == PREC_OK)
 		return true;
-	*why = status == PREC_REFUSED ? prec_refusal_text(refusal) :
-					why_not_added(status);
+	*why = status == PREC_REFUSED ? prec_refusal_text(refusal)
+				      : why_not_added(status);
 	return false;
 }
 
@@ -105,9 +105,9 @@ static enum prec_status enter(struct vhost_memory *memory,
 	status = prec_space_add(&memory->user, entry->user, entry->size,
 				span->host, span->rights, slot);
 	if (status != PREC_OK)
-		prec_space_remove(&memory->guest,
-				  prec_space_find(&memory->guest,
-						  entry->guest));
+		prec_space_remove(
+		    &memory->guest,
+		    prec_space_find(&memory->guest, entry->guest));
 	else
 		memory->slots[slot] = new;
 	return status;
@@ -126,8 +126,7 @@ static enum prec_status check_entry(const struct vhost_memory_entry *entry)
 
 bool vhost_memory_add(struct vhost_memory *memory,
 		      const struct vhost_memory_entry *entry, int fd,
-		      const struct vhost_admission *admission,
-		      const char **why)
+		      const struct vhost_admission *admission, const char **why)
 {
 	uint32_t slot = free_slot(memory, admission->regions_max);
 	enum prec_status status = check_entry(entry);

@@ -29,7 +29,7 @@ struct vhost_memory {
 /* How lent memory is accepted. */
 struct vhost_admission {
 	uint32_t regions_max; /* at most PREC_SPACE_MAX */
-	uint32_t admit;       /* PREC_ADMIT_* */
+	uint32_t admit;	      /* PREC_ADMIT_* */
 	uint64_t sparse_max;
 };
 

@@ -20,7 +20,7 @@ struct shape {
 	uint32_t fds_max;
 };
 
-#define U64 sizeof(uint64_t), sizeof(uint64_t)
+#define U64   sizeof(uint64_t), sizeof(uint64_t)
 #define STATE sizeof(struct vhost_ring_state), sizeof(struct vhost_ring_state)
 
 static const struct shape shapes[VHOST_MESSAGE_END] = {
@@ -81,8 +81,8 @@ static const char *check_header(const struct vhost_header *header)
 		return "a reply to a question that was not asked";
 	if (header->size > sizeof(union vhost_payload))
 		return "a payload larger than any message has";
-	if (shape && (header->size < shape->size_min ||
-		      header->size > shape->size_max))
+	if (shape &&
+	    (header->size < shape->size_min || header->size > shape->size_max))
 		return "a payload of a size that this request cannot have";
 	return NULL;
 }
@@ -103,7 +103,8 @@ static bool collect_fds(struct vhost_message *message, struct msghdr *msg)
 {
 	bool all = true;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)

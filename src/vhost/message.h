@@ -22,9 +22,9 @@ struct vhost_message {
 
 enum vhost_receive {
 	VHOST_RECEIVE_DONE = 0, /* a whole message, checked by the table */
-	VHOST_RECEIVE_MORE,     /* the rest has not come yet */
-	VHOST_RECEIVE_CLOSED,   /* the client is gone */
-	VHOST_RECEIVE_BROKEN,   /* no vhost-user; *why says what */
+	VHOST_RECEIVE_MORE,	/* the rest has not come yet */
+	VHOST_RECEIVE_CLOSED,	/* the client is gone */
+	VHOST_RECEIVE_BROKEN,	/* no vhost-user; *why says what */
 };
 
 /*

@@ -36,8 +36,8 @@ enum {
 
 /* Flags of the header. */
 #define VHOST_VERSION_MASK 0x3u
-#define VHOST_VERSION      0x1u
-#define VHOST_REPLY        (1u << 2)
+#define VHOST_VERSION	   0x1u
+#define VHOST_REPLY	   (1u << 2)
 #define VHOST_NEED_REPLY   (1u << 3)
 
 /* Feature bit: protocol features can be negotiated. */
@@ -56,9 +56,9 @@ enum {
 #define VHOST_RING_INDEX 0xffu
 #define VHOST_RING_NO_FD (1u << 8)
 
-#define VHOST_TABLE_MAX  8u   /* regions in SET_MEM_TABLE */
+#define VHOST_TABLE_MAX	 8u   /* regions in SET_MEM_TABLE */
 #define VHOST_CONFIG_MAX 256u /* bytes of device configuration */
-#define VHOST_FDS_MAX    8u   /* descriptors with one message */
+#define VHOST_FDS_MAX	 8u   /* descriptors with one message */
 
 struct vhost_header {
 	uint32_t request;
@@ -83,7 +83,7 @@ struct vhost_ring_addr {
 struct vhost_memory_entry {
 	uint64_t guest; /* address for the guest */
 	uint64_t size;
-	uint64_t user; /* address for the front-end */
+	uint64_t user;	 /* address for the front-end */
 	uint64_t offset; /* into the file */
 };
 

@@ -117,11 +117,11 @@ static bool adopt_fd(struct vhost_export *export, int fd,
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
 	    domain != AF_UNIX) {
-		snprintf(error->text, sizeof(error->text),
-			 "file descriptor %d: %s; expected a Unix socket, "
-			 "listening or connected", fd,
-			 domain ? "is another kind of socket" :
-				  strerror(errno));
+		snprintf(
+		    error->text, sizeof(error->text),
+		    "file descriptor %d: %s; expected a Unix socket, "
+		    "listening or connected",
+		    fd, domain ? "is another kind of socket" : strerror(errno));
 		return false;
 	}
 	size = sizeof(listens);
@@ -141,9 +141,8 @@ bool vhost_server_add(struct vhost_server *server,
 		      struct vhost_error *error)
 {
 	struct vhost_export *export = export_new(server, options);
-	struct vhost_export **more =
-		realloc(server->exports,
-			(server->export_count + 1) * sizeof(*more));
+	struct vhost_export **more = realloc(
+	    server->exports, (server->export_count + 1) * sizeof(*more));
 
 	if (more)
 		server->exports = more;
@@ -169,10 +168,10 @@ fail:
 /* No client's descriptors shall be missing because others hold them all. */
 static void learn_clients_max(struct vhost_server *server)
 {
-	uint64_t each = 16u + server->limits.regions +
-			3u * server->limits.queues;
-	uint64_t ours = 64u + 8u * server->export_count +
-			8u * server->limits.workers;
+	uint64_t each =
+	    16u + server->limits.regions + 3u * server->limits.queues;
+	uint64_t ours =
+	    64u + 8u * server->export_count + 8u * server->limits.workers;
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -184,9 +183,8 @@ static void learn_clients_max(struct vhost_server *server)
 		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 			files.rlim_cur = soft;
 	}
-	server->clients_max = files.rlim_cur > ours + each ?
-				      (files.rlim_cur - ours) / each :
-				      1;
+	server->clients_max =
+	    files.rlim_cur > ours + each ? (files.rlim_cur - ours) / each : 1;
 }
 
 bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
@@ -246,13 +244,13 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 		 int fd)
 {
 	struct vhost_worker *worker =
-		&server->workers[server->next_worker++ % server->worker_count];
+	    &server->workers[server->next_worker++ % server->worker_count];
 
 	if (connected(export) >= export->connections_max)
 		turn_away(export, "as many are connected as the limit allows");
 	else if (connected_in_all(server) >= server->clients_max)
 		turn_away(export, "no file descriptors for another, see "
-			  "ulimit -n");
+				  "ulimit -n");
 	else if (vhost_worker_give(worker, export, fd))
 		return;
 	else

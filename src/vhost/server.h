@@ -20,19 +20,19 @@ struct vhost_server;
 /* What happens to a client whose memory is found gone without notice. */
 enum vhost_on_loss {
 	VHOST_LOSS_FAIL, /* the request fails, or the queue stops; it goes on */
-	VHOST_LOSS_END,  /* its connection is ended */
+	VHOST_LOSS_END,	 /* its connection is ended */
 };
 
 struct vhost_export_options {
-	const char *name;        /* for log lines and statistics; copied */
+	const char *name;	 /* for log lines and statistics; copied */
 	const char *socket_path; /* made, listened on, and unlinked at the end;
 				    or NULL */
-	int fd;                  /* if no path: a listening socket, or one that
+	int fd;			 /* if no path: a listening socket, or one that
 				    is connected already.  Taken over */
 	const struct store *store; /* borrowed until vhost_server_free */
 	enum vhost_on_loss on_loss;
-	uint64_t sparse_max;  /* bytes of holes in lent memory; 0: default */
-	uint32_t admit;       /* PREC_ADMIT_* */
+	uint64_t sparse_max; /* bytes of holes in lent memory; 0: default */
+	uint32_t admit;	     /* PREC_ADMIT_* */
 };
 
 /* 0 is a default throughout. */
@@ -59,8 +59,7 @@ bool vhost_server_add(struct vhost_server *server,
 
 /* Start the workers.  They block all signals but those of faults.  False:
  * *error says why. */
-bool vhost_server_start(struct vhost_server *server,
-			struct vhost_error *error);
+bool vhost_server_start(struct vhost_server *server, struct vhost_error *error);
 
 /*
  * Accept clients until vhost_server_interrupt.  True: it was interrupted, and
@@ -80,13 +79,13 @@ void vhost_server_stop(struct vhost_server *server);
 void vhost_server_free(struct vhost_server *server);
 
 struct vhost_counts {
-	uint64_t requests;      /* that came to an end, good or bad */
-	uint64_t errors;        /* … bad: I/O error or not supported */
-	uint64_t bytes_read;    /* from the store to the client */
+	uint64_t requests;	/* that came to an end, good or bad */
+	uint64_t errors;	/* … bad: I/O error or not supported */
+	uint64_t bytes_read;	/* from the store to the client */
 	uint64_t bytes_written; /* from the client to the store */
-	uint64_t losses;        /* times its memory was found gone */
-	uint64_t revocations;   /* regions it took back by message */
-	uint64_t refused;       /* regions that were not accepted */
+	uint64_t losses;	/* times its memory was found gone */
+	uint64_t revocations;	/* regions it took back by message */
+	uint64_t refused;	/* regions that were not accepted */
 	uint64_t notifications; /* of used buffers */
 };
 
@@ -101,8 +100,8 @@ struct vhost_client_stats {
 struct vhost_export_stats {
 	const char *name;
 	const char *socket_path; /* or NULL */
-	uint64_t clients;        /* so far */
-	uint64_t turned_away;    /* over a limit */
+	uint64_t clients;	 /* so far */
+	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;
 	struct vhost_counts counts; /* of all its clients so far */
 };

@@ -44,8 +44,9 @@ struct vhost_lane *vhost_lane_get(struct vhost_worker *worker,
 
 	if (lane->users == 0) {
 		lane->source.kind = VHOST_SOURCE_LANE;
-		lane->lane = export->store->ops->lane_open(export->store,
-							   error);
+		TAILQ_INIT(&lane->stalled);
+		lane->lane =
+		    export->store->ops->lane_open(export->store, error);
 		if (!lane->lane)
 			return NULL;
 		if (lane->lane->fd >= 0 &&
@@ -67,7 +68,7 @@ void vhost_lane_put(struct vhost_worker *worker, struct vhost_lane *lane)
 	assert(lane->users > 0);
 	if (--lane->users > 0)
 		return;
-	assert(lane->in_flight == 0 && !lane->stalled);
+	assert(lane->in_flight == 0 && TAILQ_EMPTY(&lane->stalled));
 	if (lane->lane->fd >= 0)
 		vhost_worker_unwatch(worker, lane->lane->fd);
 	lane->lane->store->ops->lane_close(lane->lane);
@@ -76,6 +77,7 @@ void vhost_lane_put(struct vhost_worker *worker, struct vhost_lane *lane)
 
 static void take_inbox(struct vhost_worker *worker)
 {
+	struct vhost_connection *connection;
 	struct vhost_arrival *arrival;
 	uint64_t count;
 
@@ -95,8 +97,8 @@ static void take_inbox(struct vhost_worker *worker)
 	}
 	if (!worker->stopping)
 		return;
-	for (struct vhost_connection *c = worker->connections; c; c = c->next)
-		vhost_connection_end(c, "the server stops");
+	LIST_FOREACH(connection, &worker->connections, entry)
+	vhost_connection_end(connection, "the server stops");
 }
 
 static void take_event(struct vhost_worker *worker,
@@ -120,18 +122,18 @@ static void take_event(struct vhost_worker *worker,
 	}
 }
 
-/* Each queue that was ready when the turn began, once. */
+/* As many queues as stood in line when the turn began: those that come back
+ * in line stand behind them. */
 static void serve_queues(struct vhost_worker *worker)
 {
-	struct vhost_queue *queue = worker->ready_first;
+	struct vhost_queue *queue;
+	uint32_t count = 0;
 
-	worker->ready_first = NULL;
-	worker->ready_last = &worker->ready_first;
-	while (queue) {
-		struct vhost_queue *next = vhost_queue_unlink_ready(queue);
-
+	TAILQ_FOREACH(queue, &worker->ready, ready)
+	count++;
+	while (count-- && (queue = TAILQ_FIRST(&worker->ready))) {
+		TAILQ_REMOVE(&worker->ready, queue, ready);
 		vhost_queue_serve(queue);
-		queue = next;
 	}
 }
 
@@ -149,11 +151,11 @@ static bool serve_lane(struct vhost_lane *lane)
 	again = !ops->start(lane->lane);
 	while ((io = ops->reap(lane->lane))) {
 		reaped = true;
-		vhost_queue_finish(io);
+		vhost_request_finish(io);
 	}
 	if (!reaped)
 		return again;
-	vhost_queue_resume_stalled(lane);
+	vhost_request_resume(lane);
 	/* Reaping may have queued the rest of a transfer. */
 	return !ops->start(lane->lane);
 }
@@ -169,13 +171,13 @@ static bool serve_lanes(struct vhost_worker *worker)
 
 static void settle(struct vhost_worker *worker)
 {
-	struct vhost_connection *connection = worker->connections;
+	struct vhost_connection *connection = LIST_FIRST(&worker->connections);
 
 	if (!worker->settling)
 		return;
 	worker->settling = false;
 	while (connection) {
-		struct vhost_connection *next = connection->next;
+		struct vhost_connection *next = LIST_NEXT(connection, entry);
 
 		vhost_connection_settle(connection);
 		connection = next;
@@ -185,8 +187,8 @@ static void settle(struct vhost_worker *worker)
 static void turn(struct vhost_worker *worker, int timeout_ms, bool *again)
 {
 	struct epoll_event events[EVENTS_A_TURN];
-	int count = epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN,
-			       timeout_ms);
+	int count =
+	    epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
 
 	for (int i = 0; i < count; i++)
 		take_event(worker, &events[i]);
@@ -202,10 +204,10 @@ static void *worker_main(void *argument)
 	bool again = false;
 
 	prec_fault_unblock();
-	while (!worker->stopping || worker->connections) {
+	while (!worker->stopping || !LIST_EMPTY(&worker->connections)) {
 		int timeout_ms = -1;
 
-		if (worker->ready_first || worker->settling)
+		if (!TAILQ_EMPTY(&worker->ready) || worker->settling)
 			timeout_ms = 0;
 		else if (again)
 			timeout_ms = RETRY_MS;
@@ -272,9 +274,11 @@ bool vhost_worker_start(struct vhost_worker *worker, uint32_t lane_count,
 	worker->notifier.unread_fd = -1;
 	worker->ended_fd = ended_fd;
 	worker->lane_count = lane_count;
-	worker->lanes = calloc(lane_count ? lane_count : 1,
-			       sizeof(*worker->lanes));
-	worker->ready_last = &worker->ready_first;
+	worker->lanes =
+	    calloc(lane_count ? lane_count : 1, sizeof(*worker->lanes));
+	TAILQ_INIT(&worker->ready);
+	TAILQ_INIT(&worker->served);
+	LIST_INIT(&worker->connections);
 	if (worker->lanes && worker_make(worker, &what)) {
 		what = "a thread";
 		errno = start_thread(worker);

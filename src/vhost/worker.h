@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "vhost/client.h"
 #include "vhost/memory.h"
@@ -14,8 +15,8 @@
 struct vhost_export {
 	char *name;
 	char *socket_path; /* NULL: a descriptor was handed to us */
-	int listen_fd;     /* -1: none, or no more */
-	int first_fd;      /* a connection that was handed to us; -1: none */
+	int listen_fd;	   /* -1: none, or no more */
+	int first_fd;	   /* a connection that was handed to us; -1: none */
 	uint32_t index;
 	const struct store *store;
 	enum vhost_on_loss on_loss;
@@ -37,6 +38,8 @@ struct vhost_source {
 
 struct vhost_queue;
 struct vhost_connection;
+TAILQ_HEAD(vhost_queues, vhost_queue);
+LIST_HEAD(vhost_connections, vhost_connection);
 
 /* A worker's lane to the store of one export, while it has clients of it. */
 struct vhost_lane {
@@ -44,8 +47,7 @@ struct vhost_lane {
 	struct store_lane *lane;
 	uint32_t users;
 	uint32_t in_flight;
-	struct vhost_queue *stalled; /* queues with a request it had no room
-					for */
+	struct vhost_queues stalled; /* with a request it had no room for */
 };
 
 struct vhost_arrival {
@@ -76,10 +78,9 @@ struct vhost_worker {
 	struct vhost_notifier notifier;
 	struct vhost_lane *lanes; /* by the index of the export */
 	uint32_t lane_count;
-	struct vhost_queue *ready_first;
-	struct vhost_queue **ready_last;
-	struct vhost_queue *served; /* to be signalled at the end of the turn */
-	struct vhost_connection *connections;
+	struct vhost_queues ready;
+	struct vhost_queues served; /* to be signalled at the end of the turn */
+	struct vhost_connections connections;
 	bool settling; /* some connection may have become quiet */
 	bool stopping;
 };

@@ -39,9 +39,9 @@ enum store_kind {
  */
 struct store_io {
 	enum store_kind kind;
-	bool durable;    /* a write: durable itself when it is reported */
+	bool durable;	 /* a write: durable itself when it is reported */
 	uint64_t offset; /* bytes into the store; offset + size <= capacity */
-	uint64_t size;   /* bytes: the sum of the spans */
+	uint64_t size;	 /* bytes: the sum of the spans */
 	const struct prec_span *spans;
 	uint32_t span_count;
 
@@ -95,7 +95,7 @@ struct store {
 	const struct store_ops *ops;
 	uint64_t capacity;   /* bytes, a multiple of STORE_SECTOR */
 	uint32_t block_size; /* bytes the store likes transfers to be made of */
-	bool read_only;      /* writes are never added */
+	bool read_only;	     /* writes are never added */
 };
 
 #define STORE_SECTOR 512u
