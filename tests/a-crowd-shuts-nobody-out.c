@@ -12,7 +12,7 @@
 #include <sys/un.h>
 
 #define CROWD	   150u
-#define DRIVER_FDS 200u
+#define DRIVER_FDS 1024u
 #define SIZE	   16384u
 
 static struct client good;
