@@ -193,8 +193,8 @@ static void learn_clients_max(struct vhost_server *server)
 {
 	uint64_t each = CLIENT_FDS_MIN + server->limits.regions +
 			3u * server->limits.queues;
-	uint64_t ours = 64u + 8u * server->export_count +
-			8u * server->limits.workers;
+	uint64_t ours =
+	    64u + 8u * server->export_count + 8u * server->limits.workers;
 	uint64_t allowed = fds_allowed();
 	uint64_t left = allowed > ours ? allowed - ours : 0;
 
