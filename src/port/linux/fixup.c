@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 
+#include <stdlib.h>
+
 #include <precarium/access.h>
 
 /*
  * One entry a module (program or shared object) that inlines accessors.  The
  * handler reads without a lock: an entry is valid while its `first` is not
  * null, and `end` is written before it.  A module is unloaded only when none
- * of its code runs, so none of its instructions can be at fault then.
+ * of its code runs, so none of its instructions can be at fault then; but other
+ * faults look through its table too.  So these are counted, on one of two sides
+ * that change with each unload, as in index.c, and an unload waits for them.
+ *
+ * At exit the destructors run while other threads still work and fault: then
+ * nothing is taken out, and nothing is unmapped either.
  */
 #define MODULE_MAX 256u
 
@@ -17,6 +24,51 @@ static struct {
 } modules[MODULE_MAX];
 static uint32_t module_count;
 static pthread_mutex_t writer = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t active;
+static uint32_t lookers[2];
+static bool exiting;
+
+static void note_exit(void)
+{
+	__atomic_store_n(&exiting, true, __ATOMIC_RELEASE);
+}
+
+/* Exit handlers run before the destructors of any module. */
+static void watch_for_exit(void)
+{
+	static bool watching;
+
+	if (!watching)
+		watching = atexit(note_exit) == 0;
+}
+
+static uint32_t begin_look(void)
+{
+	for (;;) {
+		uint32_t side = __atomic_load_n(&active, __ATOMIC_SEQ_CST);
+
+		__atomic_add_fetch(&lookers[side], 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&active, __ATOMIC_SEQ_CST) == side)
+			return side;
+		__atomic_sub_fetch(&lookers[side], 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+static void wait_for_lookers(void)
+{
+	uint32_t old = active;
+
+	__atomic_store_n(&active, 1 - old, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&lookers[old], __ATOMIC_SEQ_CST) != 0)
+		__builtin_ia32_pause();
+}
+
+/* In a child after fork: lookers of other threads exist no more. */
+void prec_fixup_forked(void)
+{
+	lookers[0] = 0;
+	lookers[1] = 0;
+}
 
 static uint32_t slot_of(const struct prec_fixup *first)
 {
@@ -36,6 +88,7 @@ void prec_fixup_register(const struct prec_fixup *first,
 	if (first == end)
 		return;
 	pthread_mutex_lock(&writer);
+	watch_for_exit();
 	i = slot_of(first);
 	if (i == module_count) {
 		i = slot_of(NULL);
@@ -55,24 +108,25 @@ void prec_fixup_unregister(const struct prec_fixup *first)
 {
 	uint32_t i;
 
-	if (!first)
+	if (!first || __atomic_load_n(&exiting, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&writer);
 	i = slot_of(first);
-	if (i < module_count)
-		__atomic_store_n(&modules[i].first, NULL, __ATOMIC_RELEASE);
+	if (i < module_count) {
+		__atomic_store_n(&modules[i].first, NULL, __ATOMIC_SEQ_CST);
+		wait_for_lookers();
+	}
 	pthread_mutex_unlock(&writer);
 }
 
-/* Linear: a module has some hundred entries, and a signal costs 2 µs. */
-uintptr_t prec_fixup_find(uintptr_t instruction)
+static uintptr_t look(uintptr_t instruction)
 {
 	uint32_t count = __atomic_load_n(&module_count, __ATOMIC_ACQUIRE);
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
 		const struct prec_fixup *f = __atomic_load_n(&modules[i].first,
-							     __ATOMIC_ACQUIRE);
+							     __ATOMIC_SEQ_CST);
 
 		for (; f && f < modules[i].end; f++)
 			if ((uintptr_t)&f->at + (uintptr_t)(intptr_t)f->at ==
@@ -81,4 +135,14 @@ uintptr_t prec_fixup_find(uintptr_t instruction)
 				       (uintptr_t)(intptr_t)f->to;
 	}
 	return 0;
+}
+
+/* Linear: a module has some hundred entries, and a signal costs 2 µs. */
+uintptr_t prec_fixup_find(uintptr_t instruction)
+{
+	uint32_t side = begin_look();
+	uintptr_t found = look(instruction);
+
+	__atomic_sub_fetch(&lookers[side], 1, __ATOMIC_SEQ_CST);
+	return found;
 }

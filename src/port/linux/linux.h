@@ -67,6 +67,7 @@ void prec_index_remove(struct prec_region *region);
 void prec_index_forked(void);
 
 uintptr_t prec_fixup_find(uintptr_t instruction);
+void prec_fixup_forked(void);
 
 enum prec_refusal prec_admit(const struct prec_lending *lending,
 			     uint32_t *page_size, bool *keeps_size);

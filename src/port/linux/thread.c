@@ -34,6 +34,7 @@ static void forget(void *argument)
 static void after_fork(void)
 {
 	prec_index_forked();
+	prec_fixup_forked();
 	pthread_mutex_init(&lock, NULL);
 	threads = NULL;
 	if (!prec_self.prepared)
