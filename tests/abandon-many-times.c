@@ -23,6 +23,32 @@ static void touch(struct prec_transaction *t, void *argument)
 	t->cursor += 1000;
 }
 
+static void touch_deeply(struct prec_transaction *t, void *argument)
+{
+	volatile unsigned char *deep = __builtin_alloca(40000);
+
+	deep[0] = 1;
+	touch(t, argument);
+}
+
+/* Signal frames that earlier abandons left on the stack are dead, also when
+ * the thread blocks a signal more than it did then. */
+static void with_old_frames(void)
+{
+	struct prec_transaction t;
+	sigset_t some, before;
+
+	EXPECT(run_on(&lender.region, PREC_ABANDON, touch, NULL, &t) ==
+	       PREC_GONE);
+	sigemptyset(&some);
+	sigaddset(&some, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &some, &before);
+	EXPECT(run_on(&lender.region, PREC_ABANDON, touch_deeply, NULL, &t) ==
+	       PREC_GONE);
+	EXPECT(t.note.abandoned && !t.note.substituted);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static unsigned char *room;
 static size_t room_size;
 
@@ -64,6 +90,7 @@ int main(void)
 	MUST(room != NULL);
 	lend_pattern(&lender, PAGE);
 	set_size(&lender, 0);
+	with_old_frames();
 	for (stacks = NONE; stacks < SITUATIONS; stacks++) {
 		pthread_attr_t attributes;
 		pthread_t thread;
