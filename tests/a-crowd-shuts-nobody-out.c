@@ -12,7 +12,7 @@
 #include <sys/un.h>
 
 #define CROWD	   150u
-#define DRIVER_FDS 200u
+#define DRIVER_FDS 1024u
 #define SIZE	   16384u
 
 static struct client good;
@@ -23,8 +23,8 @@ static void check_good(const char *when)
 
 	memset(client_data(&good, 0, 0), 0, SIZE);
 	status = client_io(&good, 0, VIRTIO_BLK_T_IN, 0, SIZE);
-	CHECK(status == 0 &&
-		  client_verify(client_data(&good, 0, 0), SIZE, 1, 0) == SIZE,
+	CHECK(status == 0 && client_verify(client_data(&good, 0, 0), SIZE, 1,
+					   0) == SIZE,
 	      "%s: the good client: status %d %s", when, status, good.error);
 }
 

@@ -51,7 +51,7 @@ static void write_on(struct client *client, uint64_t *random)
 	for (;;) {
 		for (slot = 0; slot < DEPTH; slot++) {
 			uint32_t block =
-			    (uint32_t)(hostile_random(random) % BLOCKS);
+				(uint32_t)(hostile_random(random) % BLOCKS);
 
 			if (client->queues[0].slots[slot].busy ||
 			    blocks[block].pending)
@@ -78,7 +78,7 @@ static void write_on(struct client *client, uint64_t *random)
 static pid_t kill_soon(uint64_t *random)
 {
 	unsigned int delay =
-	    20000 + (unsigned int)(hostile_random(random) % 200000);
+		20000 + (unsigned int)(hostile_random(random) % 200000);
 	pid_t child = fork();
 
 	CHECK(child >= 0, "fork");
@@ -179,7 +179,7 @@ int main(void)
 	driver_add(&driver, make_image("disk", BLOCK * BLOCKS), 0);
 	run(false);
 	run(true);
-	printf("%llu acknowledged writes, %u deaths of the driver\n",
+	printf("%llu acknowledged writes, %d deaths of the driver\n",
 	       (unsigned long long)acknowledged, 2 * ROUNDS);
 	driver_free(&driver);
 	return 0;

@@ -48,7 +48,7 @@ static void be_hostile(uint32_t number)
 	end = client_now_ns() + SECONDS * 1000000000ull;
 	while (client_now_ns() < end) {
 		struct client_options options =
-		    lendings[hostile_random(&random) % 4];
+			lendings[hostile_random(&random) % 4];
 		uint32_t act = (number + round++) % hostile_act_count;
 
 		options.socket_path = driver.exports[number + 1].socket_path;

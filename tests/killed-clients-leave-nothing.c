@@ -31,9 +31,9 @@ static void be_killed(uint32_t number, uint64_t random)
 		for (i = 0; i < options.depth; i++)
 			if (!client.queues[0].slots[i].busy &&
 			    client_submit(
-				&client, 0, i, hostile_random(&random) & 1,
-				hostile_random(&random) % 4096 & ~63ull,
-				options.buffer_size))
+				    &client, 0, i, hostile_random(&random) & 1,
+				    hostile_random(&random) % 4096 & ~63ull,
+				    options.buffer_size))
 				pause();
 		client_kick(&client, 0);
 		while (client_wait(&client, 0, &completion, 1) > 0)
@@ -109,7 +109,7 @@ int main(void)
 	for (i = 0; i < ROUNDS; i++)
 		round_of_deaths(&random);
 	after = settle(&before);
-	printf("%u deaths: descriptors %u -> %u, mappings %u -> %u, resident "
+	printf("%d deaths: descriptors %u -> %u, mappings %u -> %u, resident "
 	       "%llu -> %llu KiB\n",
 	       ROUNDS * CHILDREN, before.descriptors, after.descriptors,
 	       before.mappings, after.mappings,

@@ -97,7 +97,7 @@ static void export(const char *file)
 	DO(&client, client_start(&client));
 	for (i = 0; i < 3; i++) {
 		struct virtio_blk_discard_write_zeroes *piece =
-		    (void *)client_data(&client, 0, 0);
+			(void *)client_data(&client, 0, 0);
 
 		memset(client_data(&client, 0, 0), OWN, SIZE);
 		piece->sector = 0;
@@ -106,7 +106,7 @@ static void export(const char *file)
 		status = client_io(&client, 0, types[i], 0,
 				   i ? sizeof(*piece) : SIZE);
 		CHECK(status == VIRTIO_BLK_S_IOERR ||
-			  status == VIRTIO_BLK_S_UNSUPP,
+			      status == VIRTIO_BLK_S_UNSUPP,
 		      "request %u on a read-only export: status %d %s",
 		      types[i], status, status < 0 ? client.error : "");
 	}

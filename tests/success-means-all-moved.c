@@ -99,7 +99,7 @@ static void race(void)
 	uint64_t random = 5;
 	struct client reader;
 
-	open_client(&reader, 1, false, 1);
+	open_client(&reader, 0, false, 1);
 	for (round = 0; round < ROUNDS; round++) {
 		good = write_and_lose(round + 1, &random);
 		successes += (uint32_t)__builtin_popcount(good);
@@ -132,19 +132,16 @@ static void race(void)
 
 int main(void)
 {
-	char *disk;
 	int i;
 
 	serve_init(60);
-	disk = make_image("disk", 8u << 20);
-	driver_add(&driver, disk, 0);
-	driver_add(&driver, disk, 0);
+	driver_add(&driver, make_image("disk", 8u << 20), 0);
 	driver_add(&driver, NULL, 8u << 20);
 	serve_start();
 	for (i = 0; i < 2; i++) {
 		cut(0, VIRTIO_BLK_T_IN, i);
 		cut(0, VIRTIO_BLK_T_OUT, i);
-		cut(2, VIRTIO_BLK_T_IN, i);
+		cut(1, VIRTIO_BLK_T_IN, i);
 	}
 	race();
 	return serve_end();

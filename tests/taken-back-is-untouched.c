@@ -28,7 +28,7 @@ static void load(struct client *client, uint64_t *random)
 	for (i = 0; i < DEPTH; i++)
 		DO(client, client_submit(client, 0, i, VIRTIO_BLK_T_IN,
 					 hostile_random(random) % blocks *
-					     (SIZE / CLIENT_SECTOR),
+						 (SIZE / CLIENT_SECTOR),
 					 SIZE));
 	DO(client, client_kick(client, 0));
 }

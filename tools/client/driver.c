@@ -24,7 +24,7 @@
 #define STOP_MS	      10000
 
 static int fail(struct driver *driver, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 static int fail(struct driver *driver, const char *format, ...)
 {
@@ -76,7 +76,7 @@ struct arguments {
 };
 
 static void add(struct arguments *arguments, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 static void add(struct arguments *arguments, const char *format, ...)
 {
@@ -363,7 +363,8 @@ static void count_line(const char *line, void *sum)
 
 static void find_resident(const char *line, void *sum)
 {
-	sscanf(line, "VmRSS: %lu", (unsigned long *)sum);
+	if (!strncmp(line, "VmRSS:", 6))
+		*(uint64_t *)sum = strtoull(line + 6, NULL, 10);
 }
 
 uint32_t driver_mappings(const struct driver *driver)

@@ -24,7 +24,7 @@ static uint64_t bucket_end(uint32_t bucket)
 	uint32_t power = bucket / 16 + 4;
 
 	if (bucket < 16)
-		return bucket * 2;
+		return 2ull * bucket;
 	return (16ull + bucket % 16 + 1) << (power - 4);
 }
 
@@ -65,11 +65,13 @@ int neighbour_init(struct neighbour *neighbour, struct client *client,
 {
 	uint64_t sectors = client->options.buffer_size / CLIENT_SECTOR;
 	uint64_t room = client->capacity > first_sector
-			    ? (client->capacity - first_sector) / sectors
-			    : 0;
+				? (client->capacity - first_sector) / sectors
+				: 0;
 
 	memset(neighbour, 0, sizeof(*neighbour));
-	if (room < client->options.depth * client->options.queue_count)
+	if (room == 0 || block_max == 0 ||
+	    room < (uint64_t)client->options.depth *
+			    client->options.queue_count)
 		return client_fail(client, "the disk is too small");
 	neighbour->client = client;
 	neighbour->counts = counts;
@@ -96,7 +98,7 @@ static uint64_t sector_of(const struct neighbour *neighbour, uint32_t block)
 {
 	return neighbour->first_sector +
 	       (uint64_t)block *
-		   (neighbour->client->options.buffer_size / CLIENT_SECTOR);
+		       (neighbour->client->options.buffer_size / CLIENT_SECTOR);
 }
 
 static uint64_t seed_of(const struct neighbour *neighbour, uint32_t generation)
@@ -159,9 +161,9 @@ static int check_data(struct neighbour *neighbour, uint32_t queue,
 	struct client *client = neighbour->client;
 	uint32_t size = client->options.buffer_size;
 	size_t good =
-	    client_verify(client_data(client, queue, slot), size,
-			  seed_of(neighbour, neighbour->written[block]),
-			  sector_of(neighbour, block));
+		client_verify(client_data(client, queue, slot), size,
+			      seed_of(neighbour, neighbour->written[block]),
+			      sector_of(neighbour, block));
 
 	if (good < size)
 		return client_fail(client, "WRONG DATA in block %u, byte %zu",
@@ -177,7 +179,7 @@ static int complete(struct neighbour *neighbour, uint32_t queue,
 	struct client *client = neighbour->client;
 	uint32_t size = client->options.buffer_size, block;
 	struct client_slot *slot =
-	    &client->queues[queue].slots[completion->slot];
+		&client->queues[queue].slots[completion->slot];
 
 	if (completion->status != VIRTIO_BLK_S_OK)
 		return client_fail(client,

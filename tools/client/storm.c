@@ -70,8 +70,9 @@ static int truncate_part(struct client *client, uint64_t random)
 
 	if (load(client, random))
 		return -1;
-	return hostile_truncate(
-	    client, region, client->regions[region].size / 8 * (random % 8));
+	return hostile_truncate(client, region,
+				client->regions[region].size / 8 *
+					(random % 8));
 }
 
 static int truncate_rings(struct client *client, uint64_t random)
@@ -161,7 +162,7 @@ static int bad_message(struct client *client, uint64_t random)
 	if (load(client, random))
 		return -1;
 	return hostile_message(
-	    client, (enum hostile_message)(random % HOSTILE_MESSAGES));
+		client, (enum hostile_message)(random % HOSTILE_MESSAGES));
 }
 
 static int clog_call(struct client *client, uint64_t random)
@@ -209,7 +210,7 @@ const struct hostile_act hostile_acts[] = {
 };
 
 const uint32_t hostile_act_count =
-    sizeof(hostile_acts) / sizeof(hostile_acts[0]);
+	sizeof(hostile_acts) / sizeof(hostile_acts[0]);
 
 int hostile_round(const struct client_options *options,
 		  const struct hostile_act *act, uint64_t random, bool die,
@@ -219,11 +220,11 @@ int hostile_round(const struct client_options *options,
 	struct client client;
 
 	if (client_open(&client, options)) {
-		strcpy(error, client.error);
+		memcpy(error, client.error, sizeof(client.error));
 		return -1;
 	}
 	if (client_start(&client)) {
-		strcpy(error, client.error);
+		memcpy(error, client.error, sizeof(client.error));
 		client_close(&client);
 		return 0;
 	}

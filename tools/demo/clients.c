@@ -69,7 +69,7 @@ static int compare_image(struct client *client, const uint8_t *image,
 	if (image_io(client, VIRTIO_BLK_T_IN, block))
 		return -1;
 	if (memcmp(client_data(client, 0, 0), image + (size_t)block * BLOCK,
-		   BLOCK))
+		   BLOCK) != 0)
 		return client_fail(client,
 				   "WRONG DATA in block %u of the "
 				   "file system",
@@ -84,7 +84,8 @@ static int copy_image(struct client *client, const uint8_t *image,
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int result =
-	    fd < 0 ? client_fail(client, "%s: %s", path, strerror(errno)) : 0;
+		fd < 0 ? client_fail(client, "%s: %s", path, strerror(errno))
+		       : 0;
 	uint32_t i;
 
 	for (i = 0; result == 0 && i < IMAGE_BLOCKS; i++) {
@@ -119,9 +120,10 @@ static int work(struct demo *demo, uint32_t number, struct client *client,
 			result = neighbour_drain(&neighbour);
 		if (result == 0)
 			result = compare_image(
-			    client, image,
-			    (uint32_t)(hostile_random(&random) % IMAGE_BLOCKS),
-			    board);
+				client, image,
+				(uint32_t)(hostile_random(&random) %
+					   IMAGE_BLOCKS),
+				board);
 	}
 	if (result == 0)
 		result = neighbour_sweep(&neighbour);
@@ -155,15 +157,16 @@ void demo_be_good(struct demo *demo, uint32_t number)
 	struct client client;
 
 	options.socket_path =
-	    demo->driver.exports[demo->good_export[number]].socket_path;
+		demo->driver.exports[demo->good_export[number]].socket_path;
 	options.timeout_ms = 10000;
 	if (!image) {
-		strcpy(board->error, "the image is not there");
+		snprintf(board->error, sizeof(board->error),
+			 "the image is not there");
 		_exit(1);
 	}
 	if (client_open(&client, &options) || client_start(&client) ||
 	    work(demo, number, &client, image) || client_stop(&client)) {
-		strcpy(board->error, client.error);
+		memcpy(board->error, client.error, sizeof(board->error));
 		_exit(1);
 	}
 	client_close(&client);
@@ -202,7 +205,7 @@ const char *demo_hostile_text(uint32_t number)
 static const struct hostile_act *draw_act(const struct hostile_kind *kind,
 					  uint64_t random)
 {
-	uint32_t count = 0, i;
+	uint32_t count = 1, i; /* each kind has an act */
 	const char *name;
 
 	while (count < 5 && kind->acts[count])
@@ -257,17 +260,17 @@ void demo_be_hostile(struct demo *demo, uint32_t number)
 	for (;;) {
 		struct client_options options = hostile_ways[round++ % 3];
 		const struct hostile_act *act =
-		    draw_act(kind, hostile_random(&random));
+			draw_act(kind, hostile_random(&random));
 		uint64_t draw = hostile_random(&random);
 		int done;
 
 		options.socket_path =
-		    demo->driver.exports[demo->hostile_export[number]]
-			.socket_path;
+			demo->driver.exports[demo->hostile_export[number]]
+				.socket_path;
 		options.timeout_ms = 3000;
 		if (kind->dies)
-			done =
-			    round_to_death(&options, act, draw, board->error);
+			done = round_to_death(&options, act, draw,
+					      board->error);
 		else
 			done = hostile_round(&options, act, draw, false,
 					     board->error);

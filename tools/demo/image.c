@@ -27,7 +27,7 @@
 #define FOLDERS	  4u
 
 static bool say(char *why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 static bool say(char *why, const char *format, ...)
 {
@@ -59,7 +59,7 @@ static void file_path(const char *top, uint32_t number, char *path,
 
 static size_t file_size(uint32_t number)
 {
-	return number * FILE_STEP % (256u << 10) / 8 * 8;
+	return (size_t)number * FILE_STEP % (256u << 10) / 8 * 8;
 }
 
 static bool write_file(const char *path, uint32_t number, char *why)

@@ -338,7 +338,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	demo.terminal = isatty(1) && term && strcmp(term, "dumb");
+	demo.terminal = isatty(1) && term && strcmp(term, "dumb") != 0;
 	demo.board = mmap(NULL, sizeof(*demo.board), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (demo.board == MAP_FAILED || driver_init(&demo.driver)) {

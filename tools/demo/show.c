@@ -75,7 +75,7 @@ static uint64_t verified(const struct demo_good *good)
 }
 
 static void row(struct demo *demo, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 static void row(struct demo *demo, const char *format, ...)
 {
@@ -196,8 +196,7 @@ void demo_show_summary(struct demo *demo, const struct demo_faults *faults)
 	       (double)neighbour_quantile_ns(&sum, 0.50) / 1000,
 	       (double)neighbour_quantile_ns(&sum, 0.99) / 1000,
 	       (double)sum.slowest_ns / 1e6);
-	printf("hostile clients %" PRIu64 " lives, %" PRIu64
-	       " revocations\n",
+	printf("hostile clients %" PRIu64 " lives, %" PRIu64 " revocations\n",
 	       lives, revocations);
 	if (!faults->known) {
 		printf("driver          left no statistics\n");
