@@ -14,9 +14,8 @@ struct blk_file_options {
 
 /*
  * A raw image, or a block device, by io_uring: bytes go between it and the
- * client's pages with no copy in this process.  Several exports may open the
- * same image; a writer locks it against other programs and other exports
- * (QEMU's, too, are not fooled: the lock is flock's, advisory).
+ * client's pages with no copy in this process.  The image is locked against
+ * other programs (advisory), not against other exports of this one.
  */
 struct store *blk_file_open(const char *path,
 			    const struct blk_file_options *options,

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,18 +85,28 @@ static bool learn_size(struct file_store *file, const char *path,
 	return true;
 }
 
-/* Two guests that write one image destroy it. */
+/*
+ * Two programs that write one image destroy it.  A lock of the process, not
+ * of the open file: several exports may serve one image to guests that share
+ * it knowingly, and the lock goes with a process that is killed, though its
+ * io_uring may hold the file a little longer.  It meets QEMU's locks, too.
+ */
 static bool lock_image(int fd, const char *path, bool read_only,
 		       struct store_error *error)
 {
-	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+	struct flock lock = {
+		.l_type = read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+
+	if (fcntl(fd, F_SETLK, &lock) == 0)
 		return true;
-	if (errno != EWOULDBLOCK)
+	if (errno != EACCES && errno != EAGAIN)
 		return true; /* a file system without locks */
 	return fail(error,
-		    "%s: is in use by another export or program; "
-		    "expected to be its only %s",
-		    path, read_only ? "user besides readers" : "user");
+		    "%s: is in use by another program; expected to be the only "
+		    "one%s",
+		    path, read_only ? ", or among readers" : "");
 }
 
 static bool open_direct(struct file_store *file, const char *path, int flags,

@@ -165,17 +165,18 @@ fail:
 	return false;
 }
 
-/* No client's descriptors shall be missing because others hold them all. */
-static void learn_clients_max(struct vhost_server *server)
+/* What a client may make us hold, and the least that one needs. */
+#define CLIENT_FDS_MIN 16u
+
+/* As many as we should like to be able to serve, however few descriptors. */
+#define CLIENTS_WANTED 8u
+
+static uint64_t fds_allowed(void)
 {
-	uint64_t each =
-	    16u + server->limits.regions + 3u * server->limits.queues;
-	uint64_t ours =
-	    64u + 8u * server->export_count + 8u * server->limits.workers;
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		files.rlim_cur = files.rlim_max = 1024;
+		return 1024;
 	if (files.rlim_cur < files.rlim_max) {
 		rlim_t soft = files.rlim_cur;
 
@@ -183,8 +184,25 @@ static void learn_clients_max(struct vhost_server *server)
 		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 			files.rlim_cur = soft;
 	}
-	server->clients_max =
-	    files.rlim_cur > ours + each ? (files.rlim_cur - ours) / each : 1;
+	return files.rlim_cur;
+}
+
+/* No client's descriptors shall be missing because others hold them all.
+ * Where there are too few for that, some service is better than none. */
+static void learn_clients_max(struct vhost_server *server)
+{
+	uint64_t each = CLIENT_FDS_MIN + server->limits.regions +
+			3u * server->limits.queues;
+	uint64_t ours =
+	    64u + 8u * server->export_count + 8u * server->limits.workers;
+	uint64_t allowed = fds_allowed();
+	uint64_t left = allowed > ours ? allowed - ours : 0;
+
+	if (left / each < CLIENTS_WANTED)
+		each = left / CLIENTS_WANTED;
+	if (each < CLIENT_FDS_MIN)
+		each = CLIENT_FDS_MIN;
+	server->clients_max = left / each ? left / each : 1;
 }
 
 bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)

@@ -141,22 +141,16 @@ static void serve_queues(struct vhost_worker *worker)
 static bool serve_lane(struct vhost_lane *lane)
 {
 	const struct store_ops *ops;
-	bool again = false;
-	bool reaped = false;
 	struct store_io *io;
 
 	if (lane->in_flight == 0)
 		return false;
 	ops = lane->lane->store->ops;
-	again = !ops->start(lane->lane);
-	while ((io = ops->reap(lane->lane))) {
-		reaped = true;
+	ops->start(lane->lane);
+	while ((io = ops->reap(lane->lane)))
 		vhost_request_finish(io);
-	}
-	if (!reaped)
-		return again;
 	vhost_request_resume(lane);
-	/* Reaping may have queued the rest of a transfer. */
+	/* Reaping may have left the rest of a transfer to begin. */
 	return !ops->start(lane->lane);
 }
 

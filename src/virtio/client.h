@@ -33,6 +33,7 @@
   int fetch_count;
   uint64_t fetch_at[2048];
   uint64_t fetch_size[2048];
+  uint32_t fetch_index[2048]; // which descriptor of the ring; split.c sets it
 */
 #define FETCH_MAX 2048
 
