@@ -226,6 +226,23 @@ bool driver_alive(struct driver *driver)
 	return driver->pid > 0 && !wait_end(driver, 0);
 }
 
+/* The last thing that it said, because the log goes with the directory. */
+static int fail_start(struct driver *driver)
+{
+	char path[100], line[300] = "", last[300] = "it said nothing";
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", driver->directory);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log))
+		snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"),
+			 line);
+	if (log)
+		fclose(log);
+	return fail(driver, "the driver %s at its start: %s",
+		    driver_fate(driver), last);
+}
+
 int driver_start(struct driver *driver)
 {
 	uint64_t end = client_now_ns() + START_MS * 1000000ull;
@@ -251,10 +268,7 @@ int driver_start(struct driver *driver)
 	 * while the process lives. */
 	while (count_listening(driver) < driver->export_count) {
 		if (wait_end(driver, 2))
-			return fail(driver,
-				    "the driver %s at its start, see "
-				    "%s/log",
-				    driver_fate(driver), driver->directory);
+			return fail_start(driver);
 		if (client_now_ns() > end)
 			return fail(driver,
 				    "the driver does not listen "

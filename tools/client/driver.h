@@ -31,7 +31,7 @@ struct driver {
 	struct driver_export exports[DRIVER_EXPORTS_MAX];
 	bool peer;	 /* it is not ours */
 	int exit_status; /* as from waitpid; once it is gone */
-	char error[200];
+	char error[400];
 };
 
 /* A fresh directory, and no exports yet. */
