@@ -48,7 +48,7 @@ static void region(bool indirect)
 	}
 	memset(client_data(&client, 0, 0), OWN, SIZE);
 	status = client_io(&client, 0, VIRTIO_BLK_T_IN, 0, SIZE);
-	CHECK(status == VIRTIO_BLK_S_IOERR,
+	CHECK(status > VIRTIO_BLK_S_OK,
 	      "read into a read-only region: status %d %s", status,
 	      status < 0 ? client.error : "");
 	check_own(client_data(&client, 0, 0), "read-only region");

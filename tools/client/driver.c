@@ -110,8 +110,9 @@ static void peer_arguments(const struct driver *driver,
 		if (export->file)
 			add(arguments,
 			    "driver=file,node-name=n%u,filename=%s,"
-			    "read-only=%s",
-			    i, export->file, only);
+			    "read-only=%s,cache.direct=%s",
+			    i, export->file, only,
+			    export->direct ? "on" : "off");
 		else
 			add(arguments,
 			    "driver=null-co,node-name=n%u,size=%llu,"
@@ -136,17 +137,17 @@ static void our_arguments(const struct driver *driver,
 	add(arguments, "serve");
 	for (i = 0; i < driver->export_count; i++) {
 		const struct driver_export *export = &driver->exports[i];
+		const char *only = export->read_only ? ",read-only" : "";
 
 		add(arguments, "--export");
 		if (export->file)
-			add(arguments, "socket=%s,file=%s%s",
-			    export->socket_path, export->file,
-			    export->read_only ? ",read-only" : "");
+			add(arguments, "socket=%s,file=%s%s%s",
+			    export->socket_path, export->file, only,
+			    export->direct ? ",direct" : "");
 		else
 			add(arguments, "socket=%s,null=%llu%s",
 			    export->socket_path,
-			    (unsigned long long)export->size,
-			    export->read_only ? ",read-only" : "");
+			    (unsigned long long)export->size, only);
 	}
 	add(arguments, "--workers");
 	add(arguments, "2");

@@ -21,6 +21,7 @@ struct driver_export {
 	uint64_t size;
 	uint32_t queue_count; /* as many are asked of the peer */
 	bool read_only;
+	bool direct; /* past the page cache: requests stay in flight longer */
 };
 
 struct driver {
