@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -57,16 +58,18 @@ found(struct finding *finding, bool good, const char *format, ...)
 
 static void check_kernel(struct finding *finding)
 {
-	struct utsname name;
-	unsigned int major = 0, minor = 0;
+	struct utsname name = { .sysname = "unknown" };
+	unsigned long major = 0, minor = 0;
+	char *end;
 
-	if (uname(&name) < 0 ||
-	    sscanf(name.release, "%u.%u", &major, &minor) != 2) {
-		found(finding, false, "unknown; expected Linux 5.10 or newer");
-		return;
+	if (uname(&name) == 0) {
+		major = strtoul(name.release, &end, 10);
+		if (*end == '.')
+			minor = strtoul(end + 1, NULL, 10);
 	}
 	found(finding, major > 5 || (major == 5 && minor >= 10),
-	      "%s %s; expected 5.10 or newer", name.sysname, name.release);
+	      "%s %s; expected Linux 5.10 or newer", name.sysname,
+	      name.release);
 }
 
 static void check_io_uring(struct finding *finding)

@@ -125,14 +125,16 @@ static void connection_finish(struct vhost_connection *connection)
 static bool acknowledge(struct vhost_connection *connection, uint64_t failed)
 {
 	const struct vhost_message *message = &connection->message;
+	const char *why;
 
 	if (!(message->header.flags & VHOST_NEED_REPLY) ||
 	    !(connection->protocol_features &
 	      (1ull << VHOST_PROTOCOL_REPLY_ACK)))
 		return false;
-	if (!vhost_message_reply(connection->fd, message, &failed,
-				 sizeof(failed)))
-		vhost_connection_end(connection, "does not read its replies");
+	why = vhost_message_reply(connection->fd, message, &failed,
+				  sizeof(failed));
+	if (why)
+		vhost_connection_end(connection, why);
 	return true;
 }
 

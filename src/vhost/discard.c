@@ -22,26 +22,35 @@ static void *discard_thread(void *argument)
 	return NULL;
 }
 
-bool vhost_discard_start(void)
+static int start_thread(void)
 {
 	sigset_t all, before;
 	pthread_t thread;
 	int error;
 
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, NULL, discard_thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!error)
+		pthread_detach(thread);
+	return error;
+}
+
+bool vhost_discard_start(void)
+{
+	int error = 0;
+
 	if (pipe_fds[0] >= 0)
 		return true;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK) < 0
-		    ? errno
-		    : pthread_create(&thread, NULL, discard_thread, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!error) {
-		pthread_detach(thread);
+	if (fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK) < 0)
+		error = errno;
+	else
+		error = start_thread();
+	if (!error)
 		return true;
-	}
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 	pipe_fds[0] = -1;

@@ -22,11 +22,9 @@ enum vhost_outcome vhost_answer(struct vhost_connection *connection,
 				const void *payload, uint32_t size,
 				const char **why)
 {
-	if (vhost_message_reply(connection->fd, &connection->message, payload,
-				size))
-		return VHOST_ANSWERED;
-	*why = "the client does not read its replies";
-	return VHOST_BROKEN;
+	*why = vhost_message_reply(connection->fd, &connection->message,
+				   payload, size);
+	return *why ? VHOST_BROKEN : VHOST_ANSWERED;
 }
 
 static enum vhost_outcome answer_number(struct vhost_connection *connection,

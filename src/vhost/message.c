@@ -79,7 +79,7 @@ static const char *check_header(const struct vhost_header *header)
 		return "not version 1 of vhost-user";
 	if (header->flags & VHOST_REPLY)
 		return "a reply to a question that was not asked";
-	if (header->size > sizeof(union vhost_payload))
+	if (header->size > sizeof(struct vhost_config))
 		return "a payload larger than any message has";
 	if (shape &&
 	    (header->size < shape->size_min || header->size > shape->size_max))
@@ -219,8 +219,8 @@ void vhost_message_reset(struct vhost_message *message)
 	memset(message, 0, sizeof(*message));
 }
 
-bool vhost_message_reply(int fd, const struct vhost_message *message,
-			 const void *payload, uint32_t size)
+const char *vhost_message_reply(int fd, const struct vhost_message *message,
+				const void *payload, uint32_t size)
 {
 	struct vhost_header header = {
 		.request = message->header.request,
@@ -240,5 +240,9 @@ bool vhost_message_reply(int fd, const struct vhost_message *message,
 	do
 		sent = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	return sent == (ssize_t)(sizeof(header) + size);
+	if (sent == (ssize_t)(sizeof(header) + size))
+		return NULL;
+	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+		return "closed by the client";
+	return "does not read its replies";
 }

@@ -97,13 +97,17 @@ void vhost_notifier_flush(struct vhost_notifier *notifier)
 
 /*
  * The kernel looks at the eventfd first (EINVAL if it is none) and only then
- * whether the file may be read (EBADF here, because it may not).
+ * whether the file may be read (EBADF here, because it may not).  A descriptor
+ * that only names a path is EBADF, too.
  */
 bool vhost_notifier_knows(struct vhost_notifier *notifier, int fd)
 {
 	struct iocb block;
 	struct iocb *blocks[] = { &block };
+	int flags = fcntl(fd, F_GETFL);
 
+	if (flags < 0 || flags & O_PATH)
+		return false;
 	prepare(&block, notifier->unread_fd, fd);
 	return submit(notifier, 1, blocks) < 0 && errno == EBADF;
 }

@@ -142,7 +142,8 @@ bool vhost_server_add(struct vhost_server *server,
 {
 	struct vhost_export *export = export_new(server, options);
 	struct vhost_export **more = realloc(
-	    server->exports, (server->export_count + 1) * sizeof(*more));
+	    server->exports, (server->export_count + 1) *
+				sizeof(struct vhost_export *));
 
 	if (more)
 		server->exports = more;
