@@ -4,6 +4,7 @@
 right exit status, and nothing half-made left behind."""
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -13,6 +14,8 @@ import tempfile
 
 PRECARIUM = sys.argv[1]
 failures = 0
+
+GET_FEATURES = b"\1\0\0\0\1\0\0\0\0\0\0\0"
 
 
 def check(good, what, *details):
@@ -60,6 +63,11 @@ class Server:
                 break
             except OSError:
                 select.select([], [], [], 0.01)
+        if self.process.poll() is None:
+            # Answered: by now it counts as a client.
+            self.client.sendall(GET_FEATURES)
+            self.client.settimeout(20)
+            check(len(self.client.recv(20)) == 20, "no answer")
 
     def end(self, number=signal.SIGTERM):
         self.client.close()
@@ -158,6 +166,13 @@ def statistics():
     bad(1, ["/dev/full", "No space left"], "serve", "--export",
         "socket=a.sock,null=1M", "--stats-json=/dev/full")
     before = set(os.listdir("."))
+    done = subprocess.run(
+        [PRECARIUM, "serve", "--export", "socket=a.sock,null=1M",
+         "--stats-json=stats"], text=True, capture_output=True, timeout=20,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9)))
+    check(done.returncode == 1 and "cannot be written" in done.stderr and
+          done.stderr.count("\n") == 1, "a file too large:", done.stderr)
+    check(set(os.listdir(".")) == before, "left behind:", os.listdir("."))
     server = Server("a.sock", "--export", "socket=a.sock,null=1M,name=zero",
                     "--stats-json=stats")
     status, _, err = server.end()
@@ -197,7 +212,7 @@ def handed_over():
         pass_fds=[theirs.fileno()], stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True)
     theirs.close()
-    ours.sendall(b"\1\0\0\0\1\0\0\0\0\0\0\0")  # GET_FEATURES
+    ours.sendall(GET_FEATURES)
     ours.settimeout(20)
     check(len(ours.recv(20)) == 20, "no answer on a connection handed over")
     ours.close()
