@@ -36,6 +36,14 @@ PREC_EXPORT bool prec_fault_handle(int sig, void *info, void *context);
  * nothing.  Before either. */
 PREC_EXPORT void prec_fault_hosted(void);
 
+/*
+ * Open SIGBUS and SIGSEGV in the calling thread.  A fault whose signal is
+ * blocked kills the process in spite of any handler, so a thread that uses the
+ * accessors or copies and may have them blocked (servers that read signals from
+ * a descriptor) calls this once.  The first transaction of a thread does it.
+ */
+PREC_EXPORT void prec_fault_unblock(void);
+
 /* What happened in this process so far.  Counters only grow. */
 struct prec_fault_counts {
 	uint64_t fixed;       /* accessors and copies told that memory is gone */

@@ -73,6 +73,7 @@ struct prec_region {
 	uint64_t file_offset;  /* private */
 	int32_t file;          /* private: our own descriptor of the file */
 	uint32_t prot;         /* private */
+	bool withdrawn;        /* private: revoke has finished */
 };
 
 /*

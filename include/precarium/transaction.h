@@ -32,6 +32,8 @@ enum prec_policy { PREC_ABANDON = 0, PREC_SUBSTITUTE = 1 };
 struct prec_note {
 	uint64_t address;  /* this process's address of the first fault */
 	uint64_t faults;   /* claimed in this transaction */
+	uint64_t lost_host; /* first range that was replaced … */
+	uint64_t lost_size; /* … and its bytes */
 	bool abandoned;    /* it was left at `address` */
 	bool substituted;  /* empty pages were put in, by us or another thread */
 	bool write;        /* the first fault was a store */
@@ -73,7 +75,9 @@ typedef void prec_transaction_fn(struct prec_transaction *transaction,
  * PREC_OK: it returned, and no region of it changed its epoch meanwhile.
  * PREC_GONE: abandoned, or it returned but a region was revoked meanwhile.
  * PREC_DISTURBED: it returned, with empty pages put in by this thread or
- * another.  PREC_INVALID: no region is named; nothing ran.
+ * another.  PREC_INVALID: no region is named.  PREC_FULL: more
+ * than 32 open in this thread.  PREC_GONE also at once, when a region is
+ * revoked already.  Nothing ran then.
  *
  * May nest, with other regions or the same: a fault goes to the innermost
  * transaction that names its region, and leaving that one leaves those inside.

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include <precarium/access.h>
+
+#include <stdbool.h>
+
+#include "port/port.h"
+
+/* EFAULT, by the port contract: the error number that a system call gives when
+ * memory it was handed is not there.  Core has no errno.h. */
+#define CALL_FAULTED 14
+
+static struct prec_result nothing_done(enum prec_status status)
+{
+	struct prec_result result = { status, 0, 0 };
+
+	return result;
+}
+
+/* The port says how far it came; short of what was asked means gone. */
+static struct prec_result came_to(uint64_t done, uint64_t asked)
+{
+	struct prec_result result = { PREC_OK, 0, done };
+
+	if (done < asked)
+		result.status = PREC_GONE;
+	return result;
+}
+
+static enum prec_status check(struct prec_span span, uint64_t offset,
+			      uint64_t size, uint32_t rights)
+{
+	if (offset > span.size || size > span.size - offset)
+		return PREC_RANGE;
+	if ((span.rights & rights) != rights)
+		return PREC_RIGHTS;
+	return PREC_OK;
+}
+
+struct prec_result prec_copy_in(void *to, struct prec_span span,
+				uint64_t offset, uint64_t size)
+{
+	enum prec_status status = check(span, offset, size, PREC_READ);
+
+	if (status != PREC_OK)
+		return nothing_done(status);
+	return came_to(prec_port_copy_in(to, span.host + offset, size), size);
+}
+
+struct prec_result prec_copy_out(struct prec_span span, uint64_t offset,
+				 const void *from, uint64_t size)
+{
+	enum prec_status status = check(span, offset, size, PREC_WRITE);
+
+	if (status != PREC_OK)
+		return nothing_done(status);
+	return came_to(prec_port_copy_out(span.host + offset, from, size),
+		       size);
+}
+
+struct prec_result prec_fill(struct prec_span span, uint64_t offset,
+			     uint8_t value, uint64_t size)
+{
+	enum prec_status status = check(span, offset, size, PREC_WRITE);
+
+	if (status != PREC_OK)
+		return nothing_done(status);
+	return came_to(prec_port_fill(span.host + offset, value, size), size);
+}
+
+struct prec_result prec_copy_across(struct prec_span to, uint64_t to_offset,
+				    struct prec_span from, uint64_t from_offset,
+				    uint64_t size)
+{
+	enum prec_status status = check(to, to_offset, size, PREC_WRITE);
+	uint64_t done;
+
+	if (status == PREC_OK)
+		status = check(from, from_offset, size, PREC_READ);
+	if (status != PREC_OK)
+		return nothing_done(status);
+	done = prec_port_copy_across(to.host + to_offset,
+				     from.host + from_offset, size);
+	return came_to(done, size);
+}
+
+/* All spans grant it: asked before the first byte moves, so that a wrong span
+ * at the end of the list costs nothing and changes nothing. */
+static bool all_grant(const struct prec_span *spans, uint32_t count,
+		      uint32_t rights)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		if ((spans[i].rights & rights) != rights)
+			return false;
+	return true;
+}
+
+struct prec_result prec_gather(void *to, uint64_t size,
+			       const struct prec_span *spans, uint32_t count)
+{
+	unsigned char *bytes = to;
+	uint64_t done = 0;
+	uint32_t i;
+
+	if (!all_grant(spans, count, PREC_READ))
+		return nothing_done(PREC_RIGHTS);
+	for (i = 0; i < count && done < size; i++) {
+		uint64_t part = size - done;
+		uint64_t moved;
+
+		if (part > spans[i].size)
+			part = spans[i].size;
+		moved = prec_port_copy_in(bytes + done, spans[i].host, part);
+		done += moved;
+		if (moved < part)
+			return came_to(done, size);
+	}
+	return came_to(done, done);
+}
+
+struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
+				const void *from, uint64_t size)
+{
+	const unsigned char *bytes = from;
+	uint64_t done = 0;
+	uint32_t i;
+
+	if (!all_grant(spans, count, PREC_WRITE))
+		return nothing_done(PREC_RIGHTS);
+	for (i = 0; i < count && done < size; i++) {
+		uint64_t part = size - done;
+		uint64_t moved;
+
+		if (part > spans[i].size)
+			part = spans[i].size;
+		moved = prec_port_copy_out(spans[i].host, bytes + done, part);
+		done += moved;
+		if (moved < part)
+			return came_to(done, size);
+	}
+	return came_to(done, done);
+}
+
+struct prec_result prec_result_of_call(int64_t returned, int32_t error)
+{
+	struct prec_result result = { PREC_SYSTEM, error, 0 };
+
+	if (returned >= 0) {
+		result.status = PREC_OK;
+		result.error = 0;
+		result.done = (uint64_t)returned;
+	} else if (error == CALL_FAULTED) {
+		result.status = PREC_GONE;
+		result.error = 0;
+	}
+	return result;
+}

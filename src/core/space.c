@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include <precarium/space.h>
+
+/*
+ * The table is sorted and disjoint, so one binary search answers every claim,
+ * and the cost of a claim does not depend on what the client lent or asks.
+ */
+uint32_t prec_space_find(const struct prec_space *space, uint64_t address)
+{
+	uint32_t low = 0;
+	uint32_t high = space->count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (address < space->start[mid])
+			high = mid;
+		else if (address >= space->end[mid])
+			low = mid + 1;
+		else
+			return mid;
+	}
+	return PREC_NONE;
+}
+
+/* How many entries start below `address`: where a new one would go. */
+static uint32_t entries_below(const struct prec_space *space, uint64_t address)
+{
+	uint32_t low = 0;
+	uint32_t high = space->count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (space->start[mid] < address)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Move the entries from `at` up by one. */
+static void open_gap(struct prec_space *space, uint32_t at)
+{
+	uint32_t i;
+
+	for (i = space->count; i > at; i--) {
+		space->start[i] = space->start[i - 1];
+		space->end[i] = space->end[i - 1];
+		space->host[i] = space->host[i - 1];
+		space->rights[i] = space->rights[i - 1];
+		space->slot[i] = space->slot[i - 1];
+	}
+}
+
+enum prec_status prec_space_add(struct prec_space *space, uint64_t address,
+				uint64_t size, uint64_t host, uint32_t rights,
+				uint32_t slot)
+{
+	uint64_t end;
+	uint32_t at;
+
+	if (size == 0 || size > PREC_ADDRESS_MAX)
+		return PREC_INVALID;
+	if (address > PREC_ADDRESS_MAX - size || host > PREC_ADDRESS_MAX - size)
+		return PREC_INVALID;
+	end = address + size;
+	at = entries_below(space, address);
+	/* Sorted and disjoint: only the two neighbours can be met. */
+	if (at > 0 && space->end[at - 1] > address)
+		return PREC_OVERLAP;
+	if (at < space->count && space->start[at] < end)
+		return PREC_OVERLAP;
+	if (space->count >= PREC_SPACE_MAX)
+		return PREC_FULL;
+	open_gap(space, at);
+	space->start[at] = address;
+	space->end[at] = end;
+	space->host[at] = host;
+	space->rights[at] = rights;
+	space->slot[at] = slot;
+	space->count++;
+	return PREC_OK;
+}
+
+void prec_space_remove(struct prec_space *space, uint32_t index)
+{
+	uint32_t last = space->count - 1;
+	uint32_t i;
+
+	for (i = index; i < last; i++) {
+		space->start[i] = space->start[i + 1];
+		space->end[i] = space->end[i + 1];
+		space->host[i] = space->host[i + 1];
+		space->rights[i] = space->rights[i + 1];
+		space->slot[i] = space->slot[i + 1];
+	}
+	space->count = last;
+}
+
+enum prec_status prec_space_resolve(const struct prec_space *space,
+				    uint64_t address, uint64_t size,
+				    uint32_t rights, struct prec_span *span)
+{
+	uint32_t i = prec_space_find(space, address);
+
+	if (i == PREC_NONE)
+		return PREC_RANGE;
+	if (size > space->end[i] - address)
+		return PREC_RANGE;
+	if ((space->rights[i] & rights) != rights)
+		return PREC_RIGHTS;
+	span->host = space->host[i] + (address - space->start[i]);
+	span->size = size;
+	span->address = address;
+	span->index = i;
+	span->rights = space->rights[i];
+	return PREC_OK;
+}
+
+enum prec_status prec_space_piece(const struct prec_space *space,
+				  uint64_t address, uint64_t size,
+				  uint32_t rights, struct prec_span *span)
+{
+	uint32_t i = prec_space_find(space, address);
+	uint64_t room;
+
+	if (i == PREC_NONE)
+		return PREC_RANGE;
+	if ((space->rights[i] & rights) != rights)
+		return PREC_RIGHTS;
+	room = space->end[i] - address;
+	span->host = space->host[i] + (address - space->start[i]);
+	span->size = size < room ? size : room;
+	span->address = address;
+	span->index = i;
+	span->rights = space->rights[i];
+	return PREC_OK;
+}
+
+enum prec_status prec_span_part(struct prec_span span, uint64_t offset,
+				uint64_t size, struct prec_span *part)
+{
+	if (offset > span.size || size > span.size - offset)
+		return PREC_RANGE;
+	part->host = span.host + offset;
+	part->size = size;
+	part->address = span.address + offset;
+	part->index = span.index;
+	part->rights = span.rights;
+	return PREC_OK;
+}

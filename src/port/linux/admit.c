@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "linux.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/*
+ * What is accepted as lent memory.  Seals are asked before the size: a seal
+ * that is there stays, a size that was asked first may have changed since.
+ */
+#ifndef SECRETMEM_MAGIC
+#define SECRETMEM_MAGIC 0x5345434d
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+#define SPARSE_DEFAULT (256ull << 20)
+#define STRICT_SEALS   (F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+
+const char *prec_refusal_text(enum prec_refusal refusal)
+{
+	switch (refusal) {
+	case PREC_REFUSAL_NONE:
+		return "accepted";
+	case PREC_REFUSAL_NOT_A_FILE:
+		return "not an open regular file (a memfd is expected)";
+	case PREC_REFUSAL_FILE_SYSTEM:
+		return "not on tmpfs or hugetlbfs: a fault in it could block "
+		       "for ever";
+	case PREC_REFUSAL_TOO_SHORT:
+		return "the file ends before the range that it is said to hold";
+	case PREC_REFUSAL_ALIGNMENT:
+		return "offset and size must be multiples of the file's page "
+		       "size";
+	case PREC_REFUSAL_PAGE_SIZE:
+		return "its huge pages are larger than the range";
+	case PREC_REFUSAL_SPARSE:
+		return "more holes than allowed: reading them would charge the "
+		       "driver";
+	case PREC_REFUSAL_SEALS:
+		return "strict admission, and the file cannot be sealed "
+		       "against shrinking";
+	case PREC_REFUSAL_RIGHTS:
+		return "the descriptor is not open for the rights asked";
+	case PREC_REFUSAL_SECRET:
+		return "secret memory: the kernel cannot be handed its pages";
+	}
+	return "unknown reason";
+}
+
+static enum prec_refusal rights(int mode, uint32_t asked)
+{
+	/* Every mapping needs a readable descriptor. */
+	if (mode == O_WRONLY)
+		return PREC_REFUSAL_RIGHTS;
+	if ((asked & PREC_WRITE) && mode != O_RDWR)
+		return PREC_REFUSAL_RIGHTS;
+	return PREC_REFUSAL_NONE;
+}
+
+static enum prec_refusal file_system(const struct prec_lending *lending,
+				     uint32_t *page_size)
+{
+	struct statfs fs;
+
+	if (fstatfs(lending->fd, &fs) != 0)
+		return PREC_REFUSAL_NOT_A_FILE;
+	*page_size = 4096;
+	if (fs.f_type == SECRETMEM_MAGIC)
+		return PREC_REFUSAL_SECRET;
+	if (fs.f_type == HUGETLBFS_MAGIC) {
+		*page_size = (uint32_t)fs.f_bsize;
+		if ((uint64_t)fs.f_bsize > lending->size)
+			return PREC_REFUSAL_PAGE_SIZE;
+		return PREC_REFUSAL_NONE;
+	}
+	if (fs.f_type == TMPFS_MAGIC ||
+	    lending->options & PREC_ADMIT_ANY_FILE)
+		return PREC_REFUSAL_NONE;
+	return PREC_REFUSAL_FILE_SYSTEM;
+}
+
+static bool covers(const struct stat *file, const struct prec_lending *lending)
+{
+	uint64_t size = (uint64_t)file->st_size;
+
+	return lending->offset <= size && lending->size <= size -
+							   lending->offset;
+}
+
+/* Holes of the whole file: where they are does not matter to who pays. */
+static bool too_sparse(const struct stat *file,
+		       const struct prec_lending *lending)
+{
+	uint64_t there = (uint64_t)file->st_blocks * 512;
+	uint64_t size = (uint64_t)file->st_size;
+	uint64_t holes = there < size ? size - there : 0;
+	uint64_t allowed = lending->sparse_max ? lending->sparse_max :
+						 SPARSE_DEFAULT;
+
+	if (lending->options & PREC_ADMIT_SPARSE)
+		return false;
+	if (holes > lending->size)
+		holes = lending->size;
+	return holes > allowed;
+}
+
+static bool sealed_against_shrinking(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK);
+}
+
+enum prec_refusal prec_admit(const struct prec_lending *lending,
+			     uint32_t *page_size, bool *keeps_size)
+{
+	int flags = fcntl(lending->fd, F_GETFL);
+	enum prec_refusal refusal;
+	struct stat file;
+
+	if (flags < 0 || flags & O_PATH)
+		return PREC_REFUSAL_NOT_A_FILE;
+	*keeps_size = sealed_against_shrinking(lending->fd);
+	if (fstat(lending->fd, &file) != 0 || !S_ISREG(file.st_mode))
+		return PREC_REFUSAL_NOT_A_FILE;
+	refusal = rights(flags & O_ACCMODE, lending->rights);
+	if (refusal)
+		return refusal;
+	refusal = file_system(lending, page_size);
+	if (refusal)
+		return refusal;
+	if (lending->offset % *page_size || lending->size % *page_size)
+		return PREC_REFUSAL_ALIGNMENT;
+	if (!covers(&file, lending))
+		return PREC_REFUSAL_TOO_SHORT;
+	if (too_sparse(&file, lending))
+		return PREC_REFUSAL_SPARSE;
+	return PREC_REFUSAL_NONE;
+}
+
+/* After the mapping is made: the client may have changed the file meanwhile,
+ * and only now can it be sealed without closing the way for ourselves. */
+enum prec_refusal prec_admit_again(const struct prec_lending *lending,
+				   bool *keeps_size)
+{
+	struct stat file;
+
+	if (lending->options & PREC_ADMIT_STRICT) {
+		int seals = fcntl(lending->fd, F_GET_SEALS);
+
+		if (seals < 0 || ((seals & STRICT_SEALS) != STRICT_SEALS &&
+				  fcntl(lending->fd, F_ADD_SEALS,
+					STRICT_SEALS) != 0))
+			return PREC_REFUSAL_SEALS;
+	}
+	*keeps_size = sealed_against_shrinking(lending->fd);
+	if (fstat(lending->fd, &file) != 0 || !covers(&file, lending))
+		return PREC_REFUSAL_TOO_SHORT;
+	return PREC_REFUSAL_NONE;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies that may stop at any byte.
+ *
+ * The C library's memcpy cannot be used: where it faults says nothing about
+ * what it has delivered.  Here the rule is
+ *   - every load of a block comes before its first store,
+ *   - stores go upwards,
+ *   - %rax counts the bytes of the blocks that are complete,
+ * so whatever faults, exactly the bytes before %rax are done, or will be done
+ * by the byte-wise loop that finishes the block up to the edge.  No store is
+ * ever made beyond the first byte that cannot be reached.
+ *
+ * `rep movsb` keeps its count in %rcx exact by itself.
+ */
+
+/* From here on the string instruction is as fast as the vector loop. */
+#define STRING_MIN 1024
+
+/* An instruction that may fault, and where it goes on then. */
+	.macro	may_fault label:req, instruction:vararg
+9:	\instruction
+	.pushsection prec_fixup,"a"
+	.balign	4
+	.long	9b - .
+	.long	\label - .
+	.popsection
+	.endm
+
+	.text
+
+/*
+ * uint64_t prec_port_copy_in(unsigned char *to, uint64_t host, uint64_t size)
+ * uint64_t prec_port_copy_out(uint64_t host, const unsigned char *from,
+ *                             uint64_t size)
+ * uint64_t prec_port_copy_across(uint64_t to, uint64_t from, uint64_t size)
+ *
+ * %rdi to, %rsi from, %rdx size; %rax bytes done.
+ */
+	.globl	prec_port_copy_in, prec_port_copy_out, prec_port_copy_across
+	.hidden	prec_port_copy_in, prec_port_copy_out, prec_port_copy_across
+	.type	prec_port_copy_in, @function
+	.type	prec_port_copy_out, @function
+	.type	prec_port_copy_across, @function
+	.p2align 6
+prec_port_copy_in:
+prec_port_copy_out:
+prec_port_copy_across:
+	.cfi_startproc
+	endbr64
+	xorl	%eax, %eax
+	cmpq	$16, %rdx
+	jb	.Lunder16
+	cmpq	$STRING_MIN, %rdx
+	jae	.Lstring
+	cmpq	$64, %rdx
+	jae	.Lblocks
+	cmpq	$32, %rdx
+	jae	.Lunder64
+
+	/* 16 to 31: first and last 16, overlapping */
+	may_fault .Lbytes, movdqu (%rsi), %xmm0
+	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm1
+	may_fault .Lbytes, movdqu %xmm0, (%rdi)
+	may_fault .Lbytes, movdqu %xmm1, -16(%rdi,%rdx)
+	movq	%rdx, %rax
+	ret
+
+.Lunder64:
+	may_fault .Lbytes, movdqu (%rsi), %xmm0
+	may_fault .Lbytes, movdqu 16(%rsi), %xmm1
+	may_fault .Lbytes, movdqu -32(%rsi,%rdx), %xmm2
+	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm3
+	may_fault .Lbytes, movdqu %xmm0, (%rdi)
+	may_fault .Lbytes, movdqu %xmm1, 16(%rdi)
+	may_fault .Lbytes, movdqu %xmm2, -32(%rdi,%rdx)
+	may_fault .Lbytes, movdqu %xmm3, -16(%rdi,%rdx)
+	movq	%rdx, %rax
+	ret
+
+.Lblocks:
+	leaq	-64(%rdx), %r8
+	.p2align 4
+.Lblock:
+	may_fault .Lbytes, movdqu (%rsi,%rax), %xmm0
+	may_fault .Lbytes, movdqu 16(%rsi,%rax), %xmm1
+	may_fault .Lbytes, movdqu 32(%rsi,%rax), %xmm2
+	may_fault .Lbytes, movdqu 48(%rsi,%rax), %xmm3
+	may_fault .Lbytes, movdqu %xmm0, (%rdi,%rax)
+	may_fault .Lbytes, movdqu %xmm1, 16(%rdi,%rax)
+	may_fault .Lbytes, movdqu %xmm2, 32(%rdi,%rax)
+	may_fault .Lbytes, movdqu %xmm3, 48(%rdi,%rax)
+	addq	$64, %rax
+	cmpq	%r8, %rax
+	jbe	.Lblock
+	cmpq	%rdx, %rax
+	je	.Lout
+	/* the last 64, overlapping what is done */
+	may_fault .Lbytes, movdqu (%rsi,%r8), %xmm0
+	may_fault .Lbytes, movdqu 16(%rsi,%r8), %xmm1
+	may_fault .Lbytes, movdqu 32(%rsi,%r8), %xmm2
+	may_fault .Lbytes, movdqu 48(%rsi,%r8), %xmm3
+	may_fault .Lbytes, movdqu %xmm0, (%rdi,%r8)
+	may_fault .Lbytes, movdqu %xmm1, 16(%rdi,%r8)
+	may_fault .Lbytes, movdqu %xmm2, 32(%rdi,%r8)
+	may_fault .Lbytes, movdqu %xmm3, 48(%rdi,%r8)
+	movq	%rdx, %rax
+.Lout:
+	ret
+
+.Lstring:
+	movq	%rdx, %rcx
+	may_fault .Lstring_cut, rep movsb
+	movq	%rdx, %rax
+	ret
+.Lstring_cut:
+	movq	%rdx, %rax
+	subq	%rcx, %rax
+	ret
+
+.Lunder16:
+	cmpq	$8, %rdx
+	jb	.Lunder8
+	may_fault .Lbytes, movq (%rsi), %r8
+	may_fault .Lbytes, movq -8(%rsi,%rdx), %r9
+	may_fault .Lbytes, movq %r8, (%rdi)
+	may_fault .Lbytes, movq %r9, -8(%rdi,%rdx)
+	movq	%rdx, %rax
+	ret
+.Lunder8:
+	cmpq	$4, %rdx
+	jb	.Lbytes
+	may_fault .Lbytes, movl (%rsi), %r8d
+	may_fault .Lbytes, movl -4(%rsi,%rdx), %r9d
+	may_fault .Lbytes, movl %r8d, (%rdi)
+	may_fault .Lbytes, movl %r9d, -4(%rdi,%rdx)
+	movq	%rdx, %rax
+	ret
+
+	/* byte by byte from %rax, up to the edge */
+.Lbytes:
+	cmpq	%rdx, %rax
+	jae	.Lout
+	may_fault .Lout, movzbl (%rsi,%rax), %ecx
+	may_fault .Lout, movb %cl, (%rdi,%rax)
+	incq	%rax
+	jmp	.Lbytes
+	.cfi_endproc
+	.size	prec_port_copy_in, . - prec_port_copy_in
+	.size	prec_port_copy_out, . - prec_port_copy_out
+	.size	prec_port_copy_across, . - prec_port_copy_across
+
+/*
+ * uint64_t prec_port_fill(uint64_t host, uint8_t value, uint64_t size)
+ * %rdi to, %sil value, %rdx size; %rax bytes done.
+ */
+	.globl	prec_port_fill
+	.hidden	prec_port_fill
+	.type	prec_port_fill, @function
+	.p2align 6
+prec_port_fill:
+	.cfi_startproc
+	endbr64
+	cmpq	$STRING_MIN, %rdx
+	jae	.Lfill_string
+	movzbl	%sil, %esi
+	movabsq	$0x0101010101010101, %rcx
+	imulq	%rcx, %rsi
+	xorl	%eax, %eax
+	cmpq	$16, %rdx
+	jb	.Lfill_bytes
+	movq	%rsi, %xmm0
+	punpcklqdq %xmm0, %xmm0
+	leaq	-16(%rdx), %r8
+.Lfill_block:
+	may_fault .Lfill_bytes, movdqu %xmm0, (%rdi,%rax)
+	addq	$16, %rax
+	cmpq	%r8, %rax
+	jbe	.Lfill_block
+	cmpq	%rdx, %rax
+	je	.Lfill_out
+	may_fault .Lfill_bytes, movdqu %xmm0, (%rdi,%r8)
+	movq	%rdx, %rax
+	ret
+.Lfill_bytes:
+	cmpq	%rdx, %rax
+	jae	.Lfill_out
+	may_fault .Lfill_out, movb %sil, (%rdi,%rax)
+	incq	%rax
+	jmp	.Lfill_bytes
+.Lfill_out:
+	ret
+
+.Lfill_string:
+	movq	%rdx, %rcx
+	movl	%esi, %eax
+	may_fault .Lfill_cut, rep stosb
+	movq	%rdx, %rax
+	ret
+.Lfill_cut:
+	movq	%rdx, %rax
+	subq	%rcx, %rax
+	ret
+	.cfi_endproc
+	.size	prec_port_fill, . - prec_port_fill
+
+	.section .note.GNU-stack,"",@progbits
+	.section .note.gnu.property,"a"
+	.balign	8
+	.long	4, 16, 5
+	.asciz	"GNU"
+	.long	0xc0000002, 4, 3, 0	/* IBT and shadow stack */

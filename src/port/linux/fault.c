@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+#include "linux.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * The handler: collect the facts, ask prec_fault_decide, do as it says.
+ * Async-signal-safe throughout: no lock, no allocation, errno kept.  It edits
+ * the saved context and returns, so that the kernel puts back mask and state.
+ */
+bool prec_fault_is_hosted;
+bool prec_fault_is_installed;
+uint8_t prec_has_avx;
+
+static struct prec_fault_counts counts;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A fault that another thread is said to have dealt with, but that comes back
+ * this often in a row, is not being dealt with. */
+#define RETRY_MAX 100000u
+
+#define EFLAGS_DF 0x400    /* may be set at the fault; the ABI wants it clear */
+#define EFLAGS_AC 0x40000  /* likewise: C code may access misaligned */
+#define ERROR_WRITE 2      /* of the page fault's error code */
+
+static void count(uint64_t *counter)
+{
+	__atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
+}
+
+static enum prec_fault_kind kind_of(int sig, int code)
+{
+	if (sig == SIGBUS) {
+		if (code == BUS_ADRERR || code == BUS_OBJERR)
+			return PREC_FAULT_GONE;
+		if (code == BUS_MCEERR_AR)
+			return PREC_FAULT_POISONED;
+	} else if (sig == SIGSEGV && code == SEGV_MAPERR) {
+		return PREC_FAULT_UNMAPPED;
+	}
+	return PREC_FAULT_OTHER;
+}
+
+/* The innermost open transaction of this thread that names the region. */
+static struct prec_transaction *
+transaction_on(const struct prec_region *region)
+{
+	struct prec_transaction *t;
+	uint32_t i;
+
+	for (t = prec_self.top; t; t = t->outer)
+		for (i = 0; i < t->region_count; i++)
+			if (t->regions[i] == region)
+				return t;
+	return NULL;
+}
+
+static enum prec_fault_actor actor_of(const struct prec_transaction *t,
+				      const ucontext_t *context)
+{
+	if (!t)
+		return PREC_ACTOR_NOBODY;
+	if (t->policy == PREC_SUBSTITUTE)
+		return PREC_ACTOR_SUBSTITUTE;
+	if (prec_on_top(context, t->frame[0]))
+		return PREC_ACTOR_ON_TOP;
+	return PREC_ACTOR_ABANDON;
+}
+
+static void go_on_at(ucontext_t *context, uint64_t instruction)
+{
+	greg_t *registers = context->uc_mcontext.gregs;
+
+	registers[REG_RIP] = (greg_t)instruction;
+	registers[REG_EFL] &= ~(greg_t)(EFLAGS_DF | EFLAGS_AC);
+}
+
+static void abandon(struct prec_transaction *t, ucontext_t *context)
+{
+	greg_t *registers = context->uc_mcontext.gregs;
+
+	t->note.abandoned = true;
+	registers[REG_RSP] = (greg_t)t->frame[0];
+	registers[REG_RDI] = (greg_t)(uintptr_t)t->frame;
+	go_on_at(context, (uint64_t)(uintptr_t)prec_land);
+	count(&counts.abandoned);
+}
+
+/* May this fault be answered with "try again"?  Not without end. */
+static bool may_retry(uint64_t address)
+{
+	struct prec_thread *self = &prec_self;
+
+	if (self->retry_at != address) {
+		self->retry_at = address;
+		self->retry_count = 0;
+	}
+	return ++self->retry_count < RETRY_MAX;
+}
+
+static bool substitute(struct prec_region *region, uint64_t address,
+		       enum prec_fault_kind kind, struct prec_note *note)
+{
+	switch (prec_substitute(region, address - region->span.host, kind,
+				note)) {
+	case COVER_DONE:
+		count(&counts.substituted);
+		return true;
+	case COVER_ALREADY:
+		count(&counts.retried);
+		return may_retry(address);
+	case COVER_FAILED:
+		break;
+	}
+	return false;
+}
+
+static void take_note(struct prec_transaction *t, uint64_t address,
+		      const ucontext_t *context)
+{
+	if (t->note.faults++ == 0) {
+		t->note.address = address;
+		t->note.write = context->uc_mcontext.gregs[REG_ERR] &
+				ERROR_WRITE;
+	}
+}
+
+static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
+{
+	enum prec_fault_kind kind = kind_of(sig, info->si_code);
+	uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
+	enum prec_fault_place place = PREC_PLACE_REGION;
+	enum prec_fault_actor actor = PREC_ACTOR_ACCESSOR;
+	struct prec_transaction *t = NULL;
+	struct prec_region *region;
+	uintptr_t fixup;
+
+	if (kind == PREC_FAULT_OTHER)
+		return false;
+	region = prec_region_at(address);
+	if (!region)
+		return false;
+	if (region_flags(region) & REGION_WITHDRAWN)
+		place = PREC_PLACE_WITHDRAWN;
+	fixup = prec_fixup_find((uintptr_t)context->uc_mcontext.gregs[REG_RIP]);
+	if (!fixup) {
+		t = transaction_on(region);
+		actor = actor_of(t, context);
+	}
+
+	switch (prec_fault_decide(kind, place, actor)) {
+	case PREC_VERDICT_PASS:
+		return false;
+	case PREC_VERDICT_FIX:
+		region_move_epoch(region);
+		go_on_at(context, fixup);
+		count(&counts.fixed);
+		return true;
+	case PREC_VERDICT_SUBSTITUTE:
+		take_note(t, address, context);
+		if (substitute(region, address, kind, &t->note))
+			return true;
+		if (prec_on_top(context, t->frame[0]))
+			return false;
+		break;
+	case PREC_VERDICT_COVER:
+		take_note(t, address, context);
+		return substitute(region, address, kind, &t->note);
+	case PREC_VERDICT_ABANDON:
+		take_note(t, address, context);
+		break;
+	}
+	region_move_epoch(region);
+	abandon(t, context);
+	return true;
+}
+
+bool prec_fault_handle(int sig, void *info, void *context)
+{
+	int saved = errno;
+	bool ours = claim(sig, info, context);
+
+	if (ours)
+		prec_on_top_mark(context);
+	else
+		count(&counts.passed);
+	errno = saved;
+	return ours;
+}
+
+void prec_fault_handler(int sig, siginfo_t *info, void *context)
+{
+	if (!prec_fault_handle(sig, info, context))
+		prec_pass_on(sig, info, context);
+}
+
+void prec_fault_read_counts(struct prec_fault_counts *out)
+{
+	out->fixed = __atomic_load_n(&counts.fixed, __ATOMIC_RELAXED);
+	out->abandoned = __atomic_load_n(&counts.abandoned, __ATOMIC_RELAXED);
+	out->substituted = __atomic_load_n(&counts.substituted,
+					   __ATOMIC_RELAXED);
+	out->passed = __atomic_load_n(&counts.passed, __ATOMIC_RELAXED);
+	out->retried = __atomic_load_n(&counts.retried, __ATOMIC_RELAXED);
+}
+
+void prec_fault_hosted(void)
+{
+	prec_fault_is_hosted = true;
+}
+
+/*
+ * What was there before is stored before ours is put in: a fault on another
+ * thread may come at once.  SA_ONSTACK because the host may run on small
+ * stacks; it does nothing without an alternate one.  SA_RESTART as before us,
+ * for signals that are sent.
+ */
+static int install(int sig)
+{
+	struct sigaction before, ours;
+
+	memset(&ours, 0, sizeof(ours));
+	if (sigaction(sig, NULL, &before) != 0)
+		return -1;
+	if ((before.sa_flags & SA_SIGINFO) &&
+	    before.sa_sigaction == prec_fault_handler)
+		return 0;
+	prec_pass_remember(sig, &before);
+	ours.sa_sigaction = prec_fault_handler;
+	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before.sa_flags & SA_RESTART);
+	sigemptyset(&ours.sa_mask);
+	return sigaction(sig, &ours, NULL);
+}
+
+static void set_up_once(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	prec_thread_setup();
+	prec_has_avx = __builtin_cpu_supports("avx") != 0;
+}
+
+enum prec_status prec_fault_install(void)
+{
+	enum prec_status status = PREC_OK;
+
+	pthread_mutex_lock(&lock);
+	set_up_once();
+	if (!prec_fault_is_hosted && !prec_fault_is_installed) {
+		if (install(SIGBUS) != 0 || install(SIGSEGV) != 0)
+			status = PREC_SYSTEM;
+		else
+			prec_fault_is_installed = true;
+	}
+	prec_on_top_setup();
+	pthread_mutex_unlock(&lock);
+	return status;
+}

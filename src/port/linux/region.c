@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t mapped;
+
+static bool sensible(const struct prec_lending *lending)
+{
+	uint32_t both = PREC_READ | PREC_WRITE;
+
+	return lending->size > 0 && lending->rights != 0 &&
+	       (lending->rights & ~both) == 0 &&
+	       lending->size < PREC_ADDRESS_MAX &&
+	       lending->offset < PREC_ADDRESS_MAX &&
+	       lending->address <= PREC_ADDRESS_MAX - lending->size;
+}
+
+static enum prec_status keep_file(struct prec_region *region, int fd)
+{
+	region->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return region->file < 0 ? PREC_SYSTEM : PREC_OK;
+}
+
+static int protection(uint32_t rights)
+{
+	return rights & PREC_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+/* Map, look again, and only then let the region be found. */
+static enum prec_status attach(struct prec_region *region,
+			       const struct prec_lending *lending,
+			       enum prec_refusal *refusal)
+{
+	bool keeps_size = false;
+	void *at = mmap(NULL, lending->size, (int)region->prot, MAP_SHARED,
+			region->file, (off_t)lending->offset);
+
+	if (at == MAP_FAILED)
+		return PREC_SYSTEM;
+	*refusal = prec_admit_again(lending, &keeps_size);
+	if (*refusal) {
+		munmap(at, lending->size);
+		return PREC_REFUSED;
+	}
+	if (!(lending->options & PREC_KEEP_ON_FORK))
+		madvise(at, lending->size, MADV_DONTFORK);
+	region->span.host = (uint64_t)(uintptr_t)at;
+	region->flags = keeps_size ? REGION_KEEPS_SIZE : 0;
+	return PREC_OK;
+}
+
+static enum prec_status enter_index(struct prec_region *region)
+{
+	enum prec_status status = PREC_FULL;
+
+	pthread_mutex_lock(&lock);
+	if (mapped < PREC_REGION_MAX) {
+		mapped++;
+		prec_index_insert(region);
+		status = PREC_OK;
+	}
+	pthread_mutex_unlock(&lock);
+	return status;
+}
+
+enum prec_status prec_region_map(struct prec_region *region,
+				 const struct prec_lending *lending,
+				 enum prec_refusal *refusal)
+{
+	enum prec_refusal reason = PREC_REFUSAL_NONE;
+	enum prec_status status;
+	struct prec_region new = { .prot = 0 };
+	bool keeps_size;
+
+	if (!sensible(lending))
+		return PREC_INVALID;
+	reason = prec_admit(lending, &new.page_size, &keeps_size);
+	if (refusal)
+		*refusal = reason;
+	if (reason)
+		return PREC_REFUSED;
+	status = prec_fault_install();
+	if (status)
+		return status;
+	new.span.size = lending->size;
+	new.span.address = lending->address;
+	new.span.index = PREC_NONE;
+	new.span.rights = lending->rights;
+	new.prot = (uint32_t)protection(lending->rights);
+	new.lost = lending->size;
+	new.file_offset = lending->offset;
+	status = keep_file(&new, lending->fd);
+	if (status)
+		return status;
+	status = attach(&new, lending, &reason);
+	if (status == PREC_OK) {
+		*region = new;
+		status = enter_index(region);
+		if (status)
+			munmap((void *)(uintptr_t)new.span.host, new.span.size);
+	}
+	if (status) {
+		int saved = errno;
+
+		close(new.file);
+		errno = saved;
+		if (refusal)
+			*refusal = reason;
+	}
+	return status;
+}
+
+/*
+ * Something to map where nothing of the client's must be left: a file of no
+ * length.  Each access to it is a SIGBUS, or EFAULT for the kernel, so a
+ * withdrawn region faults as a lost one does, and its address range stays
+ * ours.  An inaccessible anonymous mapping would look like a bug of our own.
+ */
+static int make_void(void)
+{
+	int fd = memfd_create("precarium-void", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static enum prec_status withdraw(struct prec_region *region)
+{
+	int fd = make_void();
+	void *at;
+
+	if (fd < 0)
+		return PREC_SYSTEM;
+	region_mark(region, REGION_WITHDRAWN);
+	region_move_epoch(region);
+	at = mmap((void *)(uintptr_t)region->span.host, region->span.size,
+		  (int)region->prot, MAP_SHARED | MAP_FIXED, fd, 0);
+	close(fd);
+	if (at == MAP_FAILED)
+		return PREC_SYSTEM;
+	madvise(at, region->span.size, MADV_DONTFORK);
+	return PREC_OK;
+}
+
+enum prec_status prec_region_revoke(struct prec_region *region)
+{
+	enum prec_status status = PREC_OK;
+
+	pthread_mutex_lock(&lock);
+	if (!region->withdrawn) {
+		status = withdraw(region);
+		region->withdrawn = status == PREC_OK;
+	}
+	pthread_mutex_unlock(&lock);
+	return status;
+}
+
+enum prec_status prec_region_unmap(struct prec_region *region)
+{
+	region_mark(region, REGION_CLOSING);
+	if (prec_thread_holds(region)) {
+		__atomic_and_fetch(&region->flags, ~(uint32_t)REGION_CLOSING,
+				   __ATOMIC_ACQ_REL);
+		return PREC_BUSY;
+	}
+	pthread_mutex_lock(&lock);
+	prec_index_remove(region);
+	mapped--;
+	munmap((void *)(uintptr_t)region->span.host, region->span.size);
+	pthread_mutex_unlock(&lock);
+	close(region->file);
+	region->file = -1;
+	region->span.size = 0;
+	return PREC_OK;
+}
+
+uint64_t prec_region_epoch(const struct prec_region *region)
+{
+	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
+}
+
+bool prec_region_revoked(const struct prec_region *region)
+{
+	return region_flags(region) & REGION_WITHDRAWN;
+}
+
+enum prec_status prec_region_check(struct prec_region *region)
+{
+	uint32_t flags = region_flags(region);
+	struct stat file;
+	uint64_t end = region->file_offset + region->span.size;
+
+	if (flags & (REGION_WITHDRAWN | REGION_SUBSTITUTED))
+		return PREC_GONE;
+	if (flags & REGION_KEEPS_SIZE)
+		return PREC_OK;
+	if (fstat(region->file, &file) == 0 && (uint64_t)file.st_size >= end)
+		return PREC_OK;
+	region_move_epoch(region);
+	return PREC_GONE;
+}

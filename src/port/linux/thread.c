@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "linux.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * What each thread has open, so that unmapping can see who is inside without
+ * making every transaction pay for an atomic counter.  A thread writes its own
+ * list with plain stores and then looks at the region's flag; whoever unmaps
+ * sets the flag, makes all threads pass a barrier (membarrier), and then reads
+ * the lists.  One of the two sees the other.
+ */
+__thread struct prec_thread prec_self;
+
+static struct prec_thread *threads;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t at_exit;
+static bool must_fence;
+
+static void forget(void *argument)
+{
+	struct prec_thread *self = argument;
+
+	pthread_mutex_lock(&lock);
+	*self->link = self->next;
+	if (self->next)
+		self->next->link = self->link;
+	pthread_mutex_unlock(&lock);
+	self->prepared = false;
+}
+
+static void after_fork(void)
+{
+	prec_index_forked();
+	pthread_mutex_init(&lock, NULL);
+	threads = NULL;
+	if (!prec_self.prepared)
+		return;
+	threads = &prec_self;
+	prec_self.next = NULL;
+	prec_self.link = &threads;
+}
+
+void prec_thread_setup(void)
+{
+	pthread_key_create(&at_exit, forget);
+	pthread_atfork(NULL, NULL, after_fork);
+	must_fence = syscall(SYS_membarrier,
+			     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+			     0) != 0;
+}
+
+static void find_stack(struct prec_thread *self)
+{
+	pthread_attr_t attributes;
+	void *low;
+	size_t size;
+
+	if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+		return;
+	if (pthread_attr_getstack(&attributes, &low, &size) == 0) {
+		self->stack_low = (uintptr_t)low;
+		self->stack_high = (uintptr_t)low + size;
+	}
+	pthread_attr_destroy(&attributes);
+}
+
+/* A fault while its signal is blocked kills the process in spite of any
+ * handler, so a thread that works on lent memory has them open. */
+void prec_fault_unblock(void)
+{
+	sigset_t ours;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGBUS);
+	sigaddset(&ours, SIGSEGV);
+	pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+}
+
+void prec_thread_prepare(struct prec_thread *self)
+{
+	prec_fault_unblock();
+	find_stack(self);
+	pthread_mutex_lock(&lock);
+	self->next = threads;
+	self->link = &threads;
+	if (threads)
+		threads->link = &self->next;
+	threads = self;
+	pthread_mutex_unlock(&lock);
+	pthread_setspecific(at_exit, self);
+	self->prepared = true;
+}
+
+void prec_thread_publish(void)
+{
+	if (must_fence)
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	else
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static bool holds(const struct prec_thread *thread,
+		  const struct prec_region *region)
+{
+	uint32_t i, n = __atomic_load_n(&thread->open_count, __ATOMIC_ACQUIRE);
+
+	for (i = 0; i < n && i < OPEN_MAX; i++)
+		if (__atomic_load_n(&thread->open[i], __ATOMIC_RELAXED) ==
+		    region)
+			return true;
+	return false;
+}
+
+bool prec_thread_holds(const struct prec_region *region)
+{
+	const struct prec_thread *thread;
+	bool found = false;
+
+	if (!must_fence)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	pthread_mutex_lock(&lock);
+	for (thread = threads; thread && !found; thread = thread->next)
+		found = holds(thread, region);
+	pthread_mutex_unlock(&lock);
+	return found;
+}
