@@ -35,7 +35,7 @@ static uint32_t drain(struct client *client, uint32_t type, uint64_t seed)
 	for (number = 0; number < count; number++) {
 		while (client->queues[number].busy) {
 			int found =
-			    client_wait(client, number, &completion, 5000);
+				client_wait(client, number, &completion, 5000);
 			struct client_slot *slot;
 
 			CHECK(found == 1, "wait: %s",
@@ -44,13 +44,14 @@ static uint32_t drain(struct client *client, uint32_t type, uint64_t seed)
 			      completion.status);
 			slot = &client->queues[number].slots[completion.slot];
 			CHECK(completion.length ==
-				  (type == VIRTIO_BLK_T_IN) * BLOCK + 1,
+				      (type == VIRTIO_BLK_T_IN) * BLOCK + 1,
 			      "used length %u", completion.length);
 			CHECK(type != VIRTIO_BLK_T_IN ||
-				  client_verify(client_data(client, number,
-							    completion.slot),
-						BLOCK, seed,
-						slot->sector) == BLOCK,
+				      client_verify(
+					      client_data(client, number,
+							  completion.slot),
+					      BLOCK, seed,
+					      slot->sector) == BLOCK,
 			      "wrong data at sector %llu",
 			      (unsigned long long)slot->sector);
 			done++;
@@ -70,7 +71,7 @@ static void sweep(struct client *client, uint32_t type, uint64_t seed)
 		for (i = 0; i < slots && block < blocks; i++, block++) {
 			uint64_t sector = block * (BLOCK / CLIENT_SECTOR);
 			uint8_t *data =
-			    client_data(client, i % queues, i / queues);
+				client_data(client, i % queues, i / queues);
 
 			if (type == VIRTIO_BLK_T_OUT)
 				client_pattern(data, BLOCK, seed, sector);

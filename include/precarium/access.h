@@ -20,6 +20,14 @@
 extern "C" {
 #endif
 
+/* Any memory of the driver.  The prover must know that bytes are meant; a C
+ * caller should not have to cast. */
+#ifdef __FRAMAC__
+#define PREC_BYTES unsigned char
+#else
+#define PREC_BYTES void
+#endif
+
 /*
  * Reading and writing lent memory outside a transaction.  Nothing to enter or
  * leave: if the memory is gone the call says PREC_GONE.  All take a span and
@@ -49,13 +57,13 @@ extern "C" {
 	PREC_MUST_CHECK static inline enum prec_status prec_load##bits(      \
 		struct prec_span span, uint64_t offset, uint##bits##_t *out) \
 	{                                                                    \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_READ);       \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_READ);       \
 		return prec_raw_load##bits(span.host + offset, out);         \
 	}                                                                    \
 	PREC_MUST_CHECK static inline enum prec_status prec_store##bits(     \
 		struct prec_span span, uint64_t offset, uint##bits##_t value) \
 	{                                                                    \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_WRITE);      \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_WRITE);      \
 		return prec_raw_store##bits(span.host + offset, value);      \
 	}
 
@@ -76,8 +84,8 @@ PREC_DEFINE_ACCESS(64)
 					    uint##bits##_t *expected,        \
 					    uint##bits##_t desired)          \
 	{                                                                    \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_READ);       \
-		PREC_ACCESS_CHECK(span, offset, bits / 8u, PREC_WRITE);      \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_READ);       \
+		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_WRITE);      \
 		return prec_raw_cas##bits(span.host + offset, expected,      \
 					  desired);                          \
 	}
@@ -86,22 +94,92 @@ PREC_DEFINE_CAS(32)
 PREC_DEFINE_CAS(64)
 #endif
 
+/*@
+  // What a copy of `size` bytes may answer: all of it, or how far it came
+  // before the memory was gone, or why it did not start.
+  predicate copy_result(struct prec_result r, integer size) =
+    r.error == 0 && r.done <= size &&
+    (r.status == PREC_OK || r.status == PREC_GONE ||
+     r.status == PREC_RANGE || r.status == PREC_RIGHTS) &&
+    (r.status == PREC_GONE ==> r.done < size) &&
+    (r.status == PREC_RANGE || r.status == PREC_RIGHTS ==> r.done == 0);
+
+  predicate part_inside(struct prec_span p, integer offset, integer size) =
+    offset + size <= p.size;
+
+  predicate span_bounded(struct prec_span p) =
+    p.host + p.size <= PREC_ADDRESS_MAX &&
+    p.address + p.size <= PREC_ADDRESS_MAX;
+
+  // May a copy start here?
+  predicate copy_allowed(struct prec_span p, integer offset, integer size,
+                         integer rights) =
+    part_inside(p, offset, size) && rights_grant(p.rights, rights);
+*/
+
 /*
  * Copies, at the speed of memcpy.  `done` is exact to the byte: bytes before
  * it were copied, no byte after it was delivered or changed.  Bytes are read
  * and written in no promised order and may be read twice; they mean nothing
  * until the call returns.  PREC_GONE: as far as `done`, then lost.
  */
+/*@
+  requires span: span_bounded(span);
+  requires room: \valid(to + (0 .. size - 1));
+  terminates \true;
+  exits \false;
+  assigns to[0 .. size - 1];
+  ensures result: copy_result(\result, size);
+  ensures whole: \result.status == PREC_OK ==> \result.done == size;
+  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
+    <==> copy_allowed(span, offset, size, PREC_READ);
+  behavior refused:
+    assumes refused: !copy_allowed(span, offset, size, PREC_READ);
+    assigns \nothing;
+*/
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
-prec_copy_in(void *to, struct prec_span span, uint64_t offset, uint64_t size);
+prec_copy_in(PREC_BYTES *to, struct prec_span span, uint64_t offset,
+	     uint64_t size);
+/*@
+  requires span: span_bounded(span);
+  requires there: \valid_read(from + (0 .. size - 1));
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures result: copy_result(\result, size);
+  ensures whole: \result.status == PREC_OK ==> \result.done == size;
+  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
+    <==> copy_allowed(span, offset, size, PREC_WRITE);
+*/
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
-prec_copy_out(struct prec_span span, uint64_t offset, const void *from,
+prec_copy_out(struct prec_span span, uint64_t offset, const PREC_BYTES *from,
 	      uint64_t size);
+/*@
+  requires span: span_bounded(span);
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures result: copy_result(\result, size);
+  ensures whole: \result.status == PREC_OK ==> \result.done == size;
+  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
+    <==> copy_allowed(span, offset, size, PREC_WRITE);
+*/
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_fill(struct prec_span span, uint64_t offset, uint8_t value, uint64_t size);
 
 /* From one client's memory into another's (or the same; they must not
  * overlap). */
+/*@
+  requires spans: span_bounded(to) && span_bounded(from);
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures result: copy_result(\result, size);
+  ensures whole: \result.status == PREC_OK ==> \result.done == size;
+  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
+    <==> copy_allowed(to, to_offset, size, PREC_WRITE) &&
+      copy_allowed(from, from_offset, size, PREC_READ);
+*/
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_copy_across(struct prec_span to, uint64_t to_offset,
 		 struct prec_span from, uint64_t from_offset, uint64_t size);
@@ -109,12 +187,40 @@ prec_copy_across(struct prec_span to, uint64_t to_offset,
 /* Gather from `count` whole spans in order; scatter to them.  `size` is the
  * room, or the amount, on the driver's side: the copy ends with the shorter of
  * the two.  `done` counts over all spans. */
+/*@
+  requires list: \valid_read(spans + (0 .. count - 1));
+  requires spans: \forall integer i; 0 <= i < count ==>
+    span_bounded(spans[i]);
+  requires room: \valid(to + (0 .. size - 1));
+  requires apart: \separated(to + (0 .. size - 1),
+    spans + (0 .. count - 1));
+  terminates \true;
+  exits \false;
+  assigns to[0 .. size - 1];
+  ensures result: copy_result(\result, size);
+  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
+    <==> \forall integer i; 0 <= i < count ==>
+      rights_grant(spans[i].rights, PREC_READ);
+*/
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
-prec_gather(void *to, uint64_t size, const struct prec_span *spans,
+prec_gather(PREC_BYTES *to, uint64_t size, const struct prec_span *spans,
 	    uint32_t count);
+/*@
+  requires list: \valid_read(spans + (0 .. count - 1));
+  requires spans: \forall integer i; 0 <= i < count ==>
+    span_bounded(spans[i]);
+  requires room: \valid_read(from + (0 .. size - 1));
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures result: copy_result(\result, size);
+  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
+    <==> \forall integer i; 0 <= i < count ==>
+      rights_grant(spans[i].rights, PREC_WRITE);
+*/
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
-prec_scatter(const struct prec_span *spans, uint32_t count, const void *from,
-	     uint64_t size);
+prec_scatter(const struct prec_span *spans, uint32_t count,
+	     const PREC_BYTES *from, uint64_t size);
 
 /*
  * What a system call that was handed client memory said, in the same words.
@@ -124,6 +230,18 @@ prec_scatter(const struct prec_span *spans, uint32_t count, const void *from,
  * With EFAULT `done` is 0, but a direct write may have moved bytes before it:
  * treat the target as undefined.
  */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures moved: returned >= 0 ==> \result.status == PREC_OK &&
+    \result.done == returned && \result.error == 0;
+  ensures gone: returned < 0 && error == 14 ==>
+    \result.status == PREC_GONE && \result.done == 0 && \result.error == 0;
+  ensures system: returned < 0 && error != 14 ==>
+    \result.status == PREC_SYSTEM && \result.done == 0 &&
+    \result.error == error;
+*/
 PREC_EXPORT struct prec_result prec_result_of_call(int64_t returned,
 						   int32_t error);
 

@@ -52,10 +52,69 @@ struct prec_space {
 	uint32_t slot[PREC_SPACE_MAX];  /* the caller's number of the region */
 };
 
+/*@
+  predicate space_has(struct prec_space s, integer i, integer address) =
+    s.start[i] <= address < s.end[i];
+
+  predicate space_bounded(struct prec_space s) =
+    s.count <= PREC_SPACE_MAX &&
+    (\forall integer i; 0 <= i < s.count ==>
+      s.start[i] < s.end[i] <= PREC_ADDRESS_MAX &&
+      s.host[i] + (s.end[i] - s.start[i]) <= PREC_ADDRESS_MAX);
+
+  predicate space_sorted(struct prec_space s) =
+    \forall integer i, j; 0 <= i < j < s.count ==> s.end[i] <= s.start[j];
+
+  predicate space_ok(struct prec_space s) =
+    space_bounded(s) && space_sorted(s);
+
+  predicate entry_is(struct prec_space s, integer i, integer address,
+                     integer size, integer host, integer rights,
+                     integer slot) =
+    s.start[i] == address && s.end[i] == address + size &&
+    s.host[i] == host && s.rights[i] == rights && s.slot[i] == slot;
+
+  // Entry i of s is entry j of t.
+  predicate entry_kept(struct prec_space s, integer i,
+                       struct prec_space t, integer j) =
+    s.start[i] == t.start[j] && s.end[i] == t.end[j] &&
+    s.host[i] == t.host[j] && s.rights[i] == t.rights[j] &&
+    s.slot[i] == t.slot[j];
+
+  predicate claim_sound(integer address, integer size, integer host) =
+    0 < size && address + size <= PREC_ADDRESS_MAX &&
+    host + size <= PREC_ADDRESS_MAX;
+
+  predicate space_clear(struct prec_space s, integer address, integer size) =
+    \forall integer i; 0 <= i < s.count ==>
+      address + size <= s.start[i] || s.end[i] <= address;
+
+  predicate rights_grant(integer lent, integer asked) =
+    (lent & asked) == asked;
+
+  // The span lies in its entry of the space, is mapped where it says, and has
+  // the rights that were lent.
+  predicate span_granted(struct prec_space s, struct prec_span p) =
+    p.index < s.count && p.rights == s.rights[p.index] &&
+    s.start[p.index] <= p.address &&
+    p.address + p.size <= s.end[p.index] &&
+    p.host - s.host[p.index] == p.address - s.start[p.index];
+*/
 /*
  * The entry that holds `address`, or PREC_NONE.  The table is sorted: the
  * search takes at most ten steps, whatever the client lent.
  */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures entry: \result < space->count || \result == PREC_NONE;
+  ensures holds: \result != PREC_NONE ==>
+    space_has(*space, \result, address);
+  ensures only: \forall integer i; 0 <= i < space->count &&
+    space_has(*space, i, address) ==> i == \result;
+*/
 PREC_EXPORT uint32_t prec_space_find(const struct prec_space *space,
 				     uint64_t address);
 
@@ -68,12 +127,74 @@ PREC_EXPORT uint32_t prec_space_find(const struct prec_space *space,
  * the host range.  PREC_OVERLAP: meets an entry.  PREC_FULL: no room.  The
  * table is unchanged on each.
  */
+/*@
+  requires table: \valid(space) && space_ok(*space);
+  terminates \true;
+  exits \false;
+  assigns space->count, space->start[0 .. PREC_SPACE_MAX - 1],
+    space->end[0 .. PREC_SPACE_MAX - 1],
+    space->host[0 .. PREC_SPACE_MAX - 1],
+    space->rights[0 .. PREC_SPACE_MAX - 1],
+    space->slot[0 .. PREC_SPACE_MAX - 1];
+  ensures table: space_ok(*space);
+  behavior entered:
+    assumes sound: claim_sound(address, size, host);
+    assumes clear: space_clear(*space, address, size);
+    assumes room: space->count < PREC_SPACE_MAX;
+    ensures said: \result == PREC_OK;
+    ensures more: space->count == \old(space->count) + 1;
+    ensures there: \exists integer i; 0 <= i < space->count &&
+      entry_is(*space, i, address, size, host, rights, slot);
+    ensures below: \forall integer i; 0 <= i < \old(space->count) &&
+      \old(*space).start[i] < address ==>
+      entry_kept(*space, i, \old(*space), i);
+    ensures above: \forall integer i; 0 <= i < \old(space->count) &&
+      address <= \old(*space).start[i] ==>
+      entry_kept(*space, i + 1, \old(*space), i);
+  behavior unsound:
+    assumes unsound: !claim_sound(address, size, host);
+    assigns \nothing;
+    ensures said: \result == PREC_INVALID;
+  behavior met:
+    assumes sound: claim_sound(address, size, host);
+    assumes met: !space_clear(*space, address, size);
+    assigns \nothing;
+    ensures said: \result == PREC_OVERLAP;
+  behavior full:
+    assumes sound: claim_sound(address, size, host);
+    assumes clear: space_clear(*space, address, size);
+    assumes full: space->count == PREC_SPACE_MAX;
+    assigns \nothing;
+    ensures said: \result == PREC_FULL;
+  complete behaviors;
+  disjoint behaviors;
+*/
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_space_add(struct prec_space *space, uint64_t address, uint64_t size,
 	       uint64_t host, uint32_t rights, uint32_t slot);
 
 /* Forget entry `index`, which must be less than count.  Entries above move
  * down by one. */
+/*@
+  requires table: \valid(space) && space_ok(*space);
+  requires entry: index < space->count;
+  terminates \true;
+  exits \false;
+  assigns space->count, space->start[0 .. PREC_SPACE_MAX - 1],
+    space->end[0 .. PREC_SPACE_MAX - 1],
+    space->host[0 .. PREC_SPACE_MAX - 1],
+    space->rights[0 .. PREC_SPACE_MAX - 1],
+    space->slot[0 .. PREC_SPACE_MAX - 1];
+  ensures table: space_ok(*space);
+  ensures less: space->count == \old(space->count) - 1;
+  ensures below: \forall integer i; 0 <= i < index ==>
+    entry_kept(*space, i, \old(*space), i);
+  ensures above: \forall integer i; index <= i < space->count ==>
+    entry_kept(*space, i, \old(*space), i + 1);
+  ensures gone: \forall integer address, i; 0 <= i < space->count &&
+    space_has(\old(*space), index, address) ==>
+    !space_has(*space, i, address);
+*/
 PREC_EXPORT void prec_space_remove(struct prec_space *space, uint32_t index);
 
 /*
@@ -81,6 +202,23 @@ PREC_EXPORT void prec_space_remove(struct prec_space *space, uint32_t index);
  * grants all of `rights`.  A range across two entries is PREC_RANGE even where
  * they touch: cut it with prec_space_piece.  On any error *span is untouched.
  */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires out: \valid(span) && \separated(span, space);
+  terminates \true;
+  exits \false;
+  assigns *span;
+  ensures said: \result == PREC_OK || \result == PREC_RANGE ||
+    \result == PREC_RIGHTS;
+  ensures granted: \result == PREC_OK ==> span_granted(*space, *span) &&
+    rights_grant(span->rights, rights);
+  ensures asked: \result == PREC_OK ==>
+    span->address == address && span->size == size;
+  ensures untouched: \result != PREC_OK ==> *span == \old(*span);
+  ensures outside: \result == PREC_RANGE ==> \forall integer i;
+    0 <= i < space->count ==> !(space->start[i] <= address < space->end[i] &&
+      address + size <= space->end[i]);
+*/
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_space_resolve(const struct prec_space *space, uint64_t address,
 		   uint64_t size, uint32_t rights, struct prec_span *span);
@@ -89,6 +227,25 @@ prec_space_resolve(const struct prec_space *space, uint64_t address,
  * The first piece of the claim [address, address + size): as much of it as
  * lies in the entry that holds `address`.  size must not be 0.
  */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires out: \valid(span) && \separated(span, space);
+  requires some: 0 < size;
+  terminates \true;
+  exits \false;
+  assigns *span;
+  ensures said: \result == PREC_OK || \result == PREC_RANGE ||
+    \result == PREC_RIGHTS;
+  ensures granted: \result == PREC_OK ==> span_granted(*space, *span) &&
+    rights_grant(span->rights, rights);
+  ensures asked: \result == PREC_OK ==>
+    span->address == address && 0 < span->size <= size;
+  ensures whole: \result == PREC_OK ==> span->size == size ||
+    span->address + span->size == space->end[span->index];
+  ensures untouched: \result != PREC_OK ==> *span == \old(*span);
+  ensures outside: \result == PREC_RANGE ==> \forall integer i;
+    0 <= i < space->count ==> !(space_has(*space, i, address));
+*/
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_space_piece(const struct prec_space *space, uint64_t address,
 		 uint64_t size, uint32_t rights, struct prec_span *span);
@@ -97,6 +254,22 @@ prec_space_piece(const struct prec_space *space, uint64_t address,
  * The part [offset, offset + size) of a span.  PREC_RANGE and *part untouched
  * when it is not wholly inside.
  */
+/*@
+  requires out: \valid(part);
+  requires within: span.host + span.size <= PREC_ADDRESS_MAX &&
+    span.address + span.size <= PREC_ADDRESS_MAX;
+  terminates \true;
+  exits \false;
+  assigns *part;
+  ensures inside: \result == PREC_OK <==> offset + size <= span.size;
+  ensures outside: \result != PREC_OK ==>
+    \result == PREC_RANGE && *part == \old(*part);
+  ensures there: \result == PREC_OK ==> part->size == size &&
+    part->address == span.address + offset &&
+    part->host == span.host + offset;
+  ensures same: \result == PREC_OK ==> part->index == span.index &&
+    part->rights == span.rights;
+*/
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_span_part(struct prec_span span, uint64_t offset, uint64_t size,
 	       struct prec_span *part);

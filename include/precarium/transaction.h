@@ -91,6 +91,9 @@ PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_transaction_run(struct prec_transaction *transaction,
 		     prec_transaction_fn *fn, void *argument);
 
+/* The innermost transaction that the calling thread has open, or NULL. */
+PREC_EXPORT struct prec_transaction *prec_transaction_current(void);
+
 /* The plain pointer to a region, for the length of a transaction on it. */
 static inline void PREC_LENT *prec_lent(const struct prec_region *region)
 {

@@ -24,7 +24,7 @@ enum prec_verdict prec_fault_decide(enum prec_fault_kind kind,
 {
 	enum prec_verdict verdict = by_actor(actor);
 
-	if (place == PREC_PLACE_FOREIGN)
+	if (place != PREC_PLACE_REGION && place != PREC_PLACE_WITHDRAWN)
 		return PREC_VERDICT_PASS;
 	if (kind == PREC_FAULT_GONE || kind == PREC_FAULT_POISONED)
 		return verdict;

@@ -9,6 +9,13 @@
  * memory it was handed is not there.  Core has no errno.h. */
 #define CALL_FAULTED 14
 
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures said: \result.status == status && \result.error == 0 &&
+    \result.done == 0;
+*/
 static struct prec_result nothing_done(enum prec_status status)
 {
 	struct prec_result result = { status, 0, 0 };
@@ -17,6 +24,14 @@ static struct prec_result nothing_done(enum prec_status status)
 }
 
 /* The port says how far it came; short of what was asked means gone. */
+/*@
+  requires part: done <= asked;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures far: \result.done == done && \result.error == 0;
+  ensures whole: \result.status == (done < asked ? PREC_GONE : PREC_OK);
+*/
 static struct prec_result came_to(uint64_t done, uint64_t asked)
 {
 	struct prec_result result = { PREC_OK, 0, done };
@@ -26,6 +41,15 @@ static struct prec_result came_to(uint64_t done, uint64_t asked)
 	return result;
 }
 
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures said: \result == PREC_OK || \result == PREC_RANGE ||
+    \result == PREC_RIGHTS;
+  ensures allowed: \result == PREC_OK <==>
+    copy_allowed(span, offset, size, rights);
+*/
 static enum prec_status check(struct prec_span span, uint64_t offset,
 			      uint64_t size, uint32_t rights)
 {
@@ -36,7 +60,7 @@ static enum prec_status check(struct prec_span span, uint64_t offset,
 	return PREC_OK;
 }
 
-struct prec_result prec_copy_in(void *to, struct prec_span span,
+struct prec_result prec_copy_in(PREC_BYTES *to, struct prec_span span,
 				uint64_t offset, uint64_t size)
 {
 	enum prec_status status = check(span, offset, size, PREC_READ);
@@ -47,7 +71,7 @@ struct prec_result prec_copy_in(void *to, struct prec_span span,
 }
 
 struct prec_result prec_copy_out(struct prec_span span, uint64_t offset,
-				 const void *from, uint64_t size)
+				 const PREC_BYTES *from, uint64_t size)
 {
 	enum prec_status status = check(span, offset, size, PREC_WRITE);
 
@@ -85,18 +109,33 @@ struct prec_result prec_copy_across(struct prec_span to, uint64_t to_offset,
 
 /* All spans grant it: asked before the first byte moves, so that a wrong span
  * at the end of the list costs nothing and changes nothing. */
+/*@
+  requires list: \valid_read(spans + (0 .. count - 1));
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures all: \result <==> \forall integer i; 0 <= i < count ==>
+    rights_grant(spans[i].rights, rights);
+*/
 static bool all_grant(const struct prec_span *spans, uint32_t count,
 		      uint32_t rights)
 {
 	uint32_t i;
 
+	/*@
+	  loop invariant range: 0 <= i <= count;
+	  loop invariant so_far: \forall integer j; 0 <= j < i ==>
+	    rights_grant(spans[j].rights, rights);
+	  loop assigns i;
+	  loop variant count - i;
+	*/
 	for (i = 0; i < count; i++)
 		if ((spans[i].rights & rights) != rights)
 			return false;
 	return true;
 }
 
-struct prec_result prec_gather(void *to, uint64_t size,
+struct prec_result prec_gather(PREC_BYTES *to, uint64_t size,
 			       const struct prec_span *spans, uint32_t count)
 {
 	unsigned char *bytes = to;
@@ -105,6 +144,12 @@ struct prec_result prec_gather(void *to, uint64_t size,
 
 	if (!all_grant(spans, count, PREC_READ))
 		return nothing_done(PREC_RIGHTS);
+	/*@
+	  loop invariant range: 0 <= i <= count;
+	  loop invariant part: done <= size;
+	  loop assigns i, done, bytes[0 .. size - 1];
+	  loop variant count - i;
+	*/
 	for (i = 0; i < count && done < size; i++) {
 		uint64_t part = size - done;
 		uint64_t moved;
@@ -120,7 +165,7 @@ struct prec_result prec_gather(void *to, uint64_t size,
 }
 
 struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
-				const void *from, uint64_t size)
+				const PREC_BYTES *from, uint64_t size)
 {
 	const unsigned char *bytes = from;
 	uint64_t done = 0;
@@ -128,6 +173,12 @@ struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
 
 	if (!all_grant(spans, count, PREC_WRITE))
 		return nothing_done(PREC_RIGHTS);
+	/*@
+	  loop invariant range: 0 <= i <= count;
+	  loop invariant part: done <= size;
+	  loop assigns i, done;
+	  loop variant count - i;
+	*/
 	for (i = 0; i < count && done < size; i++) {
 		uint64_t part = size - done;
 		uint64_t moved;

@@ -10,6 +10,15 @@ uint32_t prec_space_find(const struct prec_space *space, uint64_t address)
 	uint32_t low = 0;
 	uint32_t high = space->count;
 
+	/*@
+	  loop invariant range: 0 <= low <= high <= space->count;
+	  loop invariant below: \forall integer i; 0 <= i < low ==>
+	    space->end[i] <= address;
+	  loop invariant above: \forall integer i;
+	    high <= i < space->count ==> address < space->start[i];
+	  loop assigns low, high;
+	  loop variant high - low;
+	*/
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 
@@ -24,11 +33,31 @@ uint32_t prec_space_find(const struct prec_space *space, uint64_t address)
 }
 
 /* How many entries start below `address`: where a new one would go. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures range: \result <= space->count;
+  ensures below: \forall integer i; 0 <= i < \result ==>
+    space->start[i] < address;
+  ensures above: \forall integer i; \result <= i < space->count ==>
+    address <= space->start[i];
+*/
 static uint32_t entries_below(const struct prec_space *space, uint64_t address)
 {
 	uint32_t low = 0;
 	uint32_t high = space->count;
 
+	/*@
+	  loop invariant range: 0 <= low <= high <= space->count;
+	  loop invariant below: \forall integer i; 0 <= i < low ==>
+	    space->start[i] < address;
+	  loop invariant above: \forall integer i;
+	    high <= i < space->count ==> address <= space->start[i];
+	  loop assigns low, high;
+	  loop variant high - low;
+	*/
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 
@@ -40,11 +69,45 @@ static uint32_t entries_below(const struct prec_space *space, uint64_t address)
 	return low;
 }
 
-/* Move the entries from `at` up by one. */
-static void open_gap(struct prec_space *space, uint32_t at)
+/* Move the entries from `at` up by one and write the new one there. */
+/*@
+  requires table: \valid(space);
+  requires room: at <= space->count < PREC_SPACE_MAX;
+  requires sound: address < end;
+  terminates \true;
+  exits \false;
+  assigns space->count, space->start[0 .. PREC_SPACE_MAX - 1],
+    space->end[0 .. PREC_SPACE_MAX - 1],
+    space->host[0 .. PREC_SPACE_MAX - 1],
+    space->rights[0 .. PREC_SPACE_MAX - 1],
+    space->slot[0 .. PREC_SPACE_MAX - 1];
+  ensures more: space->count == \old(space->count) + 1;
+  ensures there: entry_is(*space, at, address, end - address, host, rights,
+    slot);
+  ensures below: \forall integer i; 0 <= i < at ==>
+    entry_kept(*space, i, \old(*space), i);
+  ensures above: \forall integer i; at < i < space->count ==>
+    entry_kept(*space, i, \old(*space), i - 1);
+*/
+static void insert_at(struct prec_space *space, uint32_t at, uint64_t address,
+		      uint64_t end, uint64_t host, uint32_t rights,
+		      uint32_t slot)
 {
 	uint32_t i;
 
+	/*@
+	  loop invariant range: at <= i <= space->count;
+	  loop invariant below: \forall integer j; 0 <= j < i ==>
+	    entry_kept(*space, j, \at(*space, Pre), j);
+	  loop invariant above: \forall integer j; i < j <= space->count ==>
+	    entry_kept(*space, j, \at(*space, Pre), j - 1);
+	  loop assigns i, space->start[0 .. PREC_SPACE_MAX - 1],
+	    space->end[0 .. PREC_SPACE_MAX - 1],
+	    space->host[0 .. PREC_SPACE_MAX - 1],
+	    space->rights[0 .. PREC_SPACE_MAX - 1],
+	    space->slot[0 .. PREC_SPACE_MAX - 1];
+	  loop variant i - at;
+	*/
 	for (i = space->count; i > at; i--) {
 		space->start[i] = space->start[i - 1];
 		space->end[i] = space->end[i - 1];
@@ -52,6 +115,12 @@ static void open_gap(struct prec_space *space, uint32_t at)
 		space->rights[i] = space->rights[i - 1];
 		space->slot[i] = space->slot[i - 1];
 	}
+	space->start[at] = address;
+	space->end[at] = end;
+	space->host[at] = host;
+	space->rights[at] = rights;
+	space->slot[at] = slot;
+	space->count++;
 }
 
 enum prec_status prec_space_add(struct prec_space *space, uint64_t address,
@@ -72,15 +141,15 @@ enum prec_status prec_space_add(struct prec_space *space, uint64_t address,
 		return PREC_OVERLAP;
 	if (at < space->count && space->start[at] < end)
 		return PREC_OVERLAP;
+	/*@ assert left: \forall integer j; 0 <= j < at ==>
+	      space->end[j] <= address; */
+	/*@ assert right: \forall integer j; at <= j < space->count ==>
+	      end <= space->start[j]; */
 	if (space->count >= PREC_SPACE_MAX)
 		return PREC_FULL;
-	open_gap(space, at);
-	space->start[at] = address;
-	space->end[at] = end;
-	space->host[at] = host;
-	space->rights[at] = rights;
-	space->slot[at] = slot;
-	space->count++;
+	insert_at(space, at, address, end, host, rights, slot);
+	/*@ assert new: entry_is(*space, at, address, size, host, rights,
+	      slot); */
 	return PREC_OK;
 }
 
@@ -89,6 +158,21 @@ void prec_space_remove(struct prec_space *space, uint32_t index)
 	uint32_t last = space->count - 1;
 	uint32_t i;
 
+	/*@
+	  loop invariant range: index <= i <= last;
+	  loop invariant below: \forall integer j; 0 <= j < index ==>
+	    entry_kept(*space, j, \at(*space, Pre), j);
+	  loop invariant moved: \forall integer j; index <= j < i ==>
+	    entry_kept(*space, j, \at(*space, Pre), j + 1);
+	  loop invariant above: \forall integer j; i <= j <= last ==>
+	    entry_kept(*space, j, \at(*space, Pre), j);
+	  loop assigns i, space->start[0 .. PREC_SPACE_MAX - 1],
+	    space->end[0 .. PREC_SPACE_MAX - 1],
+	    space->host[0 .. PREC_SPACE_MAX - 1],
+	    space->rights[0 .. PREC_SPACE_MAX - 1],
+	    space->slot[0 .. PREC_SPACE_MAX - 1];
+	  loop variant last - i;
+	*/
 	for (i = index; i < last; i++) {
 		space->start[i] = space->start[i + 1];
 		space->end[i] = space->end[i + 1];

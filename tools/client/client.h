@@ -175,6 +175,6 @@ int client_tell(struct client *client, uint32_t request, const void *payload,
 int client_ask(struct client *client, uint32_t request, const void *payload,
 	       uint32_t size, void *answer, uint32_t answer_size);
 int client_fail(struct client *client, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@
 #define STOP_MS	      10000
 
 static int fail(struct driver *driver, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 static int fail(struct driver *driver, const char *format, ...)
 {
@@ -75,7 +76,7 @@ struct arguments {
 };
 
 static void add(struct arguments *arguments, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 static void add(struct arguments *arguments, const char *format, ...)
 {
@@ -109,8 +110,9 @@ static void peer_arguments(const struct driver *driver,
 		if (export->file)
 			add(arguments,
 			    "driver=file,node-name=n%u,filename=%s,"
-			    "read-only=%s",
-			    i, export->file, only);
+			    "read-only=%s,cache.direct=%s",
+			    i, export->file, only,
+			    export->direct ? "on" : "off");
 		else
 			add(arguments,
 			    "driver=null-co,node-name=n%u,size=%llu,"
@@ -135,20 +137,20 @@ static void our_arguments(const struct driver *driver,
 	add(arguments, "serve");
 	for (i = 0; i < driver->export_count; i++) {
 		const struct driver_export *export = &driver->exports[i];
+		const char *only = export->read_only ? ",read-only" : "";
 
 		add(arguments, "--export");
 		if (export->file)
-			add(arguments, "socket=%s,file=%s,queues=%u%s",
-			    export->socket_path, export->file,
-			    export->queue_count,
-			    export->read_only ? ",read-only" : "");
+			add(arguments, "socket=%s,file=%s%s%s",
+			    export->socket_path, export->file, only,
+			    export->direct ? ",direct" : "");
 		else
-			add(arguments, "socket=%s,null=%llu,queues=%u%s",
+			add(arguments, "socket=%s,null=%llu%s",
 			    export->socket_path,
-			    (unsigned long long)export->size,
-			    export->queue_count,
-			    export->read_only ? ",read-only" : "");
+			    (unsigned long long)export->size, only);
 	}
+	add(arguments, "--workers");
+	add(arguments, "2");
 	add(arguments, "--stats-json");
 	add(arguments, "%s", driver->stats_path);
 }
@@ -225,6 +227,23 @@ bool driver_alive(struct driver *driver)
 	return driver->pid > 0 && !wait_end(driver, 0);
 }
 
+/* The last thing that it said, because the log goes with the directory. */
+static int fail_start(struct driver *driver)
+{
+	char path[100], line[300] = "", last[300] = "it said nothing";
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", driver->directory);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log))
+		snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"),
+			 line);
+	if (log)
+		fclose(log);
+	return fail(driver, "the driver %s at its start: %s",
+		    driver_fate(driver), last);
+}
+
 int driver_start(struct driver *driver)
 {
 	uint64_t end = client_now_ns() + START_MS * 1000000ull;
@@ -250,10 +269,7 @@ int driver_start(struct driver *driver)
 	 * while the process lives. */
 	while (count_listening(driver) < driver->export_count) {
 		if (wait_end(driver, 2))
-			return fail(driver,
-				    "the driver %s at its start, see "
-				    "%s/log",
-				    driver_fate(driver), driver->directory);
+			return fail_start(driver);
 		if (client_now_ns() > end)
 			return fail(driver,
 				    "the driver does not listen "
@@ -288,23 +304,21 @@ void driver_kill(struct driver *driver)
 	driver->pid = 0;
 }
 
-static void remove_files(const char *directory)
+static int remove_one(const char *path, const struct stat *about, int type,
+		      struct FTW *place)
 {
-	DIR *list = opendir(directory);
-	struct dirent *entry;
-
-	while (list && (entry = readdir(list)))
-		unlinkat(dirfd(list), entry->d_name, 0);
-	if (list)
-		closedir(list);
-	rmdir(directory);
+	(void)about;
+	(void)type;
+	(void)place;
+	remove(path);
+	return 0;
 }
 
 void driver_free(struct driver *driver)
 {
 	driver_kill(driver);
 	if (driver->directory[0])
-		remove_files(driver->directory);
+		nftw(driver->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	driver->directory[0] = '\0';
 }
 
@@ -364,7 +378,8 @@ static void count_line(const char *line, void *sum)
 
 static void find_resident(const char *line, void *sum)
 {
-	sscanf(line, "VmRSS: %lu", (unsigned long *)sum);
+	if (!strncmp(line, "VmRSS:", 6))
+		*(uint64_t *)sum = strtoull(line + 6, NULL, 10);
 }
 
 uint32_t driver_mappings(const struct driver *driver)

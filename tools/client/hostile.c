@@ -118,7 +118,7 @@ static void spoil_table(struct client *client, enum hostile_chain kind)
 		head->flags |= VRING_DESC_F_INDIRECT;
 		if (indirect)
 			((struct vring_desc *)client_at(client, slot->table))
-			    ->flags |= VRING_DESC_F_INDIRECT;
+				->flags |= VRING_DESC_F_INDIRECT;
 		break;
 	case HOSTILE_ODD_TABLE:
 		head->flags |= VRING_DESC_F_INDIRECT;
@@ -126,11 +126,11 @@ static void spoil_table(struct client *client, enum hostile_chain kind)
 		break;
 	case HOSTILE_OWN_TABLE:
 		head[indirect ? 0 : 1].addr =
-		    client_address(client, slot->table);
+			client_address(client, slot->table);
 		break;
 	default: /* HOSTILE_OWN_RING */
 		head[indirect ? 0 : 1].addr =
-		    client_address(client, queue->desc_place);
+			client_address(client, queue->desc_place);
 		break;
 	}
 }
@@ -140,7 +140,7 @@ static void spoil_chain(struct client *client, struct vring_desc *table,
 			uint32_t count, enum hostile_chain kind)
 {
 	struct client_region *region =
-	    &client->regions[client->queues[0].slots[0].data.region];
+		&client->regions[client->queues[0].slots[0].data.region];
 
 	switch (kind) {
 	case HOSTILE_LOOP:

@@ -52,8 +52,8 @@ static int make_region(struct client *client, uint32_t index)
 	region->lent_fd = lent_descriptor(client, index, region->fd);
 	if (region->lent_fd < 0)
 		return -1;
-	region->host =
-	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, region->fd, 0);
+	region->host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    region->fd, 0);
 	if (region->host == MAP_FAILED) {
 		region->host = NULL;
 		return client_fail(client, "mmap: %s", strerror(errno));
@@ -174,7 +174,7 @@ int client_take_back(struct client *client, uint32_t index)
 static int lend_table(struct client *client)
 {
 	bool acknowledged =
-	    client->protocol & 1u << VHOST_USER_PROTOCOL_F_REPLY_ACK;
+		client->protocol & 1u << VHOST_USER_PROTOCOL_F_REPLY_ACK;
 	uint32_t count = client->options.region_count, i;
 	struct vhost_user_table table = { .count = count };
 	int fds[VHOST_USER_TABLE_MAX];

@@ -157,8 +157,8 @@ int client_tell(struct client *client, uint32_t request, const void *payload,
 		uint32_t size, int fd)
 {
 	bool acknowledged =
-	    client->protocol & 1u << VHOST_USER_PROTOCOL_F_REPLY_ACK;
-	uint64_t verdict;
+		client->protocol & 1u << VHOST_USER_PROTOCOL_F_REPLY_ACK;
+	uint64_t verdict = 0;
 
 	if (client_send(client, request,
 			acknowledged ? VHOST_USER_NEED_REPLY : 0, payload, size,

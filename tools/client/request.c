@@ -226,8 +226,8 @@ int client_wait(struct client *client, uint32_t number,
 		now = client_now_ns();
 		if (hung_up(client,
 			    polling || now >= end
-				? 0
-				: (int)((end - now) / 1000000) + 1,
+				    ? 0
+				    : (int)((end - now) / 1000000) + 1,
 			    polling ? -1 : queue->call_fd)) {
 			/* What came before the end still counts. */
 			found = take(client, queue, completion);
@@ -243,14 +243,14 @@ int client_wait(struct client *client, uint32_t number,
 int client_io(struct client *client, uint32_t queue, uint32_t type,
 	      uint64_t sector, uint32_t size)
 {
-	struct client_completion completion;
+	struct client_completion completion = { .status = CLIENT_STATUS_NONE };
 	int found;
 
 	if (client_submit(client, queue, 0, type, sector, size) ||
 	    client_kick(client, queue))
 		return -1;
-	found =
-	    client_wait(client, queue, &completion, client->options.timeout_ms);
+	found = client_wait(client, queue, &completion,
+			    client->options.timeout_ms);
 	if (found < 0)
 		return -1;
 	if (found == 0)

@@ -20,13 +20,13 @@ static uint64_t pages(uint64_t size)
 uint64_t client_ring_need(const struct client_options *options)
 {
 	uint64_t size = options->queue_size;
-	uint64_t ring =
-	    pages(size * DESC_SIZE) + pages(8 + 2 * size) + pages(8 + 8 * size);
+	uint64_t ring = pages(size * DESC_SIZE) + pages(8 + 2 * size) +
+			pages(8 + 8 * size);
 	uint64_t table = (2 + options->segments) * DESC_SIZE;
 	uint64_t each =
-	    pages(options->depth * sizeof(struct virtio_blk_outhdr)) +
-	    pages(options->depth) + pages(options->depth * table) +
-	    options->depth * pages(options->buffer_size);
+		pages(options->depth * sizeof(struct virtio_blk_outhdr)) +
+		pages(options->depth) + pages(options->depth * table) +
+		options->depth * pages(options->buffer_size);
 
 	return options->queue_count * (ring + each);
 }
@@ -81,8 +81,8 @@ static int place_slots(struct client *client, struct client_queue *queue,
 			return -1;
 	for (i = 0; i < depth; i++)
 		if (client_memory_place(
-			client, data_region(options, number * depth + i),
-			options->buffer_size, PAGE, &slots[i].data))
+			    client, data_region(options, number * depth + i),
+			    options->buffer_size, PAGE, &slots[i].data))
 			return -1;
 	return 0;
 }
@@ -95,7 +95,7 @@ int client_ring_place(struct client *client)
 		struct client_queue *queue = &client->queues[i];
 
 		queue->slots =
-		    calloc(client->options.depth, sizeof(*queue->slots));
+			calloc(client->options.depth, sizeof(*queue->slots));
 		if (!queue->slots)
 			return client_fail(client, "no memory for %u slots",
 					   client->options.depth);
@@ -110,8 +110,8 @@ void client_ring_reset(struct client *client)
 {
 	uint32_t size = client->options.queue_size, i, j;
 	uint32_t each = client_has(client, VIRTIO_RING_F_INDIRECT_DESC)
-			    ? 1
-			    : 2 + client->options.segments;
+				? 1
+				: 2 + client->options.segments;
 
 	for (i = 0; i < client->options.queue_count; i++) {
 		struct client_queue *queue = &client->queues[i];

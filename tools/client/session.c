@@ -71,12 +71,12 @@ static int join(struct client *client)
 	const char *path = client->options.socket_path;
 	struct timeval limit = {
 		.tv_sec = client->options.timeout_ms / 1000,
-		.tv_usec = client->options.timeout_ms % 1000 * 1000,
+		.tv_usec = client->options.timeout_ms % 1000 * 1000L,
 	};
 
 	if (strlen(path) >= sizeof(name.sun_path))
 		return client_fail(client, "socket path is too long: %s", path);
-	strcpy(name.sun_path, path);
+	memcpy(name.sun_path, path, strlen(path) + 1);
 	client->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->socket < 0)
 		return client_fail(client, "socket: %s", strerror(errno));

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,8 +70,9 @@ static int truncate_part(struct client *client, uint64_t random)
 
 	if (load(client, random))
 		return -1;
-	return hostile_truncate(
-	    client, region, client->regions[region].size / 8 * (random % 8));
+	return hostile_truncate(client, region,
+				client->regions[region].size / 8 *
+					(random % 8));
 }
 
 static int truncate_rings(struct client *client, uint64_t random)
@@ -159,7 +162,7 @@ static int bad_message(struct client *client, uint64_t random)
 	if (load(client, random))
 		return -1;
 	return hostile_message(
-	    client, (enum hostile_message)(random % HOSTILE_MESSAGES));
+		client, (enum hostile_message)(random % HOSTILE_MESSAGES));
 }
 
 static int clog_call(struct client *client, uint64_t random)
@@ -207,7 +210,35 @@ const struct hostile_act hostile_acts[] = {
 };
 
 const uint32_t hostile_act_count =
-    sizeof(hostile_acts) / sizeof(hostile_acts[0]);
+	sizeof(hostile_acts) / sizeof(hostile_acts[0]);
+
+int hostile_round(const struct client_options *options,
+		  const struct hostile_act *act, uint64_t random, bool die,
+		  char *error)
+{
+	struct pollfd poller = { .events = POLLRDHUP };
+	struct client client;
+
+	if (client_open(&client, options)) {
+		memcpy(error, client.error, sizeof(client.error));
+		return -1;
+	}
+	if (client_start(&client)) {
+		memcpy(error, client.error, sizeof(client.error));
+		client_close(&client);
+		return 0;
+	}
+	/* What it says of its own failures is of no interest: the driver may
+	 * hang up at any point of it. */
+	act->run(&client, random);
+	/* Until the driver is fed up with us, or a few milliseconds. */
+	poller.fd = client.socket;
+	poll(&poller, 1, (int)(random >> 40) % 4);
+	if (die)
+		raise(SIGKILL);
+	client_close(&client);
+	return 1;
+}
 
 static int send_memory(struct client *client, enum hostile_message kind)
 {
@@ -245,6 +276,31 @@ static int send_memory(struct client *client, enum hostile_message kind)
 	return result;
 }
 
+/* Stop the ring, as one may, and start it with sizes that no ring has. */
+static int restart_ring(struct client *client)
+{
+	static const uint32_t sizes[] = { 3, 0, 65536, 0xffffffff };
+	struct vhost_user_vring_state state = { .index = 0 };
+	uint64_t number = 0;
+	uint32_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		state.number = 0;
+		if (client_send(client, VHOST_USER_GET_VRING_BASE, 0, &state,
+				sizeof(state), NULL, 0))
+			return -1;
+		state.number = sizes[i];
+		if (client_send(client, VHOST_USER_SET_VRING_NUM, 0, &state,
+				sizeof(state), NULL, 0) ||
+		    client_send(client, VHOST_USER_SET_VRING_KICK, 0, &number,
+				sizeof(number), &client->queues[0].kick_fd,
+				1) ||
+		    client_kick(client, 0))
+			return -1;
+	}
+	return 0;
+}
+
 static int send_ring(struct client *client, enum hostile_message kind)
 {
 	struct vhost_user_vring_state state = { .index = 0, .number = 3 };
@@ -255,10 +311,10 @@ static int send_ring(struct client *client, enum hostile_message kind)
 	};
 
 	switch (kind) {
+	case HOSTILE_MESSAGE_RING_SIZE:
+		return restart_ring(client);
 	case HOSTILE_MESSAGE_QUEUE:
 		state.index = 0xffffff;
-		/* fall through */
-	case HOSTILE_MESSAGE_RING_SIZE:
 		return client_send(client, VHOST_USER_SET_VRING_NUM, 0, &state,
 				   sizeof(state), NULL, 0);
 	case HOSTILE_MESSAGE_RING_ODD:

@@ -77,8 +77,7 @@ static enum prec_refusal file_system(const struct prec_lending *lending,
 			return PREC_REFUSAL_PAGE_SIZE;
 		return PREC_REFUSAL_NONE;
 	}
-	if (fs.f_type == TMPFS_MAGIC ||
-	    lending->options & PREC_ADMIT_ANY_FILE)
+	if (fs.f_type == TMPFS_MAGIC || lending->options & PREC_ADMIT_ANY_FILE)
 		return PREC_REFUSAL_NONE;
 	return PREC_REFUSAL_FILE_SYSTEM;
 }
@@ -87,8 +86,8 @@ static bool covers(const struct stat *file, const struct prec_lending *lending)
 {
 	uint64_t size = (uint64_t)file->st_size;
 
-	return lending->offset <= size && lending->size <= size -
-							   lending->offset;
+	return lending->offset <= size &&
+	       lending->size <= size - lending->offset;
 }
 
 /* Holes of the whole file: where they are does not matter to who pays. */
@@ -98,8 +97,8 @@ static bool too_sparse(const struct stat *file,
 	uint64_t there = (uint64_t)file->st_blocks * 512;
 	uint64_t size = (uint64_t)file->st_size;
 	uint64_t holes = there < size ? size - there : 0;
-	uint64_t allowed = lending->sparse_max ? lending->sparse_max :
-						 SPARSE_DEFAULT;
+	uint64_t allowed =
+	    lending->sparse_max ? lending->sparse_max : SPARSE_DEFAULT;
 
 	if (lending->options & PREC_ADMIT_SPARSE)
 		return false;
@@ -152,9 +151,9 @@ enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 	if (lending->options & PREC_ADMIT_STRICT) {
 		int seals = fcntl(lending->fd, F_GET_SEALS);
 
-		if (seals < 0 || ((seals & STRICT_SEALS) != STRICT_SEALS &&
-				  fcntl(lending->fd, F_ADD_SEALS,
-					STRICT_SEALS) != 0))
+		if (seals < 0 ||
+		    ((seals & STRICT_SEALS) != STRICT_SEALS &&
+		     fcntl(lending->fd, F_ADD_SEALS, STRICT_SEALS) != 0))
 			return PREC_REFUSAL_SEALS;
 	}
 	*keeps_size = sealed_against_shrinking(lending->fd);

@@ -14,8 +14,8 @@
  * `rep movsb` keeps its count in %rcx exact by itself.
  */
 
-/* From here on the string instruction is as fast as the vector loop. */
-#define STRING_MIN 1024
+/* From here on the string instruction is as fast as the vector loops. */
+#define STRING_MIN 3072
 
 /* An instruction that may fault, and where it goes on then. */
 	.macro	may_fault label:req, instruction:vararg
@@ -53,10 +53,29 @@ prec_port_copy_across:
 	jb	.Lunder16
 	cmpq	$STRING_MIN, %rdx
 	jae	.Lstring
-	cmpq	$64, %rdx
-	jae	.Lblocks
 	cmpq	$32, %rdx
-	jae	.Lunder64
+	jb	.Lunder32
+	cmpq	$64, %rdx
+	jb	.Lunder64
+	cmpb	$0, prec_has_avx(%rip)
+	je	.Lblocks
+	cmpq	$128, %rdx
+	jae	.Lwide
+
+	/* 64 to 127 */
+	may_fault .Lbytes, vmovdqu (%rsi), %ymm0
+	may_fault .Lbytes, vmovdqu 32(%rsi), %ymm1
+	may_fault .Lbytes, vmovdqu -64(%rsi,%rdx), %ymm2
+	may_fault .Lbytes, vmovdqu -32(%rsi,%rdx), %ymm3
+	may_fault .Lbytes, vmovdqu %ymm0, (%rdi)
+	may_fault .Lbytes, vmovdqu %ymm1, 32(%rdi)
+	may_fault .Lbytes, vmovdqu %ymm2, -64(%rdi,%rdx)
+	may_fault .Lbytes, vmovdqu %ymm3, -32(%rdi,%rdx)
+	movq	%rdx, %rax
+	vzeroupper
+	ret
+
+.Lunder32:
 
 	/* 16 to 31: first and last 16, overlapping */
 	may_fault .Lbytes, movdqu (%rsi), %xmm0
@@ -76,6 +95,37 @@ prec_port_copy_across:
 	may_fault .Lbytes, movdqu %xmm2, -32(%rdi,%rdx)
 	may_fault .Lbytes, movdqu %xmm3, -16(%rdi,%rdx)
 	movq	%rdx, %rax
+	ret
+
+.Lwide:
+	leaq	-128(%rdx), %r8
+	.p2align 4
+.Lwide_block:
+	may_fault .Lbytes, vmovdqu (%rsi,%rax), %ymm0
+	may_fault .Lbytes, vmovdqu 32(%rsi,%rax), %ymm1
+	may_fault .Lbytes, vmovdqu 64(%rsi,%rax), %ymm2
+	may_fault .Lbytes, vmovdqu 96(%rsi,%rax), %ymm3
+	may_fault .Lbytes, vmovdqu %ymm0, (%rdi,%rax)
+	may_fault .Lbytes, vmovdqu %ymm1, 32(%rdi,%rax)
+	may_fault .Lbytes, vmovdqu %ymm2, 64(%rdi,%rax)
+	may_fault .Lbytes, vmovdqu %ymm3, 96(%rdi,%rax)
+	subq	$-128, %rax
+	cmpq	%r8, %rax
+	jbe	.Lwide_block
+	cmpq	%rdx, %rax
+	je	.Lwide_out
+	/* the last 128, overlapping what is done */
+	may_fault .Lbytes, vmovdqu (%rsi,%r8), %ymm0
+	may_fault .Lbytes, vmovdqu 32(%rsi,%r8), %ymm1
+	may_fault .Lbytes, vmovdqu 64(%rsi,%r8), %ymm2
+	may_fault .Lbytes, vmovdqu 96(%rsi,%r8), %ymm3
+	may_fault .Lbytes, vmovdqu %ymm0, (%rdi,%r8)
+	may_fault .Lbytes, vmovdqu %ymm1, 32(%rdi,%r8)
+	may_fault .Lbytes, vmovdqu %ymm2, 64(%rdi,%r8)
+	may_fault .Lbytes, vmovdqu %ymm3, 96(%rdi,%r8)
+	movq	%rdx, %rax
+.Lwide_out:
+	vzeroupper
 	ret
 
 .Lblocks:
@@ -129,7 +179,7 @@ prec_port_copy_across:
 	ret
 .Lunder8:
 	cmpq	$4, %rdx
-	jb	.Lbytes
+	jb	.Lbyte
 	may_fault .Lbytes, movl (%rsi), %r8d
 	may_fault .Lbytes, movl -4(%rsi,%rdx), %r9d
 	may_fault .Lbytes, movl %r8d, (%rdi)
@@ -137,14 +187,21 @@ prec_port_copy_across:
 	movq	%rdx, %rax
 	ret
 
-	/* byte by byte from %rax, up to the edge */
+	/*
+	 * Byte by byte from %rax, up to the edge.  Reached from a vector block
+	 * by a fault only; upper halves are then put away first.
+	 */
 .Lbytes:
+	cmpb	$0, prec_has_avx(%rip)
+	je	.Lbyte
+	vzeroupper
+.Lbyte:
 	cmpq	%rdx, %rax
 	jae	.Lout
 	may_fault .Lout, movzbl (%rsi,%rax), %ecx
 	may_fault .Lout, movb %cl, (%rdi,%rax)
 	incq	%rax
-	jmp	.Lbytes
+	jmp	.Lbyte
 	.cfi_endproc
 	.size	prec_port_copy_in, . - prec_port_copy_in
 	.size	prec_port_copy_out, . - prec_port_copy_out

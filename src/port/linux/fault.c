@@ -20,9 +20,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
  * this often in a row, is not being dealt with. */
 #define RETRY_MAX 100000u
 
-#define EFLAGS_DF 0x400    /* may be set at the fault; the ABI wants it clear */
-#define EFLAGS_AC 0x40000  /* likewise: C code may access misaligned */
-#define ERROR_WRITE 2      /* of the page fault's error code */
+#define EFLAGS_DF   0x400 /* may be set at the fault; the ABI wants it clear */
+#define EFLAGS_AC   0x40000 /* likewise: C code may access misaligned */
+#define ERROR_WRITE 2	    /* of the page fault's error code */
 
 static void count(uint64_t *counter)
 {
@@ -43,8 +43,7 @@ static enum prec_fault_kind kind_of(int sig, int code)
 }
 
 /* The innermost open transaction of this thread that names the region. */
-static struct prec_transaction *
-transaction_on(const struct prec_region *region)
+static struct prec_transaction *transaction_on(const struct prec_region *region)
 {
 	struct prec_transaction *t;
 	uint32_t i;
@@ -102,8 +101,8 @@ static bool may_retry(uint64_t address)
 static bool substitute(struct prec_region *region, uint64_t address,
 		       enum prec_fault_kind kind, struct prec_note *note)
 {
-	switch (prec_substitute(region, address - region->span.host, kind,
-				note)) {
+	switch (
+	    prec_substitute(region, address - region->span.host, kind, note)) {
 	case COVER_DONE:
 		count(&counts.substituted);
 		return true;
@@ -121,9 +120,25 @@ static void take_note(struct prec_transaction *t, uint64_t address,
 {
 	if (t->note.faults++ == 0) {
 		t->note.address = address;
-		t->note.write = context->uc_mcontext.gregs[REG_ERR] &
-				ERROR_WRITE;
+		t->note.write =
+		    context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;
 	}
+}
+
+/* A fault of plain code inside transaction `t`. */
+static bool answer(enum prec_verdict verdict, struct prec_transaction *t,
+		   struct prec_region *region, uint64_t address,
+		   enum prec_fault_kind kind, ucontext_t *context)
+{
+	take_note(t, address, context);
+	if (verdict != PREC_VERDICT_ABANDON &&
+	    substitute(region, address, kind, &t->note))
+		return true;
+	if (verdict == PREC_VERDICT_COVER || prec_on_top(context, t->frame[0]))
+		return false;
+	region_move_epoch(region);
+	abandon(t, context);
+	return true;
 }
 
 static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
@@ -131,9 +146,9 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	enum prec_fault_kind kind = kind_of(sig, info->si_code);
 	uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
 	enum prec_fault_place place = PREC_PLACE_REGION;
-	enum prec_fault_actor actor = PREC_ACTOR_ACCESSOR;
 	struct prec_transaction *t = NULL;
 	struct prec_region *region;
+	enum prec_verdict verdict;
 	uintptr_t fixup;
 
 	if (kind == PREC_FAULT_OTHER)
@@ -144,36 +159,19 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	if (region_flags(region) & REGION_WITHDRAWN)
 		place = PREC_PLACE_WITHDRAWN;
 	fixup = prec_fixup_find((uintptr_t)context->uc_mcontext.gregs[REG_RIP]);
-	if (!fixup) {
+	if (!fixup)
 		t = transaction_on(region);
-		actor = actor_of(t, context);
-	}
-
-	switch (prec_fault_decide(kind, place, actor)) {
-	case PREC_VERDICT_PASS:
-		return false;
-	case PREC_VERDICT_FIX:
+	verdict = prec_fault_decide(
+	    kind, place, fixup ? PREC_ACTOR_ACCESSOR : actor_of(t, context));
+	if (verdict == PREC_VERDICT_FIX) {
 		region_move_epoch(region);
 		go_on_at(context, fixup);
 		count(&counts.fixed);
 		return true;
-	case PREC_VERDICT_SUBSTITUTE:
-		take_note(t, address, context);
-		if (substitute(region, address, kind, &t->note))
-			return true;
-		if (prec_on_top(context, t->frame[0]))
-			return false;
-		break;
-	case PREC_VERDICT_COVER:
-		take_note(t, address, context);
-		return substitute(region, address, kind, &t->note);
-	case PREC_VERDICT_ABANDON:
-		take_note(t, address, context);
-		break;
 	}
-	region_move_epoch(region);
-	abandon(t, context);
-	return true;
+	if (verdict == PREC_VERDICT_PASS || !t)
+		return false;
+	return answer(verdict, t, region, address, kind, context);
 }
 
 bool prec_fault_handle(int sig, void *info, void *context)
@@ -199,8 +197,8 @@ void prec_fault_read_counts(struct prec_fault_counts *out)
 {
 	out->fixed = __atomic_load_n(&counts.fixed, __ATOMIC_RELAXED);
 	out->abandoned = __atomic_load_n(&counts.abandoned, __ATOMIC_RELAXED);
-	out->substituted = __atomic_load_n(&counts.substituted,
-					   __ATOMIC_RELAXED);
+	out->substituted =
+	    __atomic_load_n(&counts.substituted, __ATOMIC_RELAXED);
 	out->passed = __atomic_load_n(&counts.passed, __ATOMIC_RELAXED);
 	out->retried = __atomic_load_n(&counts.retried, __ATOMIC_RELAXED);
 }
@@ -228,7 +226,8 @@ static int install(int sig)
 		return 0;
 	prec_pass_remember(sig, &before);
 	ours.sa_sigaction = prec_fault_handler;
-	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before.sa_flags & SA_RESTART);
+	ours.sa_flags =
+	    SA_SIGINFO | SA_ONSTACK | (before.sa_flags & SA_RESTART);
 	sigemptyset(&ours.sa_mask);
 	return sigaction(sig, &ours, NULL);
 }
@@ -256,7 +255,6 @@ enum prec_status prec_fault_install(void)
 		else
 			prec_fault_is_installed = true;
 	}
-	prec_on_top_setup();
 	pthread_mutex_unlock(&lock);
 	return status;
 }

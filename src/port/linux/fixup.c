@@ -18,6 +18,16 @@ static struct {
 static uint32_t module_count;
 static pthread_mutex_t writer = PTHREAD_MUTEX_INITIALIZER;
 
+void prec_fixup_lock(void)
+{
+	pthread_mutex_lock(&writer);
+}
+
+void prec_fixup_unlock(void)
+{
+	pthread_mutex_unlock(&writer);
+}
+
 static uint32_t slot_of(const struct prec_fixup *first)
 {
 	uint32_t i;
@@ -71,8 +81,8 @@ uintptr_t prec_fixup_find(uintptr_t instruction)
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
-		const struct prec_fixup *f = __atomic_load_n(&modules[i].first,
-							     __ATOMIC_ACQUIRE);
+		const struct prec_fixup *f =
+		    __atomic_load_n(&modules[i].first, __ATOMIC_ACQUIRE);
 
 		for (; f && f < modules[i].end; f++)
 			if ((uintptr_t)&f->at + (uintptr_t)(intptr_t)f->at ==

@@ -29,11 +29,11 @@
 
 /* region->flags.  Written with atomic or, read by any thread. */
 enum {
-	REGION_WITHDRAWN = 1u << 0,    /* revoked: nothing of the client's left */
-	REGION_SUBSTITUTED = 1u << 1,  /* empty pages were put in */
-	REGION_UNCOVERABLE = 1u << 2,  /* an empty page could not be put in */
-	REGION_CLOSING = 1u << 3,      /* unmap is looking for who is inside */
-	REGION_KEEPS_SIZE = 1u << 4,   /* sealed against shrinking */
+	REGION_WITHDRAWN = 1u << 0, /* revoked: nothing of the client's left */
+	REGION_SUBSTITUTED = 1u << 1, /* empty pages were put in */
+	REGION_UNCOVERABLE = 1u << 2, /* an empty page could not be put in */
+	REGION_CLOSING = 1u << 3,     /* unmap is looking for who is inside */
+	REGION_KEEPS_SIZE = 1u << 4,  /* sealed against shrinking */
 };
 
 /* Regions that the transactions of one thread may have open at a time. */
@@ -45,26 +45,32 @@ struct prec_thread {
 	uint32_t open_count;
 	bool prepared;
 	uintptr_t stack_low, stack_high; /* the thread's own stack */
-	uint64_t retry_at;     /* where the last fault was found dealt with */
-	uint32_t retry_count;  /* and how often in a row */
+	uint64_t retry_at;    /* where the last fault was found dealt with */
+	uint32_t retry_count; /* and how often in a row */
 	struct prec_thread *next, **link; /* all prepared threads */
 };
 
 /* initial-exec: the dynamic models may allocate in the handler. */
 extern __thread struct prec_thread prec_self
-	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 void prec_thread_prepare(struct prec_thread *self);
 /* Is the region open in any thread?  After its flag REGION_CLOSING is set. */
 bool prec_thread_holds(const struct prec_region *region);
-/* Orders a store of this thread before its later loads, against
- * prec_thread_holds; usually only for the compiler. */
-void prec_thread_publish(void);
+/* There is no membarrier: each thread fences for itself. */
+extern bool prec_thread_must_fence;
 void prec_thread_setup(void);
 
 void prec_index_insert(struct prec_region *region);
 void prec_index_remove(struct prec_region *region);
 void prec_index_forked(void);
+
+/* Around fork: nobody may be in the middle of a change, or the child would be
+ * left with half of it and a lock that nobody holds. */
+void prec_region_lock(void);
+void prec_region_unlock(void);
+void prec_fixup_lock(void);
+void prec_fixup_unlock(void);
 
 uintptr_t prec_fixup_find(uintptr_t instruction);
 
@@ -77,7 +83,7 @@ enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 enum prec_cover {
 	COVER_DONE,    /* it is there */
 	COVER_ALREADY, /* another thread has, or is at it: try the access again */
-	COVER_FAILED,  /* the system or the region's budget says no */
+	COVER_FAILED, /* the system or the region's budget says no */
 };
 enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 				enum prec_fault_kind kind,
@@ -85,7 +91,6 @@ enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 
 /* Does a live signal frame lie between a fault and the transaction's entry? */
 bool prec_on_top(const ucontext_t *context, uint64_t entry_sp);
-void prec_on_top_setup(void);
 /* Mark our own signal frame as spent: it will be dead when next seen. */
 void prec_on_top_mark(ucontext_t *context);
 
@@ -117,6 +122,11 @@ static inline void region_mark(struct prec_region *region, uint32_t flags)
 static inline void region_move_epoch(struct prec_region *region)
 {
 	__atomic_add_fetch(&region->epoch, 1, __ATOMIC_ACQ_REL);
+}
+
+static inline uint64_t region_epoch(const struct prec_region *region)
+{
+	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
 }
 
 #endif

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 /*
  * A signal handler of the host may run on top of an open transaction.  If it
  * faults on the transaction's region, abandoning would jump over its live
  * signal frame: the mask would stay as it is, and the handler half done.
  *
  * How to see it: the kernel put a frame on the stack, whose first word is the
- * address of the C library's return trampoline.  Such a word between the fault
- * and the transaction's entry is a frame, live or left over from before.  It is
- * live only if the signal it names is blocked now and was not when it came.
- * Our own frames, which are dead as soon as we return, carry a mark.
+ * address of the C library's return trampoline; our own frame, in which we are
+ * now, shows which address that is.  Such a word between the fault and the
+ * transaction's entry is a frame, live or left over from before.  It is live
+ * only if the signal it names is blocked now and was not when it came.  Our own
+ * frames, which are dead as soon as we return, carry a mark.
  *
  * A handler on an alternate stack is seen by the stack pointer alone.  What is
  * not seen: a handler that was installed with SA_NODEFER, or by another
@@ -39,24 +37,15 @@ struct kernel_frame {
 /* Unknown stacks (fibers) are read no further than this. */
 #define BLIND_MAX 16384u
 
-static uint64_t trampoline;
-
-void prec_on_top_setup(void)
-{
-	struct {
-		void *handler;
-		unsigned long flags;
-		uint64_t restorer;
-		uint64_t mask;
-	} action;
-
-	if (syscall(SYS_rt_sigaction, SIGBUS, NULL, &action, 8) == 0)
-		trampoline = action.restorer;
-}
-
 void prec_on_top_mark(ucontext_t *context)
 {
 	((struct kernel_context *)context)->link = SPENT;
+}
+
+static const struct kernel_frame *frame_of(const ucontext_t *context)
+{
+	return (const void *)((const char *)context -
+			      offsetof(struct kernel_frame, context));
 }
 
 static bool within(uint64_t address, uint64_t low, uint64_t high)
@@ -79,14 +68,14 @@ static bool live(const struct kernel_frame *frame, uint64_t mask_now)
 /* Reads the thread's own live stack, which the sanitizers guard word by
  * word. */
 __attribute__((no_sanitize("address", "thread"))) static bool
-frame_between(uint64_t from, uint64_t to, uint64_t mask_now)
+frame_between(uint64_t from, uint64_t to, const struct kernel_frame *ours)
 {
 	uint64_t at;
 
 	for (at = (from + 7) & ~7ull; at + sizeof(struct kernel_frame) <= to;
 	     at += 8)
-		if (*(const volatile uint64_t *)at == trampoline &&
-		    live((const struct kernel_frame *)at, mask_now))
+		if (*(const volatile uint64_t *)at == ours->trampoline &&
+		    live((const struct kernel_frame *)at, ours->context.mask))
 			return true;
 	return false;
 }
@@ -94,7 +83,6 @@ frame_between(uint64_t from, uint64_t to, uint64_t mask_now)
 bool prec_on_top(const ucontext_t *context, uint64_t entry_sp)
 {
 	const struct prec_thread *self = &prec_self;
-	const struct kernel_context *kernel = (const void *)context;
 	uint64_t sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
 	uint64_t low = (uint64_t)context->uc_stack.ss_sp;
 	uint64_t high = low + context->uc_stack.ss_size;
@@ -108,5 +96,5 @@ bool prec_on_top(const ucontext_t *context, uint64_t entry_sp)
 	      within(entry_sp, self->stack_low, self->stack_high);
 	if (!own && entry_sp - sp > BLIND_MAX)
 		return true;
-	return frame_between(sp, entry_sp, kernel->mask);
+	return frame_between(sp, entry_sp, frame_of(context));
 }

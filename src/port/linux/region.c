@@ -11,6 +11,16 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t mapped;
 
+void prec_region_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void prec_region_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 static bool sensible(const struct prec_lending *lending)
 {
 	uint32_t both = PREC_READ | PREC_WRITE;
@@ -104,7 +114,8 @@ enum prec_status prec_region_map(struct prec_region *region,
 		*region = new;
 		status = enter_index(region);
 		if (status)
-			munmap((void *)(uintptr_t)new.span.host, new.span.size);
+			munmap((void *)(uintptr_t) new.span.host,
+			       new.span.size);
 	}
 	if (status) {
 		int saved = errno;
@@ -125,7 +136,8 @@ enum prec_status prec_region_map(struct prec_region *region,
  */
 static int make_void(void)
 {
-	int fd = memfd_create("precarium-void", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd =
+	    memfd_create("precarium-void", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd >= 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
@@ -187,7 +199,7 @@ enum prec_status prec_region_unmap(struct prec_region *region)
 
 uint64_t prec_region_epoch(const struct prec_region *region)
 {
-	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
+	return region_epoch(region);
 }
 
 bool prec_region_revoked(const struct prec_region *region)

@@ -18,8 +18,8 @@
  * A page can also go alone (no huge page left, failed memory, a disk error);
  * these are counted, and beyond eight the region is abandoned.
  */
-#define SINGLE_MAX (sizeof(((struct prec_region *)0)->singles) / \
-		    sizeof(uint64_t))
+#define SINGLE_MAX                                                             \
+	(sizeof(((struct prec_region *)0)->singles) / sizeof(uint64_t))
 
 static enum prec_cover cover(struct prec_region *region, uint64_t from,
 			     uint64_t to, struct prec_note *note)
@@ -50,10 +50,9 @@ static enum prec_cover cover_single(struct prec_region *region, uint64_t page,
 	for (i = 0; i < SINGLE_MAX; i++) {
 		uint64_t empty = 0;
 
-		if (__atomic_compare_exchange_n(&region->singles[i], &empty,
-						page + 1, false,
-						__ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE))
+		if (__atomic_compare_exchange_n(
+			&region->singles[i], &empty, page + 1, false,
+			__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			return cover(region, page, page + region->page_size,
 				     note);
 		if (empty == page + 1)

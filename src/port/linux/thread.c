@@ -17,7 +17,7 @@ __thread struct prec_thread prec_self;
 static struct prec_thread *threads;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t at_exit;
-static bool must_fence;
+bool prec_thread_must_fence;
 
 static void forget(void *argument)
 {
@@ -31,25 +31,40 @@ static void forget(void *argument)
 	self->prepared = false;
 }
 
+static void before_fork(void)
+{
+	prec_region_lock();
+	prec_fixup_lock();
+	pthread_mutex_lock(&lock);
+}
+
 static void after_fork(void)
 {
+	pthread_mutex_unlock(&lock);
+	prec_fixup_unlock();
+	prec_region_unlock();
+}
+
+/* Only the forking thread lives on. */
+static void in_child(void)
+{
 	prec_index_forked();
-	pthread_mutex_init(&lock, NULL);
 	threads = NULL;
-	if (!prec_self.prepared)
-		return;
-	threads = &prec_self;
-	prec_self.next = NULL;
-	prec_self.link = &threads;
+	if (prec_self.prepared) {
+		threads = &prec_self;
+		prec_self.next = NULL;
+		prec_self.link = &threads;
+	}
+	after_fork();
 }
 
 void prec_thread_setup(void)
 {
 	pthread_key_create(&at_exit, forget);
-	pthread_atfork(NULL, NULL, after_fork);
-	must_fence = syscall(SYS_membarrier,
-			     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
-			     0) != 0;
+	pthread_atfork(before_fork, after_fork, in_child);
+	prec_thread_must_fence =
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		    0, 0) != 0;
 }
 
 static void find_stack(struct prec_thread *self)
@@ -94,14 +109,6 @@ void prec_thread_prepare(struct prec_thread *self)
 	self->prepared = true;
 }
 
-void prec_thread_publish(void)
-{
-	if (must_fence)
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	else
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 static bool holds(const struct prec_thread *thread,
 		  const struct prec_region *region)
 {
@@ -119,7 +126,7 @@ bool prec_thread_holds(const struct prec_region *region)
 	const struct prec_thread *thread;
 	bool found = false;
 
-	if (!must_fence)
+	if (!prec_thread_must_fence)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	pthread_mutex_lock(&lock);
 	for (thread = threads; thread && !found; thread = thread->next)

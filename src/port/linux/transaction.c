@@ -13,7 +13,7 @@ static uint64_t epochs_of(const struct prec_transaction *t)
 	uint32_t i;
 
 	for (i = 0; i < t->region_count; i++)
-		sum += prec_region_epoch(t->regions[i]);
+		sum += region_epoch(t->regions[i]);
 	return sum;
 }
 
@@ -37,7 +37,11 @@ static void open_regions(struct prec_thread *self,
 				 __ATOMIC_RELAXED);
 	__atomic_store_n(&self->open_count, n + t->region_count,
 			 __ATOMIC_RELEASE);
-	prec_thread_publish();
+	/* Before the flags are read: see thread.c. */
+	if (prec_thread_must_fence)
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	else
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static enum prec_status outcome(struct prec_transaction *t, bool abandoned)
@@ -82,4 +86,9 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 	__atomic_store_n(&self->top, t->outer, __ATOMIC_RELEASE);
 	__atomic_store_n(&self->open_count, were_open, __ATOMIC_RELEASE);
 	return status;
+}
+
+struct prec_transaction *prec_transaction_current(void)
+{
+	return prec_self.top;
 }

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Clients that ended and are remembered one by one, per export. */
+#define REMEMBERED 64u
+
+/* Log lines of one client: as many at once, and one more each second. */
+#define LINES_MAX 16u
+
+void vhost_roll_init(struct vhost_roll *roll)
+{
+	memset(roll, 0, sizeof(*roll));
+	pthread_mutex_init(&roll->lock, NULL);
+}
+
+void vhost_roll_free(struct vhost_roll *roll)
+{
+	while (roll->first) {
+		struct vhost_client *client = roll->first;
+
+		roll->first = client->next;
+		free(client);
+	}
+	pthread_mutex_destroy(&roll->lock);
+}
+
+struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
+				      const char *export_name, int fd)
+{
+	struct vhost_client *client = calloc(1, sizeof(*client));
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (!client)
+		return NULL;
+	client->export_name = export_name;
+	client->lines_left = LINES_MAX;
+	client->lines_at_ms = vhost_now_ms();
+	client->uid = (uid_t)-1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+		client->pid = peer.pid;
+		client->uid = peer.uid;
+	}
+	pthread_mutex_lock(&roll->lock);
+	client->number = (uint32_t)++roll->so_far;
+	client->next = roll->first;
+	roll->first = client;
+	roll->connected++;
+	pthread_mutex_unlock(&roll->lock);
+	return client;
+}
+
+/* Keep the newest that ended; of the others, the sums. */
+static void forget(struct vhost_roll *roll)
+{
+	struct vhost_client **at = &roll->first;
+	uint32_t seen = 0;
+
+	while (*at) {
+		struct vhost_client *client = *at;
+
+		if (!client->ended || ++seen <= REMEMBERED) {
+			at = &client->next;
+			continue;
+		}
+		vhost_counts_add(&roll->past, &client->counts);
+		*at = client->next;
+		free(client);
+	}
+}
+
+void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
+		      const char *why)
+{
+	pthread_mutex_lock(&roll->lock);
+	client->ended = why;
+	roll->connected--;
+	forget(roll);
+	pthread_mutex_unlock(&roll->lock);
+}
+
+void vhost_counts_add(struct vhost_counts *sum, const struct vhost_counts *more)
+{
+	sum->requests += more->requests;
+	sum->errors += more->errors;
+	sum->bytes_read += more->bytes_read;
+	sum->bytes_written += more->bytes_written;
+	sum->losses += more->losses;
+	sum->revocations += more->revocations;
+	sum->refused += more->refused;
+	sum->notifications += more->notifications;
+}
+
+static uint64_t whole(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
+{
+	return (struct vhost_counts){
+		.requests = whole(&counts->requests),
+		.errors = whole(&counts->errors),
+		.bytes_read = whole(&counts->bytes_read),
+		.bytes_written = whole(&counts->bytes_written),
+		.losses = whole(&counts->losses),
+		.revocations = whole(&counts->revocations),
+		.refused = whole(&counts->refused),
+		.notifications = whole(&counts->notifications),
+	};
+}
+
+int64_t vhost_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* In one write, so that lines of several threads stay whole. */
+static void put_line(const char *who, const char *format, va_list args)
+{
+	char line[800];
+	size_t used;
+
+	snprintf(line, sizeof(line), "precarium: %s", who);
+	used = strlen(line);
+	vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+	used = strlen(line);
+	line[used++] = '\n';
+	if (write(STDERR_FILENO, line, used) < 0)
+		return;
+}
+
+void vhost_log(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_line("", format, args);
+	va_end(args);
+}
+
+static bool may_speak(struct vhost_client *client)
+{
+	int64_t now = vhost_now_ms();
+	int64_t earned = (now - client->lines_at_ms) / 1000;
+
+	if (earned > 0) {
+		uint64_t left = client->lines_left + (uint64_t)earned;
+
+		client->lines_left =
+		    left < LINES_MAX ? (uint32_t)left : LINES_MAX;
+		client->lines_at_ms = now;
+	}
+	if (client->lines_left == 0) {
+		client->lines_dropped++;
+		return false;
+	}
+	client->lines_left--;
+	return true;
+}
+
+void vhost_client_log(struct vhost_client *client, const char *format, ...)
+{
+	char who[160];
+	va_list args;
+
+	if (!may_speak(client))
+		return;
+	if (client->lines_dropped) {
+		vhost_log("%s#%u: %u lines about this client were left out",
+			  client->export_name, client->number,
+			  client->lines_dropped);
+		client->lines_dropped = 0;
+	}
+	if (client->pid)
+		snprintf(who, sizeof(who),
+			 "%.80s#%u (pid %d, uid %u): ", client->export_name,
+			 client->number, (int)client->pid,
+			 (unsigned int)client->uid);
+	else
+		snprintf(who, sizeof(who), "%.80s#%u: ", client->export_name,
+			 client->number);
+	va_start(args, format);
+	put_line(who, format, args);
+	va_end(args);
+}

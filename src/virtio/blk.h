@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PREC_VIRTIO_BLK_H
+#define PREC_VIRTIO_BLK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/block.h"
+#include "virtio/split.h"
+
+/*
+ * Block requests (VIRTIO 1.2, 5.2.6): from a chain of segments to a decision,
+ * and from what happened to what the client is told.  Nothing here does I/O.
+ */
+
+/* A size in bytes fits 63 bits. */
+#define VBLK_CAPACITY_MAX 0x0040000000000000ull
+
+/* Data of one request: what one system call moves, and less than a used
+ * length can say. */
+#define VBLK_BYTES_MAX 0x7ffff000u
+
+/* seg_max as told to clients: with header and status a chain of 128. */
+#define VBLK_SEG_MAX 126u
+
+struct vblk_device {
+	uint64_t capacity; /* in sectors; at most VBLK_CAPACITY_MAX */
+	uint32_t blk_size; /* bytes: 512 or 4096 */
+	uint16_t queues;
+	bool read_only;
+	bool writeback;
+};
+
+enum vblk_op {
+	VBLK_ANSWER = 0, /* no I/O: report `answer` */
+	VBLK_READ,       /* from the store to the segments */
+	VBLK_WRITE,      /* from the segments to the store */
+	VBLK_FLUSH,      /* what was written before is to be durable */
+	VBLK_IDENTIFY,   /* VIRTIO_BLK_ID_BYTES to the segments */
+};
+
+struct vblk_request {
+	enum vblk_op op;
+	uint32_t head;
+	uint32_t type; /* as the client said */
+	uint64_t sector;
+	uint64_t offset; /* in the store, in bytes; READ and WRITE */
+	uint64_t bytes;  /* of data: the sum of the segments */
+	/* The data: segments first .. first + count - 1 of the chain. */
+	uint32_t first;
+	uint32_t count;
+	uint8_t answer;
+	struct prec_span status; /* the status byte's place */
+};
+
+/*@
+  logic integer span_total(struct virtq_request r, integer first,
+                           integer last) =
+    last <= first ? 0 :
+    span_total(r, first, last - 1) + r.segment[last - 1].size;
+
+  // The decision is one that may be carried out.
+  predicate decision_ok(struct vblk_device d, struct prec_space s,
+                        struct virtq_request c, struct vblk_request r) =
+    r.op <= VBLK_IDENTIFY && r.head == c.head &&
+    writable_span(s, r.status) && r.status.size == 1 &&
+    r.first + r.count <= c.count && r.bytes <= VBLK_BYTES_MAX &&
+    (r.op == VBLK_READ || r.op == VBLK_IDENTIFY ==>
+      r.first >= c.readable) &&
+    (r.op == VBLK_WRITE ==> r.first + r.count <= c.readable &&
+      !d.read_only) &&
+    (r.op == VBLK_READ || r.op == VBLK_WRITE ==>
+      r.bytes > 0 && r.bytes % VIRTIO_BLK_SECTOR == 0 &&
+      r.offset == r.sector * VIRTIO_BLK_SECTOR &&
+      r.offset + r.bytes <= d.capacity * VIRTIO_BLK_SECTOR) &&
+    (r.op == VBLK_IDENTIFY ==> r.bytes == VIRTIO_BLK_ID_BYTES) &&
+    (r.op == VBLK_FLUSH || r.op == VBLK_ANSWER ==>
+      r.bytes == 0 && r.count == 0) &&
+    (r.op == VBLK_ANSWER ==> r.answer <= VIRTIO_BLK_S_UNSUPP) &&
+    r.bytes == span_total(c, r.first, r.first + r.count);
+*/
+
+/*
+ * Decide what a chain asks.  The header is the first 16 bytes that the driver
+ * reads and the status the last byte that it writes, however they are cut
+ * (2.7.4.1: no framing is assumed).  Both are taken off the chain's segments.
+ *
+ * VIRTQ_TAKEN: *r is a decision.  VIRTQ_MALFORMED, VIRTQ_LOST: there is no
+ * place for a header or a status, or the header is gone; complete the head
+ * with length 0.
+ */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
+  requires chain: \valid(c) && request_ok(*space, *q, *c);
+  requires out: \valid(r) && \separated(r, c, q, space, d);
+  requires once: fetched_once && fetch_count + 16 <= FETCH_MAX;
+  requires known: fetched_known(*q, *c);
+  terminates \true;
+  exits \false;
+  assigns *r, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], fetch_count,
+    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1];
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures chain: request_ok(*space, *q, *c);
+  ensures decision: \result == VIRTQ_TAKEN ==>
+    decision_ok(*d, *space, *c, *r);
+  ensures once: fetched_once;
+  ensures bounded: fetch_count <= \old(fetch_count) + 16;
+*/
+enum virtq_answer vblk_decode(const struct vblk_device *d,
+			      const struct virtq *q,
+			      const struct prec_space *space,
+			      struct virtq_request *c, struct vblk_request *r);
+
+/* What the client is told: the status byte, and the length for the used ring
+ * when that byte could be stored. */
+struct vblk_outcome {
+	uint8_t status;
+	uint32_t used;
+};
+
+/*
+ * `did` and `moved`: how the I/O ended and how many bytes from the start of the
+ * data certainly moved.  `same_epoch`: no region that the request names lost
+ * memory since it was taken; without that nothing that was moved is believed.
+ *
+ * The used length counts bytes from the start of what is writable (2.7.8.2), so
+ * it includes the status byte only when all data before it was written.
+ */
+/*@
+  requires request: \valid_read(r) && r->bytes <= VBLK_BYTES_MAX;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures told: \result.status == (r->op == VBLK_ANSWER ? r->answer :
+    did == PREC_OK && moved == r->bytes && same_epoch ? VIRTIO_BLK_S_OK :
+    VIRTIO_BLK_S_IOERR);
+  ensures granted: \result.used <= r->bytes + 1;
+  ensures happened: \result.used <= moved + 1;
+  ensures believed: r->op == VBLK_READ && !same_epoch ==> \result.used == 0;
+  ensures only_status: r->op != VBLK_READ && r->op != VBLK_IDENTIFY ==>
+    \result.used == 1;
+*/
+struct vblk_outcome vblk_outcome(const struct vblk_request *r,
+				 enum prec_status did, uint64_t moved,
+				 bool same_epoch);
+
+/* Store the status byte. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires request: \valid_read(r);
+  requires place: writable_span(*space, r->status) && r->status.size == 1;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+*/
+PREC_MUST_CHECK enum prec_status
+vblk_store_status(const struct vblk_request *r, const struct prec_space *space,
+		  uint8_t status);
+
+/* The configuration space (5.2.4); the client is given the first
+ * VIRTIO_BLK_CONFIG_SIZE bytes. */
+/*@
+  requires device: \valid_read(d);
+  requires out: \valid(config) && \separated(config, d);
+  terminates \true;
+  exits \false;
+  assigns *config;
+  ensures capacity: config->capacity == d->capacity;
+  ensures segments: config->seg_max == VBLK_SEG_MAX;
+*/
+void vblk_config(const struct vblk_device *d, struct virtio_blk_config *config);
+
+#endif

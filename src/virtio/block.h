@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PREC_VIRTIO_BLOCK_H
+#define PREC_VIRTIO_BLOCK_H
+
+#include <stdint.h>
+
+/* Block device, as it lies in memory: VIRTIO 1.2, clause 5.2. */
+
+/* 5.2.3 Feature bits */
+#define VIRTIO_BLK_F_SIZE_MAX	  1u
+#define VIRTIO_BLK_F_SEG_MAX	  2u
+#define VIRTIO_BLK_F_GEOMETRY	  4u
+#define VIRTIO_BLK_F_RO		  5u
+#define VIRTIO_BLK_F_BLK_SIZE	  6u
+#define VIRTIO_BLK_F_FLUSH	  9u
+#define VIRTIO_BLK_F_TOPOLOGY	  10u
+#define VIRTIO_BLK_F_CONFIG_WCE	  11u
+#define VIRTIO_BLK_F_MQ		  12u
+#define VIRTIO_BLK_F_DISCARD	  13u
+#define VIRTIO_BLK_F_WRITE_ZEROES 14u
+
+/* 5.2.6 Device operation: request types */
+#define VIRTIO_BLK_T_IN		  0u
+#define VIRTIO_BLK_T_OUT	  1u
+#define VIRTIO_BLK_T_FLUSH	  4u
+#define VIRTIO_BLK_T_GET_ID	  8u
+#define VIRTIO_BLK_T_DISCARD	  11u
+#define VIRTIO_BLK_T_WRITE_ZEROES 13u
+
+/* 5.2.6: the status byte */
+#define VIRTIO_BLK_S_OK	    0u
+#define VIRTIO_BLK_S_IOERR  1u
+#define VIRTIO_BLK_S_UNSUPP 2u
+
+/* 5.2.6: sectors are 512 bytes whatever blk_size says. */
+#define VIRTIO_BLK_SECTOR 512u
+
+/* 5.2.6: what GET_ID answers, padded with zeroes. */
+#define VIRTIO_BLK_ID_BYTES 20u
+
+/* 5.2.6: the part of a request before the data. */
+struct virtio_blk_req_header {
+	uint32_t type;
+	uint32_t reserved;
+	uint64_t sector;
+};
+
+#define VIRTIO_BLK_HEADER_SIZE 16u
+
+/* 5.2.4 Device configuration layout, as far as no feature of ours needs more.
+ * The compiler pads the struct; the client sees the first 60 bytes. */
+#define VIRTIO_BLK_CONFIG_SIZE 60u
+
+struct virtio_blk_config {
+	uint64_t capacity; /* in sectors */
+	uint32_t size_max;
+	uint32_t seg_max;
+	struct {
+		uint16_t cylinders;
+		uint8_t heads;
+		uint8_t sectors;
+	} geometry;
+	uint32_t blk_size;
+	struct {
+		uint8_t physical_block_exp;
+		uint8_t alignment_offset;
+		uint16_t min_io_size;
+		uint32_t opt_io_size;
+	} topology;
+	uint8_t writeback;
+	uint8_t unused0;
+	uint16_t num_queues;
+	uint32_t max_discard_sectors;
+	uint32_t max_discard_seg;
+	uint32_t discard_sector_alignment;
+	uint32_t max_write_zeroes_sectors;
+	uint32_t max_write_zeroes_seg;
+	uint8_t write_zeroes_may_unmap;
+	uint8_t unused1[3];
+};
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PREC_VIRTIO_CLIENT_H
+#define PREC_VIRTIO_CLIENT_H
+
+#include <stdint.h>
+
+#include <precarium/space.h>
+#include <precarium/status.h>
+
+#include "virtio/block.h"
+#include "virtio/ring.h"
+
+/*
+ * The only way in which virtio code touches client memory.
+ *
+ * Each call answers PREC_OK, or PREC_GONE and then nothing was stored and the
+ * output means nothing.  For the prover a call has a contract and no body: it
+ * may yield any value at all, or fail, each time; what it asks is that the
+ * range lies inside a granted span.  For the machine it is one instruction of
+ * the stated width an access, which the compiler neither repeats nor widens:
+ * client_raw.h.
+ *
+ * The space is named so that the contract can speak of it; no code uses it.
+ */
+
+/* The longest indirect table that is taken. */
+#define CLIENT_TABLE_MAX 256u
+
+/* Ghost: every fetch, by the client's addresses.  A request may fetch each
+ * descriptor of the ring, the avail index and entry, one indirect table, and
+ * the header in up to 16 pieces. */
+/*@ ghost
+  int fetch_count;
+  uint64_t fetch_at[2048];
+  uint64_t fetch_size[2048];
+  uint32_t fetch_index[2048]; // which descriptor of the ring; split.c sets it
+*/
+#define FETCH_MAX 2048
+
+/*@
+  predicate apart(integer a, integer a_size, integer b, integer b_size) =
+    a + a_size <= b || b + b_size <= a;
+
+  predicate fetched{A, B}(integer at, integer size) =
+    \at(fetch_count, B) == \at(fetch_count, A) + 1 &&
+    \at(fetch_at[\at(fetch_count, A)], B) == at &&
+    \at(fetch_size[\at(fetch_count, A)], B) == size;
+
+  // No byte of client memory has been fetched twice.
+  predicate fetched_once{L} =
+    0 <= fetch_count <= FETCH_MAX &&
+    \forall integer i, j; 0 <= i < j < fetch_count ==>
+      apart(fetch_at[i], fetch_size[i], fetch_at[j], fetch_size[j]);
+
+  predicate readable_span(struct prec_space s, struct prec_span p) =
+    span_granted(s, p) && rights_grant(p.rights, PREC_READ);
+
+  predicate writable_span(struct prec_space s, struct prec_span p) =
+    span_granted(s, p) && rights_grant(p.rights, PREC_WRITE);
+*/
+
+#ifdef __FRAMAC__
+#define CLIENT_CALL
+#define CLIENT_FENCE
+#else
+#define CLIENT_CALL  PREC_MUST_CHECK static inline
+#define CLIENT_FENCE static inline
+#endif
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: readable_span(*space, span);
+  requires inside: offset + 2 <= span.size;
+  requires out: \valid(out) && \separated(out, space);
+  requires logged: 0 <= fetch_count < FETCH_MAX;
+  terminates \true;
+  exits \false;
+  assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(span.address + offset, 2);
+*/
+CLIENT_CALL enum prec_status client_load16(const struct prec_space *space,
+					   struct prec_span span,
+					   uint64_t offset, uint16_t *out);
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: readable_span(*space, span);
+  requires inside: 16 * index + 16 <= span.size;
+  requires out: \valid(out) && \separated(out, space);
+  requires logged: 0 <= fetch_count < FETCH_MAX;
+  terminates \true;
+  exits \false;
+  assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(span.address + 16 * index, 16);
+*/
+CLIENT_CALL enum prec_status client_load_desc(const struct prec_space *space,
+					      struct prec_span span,
+					      uint32_t index,
+					      struct virtq_desc *out);
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: readable_span(*space, span);
+  requires inside: 16 * count <= span.size;
+  requires bounded: count <= CLIENT_TABLE_MAX;
+  requires out: \valid(out + (0 .. CLIENT_TABLE_MAX - 1)) &&
+    \separated(out + (0 .. CLIENT_TABLE_MAX - 1), space);
+  requires logged: 0 <= fetch_count < FETCH_MAX;
+  terminates \true;
+  exits \false;
+  assigns out[0 .. CLIENT_TABLE_MAX - 1], fetch_count,
+    fetch_at[fetch_count], fetch_size[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(span.address, 16 * count);
+*/
+CLIENT_CALL enum prec_status client_load_table(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t count,
+					       struct virtq_desc *out);
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: readable_span(*space, span);
+  requires inside: 16 <= span.size;
+  requires out: \valid(out) && \separated(out, space);
+  requires logged: 0 <= fetch_count < FETCH_MAX;
+  terminates \true;
+  exits \false;
+  assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(span.address, 16);
+*/
+CLIENT_CALL enum prec_status
+client_load_header(const struct prec_space *space, struct prec_span span,
+		   struct virtio_blk_req_header *out);
+
+/* The first `count` bytes of the span, to bytes[at] and on: a piece of a header
+ * that the client cut. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: readable_span(*space, span);
+  requires inside: count <= span.size;
+  requires room: at + count <= 16;
+  requires out: \valid(bytes + (0 .. 15)) &&
+    \separated(bytes + (0 .. 15), space);
+  requires logged: 0 <= fetch_count < FETCH_MAX;
+  terminates \true;
+  exits \false;
+  assigns bytes[0 .. 15], fetch_count, fetch_at[fetch_count],
+    fetch_size[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(span.address, count);
+*/
+CLIENT_CALL enum prec_status client_load_bytes(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t count, uint8_t *bytes,
+					       uint32_t at);
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: writable_span(*space, span);
+  requires inside: offset + 1 <= span.size;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+*/
+CLIENT_CALL enum prec_status client_store8(const struct prec_space *space,
+					   struct prec_span span,
+					   uint64_t offset, uint8_t value);
+
+/* Releases: who sees the value sees all that was stored before. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: writable_span(*space, span);
+  requires inside: offset + 2 <= span.size;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+*/
+CLIENT_CALL enum prec_status client_store16(const struct prec_space *space,
+					    struct prec_span span,
+					    uint64_t offset, uint16_t value);
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: writable_span(*space, span);
+  requires inside: 4 + 8 * slot + 8 <= span.size;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+*/
+CLIENT_CALL enum prec_status client_store_used(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t slot,
+					       struct virtq_used_elem elem);
+
+/* Our earlier stores are seen before our later loads are made. */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+*/
+CLIENT_FENCE void client_fence(void);
+
+#ifndef __FRAMAC__
+#include "virtio/client_raw.h"
+#endif
+
+#endif

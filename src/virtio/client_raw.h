@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PREC_VIRTIO_CLIENT_RAW_H
+#define PREC_VIRTIO_CLIENT_RAW_H
+
+#include <precarium/access.h>
+
+/*
+ * What the calls of client.h are for the machine.  The prover does not read
+ * this file: that these lines do what the contracts say is checked by eye and
+ * by test.  Nothing checks a range here; the contracts did.
+ */
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "precarium: wire structs are laid out for little-endian processors"
+#endif
+
+/* Sixteen bytes in two loads: a descriptor or a header need not be one still
+ * image, only each of its fields. */
+static inline enum prec_status client_raw_desc(uint64_t host,
+					       struct virtq_desc *out)
+{
+	uint64_t low;
+	uint64_t high;
+
+	if (prec_raw_load64(host, &low) || prec_raw_load64(host + 8, &high))
+		return PREC_GONE;
+	out->addr = low;
+	out->len = (uint32_t)high;
+	out->flags = (uint16_t)(high >> 32);
+	out->next = (uint16_t)(high >> 48);
+	return PREC_OK;
+}
+
+static inline enum prec_status client_load16(const struct prec_space *space,
+					     struct prec_span span,
+					     uint64_t offset, uint16_t *out)
+{
+	(void)space;
+	return prec_raw_load16(span.host + offset, out);
+}
+
+static inline enum prec_status client_load_desc(const struct prec_space *space,
+						struct prec_span span,
+						uint32_t index,
+						struct virtq_desc *out)
+{
+	(void)space;
+	return client_raw_desc(span.host + 16 * (uint64_t)index, out);
+}
+
+static inline enum prec_status client_load_table(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t count,
+						 struct virtq_desc *out)
+{
+	(void)space;
+	for (uint32_t i = 0; i < count; i++)
+		if (client_raw_desc(span.host + 16 * (uint64_t)i, out + i))
+			return PREC_GONE;
+	return PREC_OK;
+}
+
+static inline enum prec_status
+client_load_header(const struct prec_space *space, struct prec_span span,
+		   struct virtio_blk_req_header *out)
+{
+	(void)space;
+	uint64_t low;
+	uint64_t high;
+
+	if (prec_raw_load64(span.host, &low) ||
+	    prec_raw_load64(span.host + 8, &high))
+		return PREC_GONE;
+	out->type = (uint32_t)low;
+	out->reserved = (uint32_t)(low >> 32);
+	out->sector = high;
+	return PREC_OK;
+}
+
+static inline enum prec_status client_load_bytes(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t count, uint8_t *bytes,
+						 uint32_t at)
+{
+	(void)space;
+	for (uint32_t i = 0; i < count; i++)
+		if (prec_raw_load8(span.host + i, bytes + at + i))
+			return PREC_GONE;
+	return PREC_OK;
+}
+
+static inline enum prec_status client_store8(const struct prec_space *space,
+					     struct prec_span span,
+					     uint64_t offset, uint8_t value)
+{
+	(void)space;
+	return prec_raw_store8(span.host + offset, value);
+}
+
+static inline enum prec_status client_store16(const struct prec_space *space,
+					      struct prec_span span,
+					      uint64_t offset, uint16_t value)
+{
+	(void)space;
+	return prec_raw_store16(span.host + offset, value);
+}
+
+static inline enum prec_status client_store_used(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t slot,
+						 struct virtq_used_elem elem)
+{
+	(void)space;
+	/* 4-aligned only (2.7): two stores never cross a cache line. */
+	uint64_t at = span.host + 4 + 8 * (uint64_t)slot;
+
+	if (prec_raw_store32(at, elem.id))
+		return PREC_GONE;
+	return prec_raw_store32(at + 4, elem.len);
+}
+
+static inline void client_fence(void)
+{
+	prec_raw_fence();
+}
+
+#endif

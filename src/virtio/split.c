@@ -1,0 +1,714 @@
+// SPDX-License-Identifier: MIT
+#include "virtio/split.h"
+
+/*
+ * How a request is taken.  The avail index is fetched when all that was known
+ * to be there is taken; then, per request, one avail entry, each descriptor of
+ * the chain and, if it names one, one indirect table.  Each is copied into our
+ * own memory by one fetch; what was fetched is never asked of the client again,
+ * so a client that rewrites its rings meanwhile gains nothing.
+ *
+ * Errors of the ring (an index that jumps, a head that is none or is in flight)
+ * leave nothing to complete: the queue is broken.  Errors of a chain belong to
+ * its request alone.
+ */
+
+/* Append [address, address + size) to the request, cut where regions end. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r);
+  requires order: rights == PREC_WRITE ||
+    (rights == PREC_READ && r->readable == r->count);
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+  ensures segments: request_ok(*space, *q, *r);
+  ensures kept: \forall integer i; 0 <= i < \old(r->count) ==>
+    r->segment[i] == \old(*r).segment[i];
+  ensures covers: \result ==>
+    covers(*r, \old(r->count), r->count, address, size);
+*/
+static bool append(struct virtq_request *r, const struct prec_space *space,
+		   const struct virtq *q, uint64_t address, uint32_t size,
+		   uint32_t rights)
+{
+	struct prec_span piece;
+
+	/*@
+	  loop invariant segments: request_ok(*space, *q, *r);
+	  loop invariant more: \at(r->count, Pre) <= r->count;
+	  loop invariant left: size <= \at(size, Pre);
+	  loop invariant at: size == \at(size, Pre) ||
+	    (address <= PREC_ADDRESS_MAX);
+	  loop invariant sum: address + size ==
+	    \at(address, Pre) + \at(size, Pre);
+	  loop invariant kept: \forall integer i;
+	    0 <= i < \at(r->count, Pre) ==>
+	    r->segment[i] == \at(*r, Pre).segment[i];
+	  loop invariant covers: covers(*r, \at(r->count, Pre), r->count,
+	    \at(address, Pre), \at(size, Pre) - size);
+	  loop invariant reads: rights == PREC_READ ==>
+	    r->readable == r->count;
+	  loop invariant writes: rights == PREC_WRITE ==>
+	    r->readable == \at(r->readable, Pre);
+	  loop assigns piece, address, size, r->readable, r->count,
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+	  loop variant size;
+	*/
+	while (size > 0) {
+		if (r->count >= VIRTQ_SEGMENTS_MAX)
+			return false;
+		if (prec_space_piece(space, address, size, rights, &piece))
+			return false;
+		if (rights == PREC_WRITE && virtq_meets_rings(q, piece))
+			return false;
+		r->segment[r->count] = piece;
+		r->count++;
+		if (rights == PREC_READ)
+			r->readable++;
+		address += piece.size;
+		size -= (uint32_t)piece.size;
+	}
+	return true;
+}
+
+enum step { STEP_BAD, STEP_LAST, STEP_MORE };
+
+/* One descriptor of data (2.7.4.2: what the driver reads comes first). */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r);
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+  ensures said: \result <= STEP_MORE;
+  ensures segments: request_ok(*space, *q, *r);
+  ensures kept: \forall integer i; 0 <= i < \old(r->count) ==>
+    r->segment[i] == \old(*r).segment[i];
+  ensures covers: \result != STEP_BAD ==>
+    covers(*r, \old(r->count), r->count, d.addr, d.len);
+*/
+static enum step take_desc(struct virtq_request *r,
+			   const struct prec_space *space,
+			   const struct virtq *q, struct virtq_desc d)
+{
+	uint32_t rights = PREC_READ;
+
+	if (d.flags & VIRTQ_DESC_F_INDIRECT)
+		return STEP_BAD;
+	if (d.flags & VIRTQ_DESC_F_WRITE)
+		rights = PREC_WRITE;
+	else if (r->readable != r->count)
+		return STEP_BAD;
+	if (!append(r, space, q, d.addr, d.len, rights))
+		return STEP_BAD;
+	return d.flags & VIRTQ_DESC_F_NEXT ? STEP_MORE : STEP_LAST;
+}
+
+/* The descriptors of a fetched table (2.7.5.3.2): `next` counts in the table.
+ * Ends after `count` steps even if they run in a circle. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r);
+  requires entries: \valid_read(table + (0 .. CLIENT_TABLE_MAX - 1)) &&
+    \separated(table + (0 .. CLIENT_TABLE_MAX - 1), r);
+  requires some: 1 <= count <= CLIENT_TABLE_MAX;
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
+  ensures segments: request_ok(*space, *q, *r);
+*/
+static enum virtq_answer walk_table(struct virtq_request *r,
+				    const struct prec_space *space,
+				    const struct virtq *q,
+				    const struct virtq_desc *table,
+				    uint32_t count)
+{
+	uint32_t i = 0;
+	uint32_t k;
+
+	/*@
+	  loop invariant steps: 0 <= k <= count;
+	  loop invariant entry: 0 <= i < count;
+	  loop invariant segments: request_ok(*space, *q, *r);
+	  loop assigns k, i, r->readable, r->count,
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+	  loop variant count - k;
+	*/
+	for (k = 0; k < count; k++) {
+		enum step step = take_desc(r, space, q, table[i]);
+
+		if (step == STEP_BAD)
+			return VIRTQ_MALFORMED;
+		if (step == STEP_LAST)
+			return VIRTQ_TAKEN;
+		i = table[i].next;
+		if (i >= count)
+			return VIRTQ_MALFORMED;
+	}
+	return VIRTQ_MALFORMED;
+}
+
+/* The rest of the chain is in a table of its own (2.7.5.3). */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r);
+  requires first_table: r->table_size == 0;
+  requires once: fetched_once && fetch_count < FETCH_MAX;
+  requires rings: fetched_rings(*q);
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures segments: request_ok(*space, *q, *r);
+  ensures work: fetch_count == \old(fetch_count) ||
+    fetch_count == \old(fetch_count) + 1;
+  ensures once: fetched_once;
+  ensures known: fetched_known(*q, *r);
+*/
+static enum virtq_answer take_table(struct virtq_request *r,
+				    const struct prec_space *space,
+				    const struct virtq *q, struct virtq_desc d)
+{
+	struct virtq_desc table[CLIENT_TABLE_MAX];
+	struct prec_span span;
+	uint32_t count = d.len / VIRTQ_DESC_SIZE;
+
+	if (d.len % VIRTQ_DESC_SIZE != 0)
+		return VIRTQ_MALFORMED;
+	if (count == 0 || count > CLIENT_TABLE_MAX)
+		return VIRTQ_MALFORMED;
+	if (prec_space_resolve(space, d.addr, d.len, PREC_READ, &span))
+		return VIRTQ_MALFORMED;
+	/* On the rings it would be fetched a second time. */
+	if (virtq_meets_rings(q, span))
+		return VIRTQ_MALFORMED;
+	/*@ assert new: \forall integer i; 0 <= i < fetch_count ==>
+	      apart(fetch_at[i], fetch_size[i], d.addr, d.len); */
+	r->table_address = d.addr;
+	r->table_size = d.len;
+	if (client_load_table(space, span, count, table))
+		return VIRTQ_LOST;
+	/*@ assert once: fetched_once; */
+	/*@ assert known: fetched_known(*q, *r); */
+	return walk_table(r, space, q, table, count);
+}
+
+/* A new stamp for a new request. */
+/*@
+  requires queue: \valid(q) && virtq_stamped(*q);
+  terminates \true;
+  exits \false;
+  assigns q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1];
+  ensures fresh: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
+    q->stamp[i] < q->serial;
+*/
+static void next_serial(struct virtq *q)
+{
+	uint32_t i;
+
+	if (q->serial == 0xffffffffu) {
+		/*@
+		  loop invariant range: 0 <= i <= VIRTQ_SIZE_MAX;
+		  loop invariant clear: \forall integer j; 0 <= j < i ==>
+		    q->stamp[j] == 0;
+		  loop assigns i, q->stamp[0 .. VIRTQ_SIZE_MAX - 1];
+		  loop variant VIRTQ_SIZE_MAX - i;
+		*/
+		for (i = 0; i < VIRTQ_SIZE_MAX; i++)
+			q->stamp[i] = 0;
+		q->serial = 0;
+	}
+	q->serial++;
+}
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r);
+  requires head: r->head < q->size;
+  requires first_table: r->table_size == 0;
+  requires once: fetched_once && fetch_count <= 2;
+  requires entry: \forall integer i; 0 <= i < fetch_count ==>
+    inside_ring(q->avail, fetch_at[i], fetch_size[i]);
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1], fetch_count,
+    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1],
+    fetch_index[0 .. FETCH_MAX - 1];
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures queue: virtq_ok(*space, *q);
+  ensures segments: request_ok(*space, *q, *r);
+  ensures bounded: \old(fetch_count) <= fetch_count <=
+    \old(fetch_count) + q->size + 1;
+  ensures once: fetched_once;
+  ensures known: fetched_known(*q, *r);
+*/
+static enum virtq_answer take_chain(struct virtq_request *r,
+				    const struct prec_space *space,
+				    struct virtq *q)
+{
+	struct virtq_desc d;
+	uint32_t i = r->head;
+	uint32_t k;
+
+	/*@ ghost int before = fetch_count; */
+	next_serial(q);
+	/*@
+	  loop invariant steps: 0 <= k <= q->size;
+	  loop invariant desc: i < q->size;
+	  loop invariant segments: request_ok(*space, *q, *r);
+	  loop invariant no_table: r->table_size == 0;
+	  loop invariant stamped: virtq_stamped(*q);
+	  loop invariant work: fetch_count == before + k;
+	  loop invariant entry: \forall integer m; 0 <= m < before ==>
+	    inside_ring(q->avail, fetch_at[m], fetch_size[m]);
+	  loop invariant descs: \forall integer m;
+	    before <= m < fetch_count ==> fetch_index[m] < q->size &&
+	    q->stamp[fetch_index[m]] == q->serial &&
+	    fetch_at[m] == q->desc.address + 16 * fetch_index[m] &&
+	    fetch_size[m] == 16;
+	  loop invariant once: fetched_once;
+	  loop assigns k, i, d, r->readable, r->count,
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1], fetch_count,
+	    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1],
+	    fetch_index[0 .. FETCH_MAX - 1];
+	  loop variant q->size - k;
+	*/
+	for (k = 0; k < q->size; k++) {
+		enum prec_status gone;
+		enum step step;
+
+		if (q->stamp[i] == q->serial)
+			return VIRTQ_MALFORMED;
+		/*@ assert fresh: \forall integer m;
+		      before <= m < fetch_count ==> fetch_index[m] != i; */
+		q->stamp[i] = q->serial;
+		/*@ ghost fetch_index[fetch_count] = i; */
+		gone = client_load_desc(space, q->desc, i, &d);
+		/*@ assert new: \forall integer m;
+		      0 <= m < fetch_count - 1 ==>
+		      apart(fetch_at[m], fetch_size[m],
+		        fetch_at[fetch_count - 1],
+		        fetch_size[fetch_count - 1]); */
+		/*@ assert once: fetched_once; */
+		if (gone)
+			return VIRTQ_LOST;
+		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
+			/* 2.7.5.3.1: NEXT must not be set with it; 2.7.5.3.2:
+			 * WRITE is ignored.  Descriptors may precede it. */
+			if (d.flags & VIRTQ_DESC_F_NEXT)
+				return VIRTQ_MALFORMED;
+			return take_table(r, space, q, d);
+		}
+		step = take_desc(r, space, q, d);
+		if (step == STEP_BAD)
+			return VIRTQ_MALFORMED;
+		if (step == STEP_LAST)
+			return VIRTQ_TAKEN;
+		i = d.next;
+		if (i >= q->size)
+			return VIRTQ_MALFORMED;
+	}
+	return VIRTQ_MALFORMED;
+}
+
+/* A head is taken once: a client that offers it again while it is in flight
+ * would have it completed twice. */
+/*@
+  requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX;
+  terminates \true;
+  exits \false;
+  assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight;
+  ensures took: \result ==> head < q->size &&
+    \old(*q).held[head] == 0 && q->held[head] == 1 &&
+    q->in_flight == (uint32_t)(\old(q->in_flight) + 1);
+  ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != head ==>
+    q->held[i] == \old(*q).held[i];
+  ensures refused: !\result ==> q->in_flight == \old(q->in_flight) &&
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
+      q->held[i] == \old(*q).held[i];
+*/
+static bool hold(struct virtq *q, uint32_t head)
+{
+	if (head >= q->size || q->held[head])
+		return false;
+	q->held[head] = 1;
+	q->in_flight++;
+	return true;
+}
+
+/*@
+  requires request: \valid(r);
+  terminates \true;
+  exits \false;
+  assigns r->head, r->readable, r->count, r->table_address, r->table_size,
+    fetch_count;
+  ensures empty: r->head == 0 && r->readable == 0 && r->count == 0 &&
+    r->table_address == 0 && r->table_size == 0;
+  ensures log: fetch_count == 0;
+*/
+static void begin(struct virtq_request *r)
+{
+	r->head = 0;
+	r->readable = 0;
+	r->count = 0;
+	r->table_address = 0;
+	r->table_size = 0;
+	/*@ ghost fetch_count = 0; */
+}
+
+/* How many entries wait?  The load acquires: entries and descriptors that the
+ * client stored before it moved the index are there (2.7.13.3). */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires log: fetch_count == 0;
+  terminates \true;
+  exits \false;
+  assigns q->state, q->waiting, fetch_count, fetch_at[0], fetch_size[0];
+  ensures queue: virtq_ok(*space, *q);
+  ensures some: \result == VIRTQ_TAKEN ==> 0 < q->waiting;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ||
+    \result == VIRTQ_GONE || \result == VIRTQ_STOPPED;
+  ensures state: q->state == (\result == VIRTQ_STOPPED ? VIRTQ_BROKEN :
+    VIRTQ_READY);
+  ensures log: fetched{Pre, Post}(q->avail.address + VIRTQ_AVAIL_IDX, 2);
+*/
+static enum virtq_answer look(struct virtq *q, const struct prec_space *space)
+{
+	uint16_t index;
+	uint32_t waiting;
+
+	if (client_load16(space, q->avail, VIRTQ_AVAIL_IDX, &index))
+		return VIRTQ_GONE;
+	waiting = (uint16_t)(index - q->next_avail);
+	if (waiting > q->size) {
+		q->state = VIRTQ_BROKEN;
+		return VIRTQ_STOPPED;
+	}
+	q->waiting = waiting;
+	return waiting ? VIRTQ_TAKEN : VIRTQ_EMPTY;
+}
+
+enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
+			     struct virtq_request *r)
+{
+	enum virtq_answer answer;
+	uint32_t slot;
+	uint16_t head;
+
+	begin(r);
+	if (q->state != VIRTQ_READY)
+		return VIRTQ_STOPPED;
+	if (q->waiting == 0) {
+		answer = look(q, space);
+		if (answer != VIRTQ_TAKEN)
+			return answer;
+	}
+	slot = q->next_avail % q->size;
+	if (client_load16(space, q->avail,
+			  VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)slot,
+			  &head))
+		return VIRTQ_GONE;
+	q->next_avail++;
+	q->waiting--;
+	if (!hold(q, head)) {
+		q->state = VIRTQ_BROKEN;
+		return VIRTQ_STOPPED;
+	}
+	r->head = head;
+	return take_chain(r, space, q);
+}
+
+enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
+			       uint32_t head, struct virtq_request *r)
+{
+	begin(r);
+	if (q->state != VIRTQ_READY || !hold(q, head))
+		return VIRTQ_STOPPED;
+	r->head = head;
+	return take_chain(r, space, q);
+}
+
+enum prec_status virtq_complete(struct virtq *q, const struct prec_space *space,
+				uint32_t head, uint32_t len)
+{
+	struct virtq_used_elem elem = { head, len };
+	uint32_t slot;
+
+	if (head >= q->size || !q->held[head])
+		return PREC_INVALID;
+	q->held[head] = 0;
+	q->in_flight--;
+	if (q->state != VIRTQ_READY)
+		return PREC_GONE;
+	slot = q->next_used % q->size;
+	if (client_store_used(space, q->used, slot, elem))
+		return PREC_GONE;
+	/* Releases: the client that sees the index sees the element, the status
+	 * byte and the data (2.7.8.2, 2.7.14). */
+	if (client_store16(space, q->used, VIRTQ_USED_IDX,
+			   (uint16_t)(q->next_used + 1)))
+		return PREC_GONE;
+	q->next_used++;
+	return PREC_OK;
+}
+
+/* 2.7.10: notify when the index passed the event since it was last weighed. */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+*/
+static bool passed(uint16_t event, uint16_t now, uint16_t before)
+{
+	return (uint16_t)(now - event - 1) < (uint16_t)(now - before);
+}
+
+enum prec_status virtq_should_notify(struct virtq *q,
+				     const struct prec_space *space, bool *yes)
+{
+	uint64_t at = VIRTQ_AVAIL_FLAGS;
+	uint16_t value;
+
+	if (q->state != VIRTQ_READY)
+		return PREC_GONE;
+	/*@ ghost fetch_count = 0; */
+	if (q->event_index)
+		at = VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)q->size;
+	/* The used index is out before the hint is read: else a client that
+	 * asks to be notified, and then looks, misses both (2.7.7.2). */
+	client_fence();
+	if (client_load16(space, q->avail, at, &value))
+		return PREC_GONE;
+	if (q->event_index)
+		*yes = passed(value, q->next_used, q->notified);
+	else
+		*yes = !(value & VIRTQ_AVAIL_F_NO_INTERRUPT);
+	q->notified = q->next_used;
+	return PREC_OK;
+}
+
+enum prec_status virtq_suppress(const struct virtq *q,
+				const struct prec_space *space, bool on)
+{
+	enum prec_status status = PREC_OK;
+
+	if (q->state != VIRTQ_READY)
+		return PREC_GONE;
+	if (!q->event_index)
+		status = client_store16(space, q->used, VIRTQ_USED_FLAGS,
+					on ? VIRTQ_USED_F_NO_NOTIFY : 0);
+	else if (!on)
+		status = client_store16(space, q->used,
+					VIRTQ_USED_RING + VIRTQ_USED_ENTRY *
+							      (uint64_t)q->size,
+					q->next_avail);
+	/* The hint is out before the caller looks at the ring once more. */
+	client_fence();
+	return status;
+}
+
+void virtq_seek(struct virtq *q, uint16_t avail, uint16_t used)
+{
+	q->next_avail = avail;
+	q->next_used = used;
+	q->notified = used;
+	q->waiting = 0;
+}
+
+enum prec_status virtq_used_index(const struct virtq *q,
+				  const struct prec_space *space,
+				  uint16_t *index)
+{
+	if (q->state != VIRTQ_READY)
+		return PREC_GONE;
+	/*@ ghost fetch_count = 0; */
+	return client_load16(space, q->used, VIRTQ_USED_IDX, index);
+}
+
+struct rings {
+	struct prec_span desc;
+	struct prec_span avail;
+	struct prec_span used;
+};
+
+/* An area of the queue: one region, so that its address here is one number. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires out: \valid(span) && \separated(span, space);
+  requires aligned: 0 < align;
+  terminates \true;
+  exits \false;
+  assigns *span;
+  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
+    \result == PREC_RANGE || \result == PREC_RIGHTS;
+  ensures granted: \result == PREC_OK ==> span_granted(*space, *span) &&
+    rights_grant(span->rights, rights);
+  ensures there: \result == PREC_OK ==>
+    span->address == address && span->size == size &&
+    address + size <= PREC_ADDRESS_MAX;
+*/
+static enum prec_status find_ring(const struct prec_space *space,
+				  uint64_t address, uint64_t size,
+				  uint32_t rights, uint32_t align,
+				  struct prec_span *span)
+{
+	struct prec_span found;
+	enum prec_status status;
+
+	status = prec_space_resolve(space, address, size, rights, &found);
+	if (status != PREC_OK)
+		return status;
+	/* Here too: an index that lies across two cache lines tears. */
+	if (address % align != 0 || found.host % align != 0)
+		return PREC_INVALID;
+	*span = found;
+	return PREC_OK;
+}
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires out: \valid(rings) && \separated(rings, space);
+  requires size: size <= VIRTQ_SIZE_MAX;
+  terminates \true;
+  exits \false;
+  assigns *rings;
+  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
+    \result == PREC_RANGE || \result == PREC_RIGHTS;
+  ensures desc: \result == PREC_OK ==>
+    readable_span(*space, rings->desc) && rings->desc.address == desc &&
+    rings->desc.size == 16 * size &&
+    desc + 16 * size <= PREC_ADDRESS_MAX;
+  ensures avail: \result == PREC_OK ==>
+    readable_span(*space, rings->avail) &&
+    rings->avail.address == avail && rings->avail.size == 6 + 2 * size &&
+    avail + 6 + 2 * size <= PREC_ADDRESS_MAX;
+  ensures used: \result == PREC_OK ==>
+    span_granted(*space, rings->used) &&
+    rights_grant(rings->used.rights, PREC_READ | PREC_WRITE) &&
+    rings->used.address == used && rings->used.size == 6 + 8 * size &&
+    used + 6 + 8 * size <= PREC_ADDRESS_MAX;
+*/
+static enum prec_status find_rings(const struct prec_space *space,
+				   uint32_t size, uint64_t desc, uint64_t avail,
+				   uint64_t used, struct rings *rings)
+{
+	uint64_t n = size;
+	enum prec_status status;
+
+	status = find_ring(space, desc, VIRTQ_DESC_SIZE * n, PREC_READ,
+			   VIRTQ_DESC_ALIGN, &rings->desc);
+	if (status != PREC_OK)
+		return status;
+	status = find_ring(space, avail,
+			   VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * n + 2,
+			   PREC_READ, VIRTQ_AVAIL_ALIGN, &rings->avail);
+	if (status != PREC_OK)
+		return status;
+	return find_ring(
+	    space, used, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2,
+	    PREC_READ | PREC_WRITE, VIRTQ_USED_ALIGN, &rings->used);
+}
+
+/*@
+  requires bounded: a.address + a.size <= PREC_ADDRESS_MAX &&
+    b.address + b.size <= PREC_ADDRESS_MAX;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures apart: !\result <==>
+    apart(a.address, a.size, b.address, b.size);
+*/
+static bool overlap(struct prec_span a, struct prec_span b)
+{
+	return a.address + a.size > b.address && b.address + b.size > a.address;
+}
+
+enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
+			     uint32_t size, uint64_t desc, uint64_t avail,
+			     uint64_t used)
+{
+	struct rings rings;
+	enum prec_status status;
+	uint32_t i;
+
+	if (size == 0 || size > VIRTQ_SIZE_MAX || (size & (size - 1)) != 0)
+		return PREC_INVALID;
+	status = find_rings(space, size, desc, avail, used, &rings);
+	if (status != PREC_OK)
+		return status;
+	if (overlap(rings.desc, rings.avail) ||
+	    overlap(rings.desc, rings.used) || overlap(rings.avail, rings.used))
+		return PREC_OVERLAP;
+	q->size = size;
+	q->desc = rings.desc;
+	q->avail = rings.avail;
+	q->used = rings.used;
+	q->waiting = 0;
+	q->in_flight = 0;
+	q->next_avail = 0;
+	q->next_used = 0;
+	q->notified = 0;
+	q->event_index = false;
+	q->serial = 0;
+	/*@
+	  loop invariant range: 0 <= i <= VIRTQ_SIZE_MAX;
+	  loop invariant clear: \forall integer j; 0 <= j < i ==>
+	    q->stamp[j] == 0 && q->held[j] == 0;
+	  loop assigns i, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
+	    q->held[0 .. VIRTQ_SIZE_MAX - 1];
+	  loop variant VIRTQ_SIZE_MAX - i;
+	*/
+	for (i = 0; i < VIRTQ_SIZE_MAX; i++) {
+		q->stamp[i] = 0;
+		q->held[i] = 0;
+	}
+	q->state = VIRTQ_READY;
+	return PREC_OK;
+}
+
+enum prec_status virtq_rebase(struct virtq *q, const struct prec_space *space)
+{
+	struct rings rings;
+
+	if (q->state != VIRTQ_READY && q->state != VIRTQ_DETACHED)
+		return PREC_GONE;
+	if (find_rings(space, q->size, q->desc.address, q->avail.address,
+		       q->used.address, &rings)) {
+		q->state = VIRTQ_DETACHED;
+		return PREC_GONE;
+	}
+	q->desc = rings.desc;
+	q->avail = rings.avail;
+	q->used = rings.used;
+	q->state = VIRTQ_READY;
+	return PREC_OK;
+}

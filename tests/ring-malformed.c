@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Honest chains come out as they were put in; hostile ones are refused, each
+ * with the answer that its kind has, and the queue goes on.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "virtio/blk.h"
+
+#define BASE   0x100000ull
+#define HALF   0x20000ull
+#define HIGH   (BASE + HALF) /* a second region, touching the first */
+#define LENT   0x400000ull   /* lent for reading only */
+#define SIZE   16u
+#define DESC   BASE
+#define AVAIL  (BASE + 0x1000)
+#define USED   (BASE + 0x2000)
+#define TABLE  (BASE + 0x3000)
+#define HEADER (BASE + 0x4000)
+#define DATA   (BASE + 0x5000)
+#define STATUS (BASE + 0x4100)
+
+static struct prec_space space;
+static struct virtq queue;
+static struct virtq_request chain;
+static struct vblk_request block;
+static struct vblk_device device = { .capacity = 1000, .blk_size = 512 };
+static unsigned char *low, *high, *lent;
+static unsigned int failures;
+
+#define CHECK(what, want)                                                      \
+	check(__LINE__, #what, (unsigned long long)(what),                     \
+	      (unsigned long long)(want))
+
+static void check(int line, const char *what, unsigned long long is,
+		  unsigned long long want)
+{
+	if (is == want)
+		return;
+	printf("line %d: %s is %llu, not %llu\n", line, what, is, want);
+	failures++;
+}
+
+static void *at(uint64_t address)
+{
+	if (address >= HIGH)
+		return high + (address - HIGH);
+	return low + (address - BASE);
+}
+
+static void put16(uint64_t address, uint16_t value)
+{
+	memcpy(at(address), &value, sizeof(value));
+}
+
+static uint16_t get16(uint64_t address)
+{
+	uint16_t value;
+
+	memcpy(&value, at(address), sizeof(value));
+	return value;
+}
+
+static void desc_at(uint64_t table, uint32_t i, uint64_t addr, uint32_t len,
+		    uint16_t flags, uint16_t next)
+{
+	struct virtq_desc d = { addr, len, flags, next };
+
+	memcpy(at(table + 16ull * i), &d, sizeof(d));
+}
+
+static void desc(uint32_t i, uint64_t addr, uint32_t len, uint16_t flags,
+		 uint16_t next)
+{
+	desc_at(DESC, i, addr, len, flags, next);
+}
+
+static void header(uint32_t type, uint64_t sector)
+{
+	struct virtio_blk_req_header h = { type, 0, sector };
+
+	memcpy(at(HEADER), &h, sizeof(h));
+}
+
+static void offer(uint16_t head)
+{
+	uint16_t index = get16(AVAIL + 2);
+
+	put16(AVAIL + 4 + 2ull * (index % SIZE), head);
+	put16(AVAIL + 2, (uint16_t)(index + 1));
+}
+
+/* A fresh queue and an honest read of one sector, not yet offered. */
+static void begin(void)
+{
+	memset(low, 0, HALF);
+	CHECK(virtq_setup(&queue, &space, SIZE, DESC, AVAIL, USED), PREC_OK);
+	desc(0, HEADER, 16, VIRTQ_DESC_F_NEXT, 1);
+	desc(1, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	desc(2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+	header(VIRTIO_BLK_T_IN, 7);
+}
+
+static enum virtq_answer next(void)
+{
+	return virtq_next(&queue, &space, &chain);
+}
+
+static enum virtq_answer decode(void)
+{
+	return vblk_decode(&device, &queue, &space, &chain, &block);
+}
+
+/* Offer descriptor 0: it is refused as a chain, and its head given back. */
+#define REFUSED()                                                              \
+	do {                                                                   \
+		offer(0);                                                      \
+		CHECK(next(), VIRTQ_MALFORMED);                                \
+		CHECK(virtq_complete(&queue, &space, chain.head, 0), PREC_OK); \
+		CHECK(queue.state, VIRTQ_READY);                               \
+	} while (0)
+
+/* Offer descriptor 0: it is a request, answered without I/O. */
+#define ANSWERED(status)                                                       \
+	do {                                                                   \
+		offer(0);                                                      \
+		CHECK(next(), VIRTQ_TAKEN);                                    \
+		CHECK(decode(), VIRTQ_TAKEN);                                  \
+		CHECK(block.op, VBLK_ANSWER);                                  \
+		CHECK(block.answer, status);                                   \
+	} while (0)
+
+static void honest(void)
+{
+	struct vblk_outcome out;
+	bool yes = false;
+
+	begin();
+	CHECK(next(), VIRTQ_EMPTY);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(chain.count, 3);
+	CHECK(chain.readable, 1);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_READ);
+	CHECK(block.offset, 7 * 512);
+	CHECK(block.bytes, 512);
+	CHECK(block.count, 1);
+	CHECK(chain.segment[block.first].host, (uintptr_t)at(DATA));
+	CHECK(block.status.host, (uintptr_t)at(STATUS));
+	out = vblk_outcome(&block, PREC_OK, 512, true);
+	CHECK(out.status, VIRTIO_BLK_S_OK);
+	CHECK(out.used, 513);
+	out = vblk_outcome(&block, PREC_OK, 511, true);
+	CHECK(out.status, VIRTIO_BLK_S_IOERR);
+	CHECK(out.used, 511);
+	out = vblk_outcome(&block, PREC_OK, 512, false);
+	CHECK(out.status, VIRTIO_BLK_S_IOERR);
+	CHECK(out.used, 0);
+	CHECK(vblk_store_status(&block, &space, 5), PREC_OK);
+	CHECK(*(unsigned char *)at(STATUS), 5);
+	CHECK(virtq_complete(&queue, &space, block.head, 513), PREC_OK);
+	CHECK(get16(USED + 2), 1);
+	CHECK(*(uint32_t *)at(USED + 4), 0);
+	CHECK(*(uint32_t *)at(USED + 8), 513);
+	/* once only */
+	CHECK(virtq_complete(&queue, &space, block.head, 513), PREC_INVALID);
+	CHECK(get16(USED + 2), 1);
+	CHECK(virtq_should_notify(&queue, &space, &yes), PREC_OK);
+	CHECK(yes, true);
+	put16(AVAIL, VIRTQ_AVAIL_F_NO_INTERRUPT);
+	CHECK(virtq_should_notify(&queue, &space, &yes), PREC_OK);
+	CHECK(yes, false);
+	CHECK(virtq_suppress(&queue, &space, true), PREC_OK);
+	CHECK(get16(USED), VIRTQ_USED_F_NO_NOTIFY);
+	CHECK(virtq_suppress(&queue, &space, false), PREC_OK);
+	CHECK(get16(USED), 0);
+}
+
+/* VIRTIO 2.7.10: the index passes the event exactly once. */
+static void event_index(void)
+{
+	bool yes = true;
+
+	begin();
+	queue.event_index = true;
+	put16(AVAIL + 4 + 2 * SIZE, 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		offer(0);
+		CHECK(next(), VIRTQ_TAKEN);
+		CHECK(virtq_complete(&queue, &space, 0, 0), PREC_OK);
+		CHECK(virtq_should_notify(&queue, &space, &yes), PREC_OK);
+		CHECK(yes, i == 1);
+	}
+	CHECK(virtq_suppress(&queue, &space, false), PREC_OK);
+	CHECK(get16(USED + 4 + 8 * SIZE), 3);
+}
+
+/* The indices wrap, and the slots with them. */
+static void wrap(void)
+{
+	begin();
+	virtq_seek(&queue, 0xfffe, 0xfffe);
+	put16(AVAIL + 2, 0xfffe);
+	for (unsigned int i = 0; i < 5; i++) {
+		offer(0);
+		CHECK(next(), VIRTQ_TAKEN);
+		CHECK(virtq_complete(&queue, &space, 0, i), PREC_OK);
+		CHECK(*(uint32_t *)at(USED + 8 + 8ull * ((14 + i) % SIZE)), i);
+	}
+	CHECK(get16(USED + 2), 3);
+	CHECK(next(), VIRTQ_EMPTY);
+}
+
+static void framing(void)
+{
+	unsigned char bytes[16];
+
+	/* header in three pieces, status on the end of the data */
+	begin();
+	memcpy(bytes, at(HEADER), 16);
+	memcpy(at(DATA + 0x1000), bytes, 5);
+	memcpy(at(DATA + 0x2001), bytes + 5, 6);
+	memcpy(at(DATA + 0x3000), bytes + 11, 5);
+	desc(0, DATA + 0x1000, 5, VIRTQ_DESC_F_NEXT, 1);
+	desc(1, DATA + 0x2001, 6, VIRTQ_DESC_F_NEXT, 2);
+	desc(2, DATA + 0x3000, 5, VIRTQ_DESC_F_NEXT, 3);
+	desc(3, DATA, 513, VIRTQ_DESC_F_WRITE, 0);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_READ);
+	CHECK(block.sector, 7);
+	CHECK(block.bytes, 512);
+	CHECK(block.status.address, DATA + 512);
+
+	/* header and data of a write in one descriptor */
+	begin();
+	header(VIRTIO_BLK_T_OUT, 3);
+	desc(0, HEADER, 16 + 1024, VIRTQ_DESC_F_NEXT, 1);
+	desc(1, DATA, 1, VIRTQ_DESC_F_WRITE, 0);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_WRITE);
+	CHECK(block.bytes, 1024);
+	CHECK(chain.segment[block.first].address, HEADER + 16);
+
+	/* the same, but pieces that overlap */
+	begin();
+	desc(0, HEADER, 8, VIRTQ_DESC_F_NEXT, 3);
+	desc(3, HEADER + 4, 8, VIRTQ_DESC_F_NEXT, 1);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_MALFORMED);
+
+	/* data across two regions that touch */
+	begin();
+	desc(1, HIGH - 100, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(chain.count, 4);
+	CHECK(chain.segment[1].size, 100);
+	CHECK(chain.segment[2].host, (uintptr_t)high);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.bytes, 512);
+	CHECK(block.count, 2);
+}
+
+static void indirect(void)
+{
+	begin();
+	desc(0, TABLE, 48, VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE, 9);
+	desc_at(TABLE, 0, HEADER, 16, VIRTQ_DESC_F_NEXT, 2);
+	desc_at(TABLE, 2, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 1);
+	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_READ);
+	CHECK(block.bytes, 512);
+	CHECK(virtq_complete(&queue, &space, 0, 0), PREC_OK);
+	/* its cycles, its exits, itself again, and its lengths */
+	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED();
+	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 3);
+	REFUSED();
+	desc_at(TABLE, 0, TABLE, 48, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc_at(TABLE, 0, HEADER, 16, 0, 0);
+	desc(0, TABLE, 47, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc(0, TABLE, 0, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc(0, TABLE, 257 * 16, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc(0, TABLE, 0xfffffff0, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc(0, TABLE, 48, VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_NEXT, 1);
+	REFUSED();
+	desc(0, DESC, 48, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc(0, AVAIL, 16, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	/* the header on the table that was fetched */
+	desc(0, TABLE, 48, VIRTQ_DESC_F_INDIRECT, 0);
+	desc_at(TABLE, 0, TABLE + 16, 16, VIRTQ_DESC_F_NEXT, 1);
+	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_MALFORMED);
+}
+
+static void chains(void)
+{
+	begin();
+	desc(2, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 1);
+	REFUSED(); /* a cycle */
+	desc(2, STATUS, 0, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* a cycle of nothing */
+	desc(2, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, SIZE);
+	REFUSED(); /* out of the table */
+	desc(2, STATUS, 1, 0, 0);
+	REFUSED(); /* readable after writable */
+	desc(2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+	desc(1, BASE - 1, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* outside */
+	desc(1, HIGH + HALF - 1, 2, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* a byte outside */
+	desc(1, ~0ull, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* wraps */
+	desc(1, DATA, ~0u, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* enormous */
+	desc(1, LENT, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* lent for reading */
+	desc(1, USED - 1, 2, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* we would write our own used ring */
+	desc(1, DESC + 32, 16, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* and descriptors */
+	desc(1, AVAIL, 2, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* and the avail ring */
+	desc(1, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN); /* and it still serves */
+}
+
+static void rings(void)
+{
+	begin();
+	offer(SIZE);
+	CHECK(next(), VIRTQ_STOPPED);
+	CHECK(queue.state, VIRTQ_BROKEN);
+	offer(0);
+	CHECK(next(), VIRTQ_STOPPED);
+	CHECK(virtq_rebase(&queue, &space), PREC_GONE);
+	CHECK(queue.state, VIRTQ_BROKEN);
+
+	begin(); /* the same head twice */
+	offer(0);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(next(), VIRTQ_STOPPED);
+	CHECK(queue.state, VIRTQ_BROKEN);
+	CHECK(virtq_complete(&queue, &space, 0, 1), PREC_GONE);
+	CHECK(queue.in_flight, 0);
+	CHECK(get16(USED + 2), 0);
+
+	begin(); /* an index that jumps */
+	put16(AVAIL + 2, SIZE + 1);
+	CHECK(next(), VIRTQ_STOPPED);
+	CHECK(queue.state, VIRTQ_BROKEN);
+
+	begin(); /* taken over from a driver that died */
+	CHECK(virtq_retake(&queue, &space, 0, &chain), VIRTQ_TAKEN);
+	CHECK(virtq_retake(&queue, &space, 0, &chain), VIRTQ_STOPPED);
+	CHECK(virtq_retake(&queue, &space, SIZE, &chain), VIRTQ_STOPPED);
+	CHECK(queue.in_flight, 1);
+	CHECK(queue.state, VIRTQ_READY);
+
+	begin(); /* the region goes, and comes back */
+	prec_space_remove(&space, 0);
+	CHECK(virtq_rebase(&queue, &space), PREC_GONE);
+	CHECK(queue.state, VIRTQ_DETACHED);
+	CHECK(next(), VIRTQ_STOPPED);
+	CHECK(prec_space_add(&space, BASE, HALF, (uintptr_t)low, 3, 0),
+	      PREC_OK);
+	CHECK(virtq_rebase(&queue, &space), PREC_OK);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+}
+
+static void setups(void)
+{
+	static const struct {
+		uint32_t size;
+		uint64_t desc, avail, used;
+		enum prec_status want;
+	} t[] = {
+		{ 0, DESC, AVAIL, USED, PREC_INVALID },
+		{ 3, DESC, AVAIL, USED, PREC_INVALID },
+		{ 2048, DESC, AVAIL, USED, PREC_INVALID },
+		{ 16, DESC + 8, AVAIL, USED, PREC_INVALID },
+		{ 16, DESC, AVAIL + 1, USED, PREC_INVALID },
+		{ 16, DESC, AVAIL, USED + 2, PREC_INVALID },
+		{ 16, 0, AVAIL, USED, PREC_RANGE },
+		{ 16, DESC, HIGH - 4, USED, PREC_RANGE },
+		{ 16, DESC, AVAIL, ~3ull, PREC_RANGE },
+		{ 16, DESC, AVAIL, LENT, PREC_RIGHTS },
+		{ 16, DESC, DESC + 254, USED, PREC_OVERLAP },
+		{ 16, DESC, AVAIL, DESC + 252, PREC_OVERLAP },
+		{ 16, DESC, AVAIL, AVAIL + 36, PREC_OVERLAP },
+		{ 16, LENT, LENT + 256, USED, PREC_OK },
+		{ 1024, DESC, HIGH, USED + 0x4000, PREC_OK },
+		{ 1, DESC, AVAIL, USED, PREC_OK },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct virtq before;
+
+		begin();
+		before = queue;
+		CHECK(virtq_setup(&queue, &space, t[i].size, t[i].desc,
+				  t[i].avail, t[i].used),
+		      t[i].want);
+		if (t[i].want != PREC_OK)
+			CHECK(memcmp(&before, &queue, sizeof(queue)), 0);
+	}
+}
+
+static void requests(void)
+{
+	begin();
+	header(99, 0);
+	ANSWERED(VIRTIO_BLK_S_UNSUPP);
+	begin();
+	header(VIRTIO_BLK_T_IN, 1000);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin();
+	header(VIRTIO_BLK_T_IN, ~0ull);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin();
+	header(VIRTIO_BLK_T_IN, 1ull << 55);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin(); /* the last sector is inside, one more is not */
+	header(VIRTIO_BLK_T_IN, 999);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_READ);
+	begin();
+	header(VIRTIO_BLK_T_IN, 999);
+	desc(1, DATA, 1024, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin();
+	desc(1, DATA, 511, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin(); /* a write whose data is for us to write */
+	header(VIRTIO_BLK_T_OUT, 0);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin();
+	header(VIRTIO_BLK_T_OUT, 0);
+	desc(1, DATA, 512, VIRTQ_DESC_F_NEXT, 2);
+	device.read_only = true;
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	device.read_only = false;
+	begin();
+	header(VIRTIO_BLK_T_FLUSH, 0);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin();
+	header(VIRTIO_BLK_T_GET_ID, 0);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin();
+	header(VIRTIO_BLK_T_GET_ID, 0);
+	desc(1, DATA, 20, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_IDENTIFY);
+	begin();
+	header(VIRTIO_BLK_T_FLUSH, 0);
+	desc(0, HEADER, 16, VIRTQ_DESC_F_NEXT, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_FLUSH);
+	begin(); /* no place for a status */
+	desc(0, HEADER, 16, 0, 0);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_MALFORMED);
+	begin(); /* no header */
+	desc(0, HEADER, 15, VIRTQ_DESC_F_NEXT, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_MALFORMED);
+	begin(); /* the header is an entry of the ring */
+	desc(0, DESC, 16, VIRTQ_DESC_F_NEXT, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_MALFORMED);
+}
+
+int main(void)
+{
+	low = aligned_alloc(4096, HALF);
+	high = aligned_alloc(4096, HALF);
+	lent = aligned_alloc(4096, 4096);
+	CHECK(prec_space_add(&space, BASE, HALF, (uintptr_t)low, 3, 0),
+	      PREC_OK);
+	CHECK(prec_space_add(&space, HIGH, HALF, (uintptr_t)high, 3, 1),
+	      PREC_OK);
+	CHECK(prec_space_add(&space, LENT, 4096, (uintptr_t)lent, PREC_READ, 2),
+	      PREC_OK);
+	honest();
+	event_index();
+	wrap();
+	framing();
+	indirect();
+	chains();
+	rings();
+	setups();
+	requests();
+	free(low);
+	free(high);
+	free(lent);
+	if (failures)
+		printf("%u wrong\n", failures);
+	return failures != 0;
+}
