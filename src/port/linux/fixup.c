@@ -112,8 +112,6 @@ static uintptr_t look(uintptr_t instruction)
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
-		const struct prec_fixup *f =
-		    __atomic_load_n(&modules[i].first, __ATOMIC_ACQUIRE);
 		const struct prec_fixup *f = __atomic_load_n(&modules[i].first,
 							     __ATOMIC_SEQ_CST);
 
