@@ -96,9 +96,9 @@ static void ask(void)
 	is = prec_space_piece(&space, address, size, 0, &span);
 	if (is != (slot ? PREC_OK : PREC_RANGE))
 		fail("piece says otherwise");
-	if (slot && (span.size == 0 || span.size > size ||
-		     (span.size < size &&
-		      (span.address + span.size) % CELL != 0)))
+	if (slot &&
+	    (span.size == 0 || span.size > size ||
+	     (span.size < size && (span.address + span.size) % CELL != 0)))
 		fail("piece is cut in the wrong place");
 }
 
@@ -136,9 +136,8 @@ static void full(void)
 	if (prec_space_add(&space, 2 * i * CELL, CELL, 0, 1, i) != PREC_FULL)
 		fail("one entry too many was taken");
 	if (prec_space_resolve(&space, 4 * CELL, CELL + 1, 1, &span) !=
-		    PREC_RANGE ||
-	    prec_space_resolve(&space, 4 * CELL, ~0ull, 1, &span) !=
-		    PREC_RANGE)
+		PREC_RANGE ||
+	    prec_space_resolve(&space, 4 * CELL, ~0ull, 1, &span) != PREC_RANGE)
 		fail("a byte too many was granted");
 	if (prec_space_resolve(&space, 4 * CELL, CELL, 1, &span) != PREC_OK)
 		fail("a whole entry was not granted");
