@@ -60,6 +60,22 @@ static void watch(struct client *client, uint32_t first, uint32_t end,
 	}
 }
 
+/* The ring still runs, and its requests name what is no longer lent. */
+static void ask_for_more(struct client *client)
+{
+	struct client_completion completion;
+
+	/* It may have stopped at one that named the region already. */
+	while (client->queues[0].busy)
+		if (client_wait(client, 0, &completion, 20) != 1)
+			return;
+	DO(client, client_submit(client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
+	DO(client, client_kick(client, 0));
+	if (client_wait(client, 0, &completion, 20) == 1)
+		CHECK(completion.status != VIRTIO_BLK_S_OK,
+		      "success in memory that was taken back");
+}
+
 static void take_back(uint32_t export, uint64_t *random)
 {
 	struct client_options options = {
@@ -82,6 +98,8 @@ static void take_back(uint32_t export, uint64_t *random)
 	CHECK(client_now_ns() - begin < LIMIT_MS * 1000000ull,
 	      "taking back took longer than %d ms", LIMIT_MS);
 	watch(&client, 2, 3, "REM_MEM_REG");
+	ask_for_more(&client);
+	watch(&client, 2, 3, "a request for what was taken back");
 	client_close(&client);
 }
 
@@ -123,6 +141,7 @@ int main(void)
 		      "write");
 	close(fd);
 	driver_add(&driver, file, 0);
+	driver.exports[0].direct = true;
 	driver_add(&driver, NULL, 64u << 20);
 	serve_start();
 	for (i = 0; i < ROUNDS; i++) {

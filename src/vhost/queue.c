@@ -322,10 +322,10 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 		*bytes += vhost_request_begin(queue, &chain);
 		return true;
 	case VIRTQ_MALFORMED:
-		vhost_request_give_back(queue, chain.head, false);
+		vhost_request_reject(queue, false);
 		return true;
 	case VIRTQ_LOST:
-		vhost_request_give_back(queue, chain.head, true);
+		vhost_request_reject(queue, true);
 		return true;
 	case VIRTQ_GONE:
 		/* It may come back: the next kick looks again. */

@@ -21,7 +21,6 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 	struct vblk_outcome outcome =
 	    vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
-	uint32_t used = outcome.used;
 
 	vhost_count(&counts->requests, 1);
 	if (outcome.status != VIRTIO_BLK_S_OK)
@@ -32,32 +31,26 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 		vhost_count(&counts->bytes_written, moved);
 	if (vblk_store_status(block, space, outcome.status) != PREC_OK) {
 		lost = true;
-		used = 0;
-	}
-	if (virtq_complete(&queue->virtq, space, block->head, used) != PREC_OK)
+		vhost_queue_break(queue, "a status byte is gone");
+	} else if (virtq_complete(&queue->virtq, space, block->head,
+				  outcome.used) != PREC_OK) {
 		vhost_queue_break(queue, "its used ring is gone");
+	}
 	vhost_queue_served(queue);
 	if (lost)
 		vhost_queue_lost(queue, "memory of a request is gone");
 }
 
-void vhost_request_give_back(struct vhost_queue *queue, uint32_t head,
-			     bool lost)
+void vhost_request_reject(struct vhost_queue *queue, bool lost)
 {
 	struct vhost_connection *connection = queue->connection;
 
 	vhost_count(&connection->client->counts.requests, 1);
 	vhost_count(&connection->client->counts.errors, 1);
-	if (virtq_complete(&queue->virtq, &connection->memory->guest, head,
-			   0) != PREC_OK)
-		vhost_queue_break(queue, "its used ring is gone");
-	vhost_queue_served(queue);
 	if (lost)
-		vhost_queue_lost(queue, "the header of a request is gone");
-	else
-		vhost_client_log(connection->client,
-				 "queue %u: a chain is no block request",
-				 queue->index);
+		vhost_queue_lost(queue, "a request is gone");
+	vhost_queue_break(queue, lost ? "a request is gone"
+				      : "a chain is no block request");
 }
 
 static void identify(struct vhost_queue *queue,
@@ -169,8 +162,7 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
 	    &device, &queue->virtq, &connection->memory->guest, chain, &block);
 
 	if (answer != VIRTQ_TAKEN) {
-		vhost_request_give_back(queue, chain->head,
-					answer == VIRTQ_LOST);
+		vhost_request_reject(queue, answer == VIRTQ_LOST);
 		return 0;
 	}
 	switch (block.op) {

@@ -40,9 +40,13 @@ LIST_HEAD(vhost_requests, vhost_request);
 uint64_t vhost_request_begin(struct vhost_queue *queue,
 			     struct virtq_request *chain);
 
-/* Complete a chain that is no request: nothing was written into it. */
-void vhost_request_give_back(struct vhost_queue *queue, uint32_t head,
-			     bool lost);
+/*
+ * A chain that cannot be answered, because it is no request or is gone.  The
+ * queue stops.  To give the chain back would be a lie: guests look at nothing
+ * but the status byte, in memory that they use again, and there the success of
+ * the last request may still stand.
+ */
+void vhost_request_reject(struct vhost_queue *queue, bool lost);
 
 /* What the store hands back: tell the client, and free it. */
 void vhost_request_finish(struct store_io *io);

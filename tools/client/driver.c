@@ -110,8 +110,9 @@ static void peer_arguments(const struct driver *driver,
 		if (export->file)
 			add(arguments,
 			    "driver=file,node-name=n%u,filename=%s,"
-			    "read-only=%s",
-			    i, export->file, only);
+			    "read-only=%s,cache.direct=%s",
+			    i, export->file, only,
+			    export->direct ? "on" : "off");
 		else
 			add(arguments,
 			    "driver=null-co,node-name=n%u,size=%llu,"
@@ -136,17 +137,17 @@ static void our_arguments(const struct driver *driver,
 	add(arguments, "serve");
 	for (i = 0; i < driver->export_count; i++) {
 		const struct driver_export *export = &driver->exports[i];
+		const char *only = export->read_only ? ",read-only" : "";
 
 		add(arguments, "--export");
 		if (export->file)
-			add(arguments, "socket=%s,file=%s%s",
-			    export->socket_path, export->file,
-			    export->read_only ? ",read-only" : "");
+			add(arguments, "socket=%s,file=%s%s%s",
+			    export->socket_path, export->file, only,
+			    export->direct ? ",direct" : "");
 		else
 			add(arguments, "socket=%s,null=%llu%s",
 			    export->socket_path,
-			    (unsigned long long)export->size,
-			    export->read_only ? ",read-only" : "");
+			    (unsigned long long)export->size, only);
 	}
 	add(arguments, "--workers");
 	add(arguments, "2");
@@ -226,6 +227,23 @@ bool driver_alive(struct driver *driver)
 	return driver->pid > 0 && !wait_end(driver, 0);
 }
 
+/* The last thing that it said, because the log goes with the directory. */
+static int fail_start(struct driver *driver)
+{
+	char path[100], line[300] = "", last[300] = "it said nothing";
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", driver->directory);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log))
+		snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"),
+			 line);
+	if (log)
+		fclose(log);
+	return fail(driver, "the driver %s at its start: %s",
+		    driver_fate(driver), last);
+}
+
 int driver_start(struct driver *driver)
 {
 	uint64_t end = client_now_ns() + START_MS * 1000000ull;
@@ -251,10 +269,7 @@ int driver_start(struct driver *driver)
 	 * while the process lives. */
 	while (count_listening(driver) < driver->export_count) {
 		if (wait_end(driver, 2))
-			return fail(driver,
-				    "the driver %s at its start, see "
-				    "%s/log",
-				    driver_fate(driver), driver->directory);
+			return fail_start(driver);
 		if (client_now_ns() > end)
 			return fail(driver,
 				    "the driver does not listen "

@@ -21,6 +21,7 @@ struct driver_export {
 	uint64_t size;
 	uint32_t queue_count; /* as many are asked of the peer */
 	bool read_only;
+	bool direct; /* past the page cache: requests stay in flight longer */
 };
 
 struct driver {
@@ -31,7 +32,7 @@ struct driver {
 	struct driver_export exports[DRIVER_EXPORTS_MAX];
 	bool peer;	 /* it is not ours */
 	int exit_status; /* as from waitpid; once it is gone */
-	char error[200];
+	char error[400];
 };
 
 /* A fresh directory, and no exports yet. */

@@ -276,6 +276,31 @@ static int send_memory(struct client *client, enum hostile_message kind)
 	return result;
 }
 
+/* Stop the ring, as one may, and start it with sizes that no ring has. */
+static int restart_ring(struct client *client)
+{
+	static const uint32_t sizes[] = { 3, 0, 65536, 0xffffffff };
+	struct vhost_user_vring_state state = { .index = 0 };
+	uint64_t number = 0;
+	uint32_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		state.number = 0;
+		if (client_send(client, VHOST_USER_GET_VRING_BASE, 0, &state,
+				sizeof(state), NULL, 0))
+			return -1;
+		state.number = sizes[i];
+		if (client_send(client, VHOST_USER_SET_VRING_NUM, 0, &state,
+				sizeof(state), NULL, 0) ||
+		    client_send(client, VHOST_USER_SET_VRING_KICK, 0, &number,
+				sizeof(number), &client->queues[0].kick_fd,
+				1) ||
+		    client_kick(client, 0))
+			return -1;
+	}
+	return 0;
+}
+
 static int send_ring(struct client *client, enum hostile_message kind)
 {
 	struct vhost_user_vring_state state = { .index = 0, .number = 3 };
@@ -286,10 +311,10 @@ static int send_ring(struct client *client, enum hostile_message kind)
 	};
 
 	switch (kind) {
+	case HOSTILE_MESSAGE_RING_SIZE:
+		return restart_ring(client);
 	case HOSTILE_MESSAGE_QUEUE:
 		state.index = 0xffffff;
-		/* fall through */
-	case HOSTILE_MESSAGE_RING_SIZE:
 		return client_send(client, VHOST_USER_SET_VRING_NUM, 0, &state,
 				   sizeof(state), NULL, 0);
 	case HOSTILE_MESSAGE_RING_ODD:

@@ -266,15 +266,10 @@ static int judge_good(struct demo *demo, uint32_t number)
 
 static int judge(struct demo *demo)
 {
-	struct demo_faults faults;
 	uint64_t revocations = 0;
 	int failed = 0;
 	uint32_t i;
 
-	if (driver_stop(&demo->driver))
-		failed |= complain("%s", demo->driver.error);
-	demo_read_faults(demo, &faults);
-	demo_show_summary(demo, &faults);
 	for (i = 0; i < DEMO_GOOD; i++)
 		failed |= judge_good(demo, i);
 	for (i = 0; i < DEMO_HOSTILE; i++)
@@ -285,6 +280,24 @@ static int judge(struct demo *demo)
 		printf("file systems    clean by e2fsck, %u files each as in "
 		       "the source\n",
 		       DEMO_FILES);
+	return failed;
+}
+
+/* Stop the driver, and say what came of it all. */
+static int conclude(struct demo *demo)
+{
+	struct demo_faults faults;
+	int failed = 0;
+
+	if (driver_stop(&demo->driver))
+		failed = complain("%s", demo->driver.error);
+	demo_read_faults(demo, &faults);
+	demo_show_summary(demo, &faults);
+	if (interrupted) {
+		printf("Interrupted: nothing was judged.\n");
+		return 130;
+	}
+	failed |= judge(demo);
 	printf("%s\n", failed ? "The promise was broken."
 			      : "The driver lived, and no good client lost a "
 				"byte.");
@@ -294,7 +307,6 @@ static int judge(struct demo *demo)
 static int run(struct demo *demo)
 {
 	char why[300];
-	int status;
 
 	if (!demo_image_make(demo, why)) {
 		fprintf(stderr, "precarium-demo: %s\n", why);
@@ -317,12 +329,7 @@ static int run(struct demo *demo)
 	}
 	watch(demo);
 	kill_clients(demo);
-	status = judge(demo);
-	if (interrupted) {
-		printf("Interrupted.\n");
-		return 130;
-	}
-	return status;
+	return conclude(demo);
 }
 
 int main(int argc, char **argv)
