@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include <precarium/claim.h>
 
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures verdict: \result ==
+    (actor == PREC_ACTOR_ACCESSOR ? PREC_VERDICT_FIX :
+     actor == PREC_ACTOR_ABANDON ? PREC_VERDICT_ABANDON :
+     actor == PREC_ACTOR_SUBSTITUTE ? PREC_VERDICT_SUBSTITUTE :
+     actor == PREC_ACTOR_ON_TOP ? PREC_VERDICT_COVER :
+     PREC_VERDICT_PASS);
+*/
 static enum prec_verdict by_actor(enum prec_fault_actor actor)
 {
 	switch (actor) {

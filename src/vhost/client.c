@@ -12,13 +12,15 @@
 /* Clients that ended and are remembered one by one, per export. */
 #define REMEMBERED 64u
 
-/* Log lines of one client: as many at once, and one more each second. */
-#define LINES_MAX 16u
+/* Log lines at once; one more each second for a client, eight for an export. */
+#define CLIENT_LINES 16u
+#define EXPORT_LINES 64u
 
 void vhost_roll_init(struct vhost_roll *roll)
 {
 	memset(roll, 0, sizeof(*roll));
 	pthread_mutex_init(&roll->lock, NULL);
+	roll->speech = (struct vhost_speech){ EXPORT_LINES, 0, vhost_now_ms() };
 }
 
 void vhost_roll_free(struct vhost_roll *roll)
@@ -42,8 +44,9 @@ struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
 	if (!client)
 		return NULL;
 	client->export_name = export_name;
-	client->lines_left = LINES_MAX;
-	client->lines_at_ms = vhost_now_ms();
+	client->roll = roll;
+	client->speech = (struct vhost_speech){ CLIENT_LINES, 0,
+						vhost_now_ms() };
 	client->uid = (uid_t)-1;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
 		client->pid = peer.pid;
@@ -150,23 +153,55 @@ void vhost_log(const char *format, ...)
 	va_end(args);
 }
 
-static bool may_speak(struct vhost_client *client)
+static bool may_speak(struct vhost_speech *speech, uint32_t most,
+		      uint32_t a_second)
 {
 	int64_t now = vhost_now_ms();
-	int64_t earned = (now - client->lines_at_ms) / 1000;
+	int64_t seconds = (now - speech->at_ms) / 1000;
 
-	if (earned > 0) {
-		uint64_t left = client->lines_left + (uint64_t)earned;
+	if (seconds > 0) {
+		uint64_t left = speech->left + (uint64_t)seconds * a_second;
 
-		client->lines_left =
-		    left < LINES_MAX ? (uint32_t)left : LINES_MAX;
-		client->lines_at_ms = now;
+		speech->left = left < most ? (uint32_t)left : most;
+		speech->at_ms = now;
 	}
-	if (client->lines_left == 0) {
-		client->lines_dropped++;
+	if (speech->left == 0) {
+		speech->dropped++;
 		return false;
 	}
-	client->lines_left--;
+	speech->left--;
+	return true;
+}
+
+static void tell_dropped(const struct vhost_client *client, uint32_t dropped,
+			 const char *about)
+{
+	if (dropped)
+		vhost_log("%s#%u: %u lines about %s were left out",
+			  client->export_name, client->number, dropped, about);
+}
+
+/* Both allowances, and what could not be said before. */
+static bool begin_to_speak(struct vhost_client *client)
+{
+	struct vhost_roll *roll = client->roll;
+	uint32_t dropped = 0;
+	bool may;
+
+	if (!may_speak(&client->speech, CLIENT_LINES, 1))
+		return false;
+	pthread_mutex_lock(&roll->lock);
+	may = may_speak(&roll->speech, EXPORT_LINES, 8);
+	if (may) {
+		dropped = roll->speech.dropped;
+		roll->speech.dropped = 0;
+	}
+	pthread_mutex_unlock(&roll->lock);
+	if (!may)
+		return false;
+	tell_dropped(client, dropped, "clients of this export");
+	tell_dropped(client, client->speech.dropped, "this client");
+	client->speech.dropped = 0;
 	return true;
 }
 
@@ -175,14 +210,8 @@ void vhost_client_log(struct vhost_client *client, const char *format, ...)
 	char who[160];
 	va_list args;
 
-	if (!may_speak(client))
+	if (!begin_to_speak(client))
 		return;
-	if (client->lines_dropped) {
-		vhost_log("%s#%u: %u lines about this client were left out",
-			  client->export_name, client->number,
-			  client->lines_dropped);
-		client->lines_dropped = 0;
-	}
 	if (client->pid)
 		snprintf(who, sizeof(who),
 			 "%.80s#%u (pid %d, uid %u): ", client->export_name,

@@ -8,12 +8,20 @@
 
 #include "vhost/server.h"
 
+/* Log lines that may still be written, and when that was worked out. */
+struct vhost_speech {
+	uint32_t left;
+	uint32_t dropped;
+	int64_t at_ms;
+};
+
 /*
  * What is known of one client: who it is, what it has done, what was said
  * about it.  Outlives its connection, for statistics.
  */
 struct vhost_client {
 	struct vhost_client *next;
+	struct vhost_roll *roll;
 	const char *export_name; /* borrowed from the export */
 	uint32_t number;
 	pid_t pid; /* 0: not told */
@@ -22,11 +30,7 @@ struct vhost_client {
 
 	/* Written by the worker alone, read by anybody: vhost_count. */
 	struct vhost_counts counts;
-
-	/* Log lines that may still be written, and when that was worked out. */
-	uint32_t lines_left;
-	uint32_t lines_dropped;
-	int64_t lines_at_ms;
+	struct vhost_speech speech;
 };
 
 /* The clients of one export, those that are there and some that were. */
@@ -37,6 +41,7 @@ struct vhost_roll {
 	uint64_t turned_away;
 	uint32_t connected;
 	struct vhost_counts past; /* of clients that were forgotten */
+	struct vhost_speech speech; /* of all of them */
 };
 
 void vhost_roll_init(struct vhost_roll *roll);
@@ -61,7 +66,9 @@ static inline void vhost_count(uint64_t *counter, uint64_t amount)
 }
 
 /* One line on standard error that names the client.  A client that makes us
- * talk is cut to some lines a second; how many were dropped is told. */
+ * talk is cut to some lines a second, and so are all clients of an export
+ * together, or one could come back under a new number; how many lines were
+ * dropped is told. */
 __attribute__((format(printf, 2, 3))) void
 vhost_client_log(struct vhost_client *client, const char *format, ...);
 

@@ -252,6 +252,17 @@ void vhost_queue_ready(struct vhost_queue *queue)
 	TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
 }
 
+void vhost_queue_go_on(struct vhost_queue *queue)
+{
+	struct vhost_connection *connection = queue->connection;
+
+	vhost_queue_ready(queue);
+	if (connection->in_flight != IN_FLIGHT_MAX - 1)
+		return;
+	for (uint32_t i = 0; i < connection->queue_count; i++)
+		vhost_queue_ready(&connection->queues[i]);
+}
+
 void vhost_queue_kicked(struct vhost_queue *queue)
 {
 	if (queue->kick_fd < 0)

@@ -76,6 +76,9 @@ void vhost_queue_memory_changed(struct vhost_queue *queue);
 void vhost_queue_kicked(struct vhost_queue *queue);
 /* Put it in line, if it may be served. */
 void vhost_queue_ready(struct vhost_queue *queue);
+/* A request of it has ended: it goes on, and so do the others of the client
+ * if they waited for that. */
+void vhost_queue_go_on(struct vhost_queue *queue);
 /* Fetch a bounded number of requests; back in line if there are more. */
 void vhost_queue_serve(struct vhost_queue *queue);
 /* A request was completed: its client wants to know. */

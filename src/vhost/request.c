@@ -229,7 +229,7 @@ void vhost_request_finish(struct store_io *io)
 		log_store_error(request);
 		tell(queue, &request->block, io->result.status, io->result.done,
 		     same_epochs(request, lane->lane->fd >= 0));
-		vhost_queue_ready(queue);
+		vhost_queue_go_on(queue);
 	}
 	if (connection->state != VHOST_SERVING)
 		connection->worker->settling = true;

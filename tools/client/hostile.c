@@ -58,12 +58,20 @@ int hostile_clog(struct client *client, uint32_t queue)
 {
 	int fd = client->queues[queue].call_fd;
 	int flags = fcntl(fd, F_GETFL);
+	eventfd_t signals;
 
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK))
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
 		return client_fail(client, "fcntl: %s", strerror(errno));
-	/* The largest value: one more blocks. */
-	if (eventfd_write(fd, 0xfffffffffffffffeull) && errno != EAGAIN)
-		return client_fail(client, "eventfd: %s", strerror(errno));
+	/* The largest value: one more blocks.  Beside the driver's own signals
+	 * it has no room, and would block us. */
+	while (eventfd_write(fd, 0xfffffffffffffffeull)) {
+		if (errno != EAGAIN)
+			return client_fail(client, "eventfd: %s",
+					   strerror(errno));
+		eventfd_read(fd, &signals);
+	}
+	if (fcntl(fd, F_SETFL, flags & ~O_NONBLOCK))
+		return client_fail(client, "fcntl: %s", strerror(errno));
 	return 0;
 }
 

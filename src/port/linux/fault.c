@@ -174,11 +174,21 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	return answer(verdict, t, region, address, kind, context);
 }
 
+/* The kernel starts a handler with alignment checks as they were at the fault.
+ * Neither compiled code nor the dynamic linker bears them. */
+static void allow_misaligned(void)
+{
+	__builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() &
+				       ~(uint64_t)EFLAGS_AC);
+}
+
 bool prec_fault_handle(int sig, void *info, void *context)
 {
 	int saved = errno;
-	bool ours = claim(sig, info, context);
+	bool ours;
 
+	allow_misaligned();
+	ours = claim(sig, info, context);
 	if (ours)
 		prec_on_top_mark(context);
 	else
