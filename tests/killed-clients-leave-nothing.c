@@ -92,6 +92,18 @@ static struct holdings settle(const struct holdings *hoped)
 	return least;
 }
 
+/* A driver built with the address sanitizer keeps what was freed for a while,
+ * up to 256 MiB: that is not what is looked for. */
+static void keep_little(void)
+{
+	const char *old = getenv("ASAN_OPTIONS");
+	char options[300];
+
+	snprintf(options, sizeof(options), "%s:quarantine_size_mb=1",
+		 old ? old : "");
+	setenv("ASAN_OPTIONS", options, 1);
+}
+
 int main(void)
 {
 	struct holdings before, after;
@@ -99,6 +111,7 @@ int main(void)
 	uint32_t i;
 
 	serve_init(60);
+	keep_little();
 	driver_add(&driver, make_image("disk", 4u << 20), 0);
 	driver_add(&driver, NULL, 4u << 20);
 	driver_add(&driver, NULL, 4u << 20);
