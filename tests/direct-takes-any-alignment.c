@@ -87,6 +87,7 @@ static char *direct_image(void)
 	}
 	close(fd);
 	CHECK(asprintf(&with, "%s,direct", disk) > 0, "memory");
+	free(disk);
 	return with;
 }
 

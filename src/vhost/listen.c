@@ -51,8 +51,8 @@ static bool is_live(const struct sockaddr_un *name)
 	if (fd < 0)
 		return true;
 	refused =
-	    connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 &&
-	    errno == ECONNREFUSED;
+		connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 &&
+		errno == ECONNREFUSED;
 	close(fd);
 	return !refused;
 }

@@ -130,7 +130,6 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 
 bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 {
-	drop_kick(queue);
 	/* Edge-triggered: a counter that we could not take away, or that the
 	 * client keeps full, must not wake us for ever. */
 	if (!vhost_worker_watch(queue->connection->worker, fd,
@@ -139,6 +138,7 @@ bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 		close(fd);
 		return false;
 	}
+	drop_kick(queue);
 	queue->kick_fd = fd;
 	queue->broken = false;
 	return true;

@@ -46,7 +46,7 @@ struct vhost_lane *vhost_lane_get(struct vhost_worker *worker,
 		lane->source.kind = VHOST_SOURCE_LANE;
 		TAILQ_INIT(&lane->stalled);
 		lane->lane =
-		    export->store->ops->lane_open(export->store, error);
+			export->store->ops->lane_open(export->store, error);
 		if (!lane->lane)
 			return NULL;
 		if (lane->lane->fd >= 0 &&
@@ -182,7 +182,7 @@ static void turn(struct vhost_worker *worker, int timeout_ms, bool *again)
 {
 	struct epoll_event events[EVENTS_A_TURN];
 	int count =
-	    epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
+		epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
 
 	for (int i = 0; i < count; i++)
 		take_event(worker, &events[i]);
@@ -269,7 +269,7 @@ bool vhost_worker_start(struct vhost_worker *worker, uint32_t lane_count,
 	worker->ended_fd = ended_fd;
 	worker->lane_count = lane_count;
 	worker->lanes =
-	    calloc(lane_count ? lane_count : 1, sizeof(*worker->lanes));
+		calloc(lane_count ? lane_count : 1, sizeof(*worker->lanes));
 	TAILQ_INIT(&worker->ready);
 	TAILQ_INIT(&worker->served);
 	LIST_INIT(&worker->connections);
