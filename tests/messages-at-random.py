@@ -179,11 +179,14 @@ class Client:
 
 def answers(path):
     """A stranger asks, and is answered."""
-    with socket.socket(socket.AF_UNIX) as asker:
-        asker.settimeout(10)
-        asker.connect(path)
-        asker.sendall(struct.pack("=III", GET_FEATURES, 1, 0))
-        return len(asker.recv(20)) == 20
+    try:
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.settimeout(10)
+            asker.connect(path)
+            asker.sendall(struct.pack("=III", GET_FEATURES, 1, 0))
+            return len(asker.recv(20)) == 20
+    except OSError:
+        return False
 
 
 def storm(path, server):

@@ -34,6 +34,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 		vhost_queue_break(queue, "a status byte is gone");
 	} else if (virtq_complete(&queue->virtq, space, block->head,
 				  outcome.used) != PREC_OK) {
+		lost = true;
 		vhost_queue_break(queue, "its used ring is gone");
 	}
 	vhost_queue_served(queue);
