@@ -45,7 +45,7 @@ static void lose(uint32_t region, uint32_t type)
 	CHECK(eventfd_write(client.queues[0].kick_fd, 1) == 0, "kick");
 	CHECK(hung_up(&client), "type %u, region %u gone: still connected",
 	      type, region);
-	client_hang_up(&client);
+	client_close(&client);
 	status = client_io(&good, 0, type, 0, SIZE);
 	CHECK(status == 0, "the neighbour: status %d %s", status, good.error);
 }
