@@ -93,17 +93,23 @@ static void fork_inside(struct prec_transaction *t, void *argument)
 	t->cursor = (uint64_t)status;
 }
 
-/* Other threads do not follow: what they had open is not open in the child. */
+/* Other threads do not follow, whatever they were at: inside a transaction, or
+ * looking through the table of regions. */
 static void *fault_on(void *argument)
 {
 	struct prec_transaction t;
 	struct lender mine;
+	int i;
 
 	lend_pattern(&mine, PAGE);
 	set_size(&mine, 0);
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED))
+	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
 		EXPECT(run_on(&mine.region, PREC_ABANDON, touch, &mine.region,
 			      &t) == PREC_GONE);
+		for (i = 0; i < 100; i++)
+			if (!prec_region_at(mine.region.span.host))
+				EXPECT(false);
+	}
 	end_lending(&mine);
 	return argument;
 }

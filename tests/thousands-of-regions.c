@@ -52,6 +52,7 @@ static void *faulter(void *argument)
 	struct prec_transaction t;
 	struct lender mine;
 	uint64_t value;
+	int i;
 
 	lend(&mine, PAGE, PREC_READ);
 	set_size(&mine, 0);
@@ -59,6 +60,10 @@ static void *faulter(void *argument)
 		EXPECT(prec_load64(mine.region.span, 0, &value) == PREC_GONE);
 		EXPECT(run_on(&mine.region, PREC_ABANDON, touch, &mine.region,
 			      &t) == PREC_GONE);
+		for (i = 0; i < 300; i++)
+			if (prec_region_at(mine.region.span.host + 1) !=
+			    &mine.region)
+				EXPECT(false);
 	}
 	end_lending(&mine);
 	return argument;
