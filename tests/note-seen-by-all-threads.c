@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * One thread meets the loss; every thread that had a transaction open on the
- * region is told at its end, although it met nothing.  And so is each later one.
+ * region is told at its end, although it met nothing.  So is each later one.
  */
 #include <pthread.h>
 

@@ -82,6 +82,7 @@ static void look(void)
 int main(void)
 {
 	unsigned int number[THREADS];
+	struct prec_fault_counts counts;
 	pthread_t threads[THREADS];
 	unsigned int i;
 	int round;
@@ -104,5 +105,8 @@ int main(void)
 	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	EXPECT(wiped == 0);
+	prec_fault_read_counts(&counts);
+	printf("%lu faults found already dealt with\n", counts.retried);
+	EXPECT(counts.substituted == ROUNDS);
 	return expect_end();
 }

@@ -16,6 +16,11 @@
 static bool over;
 static int shared;
 
+static struct prec_region *region_of(const struct lender *lender)
+{
+	return prec_region_at(lender->region.span.host + PAGE);
+}
+
 static void *mapper(void *argument)
 {
 	static struct lender all[MAPPERS][HELD];
@@ -29,8 +34,7 @@ static void *mapper(void *argument)
 			     PREC_OK);
 		}
 		for (i = 0; i < HELD; i++)
-			EXPECT(prec_region_at(mine[i].region.span.host + PAGE) ==
-			       &mine[i].region);
+			EXPECT(region_of(&mine[i]) == &mine[i].region);
 		for (i = 0; i < HELD; i++) {
 			uint64_t host = mine[i].region.span.host;
 
