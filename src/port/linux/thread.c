@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <precarium/access.h>
+
 /*
  * What each thread has open, so that unmapping can see who is inside without
  * making every transaction pay for an atomic counter.  A thread writes its own
@@ -98,7 +100,7 @@ void prec_thread_prepare(struct prec_thread *self)
 void prec_thread_publish(void)
 {
 	if (must_fence)
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		prec_raw_fence(); /* TSan knows no fences, gcc says */
 	else
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
