@@ -29,6 +29,7 @@ static bool is_blocked(int sig)
 	return sigismember(&now, sig) == 1;
 }
 
+UNWATCHED
 static void touch(struct prec_transaction *t, void *argument)
 {
 	(void)argument;

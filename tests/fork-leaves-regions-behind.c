@@ -18,6 +18,7 @@ static void host(int sig, siginfo_t *info, void *context)
 	_exit(sig == SIGSEGV && info->si_code == SEGV_MAPERR ? 21 : 22);
 }
 
+UNWATCHED
 static void touch(struct prec_transaction *t, void *argument)
 {
 	t->cursor = 1;
@@ -76,6 +77,7 @@ static int child_of(int (*what)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+UNWATCHED
 static void fork_inside(struct prec_transaction *t, void *argument)
 {
 	int status;

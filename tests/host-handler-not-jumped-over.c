@@ -26,6 +26,7 @@ static uint64_t mask_now(void)
 	return mask;
 }
 
+UNWATCHED
 static void touch(struct prec_transaction *t, void *argument)
 {
 	(void)argument;
@@ -51,6 +52,7 @@ static void host(int sig)
 	ended++;
 }
 
+UNWATCHED
 static void body(struct prec_transaction *t, void *argument)
 {
 	(void)argument;
@@ -98,6 +100,7 @@ static void once(enum prec_policy policy, int flags)
 	end_lending(&lender);
 }
 
+UNWATCHED
 static void timed_body(struct prec_transaction *t, void *argument)
 {
 	const volatile sig_atomic_t *count = argument;

@@ -19,6 +19,7 @@
 
 static struct lender lender;
 
+UNWATCHED
 static void scan(struct prec_transaction *t, void *argument)
 {
 	const struct prec_region *region = argument;

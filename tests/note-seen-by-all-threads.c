@@ -16,6 +16,7 @@ static struct prec_transaction transaction[THREADS];
 static enum prec_policy policy;
 static bool by_revoke;
 
+UNWATCHED
 static void body(struct prec_transaction *t, void *argument)
 {
 	bool meets = *(int *)argument == 0;
@@ -49,6 +50,7 @@ static void *thread(void *argument)
 	return NULL;
 }
 
+UNWATCHED
 static void nothing(struct prec_transaction *t, void *argument)
 {
 	(void)argument;

@@ -55,6 +55,7 @@ void *mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
 	return real(at, size, prot, flags, fd, offset);
 }
 
+UNWATCHED
 static void store(struct prec_transaction *t, void *argument)
 {
 	unsigned int number = *(unsigned int *)argument;

@@ -29,6 +29,7 @@ static void start_together(void)
 			sched_yield();
 }
 
+UNWATCHED
 static void write_own(struct prec_transaction *t, void *argument)
 {
 	unsigned int number = *(unsigned int *)argument, page;

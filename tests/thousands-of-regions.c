@@ -45,6 +45,7 @@ static void *mapper(void *argument)
 	return NULL;
 }
 
+UNWATCHED
 static void touch(struct prec_transaction *t, void *argument)
 {
 	(void)t;
