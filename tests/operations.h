@@ -64,7 +64,7 @@ extern struct work *driver_work;
 /* What the driver sends: never a byte of a client's first contents. */
 uint8_t driver_byte(const struct operation *op, uint32_t i);
 
-void driver_prepare(void);
-void driver_run(void);
+void operations_prepare(void);
+void operations_run(void);
 
 #endif

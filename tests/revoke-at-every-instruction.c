@@ -324,7 +324,7 @@ static void complain(const struct operation *op, const struct loss *loss,
 
 static bool start(void)
 {
-	return stepper_start(&stepper, driver_prepare, driver_run);
+	return stepper_start(&stepper, operations_prepare, operations_run);
 }
 
 enum { UNSTEPPED = -2, WALK = -1 };
