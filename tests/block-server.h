@@ -34,20 +34,20 @@ static inline uint64_t place_address(struct place place)
 
 /* Shared by driver and judge. */
 struct served {
-	struct place rings;       /* in */
-	bool again;               /* in: go on with the queue as it is */
+	struct place rings;	   /* in */
+	bool again;		   /* in: go on with the queue as it is */
 	enum virtq_answer answer;  /* out: of virtq_next */
 	enum virtq_answer decoded; /* out: of vblk_decode, if it was taken */
 	struct vblk_request request;
 	uint64_t moved;
 	bool disturbed; /* an epoch moved before the outcome */
 	struct vblk_outcome outcome;
-	bool stored;                /* out: the status byte was */
-	uint32_t used;              /* out: the length that was told */
+	bool stored;		    /* out: the status byte was */
+	uint32_t used;		    /* out: the length that was told */
 	enum prec_status completed; /* out: PREC_REFUSED: not tried */
-	enum virtq_state state;     /* out: when the request was done */
+	enum virtq_state state;	    /* out: when the request was done */
 	uint32_t in_flight;
-	bool held;                  /* out: a head is still in flight */
+	bool held;			/* out: a head is still in flight */
 	uint16_t next_avail, next_used; /* out: for the next run */
 	char wrong[96];
 	uint8_t store[STORE_SIZE];

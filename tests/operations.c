@@ -68,8 +68,7 @@ static void run_across(void *none)
 {
 	(void)none;
 	keep(prec_copy_across(regions[LOSER_B].span, op->to[0].at,
-			      regions[LOSER_A].span, op->from[0].at,
-			      op->size));
+			      regions[LOSER_A].span, op->from[0].at, op->size));
 }
 
 static void run_gather(void *none)
@@ -84,22 +83,22 @@ static void run_scatter(void *none)
 	keep(prec_scatter(to_spans, to_count, outgoing, op->size));
 }
 
-#define DEFINE_ACCESS(bits)                                                   \
-	static void run_load##bits(void *none)                                \
-	{                                                                     \
-		(void)none;                                                   \
-		keep_whole(prec_load##bits(regions[LOSER_A].span,             \
-					   op->from[0].at,                    \
-					   (uint##bits##_t *)incoming()));    \
-	}                                                                     \
-	static void run_store##bits(void *none)                               \
-	{                                                                     \
-		uint##bits##_t value;                                         \
-                                                                              \
-		(void)none;                                                   \
-		memcpy(&value, outgoing, sizeof(value));                      \
-		keep_whole(prec_store##bits(regions[LOSER_A].span,            \
-					    op->to[0].at, value));            \
+#define DEFINE_ACCESS(bits)                                                    \
+	static void run_load##bits(void *none)                                 \
+	{                                                                      \
+		(void)none;                                                    \
+		keep_whole(prec_load##bits(regions[LOSER_A].span,              \
+					   op->from[0].at,                     \
+					   (uint##bits##_t *)incoming()));     \
+	}                                                                      \
+	static void run_store##bits(void *none)                                \
+	{                                                                      \
+		uint##bits##_t value;                                          \
+                                                                               \
+		(void)none;                                                    \
+		memcpy(&value, outgoing, sizeof(value));                       \
+		keep_whole(prec_store##bits(regions[LOSER_A].span,             \
+					    op->to[0].at, value));             \
 	}
 
 DEFINE_ACCESS(8)
@@ -107,16 +106,16 @@ DEFINE_ACCESS(16)
 DEFINE_ACCESS(32)
 DEFINE_ACCESS(64)
 
-#define DEFINE_SWAP(bits)                                                     \
-	static void run_swap##bits(void *none)                                \
-	{                                                                     \
-		uint##bits##_t value;                                         \
-                                                                              \
-		(void)none;                                                   \
-		memcpy(&value, outgoing, sizeof(value));                      \
-		keep_whole(prec_compare_exchange##bits(                       \
-			regions[LOSER_A].span, op->from[0].at,                \
-			(uint##bits##_t *)incoming(), value));                \
+#define DEFINE_SWAP(bits)                                                      \
+	static void run_swap##bits(void *none)                                 \
+	{                                                                      \
+		uint##bits##_t value;                                          \
+                                                                               \
+		(void)none;                                                    \
+		memcpy(&value, outgoing, sizeof(value));                       \
+		keep_whole(prec_compare_exchange##bits(                        \
+		    regions[LOSER_A].span, op->from[0].at,                     \
+		    (uint##bits##_t *)incoming(), value));                     \
 	}
 
 DEFINE_SWAP(32)
@@ -141,6 +140,7 @@ static uint8_t read_upset(const uint8_t *from)
 {
 	uint8_t byte;
 
+	/* clang-format off */
 	__asm__ volatile(
 		"leaq	-128(%%rsp), %%rsp\n\t"
 		"pushq	%%rbx\n\tpushq	%%rbp\n\tpushq	%%r12\n\t"
@@ -166,6 +166,7 @@ static uint8_t read_upset(const uint8_t *from)
 		: "=&a"(byte), "+S"(from)
 		:
 		: "memory", "cc");
+	/* clang-format on */
 	return byte;
 }
 
@@ -176,8 +177,8 @@ static void read_piece(const struct piece *p, bool upset)
 	uint32_t i;
 
 	for (i = 0; i < p->size; i++) {
-		to[i] = upset ? read_upset((const uint8_t *)plain(p) + i) :
-				from[i];
+		to[i] =
+		    upset ? read_upset((const uint8_t *)plain(p) + i) : from[i];
 		outer.cursor++;
 	}
 }
@@ -216,7 +217,7 @@ static void copy_fn(struct prec_transaction *t, void *none)
 	(void)none;
 	t->cursor = prec_copy_in(incoming(), regions[LOSER_A].span,
 				 op->from[0].at, op->size)
-			    .done;
+			.done;
 }
 
 /* A note speaks of the fault that it was taken of. */
@@ -294,8 +295,7 @@ static void inner_fn(struct prec_transaction *t, void *none)
 
 static enum prec_status inner_status;
 
-static void run_inner(struct prec_region *const *named,
-		      prec_transaction_fn *fn)
+static void run_inner(struct prec_region *const *named, prec_transaction_fn *fn)
 {
 	memset(&inner, 0, sizeof(inner));
 	inner.regions = named;
@@ -339,11 +339,15 @@ static void inner_part_fn(struct prec_transaction *t, void *none)
 static void carry_on_fn(struct prec_transaction *t, void *none)
 {
 	struct piece part = op->from[0];
+	bool was_replaced;
 
 	(void)none;
 	part.size = 4;
 	read_piece(&part, false);
+	was_replaced = outer.note.substituted;
 	run_inner(only_a, inner_part_fn);
+	if (inner_status == PREC_DISTURBED && !was_replaced)
+		driver_wrong("the fault did not go to the innermost");
 	part.at = op->from[0].at + (uint32_t)t->cursor;
 	part.size = op->size - (uint32_t)t->cursor;
 	read_piece(&part, false);
@@ -354,6 +358,8 @@ static void run_carry_on(void *none)
 	(void)none;
 	run_outer(PREC_SUBSTITUTE, carry_on_fn);
 }
+
+/* clang-format off */
 
 /* Across the edge between the two pages, a third of it before. */
 #define ACROSS_EDGE(who, size) { who, LENT_PAGE - ((size) + 2) / 3, size }
@@ -391,7 +397,8 @@ static void run_carry_on(void *none)
 const struct operation operations[] = {
 	ACCESS(8, false), ACCESS(16, false), ACCESS(32, true),
 	ACCESS(64, false), SWAP(32), SWAP(64),
-	COPY(3, ONCE), COPY(6, ONCE), COPY(13, ONCE), COPY(23, .twice = true), COPY(57, ONCE),
+	COPY(3, ONCE), COPY(6, ONCE), COPY(13, ONCE),
+	COPY(23, .twice = true), COPY(57, ONCE),
 	COPY(64, ONCE), COPY(107, ONCE), COPY(128, ONCE), COPY(333, ONCE),
 	COPY(145, .narrow = true), COPY(3077, .few = true),
 	FILL(7, ONCE), FILL(45, ONCE), FILL(3077, .few = true),
@@ -426,6 +433,8 @@ const struct operation operations[] = {
 	  .kind = SUBSTITUTES, .twice = true, .size = 12,
 	  .from = { { LOSER_A, 4090, 12 } } },
 };
+
+/* clang-format on */
 
 const uint32_t operation_count = sizeof(operations) / sizeof(operations[0]);
 
@@ -475,7 +484,7 @@ static void begin(void)
 	driver_work->replaced = false;
 	prec_has_avx = has_avx && !op->narrow;
 	memset(&state, 0, sizeof(state));
-	state.mxcsr = 0x5f80;   /* round up */
+	state.mxcsr = 0x5f80;	/* round up */
 	state.control = 0x0f7f; /* round towards zero */
 	errno = 4711;
 }
@@ -493,7 +502,7 @@ void operations_run(void)
 	if (stepper_lost(&state))
 		driver_wrong(stepper_lost(&state));
 	driver_work->moved = prec_region_epoch(&regions[LOSER_A]) +
-				     prec_region_epoch(&regions[LOSER_B]) !=
+				 prec_region_epoch(&regions[LOSER_B]) !=
 			     before;
 	driver_serve_good();
 	driver_take_down(LOSER_A);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory goes before instruction 1, 2, 3, … of a whole block request: from
- * the avail ring over descriptors, header, data and status to the used ring.
+ * The memory goes before instruction 1, 2, 3, … of a whole block request:
+ * from the avail ring over descriptors, header, data and status to the used ring.
  *
  * Whatever the instant: success is told only when all bytes were moved, nothing
  * is told that did not happen, nothing else is touched on either side, no
@@ -20,9 +20,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define A(act)  { act, KEEP }
-#define B(act)  { KEEP, act }
-#define AB(act) { act, act }
+#define A(act)                                                                 \
+	{                                                                      \
+		act, KEEP                                                      \
+	}
+#define B(act)                                                                 \
+	{                                                                      \
+		KEEP, act                                                      \
+	}
+#define AB(act)                                                                \
+	{                                                                      \
+		act, act                                                       \
+	}
 
 static const struct loss losses[] = {
 	{ "all", AB(KEEP), AB(TAKE_ALL) },
@@ -38,7 +47,7 @@ static const struct loss losses[] = {
 	{ "page, then revoked", AB(TAKE_PAGE), AB(REVOKE) },
 };
 
-#define LOSS_COUNT  (sizeof(losses) / sizeof(losses[0]))
+#define LOSS_COUNT   (sizeof(losses) / sizeof(losses[0]))
 #define FIRST_OF_TWO 6u
 #define FIRST_TWICE  8u
 
@@ -50,13 +59,27 @@ struct layout {
 };
 
 static const struct layout layouts[] = {
-	{ "rings before data", { LOSER_A, 0 }, { LOSER_A, 1024 },
-	  { LOSER_A, 1088 }, { LOSER_A, LENT_PAGE - 341 }, { LOSER_A, 6000 },
+	{ "rings before data",
+	  { LOSER_A, 0 },
+	  { LOSER_A, 1024 },
+	  { LOSER_A, 1088 },
+	  { LOSER_A, LENT_PAGE - 341 },
+	  { LOSER_A, 6000 },
 	  true },
-	{ "data before rings", { LOSER_A, LENT_PAGE }, { LOSER_A, 100 },
-	  { LOSER_A, 208 }, { LOSER_A, 1000 }, { LOSER_A, 50 }, false },
-	{ "two regions", { LOSER_A, 0 }, { LOSER_A, 1024 }, { LOSER_A, 1088 },
-	  { LOSER_B, LENT_PAGE - 341 }, { LOSER_A, 1200 }, false },
+	{ "data before rings",
+	  { LOSER_A, LENT_PAGE },
+	  { LOSER_A, 100 },
+	  { LOSER_A, 208 },
+	  { LOSER_A, 1000 },
+	  { LOSER_A, 50 },
+	  false },
+	{ "two regions",
+	  { LOSER_A, 0 },
+	  { LOSER_A, 1024 },
+	  { LOSER_A, 1088 },
+	  { LOSER_B, LENT_PAGE - 341 },
+	  { LOSER_A, 1200 },
+	  false },
 };
 
 #define LAYOUT_COUNT (sizeof(layouts) / sizeof(layouts[0]))
@@ -66,8 +89,8 @@ enum outcome {
 	TOLD_OK,    /* success */
 	TOLD_ERROR, /* status: I/O error */
 	TOLD_LOST,  /* used, with length 0: no place for a status */
-	UNTOLD,     /* the rings are out of reach */
-	MISREAD,    /* the client's bytes became zero: another request or none */
+	UNTOLD,	    /* the rings are out of reach */
+	MISREAD, /* the client's bytes became zero: another request or none */
 	UNSPECIFIED,
 	OUTCOMES
 };
@@ -89,8 +112,8 @@ struct trial {
 
 static struct stepper stepper;
 static uint8_t first[LOSERS][LENT_SIZE]; /* as the client made it */
-static uint8_t seen[LOSERS][LENT_SIZE];  /* just before the loss at N */
-static uint8_t now[LOSERS][LENT_SIZE];   /* after, or as last seen */
+static uint8_t seen[LOSERS][LENT_SIZE];	 /* just before the loss at N */
+static uint8_t now[LOSERS][LENT_SIZE];	 /* after, or as last seen */
 static uint32_t unspecified;
 
 #define UNSPECIFIED_MAX 12u
@@ -110,12 +133,12 @@ static void put(struct place to, uint32_t at, const void *bytes, size_t size)
 static void make_chain(const struct trial *t, struct virtq_desc chain[3])
 {
 	const struct layout *l = t->layout;
-	uint16_t data_flags = t->write ? VIRTQ_DESC_F_NEXT :
-					 VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
+	uint16_t data_flags = t->write ? VIRTQ_DESC_F_NEXT
+				       : VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
 
-	chain[0] = (struct virtq_desc){ place_address(l->header),
-					VIRTIO_BLK_HEADER_SIZE,
-					VIRTQ_DESC_F_NEXT, 1 };
+	chain[0] =
+	    (struct virtq_desc){ place_address(l->header),
+				 VIRTIO_BLK_HEADER_SIZE, VIRTQ_DESC_F_NEXT, 1 };
 	chain[1] = (struct virtq_desc){ place_address(l->data), DATA_SIZE,
 					data_flags, 2 };
 	chain[2] = (struct virtq_desc){ place_address(l->status), 1,
@@ -125,10 +148,10 @@ static void make_chain(const struct trial *t, struct virtq_desc chain[3])
 static void make_request(const struct trial *t)
 {
 	const struct layout *l = t->layout;
-	struct virtio_blk_req_header header = {
-		.type = t->write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
-		.sector = DATA_SECTOR
-	};
+	struct virtio_blk_req_header header = { .type = t->write
+							    ? VIRTIO_BLK_T_OUT
+							    : VIRTIO_BLK_T_IN,
+						.sector = DATA_SECTOR };
 	struct virtq_desc chain[3];
 	struct virtq_desc to_table = { place_address(l->table), sizeof(chain),
 				       VIRTQ_DESC_F_INDIRECT, 0 };
@@ -231,8 +254,8 @@ static const char *judge_store(const struct trial *t)
 
 	for (i = 0; i < STORE_SIZE; i++) {
 		uint8_t byte = served->store[i];
-		bool moved = write && i >= r->offset &&
-			     i - r->offset < served->moved;
+		bool moved =
+		    write && i >= r->offset && i - r->offset < served->moved;
 		struct place at = { from.who,
 				    (uint32_t)(from.offset + i - r->offset) };
 
@@ -251,9 +274,9 @@ static const char *judge_moved(const struct trial *t, uint32_t i)
 	struct place at = { t->layout->data.who, t->layout->data.offset + i };
 	const struct loss_effect *effect = &t->effects[at.who];
 	uint8_t want = store_byte(DATA_SECTOR * VIRTIO_BLK_SECTOR + i);
-	uint8_t byte = at.offset >= effect->cut && !effect->revoked ?
-			       seen[at.who][at.offset] :
-			       now[at.who][at.offset];
+	uint8_t byte = at.offset >= effect->cut && !effect->revoked
+			   ? seen[at.who][at.offset]
+			   : now[at.who][at.offset];
 
 	if (became_zero(t, at))
 		return NULL;
@@ -301,9 +324,8 @@ static const char *judge_client(const struct trial *t)
 			if (byte == first[at.who][at.offset] ||
 			    may_change(t, at))
 				continue;
-			if (byte != 0 ||
-			    (!became_zero(t, at) &&
-			     at.offset < t->effects[at.who].early))
+			if (byte != 0 || (!became_zero(t, at) &&
+					  at.offset < t->effects[at.who].early))
 				return "the client's memory changed elsewhere";
 		}
 	if (!t->write && as_asked(t))
@@ -324,11 +346,11 @@ static uint32_t number(struct place at, uint32_t offset, uint32_t bytes)
 static const char *judge_told(const struct trial *t)
 {
 	const struct layout *l = t->layout;
-	uint32_t element = USED_AT + VIRTQ_USED_RING +
-			   t->used % QUEUE_SIZE * VIRTQ_USED_ENTRY;
+	uint32_t element =
+	    USED_AT + VIRTQ_USED_RING + t->used % QUEUE_SIZE * VIRTQ_USED_ENTRY;
 	struct place used = { l->rings.who, l->rings.offset + USED_AT };
-	bool hidden = became_zero(t, used) ||
-		      used.offset >= t->effects[used.who].early;
+	bool hidden =
+	    became_zero(t, used) || used.offset >= t->effects[used.who].early;
 	uint16_t index = (uint16_t)number(used, VIRTQ_USED_IDX, 2);
 	uint8_t status = (uint8_t)number(l->status, 0, 1);
 
@@ -384,8 +406,9 @@ static enum outcome outcome_of(const struct trial *t)
 {
 	if (served->completed != PREC_OK)
 		return served->answer == VIRTQ_EMPTY ||
-				       served->answer == VIRTQ_STOPPED ?
-			       MISREAD : UNTOLD;
+			       served->answer == VIRTQ_STOPPED
+			   ? MISREAD
+			   : UNTOLD;
 	if (served->decoded == VIRTQ_LOST)
 		return TOLD_LOST;
 	if (!as_asked(t))
@@ -405,11 +428,9 @@ static void start(void)
 	exit(2);
 }
 
-static void complain(const struct trial *t, const char *when,
-		     const char *wrong)
+static void complain(const struct trial *t, const char *when, const char *wrong)
 {
-	uint64_t at = t->point < 0 ?
-			      0 : stepper.points[t->point].instruction;
+	uint64_t at = t->point < 0 ? 0 : stepper.points[t->point].instruction;
 	char name[128] = "";
 
 	unspecified++;
@@ -459,8 +480,8 @@ static const char *run_and_judge(struct trial *t, bool again)
 	t->avail = again ? served->next_avail : 0;
 	t->used = again ? served->next_used : 0;
 	for (who = 0; who < LOSERS; who++)
-		t->effects[who] = loss_effect_on(again ? &none : t->loss,
-						 t->point >= 0, who);
+		t->effects[who] =
+		    loss_effect_on(again ? &none : t->loss, t->point >= 0, who);
 	if (run(t, again))
 		return judge(t);
 	stepper_end_child(&stepper);
