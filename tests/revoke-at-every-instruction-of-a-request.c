@@ -209,8 +209,22 @@ static bool told_ok(void)
 	       served->outcome.status == VIRTIO_BLK_S_OK;
 }
 
+/* A request that was not taken is there to be taken later. */
+static bool indices_agree(const struct trial *t)
+{
+	bool taken = served->completed != PREC_REFUSED;
+	bool told = served->completed == PREC_OK;
+
+	if (served->state == VIRTQ_BROKEN)
+		return true;
+	return served->next_avail == (uint16_t)(t->avail + taken) &&
+	       served->next_used == (uint16_t)(t->used + told);
+}
+
 static const char *judge_answers(const struct trial *t)
 {
+	if (!indices_agree(t))
+		return "the queue's indices are wrong";
 	if (served->in_flight || served->held)
 		return "a request stays in flight";
 	if (served->completed == PREC_INVALID)
@@ -342,6 +356,19 @@ static uint32_t number(struct place at, uint32_t offset, uint32_t bytes)
 	return value;
 }
 
+static const char *judge_status(const struct trial *t)
+{
+	struct place at = t->layout->status;
+
+	if (!served->stored || became_zero(t, at))
+		return NULL;
+	if (at.offset >= t->effects[at.who].early)
+		return "the status is stored where nothing was within reach";
+	if (number(at, 0, 1) != served->outcome.status)
+		return "the status is not what was stored";
+	return NULL;
+}
+
 /* What the client is told, in the used ring and the status byte. */
 static const char *judge_told(const struct trial *t)
 {
@@ -399,6 +426,8 @@ static const char *judge(const struct trial *t)
 		wrong = judge_store(t);
 	if (!wrong)
 		wrong = judge_client(t);
+	if (!wrong)
+		wrong = judge_status(t);
 	return wrong ? wrong : judge_told(t);
 }
 
