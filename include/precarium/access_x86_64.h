@@ -31,42 +31,47 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
  *
  * x86 loads acquire and stores release; the memory clobber keeps the compiler
  * from moving other accesses across.
+ *
+ * The status is an operand: GONE on the way in, cleared by the instruction
+ * after the one that may fault.  An asm goto with outputs would save that, but
+ * gcc 11 to 13 lose its outputs or all of it (their bug 113921).
  */
-#define PREC_FIXUP(instruction, gone)          \
+#define PREC_FIXUP(instruction)                \
 	"1:\t" instruction "\n\t"              \
-	".pushsection prec_fixup,\"a?\"\n\t"    \
+	"xorl %[status], %[status]\n"          \
+	"2:\t.pushsection prec_fixup,\"a?\"\n\t" \
 	".balign 4\n\t"                        \
 	".long 1b - .\n\t"                     \
-	".long %l[" #gone "] - .\n\t"          \
+	".long 2b - .\n\t"                     \
 	".popsection\n\t"
 
 #define PREC_DEFINE_RAW(bits, suffix, constraint)                             \
 	PREC_MUST_CHECK static inline enum prec_status prec_raw_load##bits(   \
 		uint64_t host, uint##bits##_t *out)                           \
 	{                                                                     \
-		uint##bits##_t value;                                         \
+		uint32_t status = PREC_GONE;                                  \
+		uint##bits##_t value = 0;                                     \
                                                                               \
-		__asm__ volatile goto(PREC_FIXUP("mov" suffix " (%1), %0", gone)       \
-			     : "=" constraint(value)                          \
-			     : "r"(host)                                      \
-			     : "memory"                                       \
-			     : gone);                                         \
+		__asm__ volatile(PREC_FIXUP("mov" suffix " (%[at]), %[value]") \
+				 : [value] "=" constraint(value),             \
+				   [status] "+r"(status)                      \
+				 : [at] "r"(host)                             \
+				 : "memory", "cc");                           \
+		if (status != PREC_OK)                                        \
+			return PREC_GONE;                                     \
 		*out = value;                                                 \
 		return PREC_OK;                                               \
-	gone:                                                                 \
-		return PREC_GONE;                                             \
 	}                                                                     \
 	PREC_MUST_CHECK static inline enum prec_status prec_raw_store##bits(  \
 		uint64_t host, uint##bits##_t value)                          \
 	{                                                                     \
-		__asm__ volatile goto(PREC_FIXUP("mov" suffix " %1, (%0)", gone)       \
-			     :                                                \
-			     : "r"(host), constraint(value)                   \
-			     : "memory"                                       \
-			     : gone);                                         \
-		return PREC_OK;                                               \
-	gone:                                                                 \
-		return PREC_GONE;                                             \
+		uint32_t status = PREC_GONE;                                  \
+                                                                              \
+		__asm__ volatile(PREC_FIXUP("mov" suffix " %[value], (%[at])") \
+				 : [status] "+r"(status)                      \
+				 : [at] "r"(host), [value] constraint(value)  \
+				 : "memory", "cc");                           \
+		return (enum prec_status)status;                              \
 	}
 
 PREC_DEFINE_RAW(8, "b", "q")
@@ -80,17 +85,17 @@ PREC_DEFINE_RAW(64, "q", "r")
 		uint##bits##_t desired)                                       \
 	{                                                                     \
 		uint##bits##_t found = *expected;                             \
+		uint32_t status = PREC_GONE;                                  \
                                                                               \
-		__asm__ volatile goto(PREC_FIXUP("lock cmpxchg" suffix " %2, (%1)",    \
-					gone)                                 \
-			     : "+a"(found)                                    \
-			     : "r"(host), "r"(desired)                        \
-			     : "memory", "cc"                                 \
-			     : gone);                                         \
-		*expected = found;                                            \
-		return PREC_OK;                                               \
-	gone:                                                                 \
-		return PREC_GONE;                                             \
+		__asm__ volatile(PREC_FIXUP("lock cmpxchg" suffix             \
+					    " %[desired], (%[at])")           \
+				 : [found] "+a"(found),                       \
+				   [status] "+r"(status)                      \
+				 : [at] "r"(host), [desired] "r"(desired)     \
+				 : "memory", "cc");                           \
+		if (status == PREC_OK)                                        \
+			*expected = found;                                    \
+		return (enum prec_status)status;                              \
 	}
 
 PREC_DEFINE_RAW_CAS(32, "l")

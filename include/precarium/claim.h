@@ -65,6 +65,38 @@ enum prec_verdict {
  *                                            cover becomes pass
  *   everything else                          pass
  */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  behavior taken:
+    assumes kind: kind == PREC_FAULT_GONE || kind == PREC_FAULT_POISONED;
+    assumes place: place == PREC_PLACE_REGION ||
+      place == PREC_PLACE_WITHDRAWN;
+    ensures verdict: \result ==
+      (actor == PREC_ACTOR_ACCESSOR ? PREC_VERDICT_FIX :
+       actor == PREC_ACTOR_ABANDON ? PREC_VERDICT_ABANDON :
+       actor == PREC_ACTOR_SUBSTITUTE ? PREC_VERDICT_SUBSTITUTE :
+       actor == PREC_ACTOR_ON_TOP ? PREC_VERDICT_COVER :
+       PREC_VERDICT_PASS);
+  behavior unmapped:
+    assumes kind: kind == PREC_FAULT_UNMAPPED;
+    assumes place: place == PREC_PLACE_WITHDRAWN;
+    ensures verdict: \result ==
+      (actor == PREC_ACTOR_ACCESSOR ? PREC_VERDICT_FIX :
+       actor == PREC_ACTOR_ABANDON || actor == PREC_ACTOR_SUBSTITUTE ?
+         PREC_VERDICT_ABANDON :
+       PREC_VERDICT_PASS);
+  behavior foreign:
+    assumes neither: !(kind == PREC_FAULT_GONE ||
+      kind == PREC_FAULT_POISONED) || !(place == PREC_PLACE_REGION ||
+      place == PREC_PLACE_WITHDRAWN);
+    assumes nor: !(kind == PREC_FAULT_UNMAPPED &&
+      place == PREC_PLACE_WITHDRAWN);
+    ensures verdict: \result == PREC_VERDICT_PASS;
+  complete behaviors;
+  disjoint behaviors;
+*/
 PREC_EXPORT enum prec_verdict prec_fault_decide(enum prec_fault_kind kind,
 						enum prec_fault_place place,
 						enum prec_fault_actor actor);

@@ -35,6 +35,12 @@ enum prec_status {
 };
 
 /* The name of a status, for messages.  Never NULL; static storage. */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \result \from status;
+  ensures told: \result != \null;
+*/
 PREC_EXPORT const char *prec_status_name(enum prec_status status);
 
 /*

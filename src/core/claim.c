@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include <precarium/claim.h>
 
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures verdict: \result ==
+    (actor == PREC_ACTOR_ACCESSOR ? PREC_VERDICT_FIX :
+     actor == PREC_ACTOR_ABANDON ? PREC_VERDICT_ABANDON :
+     actor == PREC_ACTOR_SUBSTITUTE ? PREC_VERDICT_SUBSTITUTE :
+     actor == PREC_ACTOR_ON_TOP ? PREC_VERDICT_COVER :
+     PREC_VERDICT_PASS);
+*/
 static enum prec_verdict by_actor(enum prec_fault_actor actor)
 {
 	switch (actor) {
@@ -24,7 +35,7 @@ enum prec_verdict prec_fault_decide(enum prec_fault_kind kind,
 {
 	enum prec_verdict verdict = by_actor(actor);
 
-	if (place == PREC_PLACE_FOREIGN)
+	if (place != PREC_PLACE_REGION && place != PREC_PLACE_WITHDRAWN)
 		return PREC_VERDICT_PASS;
 	if (kind == PREC_FAULT_GONE || kind == PREC_FAULT_POISONED)
 		return verdict;

@@ -612,8 +612,8 @@ static enum prec_status find_ring(const struct prec_space *space,
     rings->avail.address == avail && rings->avail.size == 6 + 2 * size &&
     avail + 6 + 2 * size <= PREC_ADDRESS_MAX;
   ensures used: \result == PREC_OK ==>
-    span_granted(*space, rings->used) &&
-    rights_grant(rings->used.rights, PREC_READ | PREC_WRITE) &&
+    readable_span(*space, rings->used) &&
+    writable_span(*space, rings->used) &&
     rings->used.address == used && rings->used.size == 6 + 8 * size &&
     used + 6 + 8 * size <= PREC_ADDRESS_MAX;
 */
@@ -633,9 +633,15 @@ static enum prec_status find_rings(const struct prec_space *space,
 			   PREC_READ, VIRTQ_AVAIL_ALIGN, &rings->avail);
 	if (status != PREC_OK)
 		return status;
-	return find_ring(
-	    space, used, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2,
-	    PREC_READ | PREC_WRITE, VIRTQ_USED_ALIGN, &rings->used);
+	status = find_ring(space, used,
+			   VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2,
+			   PREC_WRITE, VIRTQ_USED_ALIGN, &rings->used);
+	if (status != PREC_OK)
+		return status;
+	/* We ask it how far a driver before us came. */
+	if ((rings->used.rights & PREC_READ) != PREC_READ)
+		return PREC_RIGHTS;
+	return PREC_OK;
 }
 
 /*@

@@ -49,6 +49,7 @@ static void after_fork(void)
 static void in_child(void)
 {
 	prec_index_forked();
+	prec_fixup_forked();
 	threads = NULL;
 	if (prec_self.prepared) {
 		threads = &prec_self;
