@@ -52,7 +52,8 @@ void lent_restore(void)
 			bytes[who][i] = lent_byte(who, i);
 		set_size(who, LENT_SIZE);
 		must(pwrite(lent_files[who], bytes[who], LENT_SIZE, 0) ==
-			     LENT_SIZE, "pwrite");
+			 LENT_SIZE,
+		     "pwrite");
 	}
 }
 
@@ -81,7 +82,8 @@ static void take(unsigned int who, enum loss_act act)
 	case PUNCH:
 		must(fallocate(lent_files[who],
 			       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			       LENT_PAGE, LENT_PAGE) == 0, "fallocate");
+			       LENT_PAGE, LENT_PAGE) == 0,
+		     "fallocate");
 		break;
 	case BOUNCE:
 		set_size(who, 0);

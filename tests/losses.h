@@ -22,10 +22,10 @@ enum loss_act {
 	TAKE_PAGE,  /* truncate: the second page is lost */
 	TAKE_BYTES, /* truncate within the first page: its tail becomes zero
 		       without a fault, the second page is lost */
-	PUNCH,      /* a hole in the second page: zeroes, without a fault */
-	BOUNCE,     /* truncate to nothing and grow again: zeroes, no fault */
+	PUNCH,	    /* a hole in the second page: zeroes, without a fault */
+	BOUNCE,	    /* truncate to nothing and grow again: zeroes, no fault */
 	GIVE_BACK,  /* grow again */
-	REVOKE,     /* politely: another thread of the driver revokes */
+	REVOKE,	    /* politely: another thread of the driver revokes */
 };
 
 struct loss {
@@ -36,10 +36,10 @@ struct loss {
 
 /* What a loss may have done to a client's memory, by offset. */
 struct loss_effect {
-	uint32_t cut;   /* from here on it may have been out of reach */
-	uint32_t ends;  /* the length of the file now */
+	uint32_t cut;	/* from here on it may have been out of reach */
+	uint32_t ends;	/* the length of the file now */
 	uint32_t zeros; /* from here on bytes may have become zero */
-	bool revoked;   /* the driver let go; the file is as it was */
+	bool revoked;	/* the driver let go; the file is as it was */
 	uint32_t early; /* cut before the window already */
 };
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "operations.h"
 
+#include "driver.h"
+
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct work *driver_work;
 
@@ -15,14 +14,11 @@ extern uint8_t prec_has_avx __attribute__((visibility("hidden")));
 static uint8_t has_avx;
 
 static const struct operation *op; /* the one under way */
-static struct prec_region regions[CLIENTS];
+static struct prec_region *const regions = driver_regions;
 static struct prec_span from_spans[PIECE_MAX], to_spans[PIECE_MAX];
 static uint32_t from_count, to_count;
 static uint8_t outgoing[BUFFER_SIZE];
 static struct stepper_state state;
-static sigset_t first_mask;
-static int first_free_file;
-static uint64_t first_host[LOSERS];
 
 uint8_t driver_byte(const struct operation *of, uint32_t i)
 {
@@ -72,8 +68,7 @@ static void run_across(void *none)
 {
 	(void)none;
 	keep(prec_copy_across(regions[LOSER_B].span, op->to[0].at,
-			      regions[LOSER_A].span, op->from[0].at,
-			      op->size));
+			      regions[LOSER_A].span, op->from[0].at, op->size));
 }
 
 static void run_gather(void *none)
@@ -88,22 +83,22 @@ static void run_scatter(void *none)
 	keep(prec_scatter(to_spans, to_count, outgoing, op->size));
 }
 
-#define DEFINE_ACCESS(bits)                                                   \
-	static void run_load##bits(void *none)                                \
-	{                                                                     \
-		(void)none;                                                   \
-		keep_whole(prec_load##bits(regions[LOSER_A].span,             \
-					   op->from[0].at,                    \
-					   (uint##bits##_t *)incoming()));    \
-	}                                                                     \
-	static void run_store##bits(void *none)                               \
-	{                                                                     \
-		uint##bits##_t value;                                         \
-                                                                              \
-		(void)none;                                                   \
-		memcpy(&value, outgoing, sizeof(value));                      \
-		keep_whole(prec_store##bits(regions[LOSER_A].span,            \
-					    op->to[0].at, value));            \
+#define DEFINE_ACCESS(bits)                                                    \
+	static void run_load##bits(void *none)                                 \
+	{                                                                      \
+		(void)none;                                                    \
+		keep_whole(prec_load##bits(regions[LOSER_A].span,              \
+					   op->from[0].at,                     \
+					   (uint##bits##_t *)incoming()));     \
+	}                                                                      \
+	static void run_store##bits(void *none)                                \
+	{                                                                      \
+		uint##bits##_t value;                                          \
+                                                                               \
+		(void)none;                                                    \
+		memcpy(&value, outgoing, sizeof(value));                       \
+		keep_whole(prec_store##bits(regions[LOSER_A].span,             \
+					    op->to[0].at, value));             \
 	}
 
 DEFINE_ACCESS(8)
@@ -111,16 +106,16 @@ DEFINE_ACCESS(16)
 DEFINE_ACCESS(32)
 DEFINE_ACCESS(64)
 
-#define DEFINE_SWAP(bits)                                                     \
-	static void run_swap##bits(void *none)                                \
-	{                                                                     \
-		uint##bits##_t value;                                         \
-                                                                              \
-		(void)none;                                                   \
-		memcpy(&value, outgoing, sizeof(value));                      \
-		keep_whole(prec_compare_exchange##bits(                       \
-			regions[LOSER_A].span, op->from[0].at,                \
-			(uint##bits##_t *)incoming(), value));                \
+#define DEFINE_SWAP(bits)                                                      \
+	static void run_swap##bits(void *none)                                 \
+	{                                                                      \
+		uint##bits##_t value;                                          \
+                                                                               \
+		(void)none;                                                    \
+		memcpy(&value, outgoing, sizeof(value));                       \
+		keep_whole(prec_compare_exchange##bits(                        \
+		    regions[LOSER_A].span, op->from[0].at,                     \
+		    (uint##bits##_t *)incoming(), value));                     \
 	}
 
 DEFINE_SWAP(32)
@@ -128,8 +123,8 @@ DEFINE_SWAP(64)
 
 /* --- transactions --- */
 
-static struct prec_region *const only_a[] = { &regions[LOSER_A] };
-static struct prec_region *const only_b[] = { &regions[LOSER_B] };
+static struct prec_region *const only_a[] = { &driver_regions[LOSER_A] };
+static struct prec_region *const only_b[] = { &driver_regions[LOSER_B] };
 static struct prec_transaction outer, inner;
 
 static uint8_t *plain(const struct piece *p)
@@ -145,6 +140,7 @@ static uint8_t read_upset(const uint8_t *from)
 {
 	uint8_t byte;
 
+	/* clang-format off */
 	__asm__ volatile(
 		"leaq	-128(%%rsp), %%rsp\n\t"
 		"pushq	%%rbx\n\tpushq	%%rbp\n\tpushq	%%r12\n\t"
@@ -170,6 +166,7 @@ static uint8_t read_upset(const uint8_t *from)
 		: "=&a"(byte), "+S"(from)
 		:
 		: "memory", "cc");
+	/* clang-format on */
 	return byte;
 }
 
@@ -180,8 +177,8 @@ static void read_piece(const struct piece *p, bool upset)
 	uint32_t i;
 
 	for (i = 0; i < p->size; i++) {
-		to[i] = upset ? read_upset((const uint8_t *)plain(p) + i) :
-				from[i];
+		to[i] =
+		    upset ? read_upset((const uint8_t *)plain(p) + i) : from[i];
 		outer.cursor++;
 	}
 }
@@ -195,9 +192,12 @@ static void read_upset_fn(struct prec_transaction *t, void *none)
 
 static void read_fn(struct prec_transaction *t, void *none)
 {
+	uint32_t n;
+
 	(void)t;
 	(void)none;
-	read_piece(&op->from[0], false);
+	for (n = 0; n < from_count; n++)
+		read_piece(&op->from[n], false);
 }
 
 static void write_fn(struct prec_transaction *t, void *none)
@@ -217,7 +217,7 @@ static void copy_fn(struct prec_transaction *t, void *none)
 	(void)none;
 	t->cursor = prec_copy_in(incoming(), regions[LOSER_A].span,
 				 op->from[0].at, op->size)
-			    .done;
+			.done;
 }
 
 /* A note speaks of the fault that it was taken of. */
@@ -295,8 +295,7 @@ static void inner_fn(struct prec_transaction *t, void *none)
 
 static enum prec_status inner_status;
 
-static void run_inner(struct prec_region *const *named,
-		      prec_transaction_fn *fn)
+static void run_inner(struct prec_region *const *named, prec_transaction_fn *fn)
 {
 	memset(&inner, 0, sizeof(inner));
 	inner.regions = named;
@@ -340,11 +339,15 @@ static void inner_part_fn(struct prec_transaction *t, void *none)
 static void carry_on_fn(struct prec_transaction *t, void *none)
 {
 	struct piece part = op->from[0];
+	bool was_replaced;
 
 	(void)none;
 	part.size = 4;
 	read_piece(&part, false);
+	was_replaced = outer.note.substituted;
 	run_inner(only_a, inner_part_fn);
+	if (inner_status == PREC_DISTURBED && !was_replaced)
+		driver_wrong("the fault did not go to the innermost");
 	part.at = op->from[0].at + (uint32_t)t->cursor;
 	part.size = op->size - (uint32_t)t->cursor;
 	read_piece(&part, false);
@@ -355,6 +358,8 @@ static void run_carry_on(void *none)
 	(void)none;
 	run_outer(PREC_SUBSTITUTE, carry_on_fn);
 }
+
+/* clang-format off */
 
 /* Across the edge between the two pages, a third of it before. */
 #define ACROSS_EDGE(who, size) { who, LENT_PAGE - ((size) + 2) / 3, size }
@@ -392,7 +397,8 @@ static void run_carry_on(void *none)
 const struct operation operations[] = {
 	ACCESS(8, false), ACCESS(16, false), ACCESS(32, true),
 	ACCESS(64, false), SWAP(32), SWAP(64),
-	COPY(3, ONCE), COPY(6, ONCE), COPY(13, ONCE), COPY(23, .twice = true), COPY(57, ONCE),
+	COPY(3, ONCE), COPY(6, ONCE), COPY(13, ONCE),
+	COPY(23, .twice = true), COPY(57, ONCE),
 	COPY(64, ONCE), COPY(107, ONCE), COPY(128, ONCE), COPY(333, ONCE),
 	COPY(145, .narrow = true), COPY(3077, .few = true),
 	FILL(7, ONCE), FILL(45, ONCE), FILL(3077, .few = true),
@@ -416,6 +422,9 @@ const struct operation operations[] = {
 	{ .name = "substitute, writing", .run = run_substitute_write,
 	  .kind = SUBSTITUTES, .twice = true, .size = 12,
 	  .to = { ACROSS_EDGE(LOSER_A, 12) } },
+	{ .name = "substitute, go back", .run = run_substitute_read,
+	  .kind = SUBSTITUTES, .size = 8,
+	  .from = { { LOSER_A, 4094, 4 }, { LOSER_A, 4092, 4 } } },
 	{ .name = "nested", .run = run_nested, .kind = ABANDONS,
 	  .two_clients = true, .twice = true, .size = 16,
 	  .from = { { LOSER_A, 100, 4 }, { LOSER_B, 4094, 4 },
@@ -425,43 +434,23 @@ const struct operation operations[] = {
 	  .from = { { LOSER_A, 4090, 12 } } },
 };
 
+/* clang-format on */
+
 const uint32_t operation_count = sizeof(operations) / sizeof(operations[0]);
 
 /* --- the driver around them --- */
 
-static void wrong(const char *what)
-{
-	if (!driver_work->wrong[0])
-		snprintf(driver_work->wrong, sizeof(driver_work->wrong), "%s",
-			 what);
-}
-
-static void lend(unsigned int who)
-{
-	struct prec_lending lending = { .fd = lent_files[who],
-					.rights = PREC_READ | PREC_WRITE,
-					.size = LENT_SIZE };
-
-	if (prec_region_map(&regions[who], &lending, NULL) != PREC_OK)
-		wrong("a region cannot be mapped");
-}
-
 static void revoke_one(unsigned int who)
 {
 	if (prec_region_revoke(&regions[who]) != PREC_OK)
-		wrong("a region cannot be revoked");
+		driver_wrong("a region cannot be revoked");
 }
 
-void driver_prepare(void)
+void operations_prepare(void)
 {
-	lend(GOOD);
+	driver_prepare(driver_work->wrong);
 	has_avx = prec_has_avx;
 	lent_answer(revoke_one);
-	pthread_sigmask(SIG_SETMASK, NULL, &first_mask);
-	first_free_file = dup(0);
-	close(first_free_file);
-	if (driver_work->wrong[0])
-		_exit(3);
 }
 
 static uint32_t make_spans(const struct piece *pieces, struct prec_span *spans)
@@ -471,7 +460,7 @@ static uint32_t make_spans(const struct piece *pieces, struct prec_span *spans)
 	for (n = 0; n < PIECE_MAX && pieces[n].size; n++)
 		if (prec_span_part(regions[pieces[n].who].span, pieces[n].at,
 				   pieces[n].size, &spans[n]) != PREC_OK)
-			wrong("a piece is out of range");
+			driver_wrong("a piece is out of range");
 	return n;
 }
 
@@ -480,8 +469,8 @@ static void begin(void)
 	uint32_t i;
 
 	op = &operations[driver_work->operation];
-	lend(LOSER_A);
-	lend(LOSER_B);
+	driver_lend(LOSER_A);
+	driver_lend(LOSER_B);
 	from_count = make_spans(op->from, from_spans);
 	to_count = make_spans(op->to, to_spans);
 	memset(driver_work->buffer, CANARY, BUFFER_SIZE);
@@ -495,71 +484,12 @@ static void begin(void)
 	driver_work->replaced = false;
 	prec_has_avx = has_avx && !op->narrow;
 	memset(&state, 0, sizeof(state));
-	state.mxcsr = 0x5f80;   /* round up */
+	state.mxcsr = 0x5f80;	/* round up */
 	state.control = 0x0f7f; /* round towards zero */
 	errno = 4711;
 }
 
-static void good_fn(struct prec_transaction *t, void *sum)
-{
-	const volatile uint8_t *bytes = prec_plain(prec_lent(&regions[GOOD]));
-	uint32_t i;
-
-	(void)t;
-	for (i = 0; i < 2 * LENT_PAGE; i += 512)
-		*(uint32_t *)sum += bytes[i];
-}
-
-/* The next transaction, on the memory of a client who kept his word. */
-static void serve_good(void)
-{
-	struct prec_region *const good[] = { &regions[GOOD] };
-	struct prec_transaction t = { .regions = good, .region_count = 1 };
-	uint32_t sum = 0, i;
-	uint8_t byte = 0;
-
-	if (prec_transaction_run(&t, good_fn, &sum) != PREC_OK ||
-	    prec_load8(regions[GOOD].span, 77, &byte) != PREC_OK ||
-	    byte != lent_byte(GOOD, 77))
-		wrong("the good client is not served");
-	for (i = 0; i < 2 * LENT_PAGE; i += 512)
-		sum -= lent_byte(GOOD, i);
-	if (sum != 0)
-		wrong("the good client's bytes are wrong");
-}
-
-static void take_down(unsigned int who)
-{
-	uint64_t host = regions[who].span.host;
-
-	if (prec_region_unmap(&regions[who]) != PREC_OK)
-		wrong("a region is still open");
-	if (first_host[who] && host != first_host[who])
-		wrong("an address range has leaked");
-	first_host[who] = host;
-}
-
-static void check_process(void)
-{
-	struct prec_fault_counts counts;
-	sigset_t mask;
-	int file = dup(0);
-
-	close(file);
-	if (file != first_free_file)
-		wrong("a descriptor has leaked");
-	memset(&mask, 0, sizeof(mask));
-	pthread_sigmask(SIG_SETMASK, NULL, &mask);
-	if (memcmp(&mask, &first_mask, sizeof(mask)) != 0)
-		wrong("the signal mask is not as before");
-	if (prec_fault_health() != 0)
-		wrong("faults would not reach us");
-	prec_fault_read_counts(&counts);
-	if (counts.passed)
-		wrong("a fault was passed on");
-}
-
-void driver_run(void)
+void operations_run(void)
 {
 	uint64_t before;
 
@@ -568,14 +498,14 @@ void driver_run(void)
 		 prec_region_epoch(&regions[LOSER_B]);
 	stepper_window(op->run, NULL, &state);
 	if (errno != 4711)
-		wrong("errno is not kept");
+		driver_wrong("errno is not kept");
 	if (stepper_lost(&state))
-		wrong(stepper_lost(&state));
+		driver_wrong(stepper_lost(&state));
 	driver_work->moved = prec_region_epoch(&regions[LOSER_A]) +
-				     prec_region_epoch(&regions[LOSER_B]) !=
+				 prec_region_epoch(&regions[LOSER_B]) !=
 			     before;
-	serve_good();
-	take_down(LOSER_A);
-	take_down(LOSER_B);
-	check_process();
+	driver_serve_good();
+	driver_take_down(LOSER_A);
+	driver_take_down(LOSER_B);
+	driver_check();
 }

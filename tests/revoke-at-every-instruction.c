@@ -23,9 +23,18 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define A(act) { act, KEEP }
-#define B(act) { KEEP, act }
-#define AB(act) { act, act }
+#define A(act)                                                                 \
+	{                                                                      \
+		act, KEEP                                                      \
+	}
+#define B(act)                                                                 \
+	{                                                                      \
+		KEEP, act                                                      \
+	}
+#define AB(act)                                                                \
+	{                                                                      \
+		act, act                                                       \
+	}
 
 static const struct loss losses[] = {
 	{ "all", AB(KEEP), AB(TAKE_ALL) },
@@ -47,7 +56,7 @@ static const struct loss losses[] = {
 	{ "all, then back", AB(TAKE_ALL), AB(GIVE_BACK) },
 };
 
-#define LOSS_COUNT (sizeof(losses) / sizeof(losses[0]))
+#define LOSS_COUNT   (sizeof(losses) / sizeof(losses[0]))
 #define FIRST_OF_TWO 6u
 #define FIRST_TWICE  11u
 
@@ -98,8 +107,8 @@ static uint8_t sent(const struct operation *op, uint32_t i)
 {
 	struct place from = place_of(op->from, i);
 
-	return from.who == LOSERS ? driver_byte(op, i) :
-				    lent_byte(from.who, from.offset);
+	return from.who == LOSERS ? driver_byte(op, i)
+				  : lent_byte(from.who, from.offset);
 }
 
 /* Bytes from the start that were within reach all the time. */
@@ -243,8 +252,9 @@ static const char *judge_swap(const struct trial *t)
 	if (p->at >= effect->zeros || p->at >= effect->early)
 		return NULL;
 	for (i = 0; i < t->op->size; i++)
-		if (now[p->at + i] != (work->status == PREC_OK ?
-				       driver_byte(t->op, i) : first[i]))
+		if (now[p->at + i] != (work->status == PREC_OK
+					   ? driver_byte(t->op, i)
+					   : first[i]))
 			return "the swap did not do what it said";
 	return NULL;
 }
@@ -274,8 +284,8 @@ static const char *judge_status(const struct trial *t)
 			return "disturbed, and the note says nothing";
 		if (work->done != size)
 			return "disturbed, but it did not finish";
-		return work->moved ? NULL :
-				     "disturbed, and the epoch stands still";
+		return work->moved ? NULL
+				   : "disturbed, and the epoch stands still";
 	default:
 		return "a status that is not specified";
 	}
@@ -316,15 +326,16 @@ static void complain(const struct operation *op, const struct loss *loss,
 	printf("UNSPECIFIED: %s, lost %s, point %lld at %#llx %s: %s "
 	       "(%s, %llu done)\n",
 	       op->name, loss->name, (long long)point,
-	       point < 0 ? 0ull :
-	       (unsigned long long)stepper.points[point].instruction, name,
-	       wrong, prec_status_name(work->status),
+	       point < 0
+		   ? 0ull
+		   : (unsigned long long)stepper.points[point].instruction,
+	       name, wrong, prec_status_name(work->status),
 	       (unsigned long long)work->done);
 }
 
 static bool start(void)
 {
-	return stepper_start(&stepper, driver_prepare, driver_run);
+	return stepper_start(&stepper, operations_prepare, operations_run);
 }
 
 enum { UNSTEPPED = -2, WALK = -1 };
@@ -414,9 +425,8 @@ static void print_row(const char *operation, const char *loss,
 	if (!row->points)
 		return;
 	printf("%-20s %-19s %7u %7u %7u %9u %11u\n", operation, loss,
-	       row->points, row->outcomes[WENT_WELL],
-	       row->outcomes[WENT_GONE], row->outcomes[WENT_DISTURBED],
-	       row->outcomes[UNSPECIFIED]);
+	       row->points, row->outcomes[WENT_WELL], row->outcomes[WENT_GONE],
+	       row->outcomes[WENT_DISTURBED], row->outcomes[UNSPECIFIED]);
 }
 
 static void add_row(struct row *to, const struct row *row)

@@ -259,8 +259,7 @@ static bool break_at(struct stepper *s, const struct stepper_point *p)
 			return false;
 		if (r.rip == address_of(stepper_ready))
 			return say(s, "the point was passed", 0);
-		if (p->string && r.rip == p->instruction &&
-		    r.rdi == p->target)
+		if (p->string && r.rip == p->instruction && r.rdi == p->target)
 			break;
 	}
 	return set_debug(s, 7, 0);
@@ -311,12 +310,12 @@ void stepper_symbol(uint64_t address, char *name, size_t size)
 	char command[128];
 	FILE *from;
 
-	snprintf(command, sizeof(command),
-		 "addr2line -fs -e /proc/%d/exe 0x%llx 2>/dev/null | "
-		 "paste -sd' '",
-		 getpid(),
-		 (unsigned long long)(address -
-				      address_of(__executable_start)));
+	snprintf(
+	    command, sizeof(command),
+	    "addr2line -fs -e /proc/%d/exe 0x%llx 2>/dev/null | "
+	    "paste -sd' '",
+	    getpid(),
+	    (unsigned long long)(address - address_of(__executable_start)));
 	snprintf(name, size, "?");
 	from = popen(command, "r");
 	if (!from)

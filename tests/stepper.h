@@ -20,9 +20,9 @@
 struct stepper_point {
 	uint64_t instruction; /* its address */
 	uint64_t target;      /* %rdi, if it is within a string instruction */
-	uint32_t nth;         /* how often it has come by, from 1; 0: a
+	uint32_t nth;	      /* how often it has come by, from 1; 0: a
 				 breakpoint cannot stop here */
-	bool string;          /* not the first iteration */
+	bool string;	      /* not the first iteration */
 };
 
 struct stepper {
@@ -30,7 +30,7 @@ struct stepper {
 	int signal;  /* to be delivered when it goes on */
 	uint32_t count, room;
 	struct stepper_point *points; /* the last is the end of the window */
-	char why[160];                /* after a call said false */
+	char why[160];		      /* after a call said false */
 };
 
 /* What the child's window must keep: see stepper_x86_64.S. */
@@ -52,8 +52,7 @@ const char *stepper_lost(const struct stepper_state *state);
 
 /* Start a child that does run() again and again; each run has one window.
  * prepare() once before.  It waits before each run. */
-bool stepper_start(struct stepper *s, void (*prepare)(void),
-		   void (*run)(void));
+bool stepper_start(struct stepper *s, void (*prepare)(void), void (*run)(void));
 /* From before a run to the beginning of the window. */
 bool stepper_open(struct stepper *s);
 /* Step from the beginning to the end of the window and list its points. */
