@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "block-server.h"
 
-#include "driver.h"
+#include "stepped-driver.h"
 #include "stepper.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "operations.h"
 
-#include "driver.h"
+#include "stepped-driver.h"
 
 #include <errno.h>
 #include <stdio.h>

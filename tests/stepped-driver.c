@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "driver.h"
+#include "stepped-driver.h"
 
 #include <fcntl.h>
 #include <signal.h>
