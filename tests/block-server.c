@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "block-server.h"
 
-#include "driver.h"
+#include "stepped-driver.h"
 #include "stepper.h"
 
 #include <string.h>
@@ -34,9 +34,9 @@ static enum prec_status move_data(const struct vblk_request *r)
 		struct prec_span part = chain.segment[i];
 		uint8_t *bytes = served->store + r->offset + served->moved;
 		struct prec_result result =
-		    r->op == VBLK_READ
-			? prec_copy_out(part, 0, bytes, part.size)
-			: prec_copy_in(bytes, part, 0, part.size);
+			r->op == VBLK_READ
+				? prec_copy_out(part, 0, bytes, part.size)
+				: prec_copy_in(bytes, part, 0, part.size);
 
 		served->moved += result.done;
 		if (result.status != PREC_OK)
@@ -54,9 +54,9 @@ static void carry_out(uint64_t epochs_before)
 		did = move_data(r);
 	served->disturbed = epochs() != epochs_before;
 	served->outcome =
-	    vblk_outcome(r, did, served->moved, !served->disturbed);
+		vblk_outcome(r, did, served->moved, !served->disturbed);
 	served->stored =
-	    vblk_store_status(r, &space, served->outcome.status) == PREC_OK;
+		vblk_store_status(r, &space, served->outcome.status) == PREC_OK;
 	if (served->stored)
 		served->used = served->outcome.used;
 }
@@ -77,8 +77,8 @@ static void serve(void *none)
 		carry_out(before);
 	if (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_LOST ||
 	    served->answer == VIRTQ_MALFORMED)
-		served->completed =
-		    virtq_complete(&queue, &space, chain.head, served->used);
+		served->completed = virtq_complete(&queue, &space, chain.head,
+						   served->used);
 	if (served->completed == PREC_OK &&
 	    virtq_should_notify(&queue, &space, &notify) == PREC_OK && !notify)
 		driver_wrong("the client is not notified");

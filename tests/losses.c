@@ -52,7 +52,7 @@ void lent_restore(void)
 			bytes[who][i] = lent_byte(who, i);
 		set_size(who, LENT_SIZE);
 		must(pwrite(lent_files[who], bytes[who], LENT_SIZE, 0) ==
-			 LENT_SIZE,
+			     LENT_SIZE,
 		     "pwrite");
 	}
 }

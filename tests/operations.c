@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "operations.h"
 
-#include "driver.h"
+#include "stepped-driver.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,8 +114,8 @@ DEFINE_ACCESS(64)
 		(void)none;                                                    \
 		memcpy(&value, outgoing, sizeof(value));                       \
 		keep_whole(prec_compare_exchange##bits(                        \
-		    regions[LOSER_A].span, op->from[0].at,                     \
-		    (uint##bits##_t *)incoming(), value));                     \
+			regions[LOSER_A].span, op->from[0].at,                 \
+			(uint##bits##_t *)incoming(), value));                 \
 	}
 
 DEFINE_SWAP(32)
@@ -177,8 +177,8 @@ static void read_piece(const struct piece *p, bool upset)
 	uint32_t i;
 
 	for (i = 0; i < p->size; i++) {
-		to[i] =
-		    upset ? read_upset((const uint8_t *)plain(p) + i) : from[i];
+		to[i] = upset ? read_upset((const uint8_t *)plain(p) + i)
+			      : from[i];
 		outer.cursor++;
 	}
 }
@@ -217,7 +217,7 @@ static void copy_fn(struct prec_transaction *t, void *none)
 	(void)none;
 	t->cursor = prec_copy_in(incoming(), regions[LOSER_A].span,
 				 op->from[0].at, op->size)
-			.done;
+			    .done;
 }
 
 /* A note speaks of the fault that it was taken of. */
@@ -502,7 +502,7 @@ void operations_run(void)
 	if (stepper_lost(&state))
 		driver_wrong(stepper_lost(&state));
 	driver_work->moved = prec_region_epoch(&regions[LOSER_A]) +
-				 prec_region_epoch(&regions[LOSER_B]) !=
+				     prec_region_epoch(&regions[LOSER_B]) !=
 			     before;
 	driver_serve_good();
 	driver_take_down(LOSER_A);

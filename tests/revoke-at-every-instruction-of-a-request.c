@@ -136,9 +136,9 @@ static void make_chain(const struct trial *t, struct virtq_desc chain[3])
 	uint16_t data_flags = t->write ? VIRTQ_DESC_F_NEXT
 				       : VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
 
-	chain[0] =
-	    (struct virtq_desc){ place_address(l->header),
-				 VIRTIO_BLK_HEADER_SIZE, VIRTQ_DESC_F_NEXT, 1 };
+	chain[0] = (struct virtq_desc){ place_address(l->header),
+					VIRTIO_BLK_HEADER_SIZE,
+					VIRTQ_DESC_F_NEXT, 1 };
 	chain[1] = (struct virtq_desc){ place_address(l->data), DATA_SIZE,
 					data_flags, 2 };
 	chain[2] = (struct virtq_desc){ place_address(l->status), 1,
@@ -148,10 +148,10 @@ static void make_chain(const struct trial *t, struct virtq_desc chain[3])
 static void make_request(const struct trial *t)
 {
 	const struct layout *l = t->layout;
-	struct virtio_blk_req_header header = { .type = t->write
-							    ? VIRTIO_BLK_T_OUT
-							    : VIRTIO_BLK_T_IN,
-						.sector = DATA_SECTOR };
+	struct virtio_blk_req_header header = {
+		.type = t->write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
+		.sector = DATA_SECTOR
+	};
 	struct virtq_desc chain[3];
 	struct virtq_desc to_table = { place_address(l->table), sizeof(chain),
 				       VIRTQ_DESC_F_INDIRECT, 0 };
@@ -268,8 +268,8 @@ static const char *judge_store(const struct trial *t)
 
 	for (i = 0; i < STORE_SIZE; i++) {
 		uint8_t byte = served->store[i];
-		bool moved =
-		    write && i >= r->offset && i - r->offset < served->moved;
+		bool moved = write && i >= r->offset &&
+			     i - r->offset < served->moved;
 		struct place at = { from.who,
 				    (uint32_t)(from.offset + i - r->offset) };
 
@@ -289,8 +289,8 @@ static const char *judge_moved(const struct trial *t, uint32_t i)
 	const struct loss_effect *effect = &t->effects[at.who];
 	uint8_t want = store_byte(DATA_SECTOR * VIRTIO_BLK_SECTOR + i);
 	uint8_t byte = at.offset >= effect->cut && !effect->revoked
-			   ? seen[at.who][at.offset]
-			   : now[at.who][at.offset];
+			       ? seen[at.who][at.offset]
+			       : now[at.who][at.offset];
 
 	if (became_zero(t, at))
 		return NULL;
@@ -373,11 +373,11 @@ static const char *judge_status(const struct trial *t)
 static const char *judge_told(const struct trial *t)
 {
 	const struct layout *l = t->layout;
-	uint32_t element =
-	    USED_AT + VIRTQ_USED_RING + t->used % QUEUE_SIZE * VIRTQ_USED_ENTRY;
+	uint32_t element = USED_AT + VIRTQ_USED_RING +
+			   t->used % QUEUE_SIZE * VIRTQ_USED_ENTRY;
 	struct place used = { l->rings.who, l->rings.offset + USED_AT };
-	bool hidden =
-	    became_zero(t, used) || used.offset >= t->effects[used.who].early;
+	bool hidden = became_zero(t, used) ||
+		      used.offset >= t->effects[used.who].early;
 	uint16_t index = (uint16_t)number(used, VIRTQ_USED_IDX, 2);
 	uint8_t status = (uint8_t)number(l->status, 0, 1);
 
@@ -435,9 +435,9 @@ static enum outcome outcome_of(const struct trial *t)
 {
 	if (served->completed != PREC_OK)
 		return served->answer == VIRTQ_EMPTY ||
-			       served->answer == VIRTQ_STOPPED
-			   ? MISREAD
-			   : UNTOLD;
+				       served->answer == VIRTQ_STOPPED
+			       ? MISREAD
+			       : UNTOLD;
 	if (served->decoded == VIRTQ_LOST)
 		return TOLD_LOST;
 	if (!as_asked(t))
@@ -509,8 +509,8 @@ static const char *run_and_judge(struct trial *t, bool again)
 	t->avail = again ? served->next_avail : 0;
 	t->used = again ? served->next_used : 0;
 	for (who = 0; who < LOSERS; who++)
-		t->effects[who] =
-		    loss_effect_on(again ? &none : t->loss, t->point >= 0, who);
+		t->effects[who] = loss_effect_on(again ? &none : t->loss,
+						 t->point >= 0, who);
 	if (run(t, again))
 		return judge(t);
 	stepper_end_child(&stepper);

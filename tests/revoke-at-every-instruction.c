@@ -253,8 +253,8 @@ static const char *judge_swap(const struct trial *t)
 		return NULL;
 	for (i = 0; i < t->op->size; i++)
 		if (now[p->at + i] != (work->status == PREC_OK
-					   ? driver_byte(t->op, i)
-					   : first[i]))
+					       ? driver_byte(t->op, i)
+					       : first[i]))
 			return "the swap did not do what it said";
 	return NULL;
 }
@@ -327,8 +327,8 @@ static void complain(const struct operation *op, const struct loss *loss,
 	       "(%s, %llu done)\n",
 	       op->name, loss->name, (long long)point,
 	       point < 0
-		   ? 0ull
-		   : (unsigned long long)stepper.points[point].instruction,
+		       ? 0ull
+		       : (unsigned long long)stepper.points[point].instruction,
 	       name, wrong, prec_status_name(work->status),
 	       (unsigned long long)work->done);
 }

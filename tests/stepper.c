@@ -311,11 +311,11 @@ void stepper_symbol(uint64_t address, char *name, size_t size)
 	FILE *from;
 
 	snprintf(
-	    command, sizeof(command),
-	    "addr2line -fs -e /proc/%d/exe 0x%llx 2>/dev/null | "
-	    "paste -sd' '",
-	    getpid(),
-	    (unsigned long long)(address - address_of(__executable_start)));
+		command, sizeof(command),
+		"addr2line -fs -e /proc/%d/exe 0x%llx 2>/dev/null | "
+		"paste -sd' '",
+		getpid(),
+		(unsigned long long)(address - address_of(__executable_start)));
 	snprintf(name, size, "?");
 	from = popen(command, "r");
 	if (!from)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "driver.h"
+#include "stepped-driver.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -58,7 +58,7 @@ void driver_take_down(unsigned int who)
 static void good_fn(struct prec_transaction *t, void *sum)
 {
 	const volatile uint8_t *bytes =
-	    prec_plain(prec_lent(&driver_regions[GOOD]));
+		prec_plain(prec_lent(&driver_regions[GOOD]));
 	uint32_t i;
 
 	(void)t;

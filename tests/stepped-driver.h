@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_TESTS_DRIVER_H
-#define PREC_TESTS_DRIVER_H
+#ifndef PREC_TESTS_STEPPED_DRIVER_H
+#define PREC_TESTS_STEPPED_DRIVER_H
 
 #include "losses.h"
 
