@@ -198,7 +198,7 @@ static void secret(void)
 
 	if (fd >= 0) {
 		MUST(ftruncate(fd, PAGE) == 0);
-		EXPECT(of(fd, BOTH, 0, PAGE, 0) == PREC_REFUSAL_SECRET);
+		EXPECT(of(fd, BOTH, 0, PAGE, 0) == PREC_REFUSAL_FILE_SYSTEM);
 		EXPECT(of(fd, BOTH, 0, PAGE, PREC_ADMIT_ANY_FILE) ==
 		       PREC_REFUSAL_SECRET);
 		close(fd);

@@ -195,9 +195,11 @@ int main(void)
 				int now = outcome(&setups[k], order,
 						  &foreign[i], &with);
 
-				if (EXPECT(now == status) &
-				    EXPECT(memcmp(&with, &plainly,
-						  sizeof(with)) == 0))
+				bool same = EXPECT(now == status);
+
+				if (EXPECT(memcmp(&with, &plainly,
+						  sizeof(with)) == 0) &&
+				    same)
 					continue;
 				fprintf(stderr,
 					"%s, %s, %s: status %x not %x, "

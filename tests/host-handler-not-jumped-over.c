@@ -16,7 +16,7 @@ static struct lender lender;
 static volatile sig_atomic_t begun, ended, seen_value;
 static enum { TOUCH, LOAD, NEST, LEAVE_ALONE } what;
 static enum prec_status inner_status;
-static bool body_touches;
+static bool body_touches, politely;
 
 static uint64_t mask_now(void)
 {
@@ -57,7 +57,10 @@ static void body(struct prec_transaction *t, void *argument)
 {
 	(void)argument;
 	t->cursor = 1;
-	set_size(&lender, 0);
+	if (politely)
+		EXPECT(prec_region_revoke(&lender.region) == PREC_OK);
+	else
+		set_size(&lender, 0);
 	pthread_kill(pthread_self(), SIGUSR1);
 	t->cursor = 2;
 	if (body_touches)
@@ -69,7 +72,7 @@ static void once(enum prec_policy policy, int flags)
 {
 	struct sigaction action = { .sa_handler = host, .sa_flags = flags };
 	uint64_t before = mask_now();
-	enum prec_status status, expected = PREC_OK;
+	enum prec_status status, expected = politely ? PREC_GONE : PREC_OK;
 	struct prec_transaction t;
 
 	MUST(sigaction(SIGUSR1, &action, NULL) == 0);
@@ -138,11 +141,12 @@ static void each(void)
 	const int flags[] = { 0, SA_ONSTACK };
 	int bits;
 
-	for (bits = 0; bits < 16; bits++) {
+	for (bits = 0; bits < 32; bits++) {
 		what = bits & 3;
 		body_touches = bits & 4;
-		once(PREC_ABANDON, flags[bits >> 3]);
-		once(PREC_SUBSTITUTE, flags[bits >> 3]);
+		politely = bits & 16;
+		once(PREC_ABANDON, flags[bits >> 3 & 1]);
+		once(PREC_SUBSTITUTE, flags[bits >> 3 & 1]);
 	}
 }
 

@@ -49,7 +49,7 @@ static void met(const struct scan *s, enum prec_policy policy,
 	const struct prec_region *region = &s->scene->lender.region;
 	uint64_t edge = s->scene->edge;
 	uint64_t first = s->lose_at == NEVER ? s->start : s->lose_at;
-	bool abandoned = policy == PREC_ABANDON || s->loss == REVOKED;
+	bool abandoned = policy == PREC_ABANDON;
 
 	if (first < edge)
 		first = edge;

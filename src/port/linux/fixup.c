@@ -2,6 +2,7 @@
 #include "linux.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <precarium/access.h>
 
@@ -16,7 +17,7 @@
  * At exit the destructors run while other threads still work and fault: then
  * nothing is taken out, and nothing is unmapped either.
  */
-#define MODULE_MAX 256u
+#define MODULE_MAX 1024u
 
 static struct {
 	const struct prec_fixup *first;
@@ -67,6 +68,17 @@ static uint32_t slot_of(const struct prec_fixup *first)
 	return i;
 }
 
+/* A module whose accessors could not answer a loss must not run at all. */
+static void no_room(void)
+{
+	static const char text[] = "precarium: more than 1024 modules use "
+				   "accessors\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		abort();
+	abort();
+}
+
 void prec_fixup_register(const struct prec_fixup *first,
 			 const struct prec_fixup *end)
 {
@@ -79,14 +91,13 @@ void prec_fixup_register(const struct prec_fixup *first,
 	i = slot_of(first);
 	if (i == module_count) {
 		i = slot_of(NULL);
-		if (i < MODULE_MAX) {
-			modules[i].end = end;
-			__atomic_store_n(&modules[i].first, first,
+		if (i == MODULE_MAX)
+			no_room();
+		modules[i].end = end;
+		__atomic_store_n(&modules[i].first, first, __ATOMIC_RELEASE);
+		if (i == module_count)
+			__atomic_store_n(&module_count, i + 1,
 					 __ATOMIC_RELEASE);
-			if (i == module_count)
-				__atomic_store_n(&module_count, i + 1,
-						 __ATOMIC_RELEASE);
-		}
 	}
 	pthread_mutex_unlock(&writer);
 }

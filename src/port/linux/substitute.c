@@ -127,13 +127,16 @@ static enum prec_cover cover_tail(struct prec_region *region, uint64_t from,
 	return result;
 }
 
-/* Where the file's pages end now, as an offset in the region. */
+/* Where the file's pages end now, as an offset in the region.  Of a withdrawn
+ * region nothing is left. */
 static uint64_t kept(const struct prec_region *region)
 {
 	uint64_t page = region->page_size;
 	struct stat file;
 	uint64_t size;
 
+	if (region_flags(region) & REGION_WITHDRAWN)
+		return 0;
 	if (fstat(region->file, &file) != 0 ||
 	    (uint64_t)file.st_size <= region->file_offset)
 		return 0;
@@ -151,7 +154,7 @@ enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 	uint64_t end = __atomic_load_n(&region->lost, __ATOMIC_ACQUIRE);
 	uint64_t from;
 
-	if (region_flags(region) & (REGION_UNCOVERABLE | REGION_WITHDRAWN))
+	if (region_flags(region) & REGION_UNCOVERABLE)
 		return COVER_FAILED;
 	/* Where the tail is replaced already, it is our own memory that
 	 * failed, with what was written to it. */
