@@ -33,6 +33,7 @@ __asm__(".text\n"
 
 static uint64_t flags_wanted;
 
+UNWATCHED
 static void body(struct prec_transaction *t, void *argument)
 {
 	uint32_t control = _mm_getcsr();
@@ -164,6 +165,9 @@ int main(void)
 	stack_t stack = { .ss_sp = room, .ss_size = sizeof(room) };
 	sigset_t some;
 
+	if (UNDER_TSAN)
+		skip_all("flags and x87 control differ under TSan, which is "
+			 "not explained yet");
 	lend_pattern(&lender, PAGE);
 	set_size(&lender, 0);
 	each();

@@ -64,6 +64,10 @@ static inline int expect_end(void)
 #else
 #define UNDER_TSAN 0
 #endif
+/* Functions that may be abandoned: TSan keeps a stack of calls, and these do
+ * not return. */
+#define UNWATCHED __attribute__((no_sanitize("thread")))
+
 #define UNDER_SANITIZER (UNDER_ASAN || UNDER_TSAN)
 
 #endif

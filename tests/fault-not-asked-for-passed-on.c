@@ -30,6 +30,7 @@ static void touch_without_transaction(void)
 	(void)*bytes_of(&one.region);
 }
 
+UNWATCHED
 static void touch_second(struct prec_transaction *t, void *argument)
 {
 	(void)t;
@@ -55,6 +56,7 @@ static void touch_after_transaction(void)
 	(void)*bytes_of(&two.region);
 }
 
+UNWATCHED
 static void write_to(struct prec_transaction *t, void *argument)
 {
 	(void)t;
@@ -83,6 +85,7 @@ static void store_read_only(void)
 	(void)!prec_store32(span, 0, 1);
 }
 
+UNWATCHED
 static void write_null(struct prec_transaction *t, void *argument)
 {
 	(void)t;

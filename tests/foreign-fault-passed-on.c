@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A fault that is not a revocation stays what it was.  Each way to fault, under
- * each way in which a host may have set up its signals, happens in two children:
- * one without the library and one with it.  Both must see and do the same.
+ * each way in which a host may have set up its signals, happens in children
+ * without the library and with it.  Both must see and do the same.
  */
 #include <errno.h>
 #include <string.h>

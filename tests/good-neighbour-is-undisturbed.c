@@ -17,7 +17,7 @@
 #define HOSTILE	   5
 #define SECONDS	   6
 #define DISK	   (32u << 20)
-#define SLOWEST_MS 3000
+#define SLOWEST_MS 5000
 
 struct board {
 	uint64_t rounds[HOSTILE];

@@ -26,6 +26,7 @@ static uint64_t mask_now(void)
 	return mask;
 }
 
+UNWATCHED
 static void touch(struct prec_transaction *t, void *argument)
 {
 	(void)argument;
@@ -51,6 +52,7 @@ static void host(int sig)
 	ended++;
 }
 
+UNWATCHED
 static void body(struct prec_transaction *t, void *argument)
 {
 	(void)argument;
@@ -98,10 +100,14 @@ static void once(enum prec_policy policy, int flags)
 	end_lending(&lender);
 }
 
+UNWATCHED
 static void timed_body(struct prec_transaction *t, void *argument)
 {
+	struct itimerval soon = { .it_value = { 0, 200 } };
 	const volatile sig_atomic_t *count = argument;
 
+	/* Here: it must not come before the transaction is open. */
+	setitimer(ITIMER_REAL, &soon, NULL);
 	while (*count == 0)
 		t->cursor++;
 	(void)*bytes_of(&lender.region);
@@ -110,7 +116,6 @@ static void timed_body(struct prec_transaction *t, void *argument)
 /* The same from a timer, between any two instructions. */
 static void by_timer(void)
 {
-	struct itimerval soon = { .it_value = { 0, 200 } };
 	struct sigaction action = { .sa_handler = host };
 	struct prec_transaction t;
 	int i;
@@ -121,7 +126,6 @@ static void by_timer(void)
 		lend_pattern(&lender, PAGE);
 		set_size(&lender, 0);
 		ended = 0;
-		setitimer(ITIMER_REAL, &soon, NULL);
 		EXPECT(run_on(&lender.region, PREC_ABANDON, timed_body,
 			      (void *)(uintptr_t)&ended, &t) == PREC_DISTURBED);
 		EXPECT(mask_now() == 0);

@@ -34,6 +34,7 @@ static void install(void)
 	MUST(sigaction(SIGSEGV, &action, NULL) == 0);
 }
 
+UNWATCHED
 static void read_all(struct prec_transaction *t, void *argument)
 {
 	const struct prec_region *region = argument;

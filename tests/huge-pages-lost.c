@@ -58,6 +58,7 @@ struct range {
 	uint64_t from, to;
 };
 
+UNWATCHED
 static void write_range(struct prec_transaction *t, void *argument)
 {
 	struct range *range = argument;

@@ -18,6 +18,7 @@ struct scan {
 	uint64_t full;	/* bytes beyond it that were not zero */
 };
 
+UNWATCHED
 static void scan(struct prec_transaction *t, void *argument)
 {
 	struct scan *s = argument;

@@ -2,7 +2,8 @@
 /* A plug-in that inlines accessors; loaded and unloaded by module-unloaded. */
 #include <precarium/access.h>
 
-PREC_EXPORT enum prec_status module_load(struct prec_span span, uint64_t *value);
+PREC_EXPORT enum prec_status module_load(struct prec_span span,
+					 uint64_t *value);
 PREC_EXPORT int module_nothing(int which);
 
 enum prec_status module_load(struct prec_span span, uint64_t *value)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * One thread meets the loss; every thread that had a transaction open on the
- * region is told at its end, although it met nothing.  And so is each later one.
+ * region is told at its end, although it met nothing.  So is each later one.
  */
 #include <pthread.h>
 
@@ -16,6 +16,7 @@ static struct prec_transaction transaction[THREADS];
 static enum prec_policy policy;
 static bool by_revoke;
 
+UNWATCHED
 static void body(struct prec_transaction *t, void *argument)
 {
 	bool meets = *(int *)argument == 0;
@@ -49,6 +50,7 @@ static void *thread(void *argument)
 	return NULL;
 }
 
+UNWATCHED
 static void nothing(struct prec_transaction *t, void *argument)
 {
 	(void)argument;

@@ -71,6 +71,7 @@ static void disk_file(void)
 {
 	struct statfs about;
 	struct client client;
+	char *path;
 	int file;
 
 	if (statfs(driver.directory, &about) || about.f_type == TMPFS_MAGIC) {
@@ -79,8 +80,9 @@ static void disk_file(void)
 		return;
 	}
 	open_client(&client, 0);
-	file = open(make_image("lent", client.regions[0].size),
-		    O_RDWR | O_CLOEXEC);
+	path = make_image("lent", client.regions[0].size);
+	file = open(path, O_RDWR | O_CLOEXEC);
+	free(path);
 	CHECK(file >= 0, "no file to lend");
 	client.regions[0].lent_fd = file;
 	CHECK(client_start(&client) != 0,

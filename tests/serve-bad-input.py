@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-PRECARIUM = sys.argv[1]
+PRECARIUM = os.path.abspath(sys.argv[1])
 failures = 0
 
 GET_FEATURES = b"\1\0\0\0\1\0\0\0\0\0\0\0"

@@ -16,6 +16,7 @@ static struct lender lender;
 static bool over;
 static uint64_t abandoned, whole, gone_loads, disturbed;
 
+UNWATCHED
 static void scan(struct prec_transaction *t, void *argument)
 {
 	volatile unsigned char *bytes = bytes_of(argument);

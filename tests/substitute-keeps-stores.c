@@ -4,6 +4,7 @@
  * the empty page there, and no store of any of them is wiped by a second.
  */
 #include <pthread.h>
+#include <sched.h>
 
 #include "lender.h"
 
@@ -14,12 +15,27 @@
 static struct lender lender;
 static pthread_barrier_t barrier;
 static uint64_t wiped;
+static uint32_t arrived;
 
+/* A barrier wakes one after the other; the faults are to come at once. */
+static void start_together(void)
+{
+	uint32_t turn = __atomic_fetch_add(&arrived, 1, __ATOMIC_ACQ_REL);
+	uint32_t all = turn / THREADS * THREADS + THREADS;
+	int patience = 20000;
+
+	while (__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) < all)
+		if (--patience < 0)
+			sched_yield();
+}
+
+UNWATCHED
 static void write_own(struct prec_transaction *t, void *argument)
 {
 	unsigned int number = *(unsigned int *)argument, page;
 
 	pthread_barrier_wait(&barrier);
+	start_together();
 	for (page = PAGES; page-- > 0;)
 		bytes_of(&lender.region)[page * PAGE + number] =
 			(unsigned char)(number + 1);
@@ -67,6 +83,7 @@ static void look(void)
 int main(void)
 {
 	unsigned int number[THREADS];
+	struct prec_fault_counts counts;
 	pthread_t threads[THREADS];
 	unsigned int i;
 	int round;
@@ -89,5 +106,8 @@ int main(void)
 	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	EXPECT(wiped == 0);
+	prec_fault_read_counts(&counts);
+	printf("%lu faults found already dealt with\n", counts.retried);
+	EXPECT(counts.substituted == ROUNDS);
 	return expect_end();
 }

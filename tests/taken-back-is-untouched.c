@@ -37,6 +37,10 @@ static size_t first_change(const struct client_region *region)
 {
 	size_t i;
 
+	/* Each byte like the next, and the first one ours. */
+	if (region->host[0] == OWN &&
+	    !memcmp(region->host, region->host + 1, region->size - 1))
+		return region->size;
 	for (i = 0; i < region->size && region->host[i] == OWN; i++)
 		continue;
 	return i;

@@ -14,6 +14,7 @@ static enum prec_status status;
 static struct prec_transaction t;
 static size_t depth;
 
+UNWATCHED
 static void touch(struct prec_transaction *self, void *argument)
 {
 	volatile unsigned char *room = __builtin_alloca(depth + 16);

@@ -20,6 +20,7 @@ struct nest {
 	volatile unsigned char found;
 };
 
+UNWATCHED
 static void inside(struct prec_transaction *t, void *argument)
 {
 	struct nest *nest = argument;
@@ -29,6 +30,7 @@ static void inside(struct prec_transaction *t, void *argument)
 	t->cursor = 2;
 }
 
+UNWATCHED
 static void outside(struct prec_transaction *t, void *argument)
 {
 	struct nest *nest = argument;
@@ -97,6 +99,8 @@ static bool touching_b_kills(void)
 		_exit(0);
 	}
 	MUST(waitpid(pid, &status, 0) == pid);
+	if (UNDER_SANITIZER) /* it reports, and exits */
+		return WIFEXITED(status) && WEXITSTATUS(status) != 0;
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS;
 }
 
@@ -167,6 +171,7 @@ static void inner_substitutes(void)
 	end();
 }
 
+UNWATCHED
 static void dive(struct prec_transaction *t, void *argument)
 {
 	struct prec_transaction next;
@@ -191,6 +196,7 @@ static void to_the_bottom(void)
 	end();
 }
 
+UNWATCHED
 static void dive_and_touch(struct prec_transaction *t, void *argument)
 {
 	struct prec_transaction next;

@@ -10,6 +10,7 @@
 static struct lender lender, other;
 static pthread_barrier_t barrier;
 
+UNWATCHED
 static void stay(struct prec_transaction *t, void *argument)
 {
 	uint64_t i;
@@ -32,6 +33,7 @@ static void *hold(void *argument)
 	return NULL;
 }
 
+UNWATCHED
 static void try_it(struct prec_transaction *t, void *argument)
 {
 	(void)t;
@@ -40,6 +42,7 @@ static void try_it(struct prec_transaction *t, void *argument)
 	EXPECT(bytes_of(&lender.region)[5] == pattern(5));
 }
 
+UNWATCHED
 static void nested(struct prec_transaction *t, void *argument)
 {
 	struct prec_transaction inner;

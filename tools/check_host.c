@@ -30,14 +30,14 @@
 #endif
 
 static const char help[] =
-    "Usage: precarium check-host [--json]\n"
-    "Tell whether this machine has what is needed, by trying it.\n"
-    "\n"
-    "  --json   as JSON\n"
-    "  --help   this text\n"
-    "\n"
-    "Exit status: 0 everything that is needed is there, 1 something is\n"
-    "missing, 2 wrong usage.\n";
+	"Usage: precarium check-host [--json]\n"
+	"Tell whether this machine has what is needed, by trying it.\n"
+	"\n"
+	"  --json   as JSON\n"
+	"  --help   this text\n"
+	"\n"
+	"Exit status: 0 everything that is needed is there, 1 something is\n"
+	"missing, 2 wrong usage.\n";
 
 /* What one look found. */
 struct finding {

@@ -7,19 +7,20 @@
 #include <string.h>
 
 static const char help[] =
-    "Usage: precarium COMMAND [OPTION]...\n"
-    "Work on memory that untrusted clients lend and may take back at any\n"
-    "instant.\n"
-    "\n"
-    "Commands:\n"
-    "  serve        serve block devices by vhost-user\n"
-    "  check-host   tell whether this machine has what is needed\n"
-    "\n"
-    "  precarium COMMAND --help   tells about a command\n"
-    "  precarium --version        tells the version\n"
-    "\n"
-    "Options without a command are those of serve, as programs expect that\n"
-    "start vhost-user back-ends.\n";
+	"Usage: precarium COMMAND [OPTION]...\n"
+	"Work on memory that untrusted clients lend and may take back at any\n"
+	"instant.\n"
+	"\n"
+	"Commands:\n"
+	"  serve        serve block devices by vhost-user\n"
+	"  check-host   tell whether this machine has what is needed\n"
+	"\n"
+	"  precarium COMMAND --help   tells about a command\n"
+	"  precarium --version        tells the version\n"
+	"\n"
+	"Options without a command are those of serve, as programs expect "
+	"that\n"
+	"start vhost-user back-ends.\n";
 
 static const struct command {
 	const char *name;

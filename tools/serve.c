@@ -139,8 +139,8 @@ static int run(struct vhost_server *server, const struct serve_options *options)
 
 static int serve(const struct serve_options *options)
 {
-	struct store **stores = calloc(options->export_count,
-				       sizeof(struct store *));
+	struct store **stores =
+		calloc(options->export_count, sizeof(struct store *));
 	struct vhost_error error = { "out of memory" };
 	struct vhost_server *server = NULL;
 	int status = EXIT_FAILED;

@@ -12,33 +12,37 @@
 #include "command.h"
 
 static const char help[] =
-    "Usage: precarium serve --export KEY=VALUE,...  [OPTION]...\n"
-    "   or: precarium serve --socket-path=PATH --blk-file=PATH [OPTION]...\n"
-    "Serve block devices by vhost-user, each on a socket of its own.\n"
-    "\n"
-    "  --export KEYS        one device; may be given many times.  KEYS are:\n"
-    "      socket=PATH        where clients connect\n"
-    "      file=PATH          a raw image or a block device, or\n"
-    "      null=SIZE          zeroes to read; writes are dropped\n"
-    "      read-only          clients cannot write\n"
-    "      direct             past the page cache where a request allows\n"
-    "      name=NAME          for log lines and statistics\n"
-    "      on-loss=fail|end   when a client's memory is gone: fail the\n"
-    "                         request (default), or end the client\n"
-    "      sparse=SIZE|any    holes accepted in lent memory (default 256M)\n"
-    "  --socket-path=PATH   a single device: where clients connect, or\n"
-    "  --fd=FDNUM           a socket that is open already\n"
-    "  --blk-file=PATH      its image\n"
-    "  --read-only          it cannot be written\n"
-    "  --workers=N          threads (default 1)\n"
-    "  --max-clients=N      connections per device (default 32)\n"
-    "  --stats-json=PATH    statistics as JSON at exit and on SIGUSR1;\n"
-    "                       - is standard output\n"
-    "  --print-capabilities what management programs ask; then exit\n"
-    "  --help               this text\n"
-    "\n"
-    "SIGTERM ends it: requests in flight are finished first.  SIGUSR1 prints\n"
-    "statistics.  Exit status: 0 good, 1 failed, 2 wrong usage.\n";
+	"Usage: precarium serve --export KEY=VALUE,...  [OPTION]...\n"
+	"   or: precarium serve --socket-path=PATH --blk-file=PATH "
+	"[OPTION]...\n"
+	"Serve block devices by vhost-user, each on a socket of its own.\n"
+	"\n"
+	"  --export KEYS        one device; may be given many times.  KEYS "
+	"are:\n"
+	"      socket=PATH        where clients connect\n"
+	"      file=PATH          a raw image or a block device, or\n"
+	"      null=SIZE          zeroes to read; writes are dropped\n"
+	"      read-only          clients cannot write\n"
+	"      direct             past the page cache where a request allows\n"
+	"      name=NAME          for log lines and statistics\n"
+	"      on-loss=fail|end   when a client's memory is gone: fail the\n"
+	"                         request (default), or end the client\n"
+	"      sparse=SIZE|any    holes accepted in lent memory (default "
+	"256M)\n"
+	"  --socket-path=PATH   a single device: where clients connect, or\n"
+	"  --fd=FDNUM           a socket that is open already\n"
+	"  --blk-file=PATH      its image\n"
+	"  --read-only          it cannot be written\n"
+	"  --workers=N          threads (default 1)\n"
+	"  --max-clients=N      connections per device (default 32)\n"
+	"  --stats-json=PATH    statistics as JSON at exit and on SIGUSR1;\n"
+	"                       - is standard output\n"
+	"  --print-capabilities what management programs ask; then exit\n"
+	"  --help               this text\n"
+	"\n"
+	"SIGTERM ends it: requests in flight are finished first.  SIGUSR1 "
+	"prints\n"
+	"statistics.  Exit status: 0 good, 1 failed, 2 wrong usage.\n";
 
 /* Backend program conventions of the vhost-user specification. */
 static const char capabilities[] = "{\n"
@@ -187,7 +191,7 @@ static const char *check_export(const struct serve_export *export)
 static struct serve_export *add_export(struct serve_options *options)
 {
 	struct serve_export *more = realloc(
-	    options->exports, (options->export_count + 1) * sizeof(*more));
+		options->exports, (options->export_count + 1) * sizeof(*more));
 
 	if (!more) {
 		complain("out of memory");
@@ -388,8 +392,8 @@ enum serve_parsed serve_options_parse(int argc, char **argv,
 		return SERVE_USAGE;
 	if (options->export_count == 0) {
 		complain(
-		    "nothing to serve; expected --export, or --socket-path "
-		    "and --blk-file");
+			"nothing to serve; expected --export, or --socket-path "
+			"and --blk-file");
 		return SERVE_USAGE;
 	}
 	give_names(options);

@@ -29,9 +29,10 @@ static void print_counts(const struct vhost_counts *counts)
 static void print_export(void *argument, const struct vhost_export_stats *stats)
 {
 	(void)argument;
-	printf(
-	    "%s: %" PRIu64 " clients, %u connected, %" PRIu64 " turned away; ",
-	    stats->name, stats->clients, stats->connected, stats->turned_away);
+	printf("%s: %" PRIu64 " clients, %u connected, %" PRIu64
+	       " turned away; ",
+	       stats->name, stats->clients, stats->connected,
+	       stats->turned_away);
 	print_counts(&stats->counts);
 	putchar('\n');
 }

@@ -65,8 +65,8 @@ static bool fill_slice(struct store_io *io)
 		before += span->size;
 		if (io->result.done >= before)
 			continue;
-		size =
-		    span->size - offset < SLICE ? span->size - offset : SLICE;
+		size = span->size - offset < SLICE ? span->size - offset
+						   : SLICE;
 		one = prec_fill(*span, offset, 0, size);
 		io->result.status = one.status;
 		io->result.error = one.error;

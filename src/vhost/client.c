@@ -45,8 +45,8 @@ struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
 		return NULL;
 	client->export_name = export_name;
 	client->roll = roll;
-	client->speech = (struct vhost_speech){ CLIENT_LINES, 0,
-						vhost_now_ms() };
+	client->speech =
+		(struct vhost_speech){ CLIENT_LINES, 0, vhost_now_ms() };
 	client->uid = (uid_t)-1;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
 		client->pid = peer.pid;

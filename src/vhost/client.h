@@ -40,7 +40,7 @@ struct vhost_roll {
 	uint64_t so_far;
 	uint64_t turned_away;
 	uint32_t connected;
-	struct vhost_counts past; /* of clients that were forgotten */
+	struct vhost_counts past;   /* of clients that were forgotten */
 	struct vhost_speech speech; /* of all of them */
 };
 

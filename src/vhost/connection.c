@@ -36,7 +36,7 @@ static const char *connection_make(struct vhost_connection *connection)
 
 	connection->memory = calloc(1, sizeof(*connection->memory));
 	connection->queues =
-	    calloc(export->queues_max, sizeof(*connection->queues));
+		calloc(export->queues_max, sizeof(*connection->queues));
 	if (!connection->memory || !connection->queues)
 		return "out of memory";
 	connection->queue_count = export->queues_max;
@@ -58,7 +58,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 {
 	struct vhost_connection *connection = calloc(1, sizeof(*connection));
 	struct vhost_client *client =
-	    vhost_roll_enter(&export->roll, export->name, fd);
+		vhost_roll_enter(&export->roll, export->name, fd);
 	const char *why = "out of memory";
 
 	if (connection && client) {
@@ -199,9 +199,9 @@ static void carry_out(struct vhost_connection *connection)
 		break;
 	case VHOST_BROKEN:
 		vhost_client_log(
-		    connection->client, "%s: %s",
-		    vhost_message_name(connection->message.header.request),
-		    why);
+			connection->client, "%s: %s",
+			vhost_message_name(connection->message.header.request),
+			why);
 		vhost_connection_end(connection, why);
 		break;
 	}
@@ -239,10 +239,10 @@ void vhost_connection_event(struct vhost_connection *connection,
 			return;
 		case VHOST_RECEIVE_BROKEN:
 			vhost_client_log(
-			    connection->client, "%s: %s",
-			    vhost_message_name(
-				connection->message.header.request),
-			    why);
+				connection->client, "%s: %s",
+				vhost_message_name(
+					connection->message.header.request),
+				why);
 			vhost_connection_end(connection, why);
 			return;
 		}

@@ -78,7 +78,7 @@ static enum vhost_outcome set_num(struct vhost_connection *connection,
 				  const char **why)
 {
 	const struct vhost_ring_state *state =
-	    &connection->message.payload.state;
+		&connection->message.payload.state;
 	struct vhost_queue *queue = queue_at(connection, state->index, why);
 
 	if (!queue || !vhost_queue_set_num(queue, state->num, why))
@@ -90,7 +90,7 @@ static enum vhost_outcome set_base(struct vhost_connection *connection,
 				   const char **why)
 {
 	const struct vhost_ring_state *state =
-	    &connection->message.payload.state;
+		&connection->message.payload.state;
 	struct vhost_queue *queue = queue_at(connection, state->index, why);
 
 	if (!queue || !vhost_queue_set_base(queue, state->num, why))
@@ -118,7 +118,7 @@ static enum vhost_outcome set_enable(struct vhost_connection *connection,
 				     const char **why)
 {
 	const struct vhost_ring_state *state =
-	    &connection->message.payload.state;
+		&connection->message.payload.state;
 	struct vhost_queue *queue = queue_at(connection, state->index, why);
 
 	if (!queue)
@@ -155,7 +155,7 @@ static enum vhost_outcome set_ring_fd(struct vhost_connection *connection,
 	uint64_t number = message->payload.number;
 	bool none = number & VHOST_RING_NO_FD;
 	struct vhost_queue *queue =
-	    queue_at(connection, number & VHOST_RING_INDEX, why);
+		queue_at(connection, number & VHOST_RING_INDEX, why);
 	int fd;
 
 	if (!queue)
@@ -244,8 +244,9 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 {
 	switch (connection->message.header.request) {
 	case VHOST_GET_FEATURES:
-		return answer_number(
-		    connection, vhost_device_features(connection->export), why);
+		return answer_number(connection,
+				     vhost_device_features(connection->export),
+				     why);
 	case VHOST_SET_FEATURES:
 		return set_features(connection, why);
 	case VHOST_GET_PROTOCOL_FEATURES:
@@ -257,8 +258,9 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 	case VHOST_GET_QUEUE_NUM:
 		return answer_number(connection, connection->queue_count, why);
 	case VHOST_GET_MAX_MEM_SLOTS:
-		return answer_number(
-		    connection, connection->export->admission.regions_max, why);
+		return answer_number(connection,
+				     connection->export->admission.regions_max,
+				     why);
 	case VHOST_SET_MEM_TABLE:
 		return vhost_set_table(connection, why);
 	case VHOST_ADD_MEM_REG:

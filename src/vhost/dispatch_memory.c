@@ -66,7 +66,7 @@ static bool check_table(const struct vhost_message *message, const char **why)
 	*why = "expected at most 8 regions, and all of each in the message";
 	if (table->count > VHOST_TABLE_MAX ||
 	    size + table->count * sizeof(table->entries[0]) >
-		message->header.size)
+		    message->header.size)
 		return false;
 	*why = "expected one file descriptor for each region";
 	return message->fd_count == table->count;
@@ -106,7 +106,7 @@ enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 				    const char **why)
 {
 	const struct vhost_memory_entry *entry =
-	    &connection->message.payload.one.entry;
+		&connection->message.payload.one.entry;
 
 	if (!quiet(connection))
 		return VHOST_LATER;

@@ -51,8 +51,8 @@ static bool is_live(const struct sockaddr_un *name)
 	if (fd < 0)
 		return true;
 	refused =
-	    connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 &&
-	    errno == ECONNREFUSED;
+		connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 &&
+		errno == ECONNREFUSED;
 	close(fd);
 	return !refused;
 }
@@ -120,8 +120,8 @@ int vhost_listen(const char *path, struct vhost_error *error)
 
 void vhost_unlisten(const char *path, int fd)
 {
+	struct vhost_error error = { "" };
 	struct sockaddr_un name;
-	struct vhost_error error;
 	struct stat st;
 
 	/* After closing ours, a socket that still answers is another's. */

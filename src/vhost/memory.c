@@ -106,8 +106,8 @@ static enum prec_status enter(struct vhost_memory *memory,
 				span->host, span->rights, slot);
 	if (status != PREC_OK)
 		prec_space_remove(
-		    &memory->guest,
-		    prec_space_find(&memory->guest, entry->guest));
+			&memory->guest,
+			prec_space_find(&memory->guest, entry->guest));
 	else
 		memory->slots[slot] = new;
 	return status;

@@ -45,7 +45,7 @@ void vhost_message_reset(struct vhost_message *message);
 /* Answer.  NULL, or why it cannot be: the client does not read its replies, or
  * is gone.  Never waits: a client owes room for a few hundred bytes. */
 const char *vhost_message_reply(int fd, const struct vhost_message *message,
-			 const void *payload, uint32_t size);
+				const void *payload, uint32_t size);
 
 /* The name of a request, for people. */
 const char *vhost_message_name(uint32_t request);

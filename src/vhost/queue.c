@@ -130,7 +130,6 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 
 bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 {
-	drop_kick(queue);
 	/* Edge-triggered: a counter that we could not take away, or that the
 	 * client keeps full, must not wake us for ever. */
 	if (!vhost_worker_watch(queue->connection->worker, fd,
@@ -139,6 +138,7 @@ bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 		close(fd);
 		return false;
 	}
+	drop_kick(queue);
 	queue->kick_fd = fd;
 	queue->broken = false;
 	return true;
@@ -276,7 +276,6 @@ static const char *why_not_attached(enum prec_status status)
 {
 	switch (status) {
 	case PREC_RANGE:
-	case PREC_GONE:
 		return "the rings are not wholly in lent memory";
 	case PREC_RIGHTS:
 		return "the used ring is in memory lent read-only";
@@ -310,6 +309,18 @@ static enum prec_status attach(struct vhost_queue *queue)
 	virtq_seek(&queue->virtq, queue->base, used_index);
 	queue->attached = true;
 	return PREC_OK;
+}
+
+static bool attach_or_tell(struct vhost_queue *queue)
+{
+	enum prec_status status = attach(queue);
+
+	/* Gone may come back: the next kick tries again. */
+	if (status == PREC_GONE)
+		vhost_queue_lost(queue, "the used ring is gone");
+	else if (status != PREC_OK)
+		vhost_queue_break(queue, why_not_attached(status));
+	return status == PREC_OK;
 }
 
 static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
@@ -350,14 +361,8 @@ void vhost_queue_serve(struct vhost_queue *queue)
 	queue->is_ready = false;
 	if (!may_serve(queue))
 		return;
-	if (!queue->attached) {
-		enum prec_status status = attach(queue);
-
-		if (status != PREC_OK) {
-			vhost_queue_break(queue, why_not_attached(status));
-			return;
-		}
-	}
+	if (!queue->attached && !attach_or_tell(queue))
+		return;
 	for (int i = 0; i < REQUESTS_A_TURN && bytes < BYTES_A_TURN; i++) {
 		/* Ready again when one of them has ended. */
 		if (connection->in_flight >= IN_FLIGHT_MAX)

@@ -19,7 +19,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 	const struct prec_space *space = &connection->memory->guest;
 	struct vhost_counts *counts = &connection->client->counts;
 	struct vblk_outcome outcome =
-	    vblk_outcome(block, did, moved, same_epoch);
+		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
 
 	vhost_count(&counts->requests, 1);
@@ -34,6 +34,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 		vhost_queue_break(queue, "a status byte is gone");
 	} else if (virtq_complete(&queue->virtq, space, block->head,
 				  outcome.used) != PREC_OK) {
+		lost = true;
 		vhost_queue_break(queue, "its used ring is gone");
 	}
 	vhost_queue_served(queue);
@@ -81,7 +82,7 @@ static void watch_regions(struct vhost_request *request,
 {
 	for (uint32_t i = 0; i < request->io.span_count; i++) {
 		struct prec_region *region =
-		    region_of(memory, &request->spans[i]);
+			region_of(memory, &request->spans[i]);
 		uint32_t count = request->watch_count;
 
 		if (count && request->watches[count - 1].region == region)
@@ -99,8 +100,8 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	const struct vhost_connection *connection = queue->connection;
 	uint32_t count = block->count;
 	struct vhost_request *request =
-	    malloc(sizeof(*request) + count * (sizeof(struct prec_span) +
-					       sizeof(struct vhost_watch)));
+		malloc(sizeof(*request) + count * (sizeof(struct prec_span) +
+						   sizeof(struct vhost_watch)));
 
 	if (!request)
 		return NULL;
@@ -113,8 +114,8 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	request->io.kind = block->op == VBLK_READ    ? STORE_READ
 			   : block->op == VBLK_WRITE ? STORE_WRITE
 						     : STORE_FLUSH;
-	request->io.durable =
-	    block->op == VBLK_WRITE && vhost_device_writes_through(connection);
+	request->io.durable = block->op == VBLK_WRITE &&
+			      vhost_device_writes_through(connection);
 	request->io.offset = block->offset;
 	request->io.size = block->bytes;
 	request->io.spans = request->spans;
@@ -158,8 +159,9 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
 	const struct vhost_connection *connection = queue->connection;
 	const struct vblk_device device = vhost_device_of(connection);
 	struct vblk_request block;
-	enum virtq_answer answer = vblk_decode(
-	    &device, &queue->virtq, &connection->memory->guest, chain, &block);
+	enum virtq_answer answer =
+		vblk_decode(&device, &queue->virtq, &connection->memory->guest,
+			    chain, &block);
 
 	if (answer != VIRTQ_TAKEN) {
 		vhost_request_reject(queue, answer == VIRTQ_LOST);

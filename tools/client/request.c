@@ -129,7 +129,8 @@ int client_kick(struct client *client, uint32_t number)
 	/* Our index must be out before we read the driver's wish: it publishes
 	 * its wish, then looks at the index. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!client_has(client, VIRTIO_RING_F_EVENT_IDX) &&
+	if (!client->regions[0].torn &&
+	    !client_has(client, VIRTIO_RING_F_EVENT_IDX) &&
 	    load_acquire(&ring->used->flags) & VRING_USED_F_NO_NOTIFY)
 		return 0;
 	/* With EVENT_IDX a kick too many does no harm, and we do not remember

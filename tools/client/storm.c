@@ -206,7 +206,7 @@ const struct hostile_act hostile_acts[] = {
 	{ "spoil-write", false, spoil_write },
 	{ "bad-message", false, bad_message },
 	{ "clog-call", false, clog_call },
-	{ "vanish", true, vanish },
+	{ "vanish", false, vanish },
 };
 
 const uint32_t hostile_act_count =
@@ -218,6 +218,7 @@ int hostile_round(const struct client_options *options,
 {
 	struct pollfd poller = { .events = POLLRDHUP };
 	struct client client;
+	bool acted;
 
 	if (client_open(&client, options)) {
 		memcpy(error, client.error, sizeof(client.error));
@@ -230,14 +231,14 @@ int hostile_round(const struct client_options *options,
 	}
 	/* What it says of its own failures is of no interest: the driver may
 	 * hang up at any point of it. */
-	act->run(&client, random);
+	acted = act->run(&client, random) == 0;
 	/* Until the driver is fed up with us, or a few milliseconds. */
 	poller.fd = client.socket;
 	poll(&poller, 1, (int)(random >> 40) % 4);
-	if (die)
+	if (die && acted)
 		raise(SIGKILL);
 	client_close(&client);
-	return 1;
+	return acted ? 2 : 1;
 }
 
 static int send_memory(struct client *client, enum hostile_message kind)

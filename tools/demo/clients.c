@@ -232,7 +232,7 @@ static int round_to_death(const struct client_options *options,
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return -1;
 	if (WIFSIGNALED(status))
-		return 1;
+		return 2;
 	return WEXITSTATUS(status) ? -1 : 0;
 }
 
@@ -276,7 +276,7 @@ void demo_be_hostile(struct demo *demo, uint32_t number)
 					     board->error);
 		board->connections += done > 0;
 		board->refusals += done <= 0;
-		board->revocations += done > 0 && act->revokes;
+		board->revocations += done == 2 && act->revokes;
 		/* When nobody listens, do not shout. */
 		if (done < 0)
 			usleep(10000);

@@ -159,5 +159,7 @@ enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 	*keeps_size = sealed_against_shrinking(lending->fd);
 	if (fstat(lending->fd, &file) != 0 || !covers(&file, lending))
 		return PREC_REFUSAL_TOO_SHORT;
+	if (too_sparse(&file, lending))
+		return PREC_REFUSAL_SPARSE;
 	return PREC_REFUSAL_NONE;
 }

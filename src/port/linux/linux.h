@@ -106,6 +106,8 @@ extern bool prec_fault_is_installed;
 int prec_enter(uint64_t *frame, prec_transaction_fn *fn,
 	       struct prec_transaction *transaction, void *argument);
 extern const char prec_land[];
+/* Beyond the words that it uses: the stack pointer at the fault. */
+#define FRAME_LEFT_AT 9
 extern uint8_t prec_has_avx;
 
 static inline uint32_t region_flags(const struct prec_region *region)

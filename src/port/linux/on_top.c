@@ -56,16 +56,20 @@ static bool within(uint64_t address, uint64_t low, uint64_t high)
 	return low <= address && address < high;
 }
 
+/* These two read the thread's own live stack, which the sanitizers guard word
+ * by word. */
+#define READS_THE_STACK __attribute__((no_sanitize("address", "thread")))
+
+READS_THE_STACK
 static bool live(const struct kernel_frame *frame, uint64_t mask_now)
 {
 	return frame->context.link != SPENT &&
 	       (mask_now & ~frame->context.mask) != 0;
 }
 
-/* Reads the thread's own live stack, which the sanitizers guard word by
- * word. */
-__attribute__((no_sanitize("address", "thread"))) static bool
-frame_between(uint64_t from, uint64_t to, const struct kernel_frame *ours)
+READS_THE_STACK
+static bool frame_between(uint64_t from, uint64_t to,
+			  const struct kernel_frame *ours)
 {
 	uint64_t at;
 

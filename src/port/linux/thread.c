@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <precarium/access.h>
+
 /*
  * What each thread has open, so that unmapping can see who is inside without
  * making every transaction pay for an atomic counter.  A thread writes its own
