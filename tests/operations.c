@@ -245,6 +245,7 @@ static void run_outer(enum prec_policy policy, prec_transaction_fn *fn)
 	driver_work->status = prec_transaction_run(&outer, fn, NULL);
 	driver_work->done = outer.cursor;
 	driver_work->replaced = outer.note.substituted;
+	driver_work->abandoned = outer.note.abandoned;
 	check_note(&outer);
 }
 
@@ -424,7 +425,7 @@ const struct operation operations[] = {
 	  .to = { ACROSS_EDGE(LOSER_A, 12) } },
 	{ .name = "substitute, go back", .run = run_substitute_read,
 	  .kind = SUBSTITUTES, .size = 8,
-	  .from = { { LOSER_A, 4094, 4 }, { LOSER_A, 4092, 4 } } },
+	  .from = { { LOSER_A, 4094, 4 }, { LOSER_A, 4080, 4 } } },
 	{ .name = "nested", .run = run_nested, .kind = ABANDONS,
 	  .two_clients = true, .twice = true, .size = 16,
 	  .from = { { LOSER_A, 100, 4 }, { LOSER_B, 4094, 4 },
@@ -482,6 +483,7 @@ static void begin(void)
 	driver_work->status = PREC_REFUSED;
 	driver_work->done = 0;
 	driver_work->replaced = false;
+	driver_work->abandoned = false;
 	prec_has_avx = has_avx && !op->narrow;
 	memset(&state, 0, sizeof(state));
 	state.mxcsr = 0x5f80;	/* round up */

@@ -54,6 +54,7 @@ struct work {
 	enum prec_status status; /* out */
 	uint64_t done;		 /* out */
 	bool moved;		 /* out: an epoch moved */
+	bool abandoned;		 /* out: so says the note */
 	bool replaced;		 /* out: a note speaks of empty pages */
 	char wrong[96];		 /* out: "" or what the driver found */
 	_Alignas(64) uint8_t buffer[BUFFER_SIZE];

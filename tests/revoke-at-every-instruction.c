@@ -276,6 +276,9 @@ static const char *judge_status(const struct trial *t)
 			return "gone, but all is done";
 		if (reach == size)
 			return "gone, but nothing was lost";
+		if (work->replaced && !work->abandoned &&
+		    !t->effects[LOSER_A].revoked)
+			return "gone, but it finished on empty pages";
 		return work->moved ? NULL : "gone, and the epoch stands still";
 	case PREC_DISTURBED:
 		if (t->op->kind != SUBSTITUTES || reach == size)
