@@ -96,6 +96,9 @@ def wrong_usage():
     for number in ("0", "65", "two", "-1", ""):
         bad(2, ["--workers", "1 to 64"], "serve", "--export",
             "socket=a.sock,null=1M", "--workers=" + number)
+    for number in ("0", "3600001", "soon", "-1", ""):
+        bad(2, ["--drain-timeout", "1 to 3600000"], "serve", "--export",
+            "socket=a.sock,null=1M", "--drain-timeout=" + number)
     bad(2, ["unexpected argument"], "serve", "--export",
         "socket=a.sock,null=1M", "more")
     bad(2, ["--blk-file"], "serve", "--socket-path=a.sock")

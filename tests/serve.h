@@ -21,6 +21,9 @@
 
 static struct driver driver;
 
+/* What must go before the driver can, if the test ends badly. */
+static void (*let_go)(void);
+
 static void __attribute__((unused)) show_log(void)
 {
 	char path[100], line[300];
@@ -45,6 +48,8 @@ fail_at(const char *file, int line, const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
+	if (let_go)
+		let_go();
 	if (driver.directory[0]) {
 		if (!driver_alive(&driver))
 			fprintf(stderr, "the driver %s\n",
@@ -75,6 +80,8 @@ static void out_of_time(int sig)
 	alarm(5);
 	if (write(2, words, sizeof(words) - 1) > 0 && sig == SIGALRM)
 		show_log();
+	if (let_go)
+		let_go();
 	driver_free(&driver);
 	_exit(1);
 }

@@ -36,6 +36,11 @@ static const char help[] =
 	"  --read-only          it cannot be written\n"
 	"  --workers=N          threads (default 1)\n"
 	"  --max-clients=N      connections per device (default 32)\n"
+	"  --drain-timeout=MS   how long a client that takes its memory back "
+	"waits\n"
+	"                       for its requests before they are cancelled, "
+	"and then\n"
+	"                       again before it is ended (default 5000)\n"
 	"  --stats-json=PATH    statistics as JSON at exit and on SIGUSR1;\n"
 	"                       - is standard output\n"
 	"  --print-capabilities what management programs ask; then exit\n"
@@ -246,6 +251,7 @@ enum {
 	OPT_CAPABILITIES,
 	OPT_WORKERS,
 	OPT_CLIENTS,
+	OPT_DRAIN_TIMEOUT,
 	OPT_STATS,
 	OPT_HELP,
 };
@@ -259,6 +265,7 @@ static const struct option long_options[] = {
 	{ "print-capabilities", no_argument, NULL, OPT_CAPABILITIES },
 	{ "workers", required_argument, NULL, OPT_WORKERS },
 	{ "max-clients", required_argument, NULL, OPT_CLIENTS },
+	{ "drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT },
 	{ "stats-json", required_argument, NULL, OPT_STATS },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -313,6 +320,12 @@ static bool parse_general(int option, struct serve_options *options)
 		if (!number_option("--max-clients", 1, 65535, &number))
 			return false;
 		options->limits.connections = (uint32_t)number;
+		return true;
+	case OPT_DRAIN_TIMEOUT:
+		if (!number_option("--drain-timeout", 1, VHOST_DRAIN_MAX_MS,
+				   &number))
+			return false;
+		options->limits.drain_timeout_ms = (uint32_t)number;
 		return true;
 	case OPT_STATS:
 		options->stats_json = optarg;

@@ -20,10 +20,11 @@ static void print_counts(const struct vhost_counts *counts)
 	printf("%" PRIu64 " requests, %" PRIu64 " errors, %" PRIu64
 	       " bytes read, %" PRIu64 " bytes written, %" PRIu64
 	       " losses of memory, %" PRIu64 " revocations, %" PRIu64
-	       " regions refused",
+	       " regions refused, %" PRIu64 " drain deadlines, %" PRIu64
+	       " requests stuck",
 	       counts->requests, counts->errors, counts->bytes_read,
 	       counts->bytes_written, counts->losses, counts->revocations,
-	       counts->refused);
+	       counts->refused, counts->deadlines, counts->stuck);
 }
 
 static void print_export(void *argument, const struct vhost_export_stats *stats)
@@ -80,6 +81,8 @@ static void add_counts(cJSON *object, const struct vhost_counts *counts)
 	add_count(object, "revocations", counts->revocations);
 	add_count(object, "regions-refused", counts->refused);
 	add_count(object, "notifications", counts->notifications);
+	add_count(object, "drain-deadlines", counts->deadlines);
+	add_count(object, "requests-stuck", counts->stuck);
 }
 
 struct tree {

@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "blk/backend.h"
@@ -127,6 +129,31 @@ static bool open_direct(struct file_store *file, const char *path, int flags,
 	return true;
 }
 
+/*
+ * io_uring asks a file system first not to wait, and has a thread of the kernel
+ * wait where that does not do.  Some wait in spite of it (FUSE, on 6.18, for
+ * direct I/O), and with them the worker and all its clients when a disk does
+ * not answer.  So it is asked of those only of which it is known that they obey.
+ */
+static bool may_wait(int fd, const struct stat *st)
+{
+	struct statfs about;
+
+	if (S_ISBLK(st->st_mode))
+		return false;
+	if (fstatfs(fd, &about) < 0)
+		return true;
+	switch ((uint32_t)about.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+		return false;
+	default:
+		return true;
+	}
+}
+
 static bool file_open(struct file_store *file, const char *path,
 		      const struct blk_file_options *options,
 		      struct store_error *error)
@@ -159,6 +186,7 @@ static bool file_open(struct file_store *file, const char *path,
 		return false;
 	io_uring_queue_exit(&probe);
 	file->store.read_only = options->read_only;
+	file->may_wait = may_wait(file->fd, &st);
 	return true;
 }
 

@@ -10,6 +10,7 @@ struct file_store {
 	int fd;		/* through the page cache: any alignment */
 	int direct_fd;	/* past it, or -1 */
 	uint32_t align; /* what direct_fd wants of address, offset, size */
+	bool may_wait;	/* the file system waits where it must not */
 };
 
 struct store_lane *file_lane_open(const struct store *store,

@@ -70,6 +70,7 @@ struct store_lane *file_lane_open(const struct store *store,
 		free(lane);
 		return NULL;
 	}
+	blk_ring_add_threads(&lane->ring, LANE_SLOTS);
 	lane->lane.store = store;
 	lane->lane.fd = lane->ring.ring_fd;
 	lane->file = (const struct file_store *)store;
@@ -82,6 +83,7 @@ struct store_lane *file_lane_open(const struct store *store,
 
 void file_lane_close(struct store_lane *lane)
 {
+	blk_ring_add_threads(&file_lane(lane)->ring, -LANE_SLOTS);
 	io_uring_queue_exit(&file_lane(lane)->ring);
 	free(lane);
 }
@@ -145,7 +147,7 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 	if (io->kind == STORE_FLUSH) {
 		io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
 		io_uring_sqe_set_data(sqe, slot);
-		return;
+		return; /* which the kernel never does at once */
 	}
 	count = slot_fill_window(slot, file->align);
 	slot->direct = slot->direct && file->direct_fd >= 0;
@@ -158,6 +160,8 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 				      io->offset + slot->done,
 				      io->durable ? RWF_DSYNC : 0);
 	io_uring_sqe_set_data(sqe, slot);
+	if (file->may_wait)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
 bool file_lane_add(struct store_lane *generic, struct store_io *io)

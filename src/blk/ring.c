@@ -63,3 +63,15 @@ bool blk_ring_open(struct io_uring *ring, unsigned int entries,
 	}
 	return true;
 }
+
+void blk_ring_add_threads(struct io_uring *ring, int count)
+{
+	/* Zeroes ask and change nothing; the second is for what is no file. */
+	unsigned int threads[2] = { 0, 0 };
+
+	if (io_uring_register_iowq_max_workers(ring, threads) < 0)
+		return;
+	threads[0] += (unsigned int)count;
+	threads[1] = 0;
+	io_uring_register_iowq_max_workers(ring, threads);
+}

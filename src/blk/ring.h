@@ -11,4 +11,13 @@
 bool blk_ring_open(struct io_uring *ring, unsigned int entries,
 		   struct store_error *error);
 
+/*
+ * Requests that wait do so in threads of the kernel, of which all rings of a
+ * thread together have but a few (four a processor): requests that are stuck
+ * in one ring take them from the others.  Let there be `count` more, or, when
+ * the ring goes, so many fewer; they are made when they are needed.  Kernels
+ * before 5.15 cannot.
+ */
+void blk_ring_add_threads(struct io_uring *ring, int count);
+
 #endif

@@ -100,6 +100,8 @@ void vhost_counts_add(struct vhost_counts *sum, const struct vhost_counts *more)
 	sum->revocations += more->revocations;
 	sum->refused += more->refused;
 	sum->notifications += more->notifications;
+	sum->deadlines += more->deadlines;
+	sum->stuck += more->stuck;
 }
 
 static uint64_t whole(const uint64_t *counter)
@@ -118,6 +120,8 @@ struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
 		.revocations = whole(&counts->revocations),
 		.refused = whole(&counts->refused),
 		.notifications = whole(&counts->notifications),
+		.deadlines = whole(&counts->deadlines),
+		.stuck = whole(&counts->stuck),
 	};
 }
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "vhost/deadline.h"
 #include "vhost/queue.h"
 
 /* Messages of one client in one turn. */
@@ -93,6 +94,8 @@ void vhost_connection_end(struct vhost_connection *connection, const char *why)
 	worker->settling = true;
 	if (connection->state == VHOST_ENDING)
 		return;
+	if (connection->state == VHOST_PARKED)
+		vhost_deadline_clear(connection);
 	connection->state = VHOST_ENDING;
 	connection->ended = why;
 	vhost_worker_unwatch(worker, connection->fd);
@@ -146,6 +149,7 @@ static void park(struct vhost_connection *connection)
 	};
 
 	connection->state = VHOST_PARKED;
+	vhost_deadline_set(connection);
 	if (epoll_ctl(connection->worker->epoll_fd, EPOLL_CTL_MOD,
 		      connection->fd, &event) < 0)
 		vhost_connection_end(connection,
@@ -159,6 +163,7 @@ static void unpark(struct vhost_connection *connection)
 		.data.ptr = &connection->source,
 	};
 
+	vhost_deadline_clear(connection);
 	connection->state = VHOST_SERVING;
 	if (epoll_ctl(connection->worker->epoll_fd, EPOLL_CTL_MOD,
 		      connection->fd, &event) < 0) {

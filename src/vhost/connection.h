@@ -11,6 +11,9 @@
  *	   ^                                          |
  *	   +-------- nothing in flight: answered -----+
  *	any --client gone, or at fault--> ENDING --nothing in flight--> freed
+ *	PARKED --two deadlines--> ENDING
+ *
+ * What waits for a store waits with a deadline (deadline.h).
  *
  * PARKED and ENDING fetch no new requests.  The socket stays open until the
  * last request has ended, so that a front-end that sees it closed knows that
@@ -29,6 +32,8 @@ struct vhost_connection {
 	enum vhost_state state;
 	const char *ended; /* why: static storage */
 	struct vhost_message message;
+	int64_t deadline_ms; /* of the message, while PARKED */
+	bool cancelled;	     /* its first deadline has passed */
 
 	uint64_t features;	    /* negotiated */
 	uint64_t protocol_features; /* negotiated */

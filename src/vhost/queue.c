@@ -188,16 +188,27 @@ void vhost_queue_reset(struct vhost_queue *queue)
 	queue->base = 0;
 }
 
-void vhost_queue_abort(struct vhost_queue *queue)
+static void cancel_transfers(struct vhost_queue *queue)
 {
 	struct vhost_lane *lane = queue->connection->lane;
 	struct vhost_request *request;
 
+	LIST_FOREACH(request, &queue->requests, entry)
+	lane->lane->store->ops->cancel(lane->lane, &request->io);
+}
+
+void vhost_queue_abort(struct vhost_queue *queue)
+{
 	leave_lists(queue);
 	drop_kick(queue);
 	vhost_request_drop_stalled(queue);
-	LIST_FOREACH(request, &queue->requests, entry)
-	lane->lane->store->ops->cancel(lane->lane, &request->io);
+	cancel_transfers(queue);
+}
+
+void vhost_queue_cancel(struct vhost_queue *queue)
+{
+	vhost_request_fail_stalled(queue);
+	cancel_transfers(queue);
 }
 
 void vhost_queue_memory_changed(struct vhost_queue *queue)

@@ -69,6 +69,9 @@ void vhost_queue_reset(struct vhost_queue *queue);
 /* Its connection ends: what has not begun is dropped, the rest is finished
  * without a touch of the client's memory. */
 void vhost_queue_abort(struct vhost_queue *queue);
+/* It shall become quiet: requests end early, and with an error, where the store
+ * can end them. */
+void vhost_queue_cancel(struct vhost_queue *queue);
 /* The table of memory is another. */
 void vhost_queue_memory_changed(struct vhost_queue *queue);
 

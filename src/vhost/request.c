@@ -204,7 +204,9 @@ static void log_store_error(const struct vhost_request *request)
 {
 	const struct prec_result *result = &request->io.result;
 
-	if (result->status != PREC_SYSTEM)
+	/* Of those that were cancelled one line has told. */
+	if (result->status != PREC_SYSTEM ||
+	    request->queue->connection->cancelled)
 		return;
 	vhost_client_log(request->queue->connection->client,
 			 "store: %s of %llu bytes at %llu: %s",
@@ -251,14 +253,31 @@ void vhost_request_resume(struct vhost_lane *lane)
 	}
 }
 
-void vhost_request_drop_stalled(struct vhost_queue *queue)
+static struct vhost_request *take_stalled(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
+	struct vhost_request *request = queue->stalled;
 
-	if (!queue->stalled)
-		return;
+	if (!request)
+		return NULL;
 	TAILQ_REMOVE(&connection->lane->stalled, queue, waiting);
-	free(queue->stalled);
 	queue->stalled = NULL;
 	connection->in_flight--;
+	return request;
+}
+
+void vhost_request_fail_stalled(struct vhost_queue *queue)
+{
+	struct vhost_request *request = take_stalled(queue);
+
+	if (!request)
+		return;
+	tell(queue, &request->block, PREC_SYSTEM, 0, true);
+	queue->connection->worker->settling = true;
+	free(request);
+}
+
+void vhost_request_drop_stalled(struct vhost_queue *queue)
+{
+	free(take_stalled(queue));
 }

@@ -54,6 +54,9 @@ void vhost_request_finish(struct store_io *io);
 /* Hand the stalled requests to the store, as far as it has room now. */
 void vhost_request_resume(struct vhost_lane *lane);
 
+/* A stalled request that is not worth waiting for: its client is told. */
+void vhost_request_fail_stalled(struct vhost_queue *queue);
+
 /* Drop a stalled request that nobody waits for. */
 void vhost_request_drop_stalled(struct vhost_queue *queue);
 

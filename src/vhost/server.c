@@ -58,6 +58,8 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->limits.connections = limit(limits->connections, 32, 65535);
 	server->limits.regions = limit(limits->regions, 64, PREC_SPACE_MAX);
 	server->limits.queues = limit(limits->queues, 16, 256);
+	server->limits.drain_timeout_ms =
+		limit(limits->drain_timeout_ms, 5000, VHOST_DRAIN_MAX_MS);
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -101,6 +103,7 @@ static struct vhost_export *export_new(const struct vhost_server *server,
 	export->store = from->store;
 	export->on_loss = from->on_loss;
 	export->queues_max = server->limits.queues;
+	export->drain_timeout_ms = server->limits.drain_timeout_ms;
 	export->connections_max = server->limits.connections;
 	export->admission.regions_max = server->limits.regions;
 	export->admission.admit = from->admit;

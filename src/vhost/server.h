@@ -41,7 +41,12 @@ struct vhost_limits {
 	uint32_t connections; /* per export; 32 */
 	uint32_t regions;     /* per client; 64 */
 	uint32_t queues;      /* per client; 16 */
+	/* How long a message waits for requests in flight before they are
+	 * cancelled, and then again before its client is ended; 5000 */
+	uint32_t drain_timeout_ms;
 };
+
+#define VHOST_DRAIN_MAX_MS 3600000u
 
 struct vhost_error {
 	char text[600];
@@ -72,7 +77,8 @@ bool vhost_server_run(struct vhost_server *server);
 void vhost_server_interrupt(struct vhost_server *server);
 
 /* End all clients when their requests in flight are done, end the workers and
- * unlink the sockets.  Statistics can still be read. */
+ * unlink the sockets.  Waits for a store that does not answer: the kernel would
+ * not let the process go either.  Statistics can still be read. */
 void vhost_server_stop(struct vhost_server *server);
 
 /* Stops first, if that was not done.  NULL is nothing. */
@@ -87,6 +93,8 @@ struct vhost_counts {
 	uint64_t revocations;	/* regions it took back by message */
 	uint64_t refused;	/* regions that were not accepted */
 	uint64_t notifications; /* of used buffers */
+	uint64_t deadlines;	/* messages whose requests were cancelled */
+	uint64_t stuck;		/* requests the store kept even then */
 };
 
 struct vhost_client_stats {

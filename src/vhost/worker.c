@@ -15,6 +15,7 @@
 #include <precarium/fault.h>
 
 #include "vhost/connection.h"
+#include "vhost/deadline.h"
 #include "vhost/queue.h"
 
 #define EVENTS_A_TURN 64
@@ -197,10 +198,22 @@ static void turn(struct vhost_worker *worker, int timeout_ms, bool *again)
 
 	for (int i = 0; i < count; i++)
 		take_event(worker, &events[i]);
+	vhost_deadline_look(worker);
 	serve_queues(worker);
 	*again = serve_lanes(worker);
 	vhost_queue_signal_served(worker);
 	settle(worker);
+}
+
+static int patience_ms(const struct vhost_worker *worker, bool again)
+{
+	int deadline_ms = vhost_deadline_ms(worker);
+
+	if (!TAILQ_EMPTY(&worker->ready) || worker->settling)
+		return 0;
+	if (again && (deadline_ms < 0 || deadline_ms > RETRY_MS))
+		return RETRY_MS;
+	return deadline_ms;
 }
 
 static void *worker_main(void *argument)
@@ -209,15 +222,8 @@ static void *worker_main(void *argument)
 	bool again = false;
 
 	prec_fault_unblock();
-	while (!worker->stopping || !LIST_EMPTY(&worker->connections)) {
-		int timeout_ms = -1;
-
-		if (!TAILQ_EMPTY(&worker->ready) || worker->settling)
-			timeout_ms = 0;
-		else if (again)
-			timeout_ms = RETRY_MS;
-		turn(worker, timeout_ms, &again);
-	}
+	while (!worker->stopping || !LIST_EMPTY(&worker->connections))
+		turn(worker, patience_ms(worker, again), &again);
 	return NULL;
 }
 

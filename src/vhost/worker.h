@@ -22,6 +22,7 @@ struct vhost_export {
 	enum vhost_on_loss on_loss;
 	struct vhost_admission admission;
 	uint32_t queues_max;
+	uint32_t drain_timeout_ms;
 	uint32_t connections_max;
 	struct vhost_roll roll;
 };
@@ -81,7 +82,8 @@ struct vhost_worker {
 	struct vhost_queues ready;
 	struct vhost_queues served; /* to be signalled at the end of the turn */
 	struct vhost_connections connections;
-	bool settling; /* some connection may have become quiet */
+	uint32_t parked; /* connections that a deadline waits for */
+	bool settling;	 /* some connection may have become quiet */
 	bool stopping;
 };
 

@@ -19,7 +19,7 @@
 
 #include "client.h"
 
-#define ARGUMENTS_MAX (8 + DRIVER_EXPORTS_MAX * 4)
+#define ARGUMENTS_MAX (10 + DRIVER_EXPORTS_MAX * 4)
 #define START_MS      10000
 #define STOP_MS	      10000
 
@@ -150,7 +150,11 @@ static void our_arguments(const struct driver *driver,
 			    (unsigned long long)export->size, only);
 	}
 	add(arguments, "--workers");
-	add(arguments, "2");
+	add(arguments, "%u", driver->workers ? driver->workers : 2);
+	if (driver->drain_timeout_ms) {
+		add(arguments, "--drain-timeout");
+		add(arguments, "%u", driver->drain_timeout_ms);
+	}
 	add(arguments, "--stats-json");
 	add(arguments, "%s", driver->stats_path);
 }
@@ -284,10 +288,15 @@ int driver_stop(struct driver *driver)
 	if (!driver_alive(driver))
 		return fail(driver, "the driver had %s", driver_fate(driver));
 	kill(driver->pid, SIGTERM);
-	if (!wait_end(driver, STOP_MS)) {
+	return driver_end(driver, STOP_MS);
+}
+
+int driver_end(struct driver *driver, int timeout_ms)
+{
+	if (!wait_end(driver, timeout_ms)) {
 		driver_kill(driver);
 		return fail(driver, "the driver did not end within %d ms",
-			    STOP_MS);
+			    timeout_ms);
 	}
 	if (!WIFEXITED(driver->exit_status) ||
 	    WEXITSTATUS(driver->exit_status) != 0)

@@ -30,8 +30,10 @@ struct driver {
 	char stats_path[100];
 	uint32_t export_count;
 	struct driver_export exports[DRIVER_EXPORTS_MAX];
-	bool peer;	 /* it is not ours */
-	int exit_status; /* as from waitpid; once it is gone */
+	uint32_t workers;	   /* of ours; 0: 2 */
+	uint32_t drain_timeout_ms; /* of ours; 0: its default */
+	bool peer;		   /* it is not ours */
+	int exit_status;	   /* as from waitpid; once it is gone */
 	char error[400];
 };
 
@@ -46,6 +48,8 @@ bool driver_alive(struct driver *driver);
 /* Ask it to end, and see it end.  -1 if it had died before, or does not end in
  * five seconds, or not well. */
 int driver_stop(struct driver *driver);
+/* As driver_stop does, after it was asked to end. */
+int driver_end(struct driver *driver, int timeout_ms);
 void driver_kill(struct driver *driver);
 /* Remove the directory.  Kills what is still there. */
 void driver_free(struct driver *driver);

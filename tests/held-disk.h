@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_HELD_DISK_H
+#define TESTS_HELD_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A disk that answers when it is told to: a file, served by a process of its
+ * own by FUSE, whose reads, writes and syncs wait while it is held.  Everything else
+ * is answered at once.  Reads go straight into the reader's pages, so that one
+ * that is stuck holds them.
+ *
+ * Its data is client_pattern(seed); what is written is dropped.
+ */
+#define HELD_DISK_SEED 7u
+
+/* A mount namespace of our own, so that nothing is left behind.  False: this
+ * system does not let us. */
+bool held_disk_prepare(void);
+/* Serve the file `path`, which must be there.  False: no FUSE here. */
+bool held_disk_start(const char *path, uint64_t size);
+void held_disk_hold(void);
+void held_disk_release(void);
+/* Shall it give up, with an error, what whoever waits for has given up?  Else
+ * it is like a network disk that is mounted hard. */
+void held_disk_yield(bool yields);
+/* Requests that wait. */
+uint32_t held_disk_waiting(void);
+/* Those that wait fail; async-signal-safe. */
+void held_disk_stop(void);
+
+#endif
