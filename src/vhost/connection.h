@@ -93,6 +93,8 @@ uint64_t vhost_device_features(const struct vhost_export *export);
 struct vblk_device vhost_device_of(const struct vhost_connection *connection);
 void vhost_device_config(const struct vhost_connection *connection,
 			 uint8_t config[VHOST_CONFIG_MAX]);
+/* Do both sides say by an index when they want to be notified? */
+bool vhost_device_event_index(const struct vhost_connection *connection);
 /* Must writes be durable before they are reported? */
 bool vhost_device_writes_through(const struct vhost_connection *connection);
 

@@ -6,13 +6,14 @@
 
 /* VIRTIO 1.2, clause 6: features that are not of one device. */
 #define VIRTIO_F_INDIRECT_DESC 28
+#define VIRTIO_F_EVENT_IDX     29
 #define VIRTIO_F_VERSION_1     32
 
 uint64_t vhost_device_features(const struct vhost_export *export)
 {
 	uint64_t features =
 		1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC |
-		1ull << VHOST_F_PROTOCOL_FEATURES |
+		1ull << VIRTIO_F_EVENT_IDX | 1ull << VHOST_F_PROTOCOL_FEATURES |
 		1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE |
 		1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_CONFIG_WCE;
 
@@ -21,6 +22,11 @@ uint64_t vhost_device_features(const struct vhost_export *export)
 	if (export->store->read_only)
 		features |= 1ull << VIRTIO_BLK_F_RO;
 	return features;
+}
+
+bool vhost_device_event_index(const struct vhost_connection *connection)
+{
+	return connection->features >> VIRTIO_F_EVENT_IDX & 1;
 }
 
 struct vblk_device vhost_device_of(const struct vhost_connection *connection)

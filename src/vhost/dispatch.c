@@ -53,6 +53,8 @@ static enum vhost_outcome set_features(struct vhost_connection *connection,
 	}
 	connection->features = asked;
 	connection->features_set = true;
+	for (uint32_t i = 0; i < connection->queue_count; i++)
+		vhost_queue_features_changed(&connection->queues[i]);
 	/* Without protocol features there is no message to enable a ring. */
 	if (!(asked & (1ull << VHOST_F_PROTOCOL_FEATURES))) {
 		for (uint32_t i = 0; i < connection->queue_count; i++)

@@ -166,14 +166,27 @@ bool vhost_queue_is_quiet(const struct vhost_queue *queue)
 	return LIST_EMPTY(&queue->requests) && !queue->stalled;
 }
 
+/* The next request that is made available shall come with a kick.  Where the
+ * ring is gone nobody can ask. */
+static bool ask_for_kick(struct vhost_queue *queue)
+{
+	return queue->virtq.event_index &&
+	       virtq_suppress(&queue->virtq, &queue->connection->memory->guest,
+			      false) == PREC_OK;
+}
+
+/* A client that starts the same rings again would wait for the index at which
+ * we were last idle. */
 bool vhost_queue_stop(struct vhost_queue *queue)
 {
 	queue->started = false;
 	drop_kick(queue);
 	if (!vhost_queue_is_quiet(queue))
 		return false;
-	if (queue->attached)
+	if (queue->attached) {
+		ask_for_kick(queue);
 		queue->base = queue->virtq.next_avail;
+	}
 	queue->attached = false;
 	return true;
 }
@@ -283,6 +296,14 @@ void vhost_queue_kicked(struct vhost_queue *queue)
 	vhost_queue_ready(queue);
 }
 
+void vhost_queue_features_changed(struct vhost_queue *queue)
+{
+	if (!queue->attached)
+		return;
+	queue->virtq.event_index = vhost_device_event_index(queue->connection);
+	vhost_queue_ready(queue);
+}
+
 static const char *why_not_attached(enum prec_status status)
 {
 	switch (status) {
@@ -319,6 +340,7 @@ static enum prec_status attach(struct vhost_queue *queue)
 		return status;
 	virtq_seek(&queue->virtq, queue->base, used_index);
 	queue->attached = true;
+	queue->virtq.event_index = vhost_device_event_index(queue->connection);
 	return PREC_OK;
 }
 
@@ -334,12 +356,25 @@ static bool attach_or_tell(struct vhost_queue *queue)
 	return status == PREC_OK;
 }
 
+/* Before the queue is left as empty the client is asked for a kick, and then
+ * the ring is looked at once more: what was made available before the client
+ * saw the wish comes without one (2.7.10.1). */
+static enum virtq_answer next(struct vhost_queue *queue,
+			      struct virtq_request *chain)
+{
+	const struct prec_space *space = &queue->connection->memory->guest;
+	enum virtq_answer answer = virtq_next(&queue->virtq, space, chain);
+
+	if (answer == VIRTQ_EMPTY && ask_for_kick(queue))
+		answer = virtq_next(&queue->virtq, space, chain);
+	return answer;
+}
+
 static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 {
-	struct vhost_connection *connection = queue->connection;
 	struct virtq_request chain;
 
-	switch (virtq_next(&queue->virtq, &connection->memory->guest, &chain)) {
+	switch (next(queue, &chain)) {
 	case VIRTQ_TAKEN:
 		*bytes += vhost_request_begin(queue, &chain);
 		return true;

@@ -75,6 +75,9 @@ void vhost_queue_cancel(struct vhost_queue *queue);
 /* The table of memory is another. */
 void vhost_queue_memory_changed(struct vhost_queue *queue);
 
+/* Other features were negotiated, perhaps while it runs. */
+void vhost_queue_features_changed(struct vhost_queue *queue);
+
 /* The client kicked. */
 void vhost_queue_kicked(struct vhost_queue *queue);
 /* Put it in line, if it may be served. */

@@ -85,6 +85,9 @@ struct client_queue {
 	struct client_place desc_place, avail_place, used_place;
 	struct vring ring;
 	uint16_t avail_index, used_index;
+	uint16_t kick_index; /* avail_index when a kick was last weighed */
+	bool fresh;	     /* not kicked since it was started */
+	uint64_t kicks;	     /* that were sent */
 	int kick_fd, call_fd;
 	uint32_t busy;
 	struct client_slot *slots; /* depth of them */

@@ -121,20 +121,34 @@ int client_submit(struct client *client, uint32_t number, uint32_t index,
 	return 0;
 }
 
+/* Does the driver want to hear of what came since this was last asked?  A
+ * ring starts with a kick, whatever it holds. */
+static bool wants_kick(struct client *client, struct client_queue *queue)
+{
+	uint16_t before = queue->kick_index, event;
+	struct vring *ring = &queue->ring;
+
+	queue->kick_index = queue->avail_index;
+	if (client->regions[0].torn || queue->fresh)
+		return true;
+	if (!client_has(client, VIRTIO_RING_F_EVENT_IDX))
+		return !(load_acquire(&ring->used->flags) &
+			 VRING_USED_F_NO_NOTIFY);
+	event = load_acquire((uint16_t *)&vring_avail_event(ring));
+	return vring_need_event(event, queue->avail_index, before);
+}
+
 int client_kick(struct client *client, uint32_t number)
 {
 	struct client_queue *queue = &client->queues[number];
-	struct vring *ring = &queue->ring;
 
 	/* Our index must be out before we read the driver's wish: it publishes
 	 * its wish, then looks at the index. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!client->regions[0].torn &&
-	    !client_has(client, VIRTIO_RING_F_EVENT_IDX) &&
-	    load_acquire(&ring->used->flags) & VRING_USED_F_NO_NOTIFY)
+	if (!wants_kick(client, queue))
 		return 0;
-	/* With EVENT_IDX a kick too many does no harm, and we do not remember
-	 * where the last one was. */
+	queue->fresh = false;
+	queue->kicks++;
 	if (eventfd_write(queue->kick_fd, 1) && errno != EAGAIN)
 		return client_fail(client, "kick: %s", strerror(errno));
 	return 0;

@@ -122,6 +122,8 @@ void client_ring_reset(struct client *client)
 		if (client->options.polling)
 			queue->ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 		queue->avail_index = queue->used_index = 0;
+		queue->kick_index = 0;
+		queue->fresh = true;
 		queue->busy = 0;
 		for (j = 0; j < client->options.depth; j++) {
 			queue->slots[j].first = (uint16_t)(j * each);

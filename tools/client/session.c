@@ -245,6 +245,7 @@ static int start_queue(struct client *client, uint32_t index)
 	};
 	uint64_t number = index;
 
+	queue->fresh = true;
 	state.number = queue->ring.num;
 	if (client_tell(client, VHOST_USER_SET_VRING_NUM, &state, sizeof(state),
 			-1))
