@@ -38,7 +38,7 @@ enum prec_status {
 /*@
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns \result \from status;
   ensures told: \result != \null;
 */
 PREC_EXPORT const char *prec_status_name(enum prec_status status);

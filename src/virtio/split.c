@@ -36,7 +36,7 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 		   const struct virtq *q, uint64_t address, uint32_t size,
 		   uint32_t rights)
 {
-	struct prec_span piece;
+	uint32_t n;
 
 	/*@
 	  loop invariant segments: request_ok(*space, *q, *r);
@@ -55,23 +55,27 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 	    r->readable == r->count;
 	  loop invariant writes: rights == PREC_WRITE ==>
 	    r->readable == \at(r->readable, Pre);
-	  loop assigns piece, address, size, r->readable, r->count,
+	  loop assigns n, address, size, r->readable, r->count,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
 	  loop variant size;
 	*/
 	while (size > 0) {
-		if (r->count >= VIRTQ_SEGMENTS_MAX)
+		n = r->count;
+		if (n >= VIRTQ_SEGMENTS_MAX)
 			return false;
-		if (prec_space_piece(space, address, size, rights, &piece))
+		/* In place: a copy would be loaded wider than it was stored,
+		 * and wait for the stores. */
+		if (prec_space_piece(space, address, size, rights,
+				     &r->segment[n]))
 			return false;
-		if (rights == PREC_WRITE && virtq_meets_rings(q, piece))
+		if (rights == PREC_WRITE &&
+		    virtq_meets_rings(q, r->segment[n]))
 			return false;
-		r->segment[r->count] = piece;
-		r->count++;
+		r->count = n + 1;
 		if (rights == PREC_READ)
 			r->readable++;
-		address += piece.size;
-		size -= (uint32_t)piece.size;
+		address += r->segment[n].size;
+		size -= (uint32_t)r->segment[n].size;
 	}
 	return true;
 }
