@@ -79,15 +79,15 @@ struct prec_ledger {
 	uint32_t pins[PREC_LEDGER_RANGES];
 	uint32_t domain[PREC_LEDGER_RANGES];
 	uint64_t quota[PREC_LEDGER_CLIENTS]; /* bytes */
-	uint64_t held[PREC_LEDGER_CLIENTS];  /* bytes, in every state but free */
-	uint8_t dead[PREC_LEDGER_DOMAINS];   /* holds condemned ranges */
+	uint64_t held[PREC_LEDGER_CLIENTS]; /* bytes, in every state but free */
+	uint8_t dead[PREC_LEDGER_DOMAINS];  /* holds condemned ranges */
 };
 
 /* What one unpin says. */
 struct prec_unpin {
 	uint32_t range; /* what the place had pinned */
 	uint32_t quiet; /* that range, if this made it quiet; else PREC_NONE */
-	bool believed;  /* the range has been live since the pin: a "done" of
+	bool believed;	/* the range has been live since the pin: a "done" of
 			   the device may be reported, if the region's epoch
 			   did not move either */
 };
