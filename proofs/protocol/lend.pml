@@ -31,6 +31,7 @@
  * BUG_FLUSH    given back before the translation cache is flushed
  *              (needs STRAY: a device that uses any translation it has)
  * BUG_EPOCH    the epoch is not compared after completion
+ * BUG_LOOK     pinned and not looked at again: the memory may have gone before
  * BUG_ACK      acknowledged before the range is drained
  * BUG_TIME     given back when the deadline passed and the range was unmapped
  * BUG_CLOSING  a thread does not look at the closing flag when it has entered
@@ -74,19 +75,22 @@ bool mapped[RANGES]; /* in the device's page table */
 bool cached[RANGES]; /* in the device's translation cache */
 byte epoch[RANGES];
 
-#define PRESENT 0 /* the processor sees the client's memory */
+#define GIVEN   0 /* the addresses are somebody else's */
 #define EMPTY   1 /* an access faults; the addresses are ours */
-#define GIVEN   2 /* the addresses are somebody else's */
+#define PRESENT 2 /* the processor sees the client's memory */
 byte view[RANGES];
 bool closing[RANGES];
 
 /* requests */
 #define IDLE	0
-#define GIVEN_IT 1 /* the device has it */
+#define SENT    1 /* the device has it */
 #define FOUND	2 /* the device found the address and will write there */
 #define DONE	3 /* the device said so */
+#define TAKEN	4 /* the completer has read that */
 byte at[REQUESTS];
 byte names[REQUESTS]; /* its range */
+bool holds[REQUESTS]; /* its place holds a pin */
+bool late[REQUESTS];  /* a completion of before a reset, unread */
 byte seen[REQUESTS];  /* the epoch when it was pinned */
 bool moved[REQUESTS]; /* all its bytes went to the client's memory */
 
@@ -102,29 +106,49 @@ bool killed;
 #define UNTIL_KILLED
 #endif
 
+#ifdef BUG_DEAD
+#define ALIVE true
+#else
+#define ALIVE !dead
+#endif
+#ifdef BUG_LOOK
+#define THERE(s) true
+#else
+#define THERE(s) !gone[s]
+#endif
+
 #define REPORT(s) reports[s]++; assert(reports[s] == 1)
 #define LOST(s)   (gone[s] || view[s] != PRESENT)
 
-/* prec_ledger_unpin */
-inline unpin(s)
+/* prec_ledger_unpin; of a place that holds no pin it says PREC_INVALID */
+inline unpin(q)
 {
 #ifdef BUG_TWICE
-	atomic { assert(pins[s] > 0); pins[s]-- }
+	atomic {
+		if
+		:: holds[q] -> holds[q] = false; pins[names[q]]--
+		:: else
+		fi
+	}
 	if
-	:: atomic { pins[s] == 0 && (state[s] == DRAINING ||
-		state[s] == QUARANTINED || state[s] == QUIET) ->
-		state[s] = QUIET; REPORT(s) }
-	:: atomic { else }
+	:: atomic { pins[names[q]] == 0 && (state[names[q]] == DRAINING ||
+		state[names[q]] == QUARANTINED || state[names[q]] == QUIET) ->
+		state[names[q]] = QUIET; REPORT(names[q]) }
+	:: else
 	fi
 #else
 	atomic {
-		assert(pins[s] > 0);
-		pins[s]--;
 		if
-		:: pins[s] == 0 && (state[s] == DRAINING ||
-		   state[s] == QUARANTINED) ->
-			state[s] = QUIET;
-			REPORT(s)
+		:: holds[q] ->
+			holds[q] = false;
+			pins[names[q]]--;
+			if
+			:: pins[names[q]] == 0 && (state[names[q]] == DRAINING
+			   || state[names[q]] == QUARANTINED) ->
+				state[names[q]] = QUIET;
+				REPORT(names[q])
+			:: else
+			fi
 		:: else
 		fi
 	}
@@ -158,12 +182,12 @@ inline quiesce()
 		r = 0;
 		do
 		:: r < REQUESTS ->
+			holds[r] = false;
 			if
 #ifdef BUG_STALE
-			:: at[r] == GIVEN_IT || at[r] == FOUND -> at[r] = IDLE
-#else
-			:: at[r] != IDLE -> at[r] = IDLE
+			:: at[r] == DONE -> at[r] = IDLE; late[r] = true
 #endif
+			:: at[r] != IDLE && at[r] != TAKEN -> at[r] = IDLE
 			:: else
 			fi;
 			r++
@@ -198,26 +222,29 @@ end:	do
 		select (s : 0 .. RANGES - 1)
 	   }
 #ifdef BUG_CHECK
-	   atomic { ok = at[r] == IDLE && state[s] == LIVE && !dead }
+	   atomic {
+		ok = at[r] == IDLE && state[s] == LIVE && ALIVE && THERE(s);
+		if
+		:: ok -> seen[r] = epoch[s]
+		:: else
+		fi
+	   }
 	   if
-	   :: atomic { ok -> pins[s]++; at[r] = GIVEN_IT; names[r] = s;
-		moved[r] = true; seen[r] = epoch[s] }
+	   :: atomic { ok -> pins[s]++; holds[r] = true; names[r] = s;
+		moved[r] = true; at[r] = SENT }
 	   :: else
 	   fi
 #else
 	   atomic {
 		if
-#ifdef BUG_DEAD
-		:: at[r] == IDLE && state[s] == LIVE ->
-#else
-		:: at[r] == IDLE && state[s] == LIVE && !dead ->
-#endif
+		:: at[r] == IDLE && state[s] == LIVE && ALIVE && THERE(s) ->
 			assert(!dead);
 			pins[s]++;
-			at[r] = GIVEN_IT;
+			holds[r] = true;
 			names[r] = s;
 			moved[r] = true;
-			seen[r] = epoch[s]
+			seen[r] = epoch[s];
+			at[r] = SENT
 		:: else
 		fi;
 		r = 0; s = 0; ok = false
@@ -233,7 +260,7 @@ active [REQUESTS] proctype device()
 	byte r = _pid - 1;
 
 end:	do
-	:: atomic { at[r] == GIVEN_IT ->
+	:: atomic { at[r] == SENT ->
 		if
 		:: mapped[names[r]] || cached[names[r]] ->
 			cached[names[r]] = true;
@@ -258,21 +285,25 @@ active [REQUESTS] proctype completer()
 
 	{
 end:	do
+#ifdef BUG_STALE
+	:: late[r] -> late[r] = false; unpin(r)
+#endif
 #ifdef BUG_UNPIN
 	:: at[r] == FOUND ->
-		unpin(names[r]);
-		at[r] == DONE;
+		unpin(r);
+		at[r] == DONE || at[r] == IDLE;
 		at[r] = IDLE
 #endif
 	:: atomic { at[r] == DONE ->
 #ifdef BUG_EPOCH
-		assert(moved[r])
+		assert(moved[r]);
 #else
 		/* success is told when the epoch is what it was */
-		assert(epoch[names[r]] != seen[r] || moved[r])
+		assert(epoch[names[r]] != seen[r] || moved[r]);
 #endif
+		at[r] = TAKEN
 	   }
-	   unpin(names[r]);
+	   unpin(r);
 	   atomic { at[r] = IDLE; names[r] = 0; seen[r] = 0; moved[r] = false }
 	od
 	} UNTIL_KILLED
@@ -305,17 +336,16 @@ end:	do
 	   :: true ->
 #endif
 		do
-		:: atomic { view[s] == GIVEN -> assert(false) }
+		:: atomic { view[s] == GIVEN -> assert(view[s] != GIVEN) }
 		:: atomic { view[s] == PRESENT && !gone[s] ->
 			assert(lent[s]) }
 		:: LOST(s) && view[s] != GIVEN -> /* a fault: abandon */
 #ifdef BUG_HANDLER
 			r = 0;
 			do
-			:: r < REQUESTS && at[r] != IDLE && names[r] == s &&
-			   pins[s] > 0 -> unpin(s); break
-			:: r < REQUESTS && !(at[r] != IDLE && names[r] == s &&
-			   pins[s] > 0) -> r++
+			:: r < REQUESTS && holds[r] && names[r] == s ->
+				unpin(r); break
+			:: r < REQUESTS && !(holds[r] && names[r] == s) -> r++
 			:: r == REQUESTS -> break
 			od;
 			r = 0;
@@ -362,6 +392,7 @@ active [RANGES] proctype owner()
 {
 	byte s = _pid - 1 - 2 * REQUESTS - THREADS;
 	byte n, t, r;
+	bool buried;
 
 	{
 	do
@@ -402,7 +433,7 @@ active [RANGES] proctype owner()
 		   atomic {
 			if
 			:: state[s] == QUARANTINED -> state[s] = QUIET;
-				goto out
+				goto early
 			:: else
 			fi
 		   }
@@ -422,11 +453,11 @@ active [RANGES] proctype owner()
 			fi
 		   :: else
 		   fi
-		:: state[s] == CONDEMNED -> goto buried
+		:: state[s] == CONDEMNED -> buried = true; goto out
 #endif
 		od;
 #ifdef BUG_TIME
-out:
+early:
 #endif
 		mapped[s] = false;
 #ifdef BUG_FLUSH
@@ -440,13 +471,14 @@ out:
 		state[s] = FREE
 	:: n == ROUNDS -> break
 	:: dead && state[s] == FREE -> break
-	od
+	od;
+out:	skip
 	} UNTIL_KILLED;
-	if
-	:: false
-buried:	   assert(lent[s]) /* condemned: never given back */
-	:: true
-	fi
+#ifndef BUG_ACK
+	assert(!buried || lent[s] || killed) /* never given back */
+#else
+	skip
+#endif
 }
 
 #ifdef STRAY
