@@ -13,6 +13,9 @@
 #define HALF   0x20000ull
 #define HIGH   (BASE + HALF) /* a second region, touching the first */
 #define LENT   0x400000ull   /* lent for reading only */
+#define DROP   0x500000ull   /* lent for writing only */
+#define SKEW   0x600008ull   /* aligned here, not there */
+#define BENT   0x700000ull   /* aligned there, not here */
 #define SIZE   16u
 #define DESC   BASE
 #define AVAIL  (BASE + 0x1000)
@@ -248,7 +251,24 @@ static void framing(void)
 	CHECK(block.bytes, 1024);
 	CHECK(chain.segment[block.first].address, HEADER + 16);
 
-	/* the same, but pieces that overlap */
+	/* a write: header in two pieces, the data behind the second */
+	begin();
+	header(VIRTIO_BLK_T_OUT, 7);
+	memcpy(bytes, at(HEADER), 16);
+	memcpy(at(DATA + 0x1000), bytes, 8);
+	memcpy(at(DATA + 0x2000), bytes + 8, 8);
+	desc(0, DATA + 0x1000, 8, VIRTQ_DESC_F_NEXT, 1);
+	desc(1, DATA + 0x2000, 8 + 512, VIRTQ_DESC_F_NEXT, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_WRITE);
+	CHECK(block.sector, 7);
+	CHECK(block.bytes, 512);
+	CHECK(chain.segment[block.first].address, DATA + 0x2008);
+	CHECK(chain.segment[block.first].host, (uintptr_t)at(DATA + 0x2008));
+
+	/* pieces that overlap */
 	begin();
 	desc(0, HEADER, 8, VIRTQ_DESC_F_NEXT, 3);
 	desc(3, HEADER + 4, 8, VIRTQ_DESC_F_NEXT, 1);
@@ -287,6 +307,9 @@ static void indirect(void)
 	REFUSED();
 	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 3);
 	REFUSED();
+	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+	desc_at(TABLE, 2, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 4);
+	REFUSED();
 	desc_at(TABLE, 0, TABLE, 48, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
 	desc_at(TABLE, 0, HEADER, 16, 0, 0);
@@ -294,6 +317,10 @@ static void indirect(void)
 	REFUSED();
 	desc(0, TABLE, 0, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
+	desc(0, TABLE, 256 * 16, VIRTQ_DESC_F_INDIRECT, 0);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(virtq_complete(&queue, &space, 0, 0), PREC_OK);
 	desc(0, TABLE, 257 * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
 	desc(0, TABLE, 0xfffffff0, VIRTQ_DESC_F_INDIRECT, 0);
@@ -321,7 +348,8 @@ static void chains(void)
 	desc(2, STATUS, 0, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
 	REFUSED(); /* a cycle of nothing */
 	desc(2, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, SIZE);
-	REFUSED(); /* out of the table */
+	desc(SIZE, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+	REFUSED(); /* out of the table, though what lies there would do */
 	desc(2, STATUS, 1, 0, 0);
 	REFUSED(); /* readable after writable */
 	desc(2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
@@ -408,6 +436,9 @@ static void setups(void)
 		{ 16, DESC, HIGH - 4, USED, PREC_RANGE },
 		{ 16, DESC, AVAIL, ~3ull, PREC_RANGE },
 		{ 16, DESC, AVAIL, LENT, PREC_RIGHTS },
+		{ 16, DESC, AVAIL, DROP, PREC_RIGHTS },
+		{ 16, SKEW, AVAIL, USED, PREC_INVALID },
+		{ 16, BENT, AVAIL, USED, PREC_INVALID },
 		{ 16, DESC, DESC + 254, USED, PREC_OVERLAP },
 		{ 16, DESC, AVAIL, DESC + 252, PREC_OVERLAP },
 		{ 16, DESC, AVAIL, AVAIL + 36, PREC_OVERLAP },
@@ -512,6 +543,12 @@ int main(void)
 	CHECK(prec_space_add(&space, HIGH, HALF, (uintptr_t)high, 3, 1),
 	      PREC_OK);
 	CHECK(prec_space_add(&space, LENT, 4096, (uintptr_t)lent, PREC_READ, 2),
+	      PREC_OK);
+	CHECK(prec_space_add(&space, DROP, 256, (uintptr_t)lent, PREC_WRITE, 3),
+	      PREC_OK);
+	CHECK(prec_space_add(&space, SKEW, 256, (uintptr_t)lent, 3, 4),
+	      PREC_OK);
+	CHECK(prec_space_add(&space, BENT, 256, (uintptr_t)lent + 8, 3, 5),
 	      PREC_OK);
 	honest();
 	event_index();

@@ -96,9 +96,9 @@ static void ask(void)
 	is = prec_space_piece(&space, address, size, 0, &span);
 	if (is != (slot ? PREC_OK : PREC_RANGE))
 		fail("piece says otherwise");
-	if (slot && (span.size == 0 || span.size > size ||
-		     (span.size < size &&
-		      (span.address + span.size) % CELL != 0)))
+	if (slot &&
+	    (span.size == 0 || span.size > size ||
+	     (span.size < size && (span.address + span.size) % CELL != 0)))
 		fail("piece is cut in the wrong place");
 }
 
@@ -124,11 +124,33 @@ static void edges(void)
 		fail("a part inside was not given");
 }
 
+static void full(void)
+{
+	struct prec_span span;
+	uint32_t i;
+
+	for (i = 0; i < PREC_SPACE_MAX; i++)
+		if (prec_space_add(&space, 2 * i * CELL, CELL, i * CELL, 1,
+				   i) != PREC_OK)
+			fail("an entry was not taken");
+	if (prec_space_add(&space, 2 * i * CELL, CELL, 0, 1, i) != PREC_FULL)
+		fail("one entry too many was taken");
+	if (prec_space_resolve(&space, 4 * CELL, CELL + 1, 1, &span) !=
+		PREC_RANGE ||
+	    prec_space_resolve(&space, 4 * CELL, ~0ull, 1, &span) != PREC_RANGE)
+		fail("a byte too many was granted");
+	if (prec_space_resolve(&space, 4 * CELL, CELL, 1, &span) != PREC_OK)
+		fail("a whole entry was not granted");
+	while (space.count > 0)
+		prec_space_remove(&space, space.count / 2);
+}
+
 int main(void)
 {
 	uint32_t step;
 
 	edges();
+	full();
 	for (step = 1; step < 30000; step++) {
 		/* grow for a while, shrink for a while */
 		if (below(8) < (step / 3000 % 2 ? 3u : 6u))

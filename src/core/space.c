@@ -148,6 +148,12 @@ enum prec_status prec_space_add(struct prec_space *space, uint64_t address,
 	if (space->count >= PREC_SPACE_MAX)
 		return PREC_FULL;
 	insert_at(space, at, address, end, host, rights, slot);
+	/*@ assert lower: \forall integer j; 0 <= j < at ==>
+	      space->end[j] <= address; */
+	/*@ assert upper: \forall integer j; at < j < space->count ==>
+	      end <= space->start[j]; */
+	/*@ assert bounded: space_bounded(*space); */
+	/*@ assert sorted: space_sorted(*space); */
 	/*@ assert new: entry_is(*space, at, address, size, host, rights,
 	      slot); */
 	return PREC_OK;

@@ -254,8 +254,8 @@ static enum virtq_answer split_header(const struct virtq *q,
 	*first = trim(c, i - 1, part) ? i : i - 1;
 	header->type = number32(bytes, 0);
 	header->reserved = number32(bytes, 4);
-	header->sector = number32(bytes, 8) |
-			 (uint64_t)number32(bytes, 12) << 32;
+	header->sector = (uint64_t)number32(bytes, 12) << 32;
+	header->sector |= number32(bytes, 8);
 	return VIRTQ_TAKEN;
 }
 

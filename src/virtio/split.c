@@ -68,8 +68,7 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 		if (prec_space_piece(space, address, size, rights,
 				     &r->segment[n]))
 			return false;
-		if (rights == PREC_WRITE &&
-		    virtq_meets_rings(q, r->segment[n]))
+		if (rights == PREC_WRITE && virtq_meets_rings(q, r->segment[n]))
 			return false;
 		r->count = n + 1;
 		if (rights == PREC_READ)
@@ -637,9 +636,9 @@ static enum prec_status find_rings(const struct prec_space *space,
 			   PREC_READ, VIRTQ_AVAIL_ALIGN, &rings->avail);
 	if (status != PREC_OK)
 		return status;
-	status = find_ring(space, used,
-			   VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2,
-			   PREC_WRITE, VIRTQ_USED_ALIGN, &rings->used);
+	status =
+	    find_ring(space, used, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2,
+		      PREC_WRITE, VIRTQ_USED_ALIGN, &rings->used);
 	if (status != PREC_OK)
 		return status;
 	/* We ask it how far a driver before us came. */
