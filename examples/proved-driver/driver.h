@@ -50,6 +50,7 @@ struct driver {
       space->start[i] <= address && address + size <= space->end[i] &&
       d->host[slot] - space->host[i] == address - space->start[i] &&
       d->size[slot] == size && d->range[slot] == space->slot[i] &&
+      rights_grant(space->rights[i], PREC_READ | PREC_WRITE) &&
       range_open(\old(*ledger), client, space->slot[i]);
   ensures nothing: \result != PREC_OK ==>
     *d == \old(*d) && *ledger == \old(*ledger);
