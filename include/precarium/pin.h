@@ -256,6 +256,9 @@ PREC_EXPORT void prec_ledger_init(struct prec_ledger *ledger);
   exits \false;
   assigns ledger->quota[0 .. PREC_LEDGER_CLIENTS - 1];
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures others: \forall integer c; 0 <= c < PREC_LEDGER_CLIENTS &&
+    c != client ==> ledger->quota[c] == \old(*ledger).quota[c];
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior unknown:
     assumes none: client >= PREC_LEDGER_CLIENTS;
     assigns \nothing;
@@ -301,6 +304,7 @@ prec_ledger_quota(struct prec_ledger *ledger, uint32_t client, uint64_t bytes);
     ledger->held[0 .. PREC_LEDGER_CLIENTS - 1], ledger_begun[0 .. 511];
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior wrong:
     assumes wrong: client >= PREC_LEDGER_CLIENTS ||
       domain >= PREC_LEDGER_DOMAINS || bytes == 0;
@@ -319,8 +323,7 @@ prec_ledger_quota(struct prec_ledger *ledger, uint32_t client, uint64_t bytes);
     assumes within: ledger->dead[domain] == 0 &&
       ledger->held[client] + bytes <= ledger->quota[client];
     ensures said: \result == PREC_OK || \result == PREC_FULL;
-    ensures full: \result == PREC_FULL ==> *ledger == \old(*ledger) &&
-      *range == \old(*range) &&
+    ensures full: \result == PREC_FULL ==> *range == \old(*range) &&
       \forall integer r; 0 <= r < PREC_LEDGER_RANGES ==>
         ledger->state[r] != PREC_PIN_FREE;
     ensures granted: \result == PREC_OK ==> *range < PREC_LEDGER_RANGES &&
@@ -356,6 +359,11 @@ prec_ledger_grant(struct prec_ledger *ledger, uint32_t client, uint32_t domain,
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
+  ensures others: others_kept(\old(*ledger), *ledger, range);
+  ensures elsewhere: \forall integer p; 0 <= p < PREC_LEDGER_PLACES &&
+    p != place ==>
+    ledger->place.range[p] == \old(*ledger).place.range[p];
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior pinned:
     assumes open: range_open(*ledger, client, range);
     assumes empty: place < PREC_LEDGER_PLACES &&
@@ -431,6 +439,12 @@ prec_ledger_pin_all(struct prec_ledger *ledger, uint32_t client,
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures drains: ledger_drains(\old(*ledger), *ledger);
+  ensures elsewhere: \forall integer p; 0 <= p < PREC_LEDGER_PLACES &&
+    p != place ==>
+    ledger->place.range[p] == \old(*ledger).place.range[p];
+  ensures others: \result == PREC_OK ==>
+    others_kept(\old(*ledger), *ledger, unpin->range);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior unpinned:
     assumes pinned: place < PREC_LEDGER_PLACES &&
       ledger->place.range[place] != 0;
@@ -479,6 +493,8 @@ prec_ledger_unpin(struct prec_ledger *ledger, uint32_t place,
   assigns *quiet, ledger->state[0 .. PREC_LEDGER_RANGES - 1];
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
+  ensures others: others_kept(\old(*ledger), *ledger, range);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior revoked:
     assumes live: range < PREC_LEDGER_RANGES &&
       ledger->state[range] == PREC_PIN_LIVE;
@@ -513,6 +529,8 @@ prec_ledger_revoke(struct prec_ledger *ledger, uint32_t range, uint32_t *quiet);
   assigns ledger->state[0 .. PREC_LEDGER_RANGES - 1];
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
+  ensures others: others_kept(\old(*ledger), *ledger, range);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior cut_off:
     assumes draining: range < PREC_LEDGER_RANGES &&
       ledger->state[range] == PREC_PIN_DRAINING;
@@ -599,6 +617,8 @@ PREC_EXPORT uint32_t prec_ledger_next_quiet(const struct prec_ledger *ledger,
     ledger->held[0 .. PREC_LEDGER_CLIENTS - 1], ledger_ended[0 .. 511];
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
+  ensures others: others_kept(\old(*ledger), *ledger, range);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior released:
     assumes quiet: range < PREC_LEDGER_RANGES &&
       ledger->state[range] == PREC_PIN_QUIET;
@@ -643,6 +663,8 @@ prec_ledger_release(struct prec_ledger *ledger, uint32_t range);
     ledger->dead[0 .. PREC_LEDGER_DOMAINS - 1];
   ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
+  ensures others: others_kept(\old(*ledger), *ledger, range);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior condemned:
     assumes revoked: range < PREC_LEDGER_RANGES &&
       ledger->state[range] >= PREC_PIN_DRAINING;
