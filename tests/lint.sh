@@ -8,23 +8,21 @@ bad=0
 say() { echo "lint: $*"; bad=1; }
 
 files=$(git ls-files 'src/*.c' 'tools/*.c')
-clang-tidy -p "$1" --quiet $files 2>/dev/null | grep -E '(error|warning):' &&
+printf '%s\n' $files | xargs -P 2 -n 8 clang-tidy -p "$1" --quiet 2>/dev/null |
+	grep -E '(error|warning):' &&
 	say "clang-tidy has findings"
 
-# legacyUninitvar: cppcheck does not see that asm goto writes its output.
+# sys/queue.h: cppcheck does not know its loops.
 cppcheck --quiet --std=c11 -Iinclude -Isrc -D__x86_64__ --error-exitcode=1 \
 	--enable=warning,performance,portability --inline-suppr \
-	--suppress=legacyUninitvar:include/precarium/access_x86_64.h \
+	--include=/usr/include/x86_64-linux-gnu/sys/queue.h \
 	src tools || say "cppcheck has findings"
 
 mandoc -Tlint -Wwarning doc/man/*.[1-8] | grep . && say "manual pages"
 
-git ls-files '*.c' '*.h' '*.S' '*.py' '*.sh' | xargs wc -l |
-	awk '$2 != "total" && $1 > 800 { print; found = 1 } END { exit !found }' &&
-	say "files over 800 lines"
 lines=$(cat src/core/*.[ch] | wc -l)
 [ "$lines" -le 3000 ] || say "core has $lines lines, 3000 are allowed"
 
-git grep -nE 'TODO|FIXME|XXX' -- src include tools && say "left for later"
+git grep -nE 'TODO|FIXME|XXX:' -- src include tools && say "left for later"
 git grep -nIE ' +$' -- . ':!*.expected' && say "space at the end of a line"
 exit $bad

@@ -50,16 +50,17 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
 		uint64_t host, uint##bits##_t *out)                           \
 	{                                                                     \
 		uint32_t status = PREC_GONE;                                  \
-		uint##bits##_t value;                                         \
+		uint##bits##_t value = 0;                                     \
                                                                               \
 		__asm__ volatile(PREC_FIXUP("mov" suffix " (%[at]), %[value]") \
 				 : [value] "=" constraint(value),             \
 				   [status] "+r"(status)                      \
 				 : [at] "r"(host)                             \
 				 : "memory", "cc");                           \
-		if (status == PREC_OK)                                        \
-			*out = value;                                         \
-		return (enum prec_status)status;                              \
+		if (status != PREC_OK)                                        \
+			return PREC_GONE;                                     \
+		*out = value;                                                 \
+		return PREC_OK;                                               \
 	}                                                                     \
 	PREC_MUST_CHECK static inline enum prec_status prec_raw_store##bits(  \
 		uint64_t host, uint##bits##_t value)                          \

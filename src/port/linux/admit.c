@@ -39,7 +39,7 @@ const char *prec_refusal_text(enum prec_refusal refusal)
 		return "its huge pages are larger than the range";
 	case PREC_REFUSAL_SPARSE:
 		return "more holes than allowed: reading them would charge the "
-		       "driver";
+		       "driver (let the client preallocate, or allow more)";
 	case PREC_REFUSAL_SEALS:
 		return "strict admission, and the file cannot be sealed "
 		       "against shrinking";
@@ -114,15 +114,35 @@ static bool sealed_against_shrinking(int fd)
 	return seals >= 0 && (seals & F_SEAL_SHRINK);
 }
 
+/* Only files in memory know seals.  Asked first, and of the rest no more than
+ * the kernel knows by itself: to ask for the size of a file on FUSE is to wait
+ * for its server, which may be the client. */
+static enum prec_refusal in_memory(int fd)
+{
+	struct statx file;
+
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return PREC_REFUSAL_NONE;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+		  &file) != 0 ||
+	    !S_ISREG(file.stx_mode))
+		return PREC_REFUSAL_NOT_A_FILE;
+	return PREC_REFUSAL_FILE_SYSTEM;
+}
+
 enum prec_refusal prec_admit(const struct prec_lending *lending,
 			     uint32_t *page_size, bool *keeps_size)
 {
 	int flags = fcntl(lending->fd, F_GETFL);
-	enum prec_refusal refusal;
+	enum prec_refusal refusal = PREC_REFUSAL_NONE;
 	struct stat file;
 
 	if (flags < 0 || flags & O_PATH)
 		return PREC_REFUSAL_NOT_A_FILE;
+	if (!(lending->options & PREC_ADMIT_ANY_FILE))
+		refusal = in_memory(lending->fd);
+	if (refusal)
+		return refusal;
 	*keeps_size = sealed_against_shrinking(lending->fd);
 	if (fstat(lending->fd, &file) != 0 || !S_ISREG(file.st_mode))
 		return PREC_REFUSAL_NOT_A_FILE;
@@ -159,5 +179,7 @@ enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 	*keeps_size = sealed_against_shrinking(lending->fd);
 	if (fstat(lending->fd, &file) != 0 || !covers(&file, lending))
 		return PREC_REFUSAL_TOO_SHORT;
+	if (too_sparse(&file, lending))
+		return PREC_REFUSAL_SPARSE;
 	return PREC_REFUSAL_NONE;
 }

@@ -7,9 +7,13 @@
  *   - every load of a block comes before its first store,
  *   - stores go upwards,
  *   - %rax counts the bytes of the blocks that are complete,
- * so whatever faults, exactly the bytes before %rax are done, or will be done
- * by the byte-wise loop that finishes the block up to the edge.  No store is
- * ever made beyond the first byte that cannot be reached.
+ * so when a load faults, exactly the bytes before %rax are done.  When a store
+ * faults, the stores of its block before it are done too, and they count: each
+ * store goes on at a place that adds them.  (To copy these bytes again, and not
+ * to count them where they cannot be reached any more, would not do: a client
+ * who took the memory back between two stores still sees what the first wrote.)
+ * Then a byte-wise loop finishes the block up to the edge.  No store is ever
+ * made beyond the first byte that cannot be reached.
  *
  * `rep movsb` keeps its count in %rcx exact by itself.
  */
@@ -68,9 +72,9 @@ prec_port_copy_across:
 	may_fault .Lbytes, vmovdqu -64(%rsi,%rdx), %ymm2
 	may_fault .Lbytes, vmovdqu -32(%rsi,%rdx), %ymm3
 	may_fault .Lbytes, vmovdqu %ymm0, (%rdi)
-	may_fault .Lbytes, vmovdqu %ymm1, 32(%rdi)
-	may_fault .Lbytes, vmovdqu %ymm2, -64(%rdi,%rdx)
-	may_fault .Lbytes, vmovdqu %ymm3, -32(%rdi,%rdx)
+	may_fault .Lstored32, vmovdqu %ymm1, 32(%rdi)
+	may_fault .Lstored64, vmovdqu %ymm2, -64(%rdi,%rdx)
+	may_fault .Lstored_to_last32, vmovdqu %ymm3, -32(%rdi,%rdx)
 	movq	%rdx, %rax
 	vzeroupper
 	ret
@@ -81,7 +85,7 @@ prec_port_copy_across:
 	may_fault .Lbytes, movdqu (%rsi), %xmm0
 	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm1
 	may_fault .Lbytes, movdqu %xmm0, (%rdi)
-	may_fault .Lbytes, movdqu %xmm1, -16(%rdi,%rdx)
+	may_fault .Lstored16, movdqu %xmm1, -16(%rdi,%rdx)
 	movq	%rdx, %rax
 	ret
 
@@ -91,9 +95,9 @@ prec_port_copy_across:
 	may_fault .Lbytes, movdqu -32(%rsi,%rdx), %xmm2
 	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm3
 	may_fault .Lbytes, movdqu %xmm0, (%rdi)
-	may_fault .Lbytes, movdqu %xmm1, 16(%rdi)
-	may_fault .Lbytes, movdqu %xmm2, -32(%rdi,%rdx)
-	may_fault .Lbytes, movdqu %xmm3, -16(%rdi,%rdx)
+	may_fault .Lstored16, movdqu %xmm1, 16(%rdi)
+	may_fault .Lstored32, movdqu %xmm2, -32(%rdi,%rdx)
+	may_fault .Lstored_to_last16, movdqu %xmm3, -16(%rdi,%rdx)
 	movq	%rdx, %rax
 	ret
 
@@ -106,9 +110,9 @@ prec_port_copy_across:
 	may_fault .Lbytes, vmovdqu 64(%rsi,%rax), %ymm2
 	may_fault .Lbytes, vmovdqu 96(%rsi,%rax), %ymm3
 	may_fault .Lbytes, vmovdqu %ymm0, (%rdi,%rax)
-	may_fault .Lbytes, vmovdqu %ymm1, 32(%rdi,%rax)
-	may_fault .Lbytes, vmovdqu %ymm2, 64(%rdi,%rax)
-	may_fault .Lbytes, vmovdqu %ymm3, 96(%rdi,%rax)
+	may_fault .Lstored32, vmovdqu %ymm1, 32(%rdi,%rax)
+	may_fault .Lstored64, vmovdqu %ymm2, 64(%rdi,%rax)
+	may_fault .Lstored96, vmovdqu %ymm3, 96(%rdi,%rax)
 	subq	$-128, %rax
 	cmpq	%r8, %rax
 	jbe	.Lwide_block
@@ -120,9 +124,9 @@ prec_port_copy_across:
 	may_fault .Lbytes, vmovdqu 64(%rsi,%r8), %ymm2
 	may_fault .Lbytes, vmovdqu 96(%rsi,%r8), %ymm3
 	may_fault .Lbytes, vmovdqu %ymm0, (%rdi,%r8)
-	may_fault .Lbytes, vmovdqu %ymm1, 32(%rdi,%r8)
-	may_fault .Lbytes, vmovdqu %ymm2, 64(%rdi,%r8)
-	may_fault .Lbytes, vmovdqu %ymm3, 96(%rdi,%r8)
+	may_fault .Ltail32, vmovdqu %ymm1, 32(%rdi,%r8)
+	may_fault .Ltail64, vmovdqu %ymm2, 64(%rdi,%r8)
+	may_fault .Ltail96, vmovdqu %ymm3, 96(%rdi,%r8)
 	movq	%rdx, %rax
 .Lwide_out:
 	vzeroupper
@@ -137,9 +141,9 @@ prec_port_copy_across:
 	may_fault .Lbytes, movdqu 32(%rsi,%rax), %xmm2
 	may_fault .Lbytes, movdqu 48(%rsi,%rax), %xmm3
 	may_fault .Lbytes, movdqu %xmm0, (%rdi,%rax)
-	may_fault .Lbytes, movdqu %xmm1, 16(%rdi,%rax)
-	may_fault .Lbytes, movdqu %xmm2, 32(%rdi,%rax)
-	may_fault .Lbytes, movdqu %xmm3, 48(%rdi,%rax)
+	may_fault .Lstored16, movdqu %xmm1, 16(%rdi,%rax)
+	may_fault .Lstored32, movdqu %xmm2, 32(%rdi,%rax)
+	may_fault .Lstored48, movdqu %xmm3, 48(%rdi,%rax)
 	addq	$64, %rax
 	cmpq	%r8, %rax
 	jbe	.Lblock
@@ -151,9 +155,9 @@ prec_port_copy_across:
 	may_fault .Lbytes, movdqu 32(%rsi,%r8), %xmm2
 	may_fault .Lbytes, movdqu 48(%rsi,%r8), %xmm3
 	may_fault .Lbytes, movdqu %xmm0, (%rdi,%r8)
-	may_fault .Lbytes, movdqu %xmm1, 16(%rdi,%r8)
-	may_fault .Lbytes, movdqu %xmm2, 32(%rdi,%r8)
-	may_fault .Lbytes, movdqu %xmm3, 48(%rdi,%r8)
+	may_fault .Ltail16, movdqu %xmm1, 16(%rdi,%r8)
+	may_fault .Ltail32, movdqu %xmm2, 32(%rdi,%r8)
+	may_fault .Ltail48, movdqu %xmm3, 48(%rdi,%r8)
 	movq	%rdx, %rax
 .Lout:
 	ret
@@ -174,7 +178,7 @@ prec_port_copy_across:
 	may_fault .Lbytes, movq (%rsi), %r8
 	may_fault .Lbytes, movq -8(%rsi,%rdx), %r9
 	may_fault .Lbytes, movq %r8, (%rdi)
-	may_fault .Lbytes, movq %r9, -8(%rdi,%rdx)
+	may_fault .Lstored8, movq %r9, -8(%rdi,%rdx)
 	movq	%rdx, %rax
 	ret
 .Lunder8:
@@ -183,9 +187,49 @@ prec_port_copy_across:
 	may_fault .Lbytes, movl (%rsi), %r8d
 	may_fault .Lbytes, movl -4(%rsi,%rdx), %r9d
 	may_fault .Lbytes, movl %r8d, (%rdi)
-	may_fault .Lbytes, movl %r9d, -4(%rdi,%rdx)
+	may_fault .Lstored4, movl %r9d, -4(%rdi,%rdx)
 	movq	%rdx, %rax
 	ret
+
+	/* A store faulted after so many bytes of its block. */
+.Lstored96:
+	addq	$32, %rax
+.Lstored64:
+	addq	$16, %rax
+.Lstored48:
+	addq	$16, %rax
+.Lstored32:
+	addq	$16, %rax
+.Lstored16:
+	addq	$8, %rax
+.Lstored8:
+	addq	$4, %rax
+.Lstored4:
+	addq	$4, %rax
+	jmp	.Lbytes
+
+	/* Or of the last block, which overlaps what is done. */
+.Lstored_to_last16:
+	leaq	-16(%rdx), %r8
+	movl	$32, %eax
+	jmp	.Ltail
+.Lstored_to_last32:
+	leaq	-32(%rdx), %r8
+	movl	$64, %eax
+	jmp	.Ltail
+.Ltail96:
+	addq	$32, %r8
+.Ltail64:
+	addq	$16, %r8
+.Ltail48:
+	addq	$16, %r8
+.Ltail32:
+	addq	$16, %r8
+.Ltail16:
+	addq	$16, %r8
+.Ltail:
+	cmpq	%r8, %rax
+	cmovbq	%r8, %rax
 
 	/*
 	 * Byte by byte from %rax, up to the edge.  Reached from a vector block

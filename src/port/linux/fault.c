@@ -22,6 +22,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define EFLAGS_DF   0x400 /* may be set at the fault; the ABI wants it clear */
 #define EFLAGS_AC   0x40000 /* likewise: C code may access misaligned */
+#define EFLAGS_TF   0x100   /* single-stepping */
 #define ERROR_WRITE 2	    /* of the page fault's error code */
 
 static void count(uint64_t *counter)
@@ -80,6 +81,7 @@ static void abandon(struct prec_transaction *t, ucontext_t *context)
 	greg_t *registers = context->uc_mcontext.gregs;
 
 	t->note.abandoned = true;
+	t->frame[FRAME_LEFT_AT] = (uint64_t)registers[REG_RSP];
 	registers[REG_RSP] = (greg_t)t->frame[0];
 	registers[REG_RDI] = (greg_t)(uintptr_t)t->frame;
 	go_on_at(context, (uint64_t)(uintptr_t)prec_land);
@@ -174,11 +176,26 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	return answer(verdict, t, region, address, kind, context);
 }
 
+/* The kernel starts a handler with alignment checks as they were at the fault.
+ * Neither compiled code nor the dynamic linker bears them.  Flags are written
+ * only if need be, and without the trap flag, which is seen to be set under a
+ * debugger that steps. */
+static void allow_misaligned(void)
+{
+	uint64_t flags = __builtin_ia32_readeflags_u64();
+
+	if (flags & EFLAGS_AC)
+		__builtin_ia32_writeeflags_u64(
+			flags & ~(uint64_t)(EFLAGS_AC | EFLAGS_TF));
+}
+
 bool prec_fault_handle(int sig, void *info, void *context)
 {
 	int saved = errno;
-	bool ours = claim(sig, info, context);
+	bool ours;
 
+	allow_misaligned();
+	ours = claim(sig, info, context);
 	if (ours)
 		prec_on_top_mark(context);
 	else

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <precarium/access.h>
 
 /*
  * One entry a module (program or shared object) that inlines accessors.  The
  * handler reads without a lock: an entry is valid while its `first` is not
  * null, and `end` is written before it.  A module is unloaded only when none
- * of its code runs, so none of its instructions can be at fault then.
+ * of its code runs, so none of its instructions can be at fault then; but other
+ * faults look through its table too.  So these are counted, and an unload
+ * waits for them.
+ *
+ * At exit the destructors run while other threads still work and fault: then
+ * nothing is taken out, and nothing is unmapped either.
  */
-#define MODULE_MAX 256u
+#define MODULE_MAX 1024u
 
 static struct {
 	const struct prec_fixup *first;
@@ -17,6 +25,28 @@ static struct {
 } modules[MODULE_MAX];
 static uint32_t module_count;
 static pthread_mutex_t writer = PTHREAD_MUTEX_INITIALIZER;
+static struct sides lookers;
+static bool exiting;
+
+static void note_exit(void)
+{
+	__atomic_store_n(&exiting, true, __ATOMIC_RELEASE);
+}
+
+/* Exit handlers run before the destructors of any module. */
+static void watch_for_exit(void)
+{
+	static bool watching;
+
+	if (!watching)
+		watching = atexit(note_exit) == 0;
+}
+
+/* In a child after fork: lookers of other threads exist no more. */
+void prec_fixup_forked(void)
+{
+	sides_forked(&lookers);
+}
 
 void prec_fixup_lock(void)
 {
@@ -38,6 +68,17 @@ static uint32_t slot_of(const struct prec_fixup *first)
 	return i;
 }
 
+/* A module whose accessors could not answer a loss must not run at all. */
+static void no_room(void)
+{
+	static const char text[] = "precarium: more than 1024 modules use "
+				   "accessors\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		abort();
+	abort();
+}
+
 void prec_fixup_register(const struct prec_fixup *first,
 			 const struct prec_fixup *end)
 {
@@ -46,17 +87,17 @@ void prec_fixup_register(const struct prec_fixup *first,
 	if (first == end)
 		return;
 	pthread_mutex_lock(&writer);
+	watch_for_exit();
 	i = slot_of(first);
 	if (i == module_count) {
 		i = slot_of(NULL);
-		if (i < MODULE_MAX) {
-			modules[i].end = end;
-			__atomic_store_n(&modules[i].first, first,
+		if (i == MODULE_MAX)
+			no_room();
+		modules[i].end = end;
+		__atomic_store_n(&modules[i].first, first, __ATOMIC_RELEASE);
+		if (i == module_count)
+			__atomic_store_n(&module_count, i + 1,
 					 __ATOMIC_RELEASE);
-			if (i == module_count)
-				__atomic_store_n(&module_count, i + 1,
-						 __ATOMIC_RELEASE);
-		}
 	}
 	pthread_mutex_unlock(&writer);
 }
@@ -65,24 +106,25 @@ void prec_fixup_unregister(const struct prec_fixup *first)
 {
 	uint32_t i;
 
-	if (!first)
+	if (!first || __atomic_load_n(&exiting, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&writer);
 	i = slot_of(first);
-	if (i < module_count)
-		__atomic_store_n(&modules[i].first, NULL, __ATOMIC_RELEASE);
+	if (i < module_count) {
+		__atomic_store_n(&modules[i].first, NULL, __ATOMIC_SEQ_CST);
+		sides_change(&lookers);
+	}
 	pthread_mutex_unlock(&writer);
 }
 
-/* Linear: a module has some hundred entries, and a signal costs 2 µs. */
-uintptr_t prec_fixup_find(uintptr_t instruction)
+static uintptr_t look(uintptr_t instruction)
 {
 	uint32_t count = __atomic_load_n(&module_count, __ATOMIC_ACQUIRE);
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
-		const struct prec_fixup *f =
-		    __atomic_load_n(&modules[i].first, __ATOMIC_ACQUIRE);
+		const struct prec_fixup *f = __atomic_load_n(&modules[i].first,
+							     __ATOMIC_SEQ_CST);
 
 		for (; f && f < modules[i].end; f++)
 			if ((uintptr_t)&f->at + (uintptr_t)(intptr_t)f->at ==
@@ -91,4 +133,14 @@ uintptr_t prec_fixup_find(uintptr_t instruction)
 				       (uintptr_t)(intptr_t)f->to;
 	}
 	return 0;
+}
+
+/* Linear: a module has some hundred entries, and a signal costs 2 µs. */
+uintptr_t prec_fixup_find(uintptr_t instruction)
+{
+	uint32_t side = sides_enter(&lookers);
+	uintptr_t found = look(instruction);
+
+	sides_leave(&lookers, side);
+	return found;
 }

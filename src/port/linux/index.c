@@ -7,11 +7,9 @@
  * Which region holds an address, asked by the fault handler: no lock, and an
  * answer in bounded time whatever other threads do.
  *
- * Two sorted copies ("left-right").  Readers count themselves in on the side
- * that is active; a writer changes the other side, makes it active, waits
- * until nobody reads the old one, and changes that too.  A handler that
- * interrupts the writer's own thread runs to its end before the writer goes
- * on, so the wait always ends.
+ * Two sorted copies ("left-right"): readers use the active one; a writer changes
+ * the other, makes it active, waits until nobody reads the old one, and changes
+ * that too.
  */
 struct side {
 	uint32_t count;
@@ -19,9 +17,8 @@ struct side {
 	struct prec_region *region[PREC_REGION_MAX];
 };
 
-static struct side sides[2];
-static uint32_t active;
-static uint32_t readers[2];
+static struct side copies[2];
+static struct sides readers;
 
 /* How many entries start at or below `host`. */
 static uint32_t rank(const struct side *side, uint64_t host)
@@ -39,23 +36,11 @@ static uint32_t rank(const struct side *side, uint64_t host)
 	return low;
 }
 
-static uint32_t begin_read(void)
-{
-	for (;;) {
-		uint32_t side = __atomic_load_n(&active, __ATOMIC_SEQ_CST);
-
-		__atomic_add_fetch(&readers[side], 1, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&active, __ATOMIC_SEQ_CST) == side)
-			return side;
-		__atomic_sub_fetch(&readers[side], 1, __ATOMIC_SEQ_CST);
-	}
-}
-
 struct prec_region *prec_region_at(uint64_t host)
 {
 	struct prec_region *found = NULL;
-	uint32_t active_side = begin_read();
-	const struct side *side = &sides[active_side];
+	uint32_t active = sides_enter(&readers);
+	const struct side *side = &copies[active];
 	uint32_t n = rank(side, host);
 
 	if (n > 0) {
@@ -64,7 +49,7 @@ struct prec_region *prec_region_at(uint64_t host)
 		if (host - region->span.host < region->span.size)
 			found = region;
 	}
-	__atomic_sub_fetch(&readers[active_side], 1, __ATOMIC_SEQ_CST);
+	sides_leave(&readers, active);
 	return found;
 }
 
@@ -97,13 +82,11 @@ static void take_out(struct side *side, struct prec_region *region)
 static void change(void (*edit)(struct side *, struct prec_region *),
 		   struct prec_region *region)
 {
-	uint32_t old = active;
+	uint32_t old = readers.active;
 
-	edit(&sides[1 - old], region);
-	__atomic_store_n(&active, 1 - old, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&readers[old], __ATOMIC_SEQ_CST) != 0)
-		__builtin_ia32_pause();
-	edit(&sides[old], region);
+	edit(&copies[1 - old], region);
+	sides_change(&readers);
+	edit(&copies[old], region);
 }
 
 /* Both under the lock of region.c. */
@@ -120,6 +103,5 @@ void prec_index_remove(struct prec_region *region)
 /* In a child after fork: readers of other threads exist no more. */
 void prec_index_forked(void)
 {
-	readers[0] = 0;
-	readers[1] = 0;
+	sides_forked(&readers);
 }

@@ -73,6 +73,7 @@ void prec_fixup_lock(void);
 void prec_fixup_unlock(void);
 
 uintptr_t prec_fixup_find(uintptr_t instruction);
+void prec_fixup_forked(void);
 
 enum prec_refusal prec_admit(const struct prec_lending *lending,
 			     uint32_t *page_size, bool *keeps_size);
@@ -105,6 +106,8 @@ extern bool prec_fault_is_installed;
 int prec_enter(uint64_t *frame, prec_transaction_fn *fn,
 	       struct prec_transaction *transaction, void *argument);
 extern const char prec_land[];
+/* Beyond the words that it uses: the stack pointer at the fault. */
+#define FRAME_LEFT_AT 9
 extern uint8_t prec_has_avx;
 
 static inline uint32_t region_flags(const struct prec_region *region)
@@ -127,6 +130,52 @@ static inline void region_move_epoch(struct prec_region *region)
 static inline uint64_t region_epoch(const struct prec_region *region)
 {
 	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Readers that never wait, and a writer that waits for them.  A reader counts
+ * itself in on the active side; after a change of side the writer waits until
+ * the old one is empty, and then nobody sees what was there before.  A handler
+ * that interrupts the writer's own thread runs to its end before the writer
+ * goes on, so the wait always ends.  One writer at a time.
+ */
+struct sides {
+	uint32_t active;
+	uint32_t readers[2];
+};
+
+static inline uint32_t sides_enter(struct sides *sides)
+{
+	for (;;) {
+		uint32_t side =
+			__atomic_load_n(&sides->active, __ATOMIC_SEQ_CST);
+
+		__atomic_add_fetch(&sides->readers[side], 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&sides->active, __ATOMIC_SEQ_CST) == side)
+			return side;
+		__atomic_sub_fetch(&sides->readers[side], 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+static inline void sides_leave(struct sides *sides, uint32_t side)
+{
+	__atomic_sub_fetch(&sides->readers[side], 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void sides_change(struct sides *sides)
+{
+	uint32_t old = sides->active;
+
+	__atomic_store_n(&sides->active, 1 - old, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&sides->readers[old], __ATOMIC_SEQ_CST) != 0)
+		__builtin_ia32_pause();
+}
+
+/* In a child after fork: readers of other threads exist no more. */
+static inline void sides_forked(struct sides *sides)
+{
+	sides->readers[0] = 0;
+	sides->readers[1] = 0;
 }
 
 #endif

@@ -10,8 +10,12 @@
  * address of the C library's return trampoline; our own frame, in which we are
  * now, shows which address that is.  Such a word between the fault and the
  * transaction's entry is a frame, live or left over from before.  It is live
- * only if the signal it names is blocked now and was not when it came.  Our own
- * frames, which are dead as soon as we return, carry a mark.
+ * only if some signal is blocked now and was not when it came: the one it
+ * serves.  (Which one that is stands in its siginfo, but the kernel fills that
+ * only for handlers installed with SA_SIGINFO.)  Our own frames, which are dead
+ * as soon as we return, carry a mark.  A frame left over from before the thread
+ * blocked another signal passes for live, which costs an abandon: a page is
+ * put there instead.
  *
  * A handler on an alternate stack is seen by the stack pointer alone.  What is
  * not seen: a handler that was installed with SA_NODEFER, or by another
@@ -29,7 +33,6 @@ struct kernel_context {
 struct kernel_frame {
 	uint64_t trampoline;
 	struct kernel_context context;
-	siginfo_t info;
 };
 
 #define SPENT 0x507265636172696dull /* in `link`, which the kernel ignores */
@@ -53,22 +56,20 @@ static bool within(uint64_t address, uint64_t low, uint64_t high)
 	return low <= address && address < high;
 }
 
+/* These two read the thread's own live stack, which the sanitizers guard word
+ * by word. */
+#define READS_THE_STACK __attribute__((no_sanitize("address", "thread")))
+
+READS_THE_STACK
 static bool live(const struct kernel_frame *frame, uint64_t mask_now)
 {
-	uint64_t bit;
-
-	if (frame->context.link == SPENT)
-		return false;
-	if (frame->info.si_signo < 1 || frame->info.si_signo > 64)
-		return false;
-	bit = 1ull << (frame->info.si_signo - 1);
-	return (mask_now & bit) && !(frame->context.mask & bit);
+	return frame->context.link != SPENT &&
+	       (mask_now & ~frame->context.mask) != 0;
 }
 
-/* Reads the thread's own live stack, which the sanitizers guard word by
- * word. */
-__attribute__((no_sanitize("address", "thread"))) static bool
-frame_between(uint64_t from, uint64_t to, const struct kernel_frame *ours)
+READS_THE_STACK
+static bool frame_between(uint64_t from, uint64_t to,
+			  const struct kernel_frame *ours)
 {
 	uint64_t at;
 

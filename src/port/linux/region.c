@@ -150,6 +150,7 @@ static int make_void(void)
 static enum prec_status withdraw(struct prec_region *region)
 {
 	int fd = make_void();
+	uint32_t i;
 	void *at;
 
 	if (fd < 0)
@@ -162,6 +163,11 @@ static enum prec_status withdraw(struct prec_region *region)
 	if (at == MAP_FAILED)
 		return PREC_SYSTEM;
 	madvise(at, region->span.size, MADV_DONTFORK);
+	/* Empty pages that were put in are gone again: from here on they may be
+	 * put in anew. */
+	for (i = 0; i < sizeof(region->singles) / sizeof(uint64_t); i++)
+		__atomic_store_n(&region->singles[i], 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&region->lost, region->span.size, __ATOMIC_SEQ_CST);
 	return PREC_OK;
 }
 

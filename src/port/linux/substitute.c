@@ -16,7 +16,11 @@
  * a second replacement.
  *
  * A page can also go alone (no huge page left, failed memory, a disk error);
- * these are counted, and beyond eight the region is abandoned.
+ * these are counted, and beyond eight the region is abandoned.  When a tail is
+ * lost later that holds such pages, their replacements stay as they are: they
+ * may hold stores.  Who claims a page alone looks at region->lost afterwards,
+ * who moves region->lost looks at the pages claimed alone afterwards, so at
+ * least one sees the other, and one compare-and-swap decides who covers it.
  */
 #define SINGLE_MAX                                                             \
 	(sizeof(((struct prec_region *)0)->singles) / sizeof(uint64_t))
@@ -42,32 +46,97 @@ static enum prec_cover cover(struct prec_region *region, uint64_t from,
 	return COVER_DONE;
 }
 
+/* region->singles: 0, or a page and what is to become of it. */
+#define CLAIMED	 1u /* whoever claimed it covers it */
+#define GIVEN_UP 2u /* the tail came over it first, and covers it */
+#define LEFT_OUT 3u /* whoever claimed it covers it, and the tail does not */
+#define FATE	 3ull
+
+static bool swap(uint64_t *at, uint64_t from, uint64_t to)
+{
+	return __atomic_compare_exchange_n(at, &from, to, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static enum prec_cover cover_claimed(struct prec_region *region, uint64_t *slot,
+				     uint64_t page, struct prec_note *note)
+{
+	if (__atomic_load_n(&region->lost, __ATOMIC_SEQ_CST) <= page &&
+	    swap(slot, page | CLAIMED, page | GIVEN_UP))
+		return COVER_ALREADY;
+	return cover(region, page, page + region->page_size, note);
+}
+
 static enum prec_cover cover_single(struct prec_region *region, uint64_t page,
 				    struct prec_note *note)
 {
 	uint32_t i;
 
 	for (i = 0; i < SINGLE_MAX; i++) {
-		uint64_t empty = 0;
+		uint64_t *slot = &region->singles[i];
 
-		if (__atomic_compare_exchange_n(
-			&region->singles[i], &empty, page + 1, false,
-			__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			return cover(region, page, page + region->page_size,
-				     note);
-		if (empty == page + 1)
+		if (swap(slot, 0, page | CLAIMED))
+			return cover_claimed(region, slot, page, note);
+		if ((__atomic_load_n(slot, __ATOMIC_ACQUIRE) & ~FATE) == page)
 			return COVER_ALREADY;
 	}
 	return COVER_FAILED;
 }
 
-/* Where the file's pages end now, as an offset in the region. */
+/* Does the tail that starts at or below leave this one out? */
+static bool left_out(uint64_t *slot)
+{
+	uint64_t value = __atomic_load_n(slot, __ATOMIC_SEQ_CST);
+
+	if ((value & FATE) == CLAIMED &&
+	    swap(slot, value, value | LEFT_OUT))
+		return true;
+	return (__atomic_load_n(slot, __ATOMIC_SEQ_CST) & FATE) == LEFT_OUT;
+}
+
+/* The first page from `from` on that is left out, or `to`. */
+static uint64_t next_left_out(struct prec_region *region, uint64_t from,
+			      uint64_t to)
+{
+	uint32_t i;
+
+	for (i = 0; i < SINGLE_MAX; i++) {
+		uint64_t value = __atomic_load_n(&region->singles[i],
+						 __ATOMIC_SEQ_CST);
+		uint64_t page = value & ~FATE;
+
+		if (value && from <= page && page < to &&
+		    left_out(&region->singles[i]))
+			to = page;
+	}
+	return to;
+}
+
+static enum prec_cover cover_tail(struct prec_region *region, uint64_t from,
+				  uint64_t to, struct prec_note *note)
+{
+	enum prec_cover result = COVER_DONE;
+
+	while (from < to && result == COVER_DONE) {
+		uint64_t next = next_left_out(region, from, to);
+
+		if (from < next)
+			result = cover(region, from, next, note);
+		from = next + region->page_size;
+	}
+	return result;
+}
+
+/* Where the file's pages end now, as an offset in the region.  Of a withdrawn
+ * region nothing is left. */
 static uint64_t kept(const struct prec_region *region)
 {
 	uint64_t page = region->page_size;
 	struct stat file;
 	uint64_t size;
 
+	if (region_flags(region) & REGION_WITHDRAWN)
+		return 0;
 	if (fstat(region->file, &file) != 0 ||
 	    (uint64_t)file.st_size <= region->file_offset)
 		return 0;
@@ -85,10 +154,13 @@ enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 	uint64_t end = __atomic_load_n(&region->lost, __ATOMIC_ACQUIRE);
 	uint64_t from;
 
-	if (region_flags(region) & (REGION_UNCOVERABLE | REGION_WITHDRAWN))
+	if (region_flags(region) & REGION_UNCOVERABLE)
 		return COVER_FAILED;
+	/* Where the tail is replaced already, it is our own memory that
+	 * failed, with what was written to it. */
 	if (kind == PREC_FAULT_POISONED)
-		return cover_single(region, page, note);
+		return page < end ? cover_single(region, page, note) :
+				    COVER_FAILED;
 	from = kept(region);
 	do {
 		if (page >= end)
@@ -96,7 +168,7 @@ enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 		if (page < from)
 			return cover_single(region, page, note);
 	} while (!__atomic_compare_exchange_n(&region->lost, &end, from, false,
-					      __ATOMIC_ACQ_REL,
+					      __ATOMIC_SEQ_CST,
 					      __ATOMIC_ACQUIRE));
-	return cover(region, from, end, note);
+	return cover_tail(region, from, end, note);
 }

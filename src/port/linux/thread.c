@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <precarium/access.h>
+
 /*
  * What each thread has open, so that unmapping can see who is inside without
  * making every transaction pay for an atomic counter.  A thread writes its own
@@ -49,6 +51,7 @@ static void after_fork(void)
 static void in_child(void)
 {
 	prec_index_forked();
+	prec_fixup_forked();
 	threads = NULL;
 	if (prec_self.prepared) {
 		threads = &prec_self;

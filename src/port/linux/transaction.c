@@ -3,9 +3,26 @@
 
 #include <string.h>
 
-/* With AddressSanitizer in the program: the stack that an abandoned function
- * left behind is to be forgotten. */
+#include <precarium/access.h>
+
+/*
+ * With AddressSanitizer in the program: what it knows of the stack that an
+ * abandoned function left behind is to be forgotten.  The second call does so,
+ * but gcc 12's trips over that very knowledge, so the first goes before it.
+ */
+extern void __asan_unpoison_memory_region(const volatile void *at, size_t size)
+	__attribute__((weak));
 extern void __asan_handle_no_return(void) __attribute__((weak));
+
+static void forget_stack(const struct prec_transaction *t)
+{
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(
+			(const void *)(uintptr_t)t->frame[FRAME_LEFT_AT],
+			t->frame[0] - t->frame[FRAME_LEFT_AT]);
+	if (__asan_handle_no_return)
+		__asan_handle_no_return();
+}
 
 static uint64_t epochs_of(const struct prec_transaction *t)
 {
@@ -39,7 +56,7 @@ static void open_regions(struct prec_thread *self,
 			 __ATOMIC_RELEASE);
 	/* Before the flags are read: see thread.c. */
 	if (prec_thread_must_fence)
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		prec_raw_fence(); /* TSan knows no fences, gcc says */
 	else
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
@@ -47,8 +64,7 @@ static void open_regions(struct prec_thread *self,
 static enum prec_status outcome(struct prec_transaction *t, bool abandoned)
 {
 	if (abandoned) {
-		if (__asan_handle_no_return)
-			__asan_handle_no_return();
+		forget_stack(t);
 		return PREC_GONE;
 	}
 	if (flags_of(t) & REGION_SUBSTITUTED) {

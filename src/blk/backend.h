@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_BLK_BACKEND_H
+#define PRECARIUM_BLK_BACKEND_H
+
+#include "virtio/store.h"
+
+/* The stores there are.  Each opener gives NULL and a reason in *error when
+ * it cannot; what it gives ends with blk_close. */
+
+struct blk_file_options {
+	bool read_only;
+	bool direct; /* past the page cache, where a request is aligned */
+};
+
+/*
+ * A raw image, or a block device, by io_uring: bytes go between it and the
+ * client's pages with no copy in this process.  The image is locked against
+ * other programs (advisory), not against other exports of this one.
+ */
+struct store *blk_file_open(const char *path,
+			    const struct blk_file_options *options,
+			    struct store_error *error);
+
+/* Zeroes to read; what is written is dropped. */
+struct store *blk_null_open(uint64_t size, struct store_error *error);
+
+/* Closes either kind.  No lane may be open.  NULL is nothing. */
+void blk_close(struct store *store);
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#include "blk/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blk/backend.h"
+#include "blk/ring.h"
+
+/* No file system asks for more; a block device tells its own. */
+#define DIRECT_ALIGN 4096u
+
+__attribute__((format(printf, 2, 3))) static bool
+fail(struct store_error *error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return false;
+}
+
+/* O_NONBLOCK so that a FIFO does not hold us; taken off again, or io_uring
+ * would answer EAGAIN instead of waiting for the disk. */
+static int open_image(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0 && fcntl(fd, F_SETFL, flags & O_DIRECT) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static bool check_kind(const char *path, const struct stat *st,
+		       struct store_error *error)
+{
+	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+		return true;
+	return fail(error,
+		    "%s: is %s; expected a raw image file or a block device",
+		    path,
+		    S_ISDIR(st->st_mode)    ? "a directory"
+		    : S_ISFIFO(st->st_mode) ? "a pipe"
+					    : "a special file");
+}
+
+static bool learn_size(struct file_store *file, const char *path,
+		       const struct stat *st, struct store_error *error)
+{
+	uint64_t size = (uint64_t)st->st_size;
+	int sector = STORE_SECTOR;
+
+	file->align = DIRECT_ALIGN;
+	if (S_ISBLK(st->st_mode)) {
+		if (ioctl(file->fd, BLKGETSIZE64, &size) < 0 ||
+		    ioctl(file->fd, BLKSSZGET, &sector) < 0)
+			return fail(error, "%s: size of block device: %s", path,
+				    strerror(errno));
+		file->align = (uint32_t)sector;
+	}
+	if (size == 0)
+		return fail(error,
+			    "%s: is empty; expected at least one sector "
+			    "of %u bytes",
+			    path, STORE_SECTOR);
+	if (size % STORE_SECTOR != 0)
+		return fail(error,
+			    "%s: has %" PRIu64 " bytes; expected a "
+			    "multiple of %u",
+			    path, size, STORE_SECTOR);
+	file->store.capacity = size;
+	file->store.block_size = (uint32_t)sector;
+	return true;
+}
+
+/*
+ * Two programs that write one image destroy it.  A lock of the process, not
+ * of the open file: several exports may serve one image to guests that share
+ * it knowingly, and the lock goes with a process that is killed, though its
+ * io_uring may hold the file a little longer.  It meets QEMU's locks, too.
+ */
+static bool lock_image(int fd, const char *path, bool read_only,
+		       struct store_error *error)
+{
+	struct flock lock = {
+		.l_type = read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return true;
+	if (errno != EACCES && errno != EAGAIN)
+		return true; /* a file system without locks */
+	return fail(error,
+		    "%s: is in use by another program; expected to be the only "
+		    "one%s",
+		    path, read_only ? ", or among readers" : "");
+}
+
+static bool open_direct(struct file_store *file, const char *path, int flags,
+			const struct stat *st, struct store_error *error)
+{
+	struct stat other;
+
+	file->direct_fd = open_image(path, flags | O_DIRECT);
+	if (file->direct_fd < 0)
+		return fail(error,
+			    "%s: cannot be opened with O_DIRECT: %s; "
+			    "leave out 'direct'",
+			    path, strerror(errno));
+	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
+	    other.st_ino != st->st_ino)
+		return fail(error, "%s: was replaced while it was opened",
+			    path);
+	return true;
+}
+
+static bool file_open(struct file_store *file, const char *path,
+		      const struct blk_file_options *options,
+		      struct store_error *error)
+{
+	int flags = options->read_only ? O_RDONLY : O_RDWR;
+	struct io_uring probe;
+	struct stat st;
+
+	file->fd = open_image(path, flags);
+	if (file->fd < 0 && errno == EISDIR)
+		return fail(error,
+			    "%s: is a directory; expected a raw image "
+			    "file or a block device",
+			    path);
+	if (file->fd < 0 || fstat(file->fd, &st) < 0)
+		return fail(error,
+			    "%s: %s; expected an image that can be "
+			    "opened for %s",
+			    path, strerror(errno),
+			    options->read_only ? "reading"
+					       : "reading and writing");
+	if (!check_kind(path, &st, error) ||
+	    !learn_size(file, path, &st, error) ||
+	    !lock_image(file->fd, path, options->read_only, error))
+		return false;
+	if (options->direct && !open_direct(file, path, flags, &st, error))
+		return false;
+	/* Better now than when the first client comes. */
+	if (!blk_ring_open(&probe, 8, error))
+		return false;
+	io_uring_queue_exit(&probe);
+	file->store.read_only = options->read_only;
+	return true;
+}
+
+static void file_close(struct store *store)
+{
+	struct file_store *file = (struct file_store *)store;
+
+	if (file->direct_fd >= 0)
+		close(file->direct_fd);
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file);
+}
+
+static const struct store_ops file_ops = {
+	.lane_open = file_lane_open,
+	.lane_close = file_lane_close,
+	.add = file_lane_add,
+	.start = file_lane_start,
+	.reap = file_lane_reap,
+	.cancel = file_lane_cancel,
+	.close = file_close,
+};
+
+struct store *blk_file_open(const char *path,
+			    const struct blk_file_options *options,
+			    struct store_error *error)
+{
+	struct file_store *file = calloc(1, sizeof(*file));
+
+	if (!file) {
+		fail(error, "%s: out of memory", path);
+		return NULL;
+	}
+	file->store.ops = &file_ops;
+	file->fd = -1;
+	file->direct_fd = -1;
+	if (file_open(file, path, options, error))
+		return &file->store;
+	file_close(&file->store);
+	return NULL;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Clients that ended and are remembered one by one, per export. */
+#define REMEMBERED 64u
+
+/* Log lines at once; one more each second for a client, eight for an export. */
+#define CLIENT_LINES 16u
+#define EXPORT_LINES 64u
+
+void vhost_roll_init(struct vhost_roll *roll)
+{
+	memset(roll, 0, sizeof(*roll));
+	pthread_mutex_init(&roll->lock, NULL);
+	roll->speech = (struct vhost_speech){ EXPORT_LINES, 0, vhost_now_ms() };
+}
+
+void vhost_roll_free(struct vhost_roll *roll)
+{
+	while (roll->first) {
+		struct vhost_client *client = roll->first;
+
+		roll->first = client->next;
+		free(client);
+	}
+	pthread_mutex_destroy(&roll->lock);
+}
+
+struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
+				      const char *export_name, int fd)
+{
+	struct vhost_client *client = calloc(1, sizeof(*client));
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (!client)
+		return NULL;
+	client->export_name = export_name;
+	client->roll = roll;
+	client->speech =
+		(struct vhost_speech){ CLIENT_LINES, 0, vhost_now_ms() };
+	client->uid = (uid_t)-1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+		client->pid = peer.pid;
+		client->uid = peer.uid;
+	}
+	pthread_mutex_lock(&roll->lock);
+	client->number = (uint32_t)++roll->so_far;
+	client->next = roll->first;
+	roll->first = client;
+	roll->connected++;
+	pthread_mutex_unlock(&roll->lock);
+	return client;
+}
+
+/* Keep the newest that ended; of the others, the sums. */
+static void forget(struct vhost_roll *roll)
+{
+	struct vhost_client **at = &roll->first;
+	uint32_t seen = 0;
+
+	while (*at) {
+		struct vhost_client *client = *at;
+
+		if (!client->ended || ++seen <= REMEMBERED) {
+			at = &client->next;
+			continue;
+		}
+		vhost_counts_add(&roll->past, &client->counts);
+		*at = client->next;
+		free(client);
+	}
+}
+
+void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
+		      const char *why)
+{
+	pthread_mutex_lock(&roll->lock);
+	client->ended = why;
+	roll->connected--;
+	forget(roll);
+	pthread_mutex_unlock(&roll->lock);
+}
+
+void vhost_counts_add(struct vhost_counts *sum, const struct vhost_counts *more)
+{
+	sum->requests += more->requests;
+	sum->errors += more->errors;
+	sum->bytes_read += more->bytes_read;
+	sum->bytes_written += more->bytes_written;
+	sum->losses += more->losses;
+	sum->revocations += more->revocations;
+	sum->refused += more->refused;
+	sum->notifications += more->notifications;
+}
+
+static uint64_t whole(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
+{
+	return (struct vhost_counts){
+		.requests = whole(&counts->requests),
+		.errors = whole(&counts->errors),
+		.bytes_read = whole(&counts->bytes_read),
+		.bytes_written = whole(&counts->bytes_written),
+		.losses = whole(&counts->losses),
+		.revocations = whole(&counts->revocations),
+		.refused = whole(&counts->refused),
+		.notifications = whole(&counts->notifications),
+	};
+}
+
+int64_t vhost_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* In one write, so that lines of several threads stay whole. */
+static void put_line(const char *who, const char *format, va_list args)
+{
+	char line[800];
+	size_t used;
+
+	snprintf(line, sizeof(line), "precarium: %s", who);
+	used = strlen(line);
+	vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+	used = strlen(line);
+	line[used++] = '\n';
+	if (write(STDERR_FILENO, line, used) < 0)
+		return;
+}
+
+void vhost_log(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_line("", format, args);
+	va_end(args);
+}
+
+static bool may_speak(struct vhost_speech *speech, uint32_t most,
+		      uint32_t a_second)
+{
+	int64_t now = vhost_now_ms();
+	int64_t seconds = (now - speech->at_ms) / 1000;
+
+	if (seconds > 0) {
+		uint64_t left = speech->left + (uint64_t)seconds * a_second;
+
+		speech->left = left < most ? (uint32_t)left : most;
+		speech->at_ms = now;
+	}
+	if (speech->left == 0) {
+		speech->dropped++;
+		return false;
+	}
+	speech->left--;
+	return true;
+}
+
+static void tell_dropped(const struct vhost_client *client, uint32_t dropped,
+			 const char *about)
+{
+	if (dropped)
+		vhost_log("%s#%u: %u lines about %s were left out",
+			  client->export_name, client->number, dropped, about);
+}
+
+/* Both allowances, and what could not be said before. */
+static bool begin_to_speak(struct vhost_client *client)
+{
+	struct vhost_roll *roll = client->roll;
+	uint32_t dropped = 0;
+	bool may;
+
+	if (!may_speak(&client->speech, CLIENT_LINES, 1))
+		return false;
+	pthread_mutex_lock(&roll->lock);
+	may = may_speak(&roll->speech, EXPORT_LINES, 8);
+	if (may) {
+		dropped = roll->speech.dropped;
+		roll->speech.dropped = 0;
+	}
+	pthread_mutex_unlock(&roll->lock);
+	if (!may)
+		return false;
+	tell_dropped(client, dropped, "clients of this export");
+	tell_dropped(client, client->speech.dropped, "this client");
+	client->speech.dropped = 0;
+	return true;
+}
+
+void vhost_client_log(struct vhost_client *client, const char *format, ...)
+{
+	char who[160];
+	va_list args;
+
+	if (!begin_to_speak(client))
+		return;
+	if (client->pid)
+		snprintf(who, sizeof(who),
+			 "%.80s#%u (pid %d, uid %u): ", client->export_name,
+			 client->number, (int)client->pid,
+			 (unsigned int)client->uid);
+	else
+		snprintf(who, sizeof(who), "%.80s#%u: ", client->export_name,
+			 client->number);
+	va_start(args, format);
+	put_line(who, format, args);
+	va_end(args);
+}

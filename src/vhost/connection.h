@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_CONNECTION_H
+#define PRECARIUM_VHOST_CONNECTION_H
+
+#include "vhost/message.h"
+#include "vhost/worker.h"
+#include "virtio/blk.h"
+
+/*
+ *	SERVING --message that needs quiet rings--> PARKED
+ *	   ^                                          |
+ *	   +-------- nothing in flight: answered -----+
+ *	any --client gone, or at fault--> ENDING --nothing in flight--> freed
+ *
+ * PARKED and ENDING fetch no new requests.  The socket stays open until the
+ * last request has ended, so that a front-end that sees it closed knows that
+ * its memory is no longer written.
+ */
+enum vhost_state { VHOST_SERVING, VHOST_PARKED, VHOST_ENDING };
+
+struct vhost_connection {
+	struct vhost_source source;
+	struct vhost_worker *worker;
+	struct vhost_export *export;
+	struct vhost_client *client;
+	struct vhost_lane *lane;
+	LIST_ENTRY(vhost_connection) entry;
+	int fd;
+	enum vhost_state state;
+	const char *ended; /* why: static storage */
+	struct vhost_message message;
+
+	uint64_t features;	    /* negotiated */
+	uint64_t protocol_features; /* negotiated */
+	bool features_set;
+	uint8_t cache_mode; /* the configuration's field: 0 writes through */
+
+	uint32_t in_flight; /* requests, over all queues */
+	struct vhost_memory *memory;
+	uint32_t queue_count;
+	struct vhost_queue *queues;
+};
+
+/* Take over the socket.  On failure it is closed and a line is logged. */
+void vhost_connection_open(struct vhost_worker *worker,
+			   struct vhost_export *export, int fd);
+
+/* Something came on the socket. */
+void vhost_connection_event(struct vhost_connection *connection,
+			    uint32_t events);
+
+/* A request has ended, or nothing was in flight: go on where that matters.
+ * May free the connection. */
+void vhost_connection_settle(struct vhost_connection *connection);
+
+/* No more of this client.  `why`: static storage, kept if it is the first. */
+void vhost_connection_end(struct vhost_connection *connection, const char *why);
+
+/* What came of a message. */
+enum vhost_outcome {
+	VHOST_DONE,	/* acknowledge it, if asked to */
+	VHOST_ANSWERED, /* it has its own reply, which is sent */
+	VHOST_LATER,	/* first the requests in flight must end */
+	VHOST_REFUSED,	/* say no if asked to; else end the client */
+	VHOST_BROKEN,	/* end the client */
+};
+
+/* Carry out the connection's message (dispatch.c).  Called again after LATER.
+ * Whatever is refused has changed nothing; *why says what was expected. */
+enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
+				  const char **why);
+
+/* Answer the message with a payload of its own. */
+enum vhost_outcome vhost_answer(struct vhost_connection *connection,
+				const void *payload, uint32_t size,
+				const char **why);
+
+/* Memory messages (dispatch_memory.c). */
+enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
+				   const char **why);
+enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
+				    const char **why);
+enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
+				       const char **why);
+
+/* Device configuration and features of an export (device.c). */
+uint64_t vhost_device_features(const struct vhost_export *export);
+struct vblk_device vhost_device_of(const struct vhost_connection *connection);
+void vhost_device_config(const struct vhost_connection *connection,
+			 uint8_t config[VHOST_CONFIG_MAX]);
+/* Must writes be durable before they are reported? */
+bool vhost_device_writes_through(const struct vhost_connection *connection);
+
+#endif

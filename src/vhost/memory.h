@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_MEMORY_H
+#define PRECARIUM_VHOST_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <precarium/region.h>
+#include <precarium/space.h>
+
+#include "vhost/protocol.h"
+
+/*
+ * What one client has lent: its regions, found by the guest's addresses (as
+ * descriptors name them) and by the front-end's own (as ring addresses do).
+ * The entries of both spaces carry the slot of the region.
+ */
+struct vhost_region {
+	struct prec_region region;
+	struct vhost_memory_entry entry;
+};
+
+struct vhost_memory {
+	struct prec_space guest;
+	struct prec_space user;
+	struct vhost_region *slots[PREC_SPACE_MAX]; /* NULL: free */
+};
+
+/* How lent memory is accepted. */
+struct vhost_admission {
+	uint32_t regions_max; /* at most PREC_SPACE_MAX */
+	uint32_t admit;	      /* PREC_ADMIT_* */
+	uint64_t sparse_max;
+};
+
+/* Add one region.  `fd` is borrowed.  On error nothing has changed, and *why
+ * is one line with what was expected. */
+bool vhost_memory_add(struct vhost_memory *memory,
+		      const struct vhost_memory_entry *entry, int fd,
+		      const struct vhost_admission *admission,
+		      const char **why);
+
+/*
+ * Take a region out: revoked first, so that nothing can reach it when this
+ * returns.  It is named by both addresses and the size.  No request may use it
+ * any more.
+ */
+bool vhost_memory_remove(struct vhost_memory *memory,
+			 const struct vhost_memory_entry *entry,
+			 const char **why);
+
+/* Everything that was lent. */
+void vhost_memory_clear(struct vhost_memory *memory);
+
+#endif

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/message.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "vhost/discard.h"
+
+/* What each request may look like.  A request that is not here is not ours to
+ * understand: its size is bounded, its contents are skipped. */
+struct shape {
+	const char *name;
+	uint32_t size_min;
+	uint32_t size_max;
+	uint32_t fds_min;
+	uint32_t fds_max;
+};
+
+#define U64   sizeof(uint64_t), sizeof(uint64_t)
+#define STATE sizeof(struct vhost_ring_state), sizeof(struct vhost_ring_state)
+
+static const struct shape shapes[VHOST_MESSAGE_END] = {
+	[VHOST_GET_FEATURES] = { "GET_FEATURES", 0, 0, 0, 0 },
+	[VHOST_SET_FEATURES] = { "SET_FEATURES", U64, 0, 0 },
+	[VHOST_SET_OWNER] = { "SET_OWNER", 0, 0, 0, 0 },
+	[VHOST_RESET_OWNER] = { "RESET_OWNER", 0, 0, 0, 0 },
+	[VHOST_SET_MEM_TABLE] = { "SET_MEM_TABLE", 8,
+				  sizeof(struct vhost_memory_table), 0,
+				  VHOST_TABLE_MAX },
+	[VHOST_SET_VRING_NUM] = { "SET_VRING_NUM", STATE, 0, 0 },
+	[VHOST_SET_VRING_ADDR] = { "SET_VRING_ADDR",
+				   sizeof(struct vhost_ring_addr),
+				   sizeof(struct vhost_ring_addr), 0, 0 },
+	[VHOST_SET_VRING_BASE] = { "SET_VRING_BASE", STATE, 0, 0 },
+	[VHOST_GET_VRING_BASE] = { "GET_VRING_BASE", STATE, 0, 0 },
+	[VHOST_SET_VRING_KICK] = { "SET_VRING_KICK", U64, 0, 1 },
+	[VHOST_SET_VRING_CALL] = { "SET_VRING_CALL", U64, 0, 1 },
+	[VHOST_SET_VRING_ERR] = { "SET_VRING_ERR", U64, 0, 1 },
+	[VHOST_GET_PROTOCOL_FEATURES] = { "GET_PROTOCOL_FEATURES", 0, 0, 0, 0 },
+	[VHOST_SET_PROTOCOL_FEATURES] = { "SET_PROTOCOL_FEATURES", U64, 0, 0 },
+	[VHOST_GET_QUEUE_NUM] = { "GET_QUEUE_NUM", 0, 0, 0, 0 },
+	[VHOST_SET_VRING_ENABLE] = { "SET_VRING_ENABLE", STATE, 0, 0 },
+	[VHOST_GET_CONFIG] = { "GET_CONFIG", VHOST_CONFIG_HEADER,
+			       sizeof(struct vhost_config), 0, 0 },
+	[VHOST_SET_CONFIG] = { "SET_CONFIG", VHOST_CONFIG_HEADER,
+			       sizeof(struct vhost_config), 0, 0 },
+	[VHOST_RESET_DEVICE] = { "RESET_DEVICE", 0, 0, 0, 0 },
+	[VHOST_GET_MAX_MEM_SLOTS] = { "GET_MAX_MEM_SLOTS", 0, 0, 0, 0 },
+	[VHOST_ADD_MEM_REG] = { "ADD_MEM_REG", sizeof(struct vhost_memory_one),
+				sizeof(struct vhost_memory_one), 1, 1 },
+	/* Old front-ends attach the descriptor here, too. */
+	[VHOST_REM_MEM_REG] = { "REM_MEM_REG", sizeof(struct vhost_memory_one),
+				sizeof(struct vhost_memory_one), 0, 1 },
+};
+
+static const struct shape *shape_of(uint32_t request)
+{
+	if (request >= VHOST_MESSAGE_END || !shapes[request].name)
+		return NULL;
+	return &shapes[request];
+}
+
+const char *vhost_message_name(uint32_t request)
+{
+	const struct shape *shape = shape_of(request);
+
+	return shape ? shape->name : "unknown request";
+}
+
+static const char *check_header(const struct vhost_header *header)
+{
+	const struct shape *shape = shape_of(header->request);
+
+	if ((header->flags & VHOST_VERSION_MASK) != VHOST_VERSION)
+		return "not version 1 of vhost-user";
+	if (header->flags & VHOST_REPLY)
+		return "a reply to a question that was not asked";
+	if (header->size > sizeof(struct vhost_config))
+		return "a payload larger than any message has";
+	if (shape &&
+	    (header->size < shape->size_min || header->size > shape->size_max))
+		return "a payload of a size that this request cannot have";
+	return NULL;
+}
+
+static const char *check_fds(const struct vhost_message *message)
+{
+	const struct shape *shape = shape_of(message->header.request);
+
+	if (shape && message->fd_count < shape->fds_min)
+		return "the file descriptor is missing";
+	if (shape && message->fd_count > shape->fds_max)
+		return "more file descriptors than this request has";
+	return NULL;
+}
+
+/* Keep what came along; what has no room is closed. */
+static bool collect_fds(struct vhost_message *message, struct msghdr *msg)
+{
+	bool all = true;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (message->fd_count < VHOST_FDS_MAX) {
+				message->fds[message->fd_count++] = fd;
+				continue;
+			}
+			vhost_discard(fd);
+			all = false;
+		}
+	}
+	return all;
+}
+
+/* Exactly the rest of the header, or of the payload: what follows belongs to
+ * the next message, and so do its descriptors. */
+static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
+					void *to, uint32_t size,
+					const char **why)
+{
+	/* One more than allowed, to tell too many from the right number. */
+	union {
+		char bytes[CMSG_SPACE((VHOST_FDS_MAX + 1) * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec vector = { to, size };
+	struct msghdr msg = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got;
+
+	do
+		got = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return VHOST_RECEIVE_MORE;
+	if (got <= 0)
+		return VHOST_RECEIVE_CLOSED;
+	if (!collect_fds(message, &msg)) {
+		*why = "more than 8 file descriptors in a message";
+		return VHOST_RECEIVE_BROKEN;
+	}
+	if (msg.msg_flags & MSG_CTRUNC) {
+		*why = "file descriptors were lost on the way (too many, or "
+		       "this process has no room for them)";
+		return VHOST_RECEIVE_BROKEN;
+	}
+	message->received += (uint32_t)got;
+	return VHOST_RECEIVE_DONE;
+}
+
+enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
+					 const char **why)
+{
+	const uint32_t header = sizeof(message->header);
+
+	for (;;) {
+		uint32_t got = message->received;
+		enum vhost_receive result;
+		uint8_t *to;
+		uint32_t end;
+
+		if (got < header) {
+			to = (uint8_t *)&message->header + got;
+			end = header;
+		} else {
+			*why = check_header(&message->header);
+			if (*why)
+				return VHOST_RECEIVE_BROKEN;
+			to = (uint8_t *)&message->payload + (got - header);
+			end = header + message->header.size;
+			if (got == end)
+				break;
+		}
+		result = receive_piece(fd, message, to, end - got, why);
+		if (result == VHOST_RECEIVE_CLOSED && got > 0) {
+			*why = "the connection ended inside a message";
+			return VHOST_RECEIVE_BROKEN;
+		}
+		if (result != VHOST_RECEIVE_DONE)
+			return result;
+	}
+	*why = check_fds(message);
+	return *why ? VHOST_RECEIVE_BROKEN : VHOST_RECEIVE_DONE;
+}
+
+int vhost_message_take_fd(struct vhost_message *message, uint32_t index)
+{
+	int fd;
+
+	if (index >= message->fd_count)
+		return -1;
+	fd = message->fds[index];
+	message->fds[index] = -1;
+	return fd;
+}
+
+void vhost_message_reset(struct vhost_message *message)
+{
+	for (uint32_t i = 0; i < message->fd_count; i++) {
+		if (message->fds[i] >= 0)
+			vhost_discard(message->fds[i]);
+	}
+	memset(message, 0, sizeof(*message));
+}
+
+const char *vhost_message_reply(int fd, const struct vhost_message *message,
+				const void *payload, uint32_t size)
+{
+	struct vhost_header header = {
+		.request = message->header.request,
+		.flags = VHOST_VERSION | VHOST_REPLY,
+		.size = size,
+	};
+	union vhost_payload copy;
+	struct iovec vectors[2] = {
+		{ &header, sizeof(header) },
+		{ &copy, size },
+	};
+	struct msghdr msg = { .msg_iov = vectors, .msg_iovlen = 2 };
+	ssize_t sent;
+
+	assert(size <= sizeof(copy));
+	memcpy(&copy, payload, size);
+	do
+		sent = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent == (ssize_t)(sizeof(header) + size))
+		return NULL;
+	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+		return "closed by the client";
+	return "does not read its replies";
+}

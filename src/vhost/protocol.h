@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_PROTOCOL_H
+#define PRECARIUM_VHOST_PROTOCOL_H
+
+#include <stdint.h>
+
+/*
+ * vhost-user on the wire (QEMU, docs/interop/vhost-user.rst).  Everything is
+ * in the byte order of the machine, and everything is a claim.
+ */
+enum {
+	VHOST_GET_FEATURES = 1,
+	VHOST_SET_FEATURES = 2,
+	VHOST_SET_OWNER = 3,
+	VHOST_RESET_OWNER = 4,
+	VHOST_SET_MEM_TABLE = 5,
+	VHOST_SET_VRING_NUM = 8,
+	VHOST_SET_VRING_ADDR = 9,
+	VHOST_SET_VRING_BASE = 10,
+	VHOST_GET_VRING_BASE = 11,
+	VHOST_SET_VRING_KICK = 12,
+	VHOST_SET_VRING_CALL = 13,
+	VHOST_SET_VRING_ERR = 14,
+	VHOST_GET_PROTOCOL_FEATURES = 15,
+	VHOST_SET_PROTOCOL_FEATURES = 16,
+	VHOST_GET_QUEUE_NUM = 17,
+	VHOST_SET_VRING_ENABLE = 18,
+	VHOST_GET_CONFIG = 24,
+	VHOST_SET_CONFIG = 25,
+	VHOST_RESET_DEVICE = 34,
+	VHOST_GET_MAX_MEM_SLOTS = 36,
+	VHOST_ADD_MEM_REG = 37,
+	VHOST_REM_MEM_REG = 38,
+	VHOST_MESSAGE_END = 44, /* one past the last that is specified */
+};
+
+/* Flags of the header. */
+#define VHOST_VERSION_MASK 0x3u
+#define VHOST_VERSION	   0x1u
+#define VHOST_REPLY	   (1u << 2)
+#define VHOST_NEED_REPLY   (1u << 3)
+
+/* Feature bit: protocol features can be negotiated. */
+#define VHOST_F_PROTOCOL_FEATURES 30
+
+/* Protocol feature bits. */
+enum {
+	VHOST_PROTOCOL_MQ = 0,
+	VHOST_PROTOCOL_REPLY_ACK = 3,
+	VHOST_PROTOCOL_CONFIG = 9,
+	VHOST_PROTOCOL_RESET_DEVICE = 13,
+	VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS = 15,
+};
+
+/* The u64 of SET_VRING_KICK, CALL and ERR: a queue, and "no fd comes". */
+#define VHOST_RING_INDEX 0xffu
+#define VHOST_RING_NO_FD (1u << 8)
+
+#define VHOST_TABLE_MAX	 8u   /* regions in SET_MEM_TABLE */
+#define VHOST_CONFIG_MAX 256u /* bytes of device configuration */
+#define VHOST_FDS_MAX	 8u   /* descriptors with one message */
+
+struct vhost_header {
+	uint32_t request;
+	uint32_t flags;
+	uint32_t size; /* of the payload */
+};
+
+struct vhost_ring_state {
+	uint32_t index;
+	uint32_t num;
+};
+
+struct vhost_ring_addr {
+	uint32_t index;
+	uint32_t flags;
+	uint64_t descriptors; /* in the front-end's own address space */
+	uint64_t used;
+	uint64_t available;
+	uint64_t log;
+};
+
+struct vhost_memory_entry {
+	uint64_t guest; /* address for the guest */
+	uint64_t size;
+	uint64_t user;	 /* address for the front-end */
+	uint64_t offset; /* into the file */
+};
+
+struct vhost_memory_table {
+	uint32_t count;
+	uint32_t padding;
+	struct vhost_memory_entry entries[VHOST_TABLE_MAX];
+};
+
+struct vhost_memory_one {
+	uint64_t padding;
+	struct vhost_memory_entry entry;
+};
+
+struct vhost_config {
+	uint32_t offset;
+	uint32_t size;
+	uint32_t flags;
+	uint8_t bytes[VHOST_CONFIG_MAX];
+};
+
+#define VHOST_CONFIG_HEADER 12u
+
+union vhost_payload {
+	uint64_t number;
+	struct vhost_ring_state state;
+	struct vhost_ring_addr addr;
+	struct vhost_memory_table table;
+	struct vhost_memory_one one;
+	struct vhost_config config;
+};
+
+_Static_assert(sizeof(struct vhost_header) == 12, "as on the wire");
+_Static_assert(sizeof(struct vhost_ring_addr) == 40, "as on the wire");
+_Static_assert(sizeof(struct vhost_memory_table) == 264, "as on the wire");
+_Static_assert(sizeof(struct vhost_memory_one) == 40, "as on the wire");
+_Static_assert(sizeof(struct vhost_config) == 268, "as on the wire");
+
+#endif

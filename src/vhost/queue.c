@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/queue.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "vhost/connection.h"
+
+/* A queue's part of one turn: so many requests, or so many bytes. */
+#define REQUESTS_A_TURN 64
+#define BYTES_A_TURN	(4ull << 20)
+
+/* Transfers of one client at a time, over all its queues.  What a lane has
+ * room for is shared by all clients of its store. */
+#define IN_FLIGHT_MAX 96
+
+void vhost_queue_init(struct vhost_queue *queue,
+		      struct vhost_connection *connection, uint32_t index)
+{
+	memset(queue, 0, sizeof(*queue));
+	queue->kick.kind = VHOST_SOURCE_KICK;
+	queue->connection = connection;
+	queue->index = index;
+	queue->kick_fd = -1;
+	queue->call_fd = -1;
+	queue->err_fd = -1;
+	LIST_INIT(&queue->requests);
+}
+
+/* They are known to be eventfds: closing one cannot wait. */
+static void replace_fd(int *fd, int new)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = new;
+}
+
+static void drop_kick(struct vhost_queue *queue)
+{
+	if (queue->kick_fd >= 0)
+		vhost_worker_unwatch(queue->connection->worker, queue->kick_fd);
+	replace_fd(&queue->kick_fd, -1);
+}
+
+static void leave_lists(struct vhost_queue *queue)
+{
+	struct vhost_worker *worker = queue->connection->worker;
+
+	if (queue->is_ready)
+		TAILQ_REMOVE(&worker->ready, queue, ready);
+	if (queue->is_served)
+		TAILQ_REMOVE(&worker->served, queue, served);
+	queue->is_ready = false;
+	queue->is_served = false;
+}
+
+void vhost_queue_close(struct vhost_queue *queue)
+{
+	assert(LIST_EMPTY(&queue->requests) && !queue->stalled);
+	leave_lists(queue);
+	drop_kick(queue);
+	replace_fd(&queue->call_fd, -1);
+	replace_fd(&queue->err_fd, -1);
+}
+
+bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
+			 const char **why)
+{
+	*why = "expected a power of 2 up to 1024, on a ring that is stopped";
+	if (num == 0 || num > VIRTQ_SIZE_MAX || (num & (num - 1)) != 0 ||
+	    queue->started)
+		return false;
+	queue->num = num;
+	queue->attached = false;
+	return true;
+}
+
+bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
+			  const char **why)
+{
+	*why = "expected an index below 65536, on a ring that is stopped";
+	if (base > UINT16_MAX || queue->started)
+		return false;
+	queue->base = (uint16_t)base;
+	queue->attached = false;
+	return true;
+}
+
+/* Rings are named by the front-end's own addresses, and lie anywhere in what
+ * it lent: by the guest's addresses they are found like everything else. */
+static bool guest_address(const struct vhost_memory *memory, uint64_t user,
+			  uint64_t *guest)
+{
+	struct prec_span span;
+
+	if (prec_space_resolve(&memory->user, user, 1, PREC_READ, &span) !=
+	    PREC_OK)
+		return false;
+	*guest = memory->slots[memory->user.slot[span.index]]->entry.guest +
+		 (user - memory->user.start[span.index]);
+	return true;
+}
+
+bool vhost_queue_set_addr(struct vhost_queue *queue,
+			  const struct vhost_ring_addr *addr, const char **why)
+{
+	const struct vhost_memory *memory = queue->connection->memory;
+	uint64_t guest;
+
+	*why = "logging is not offered; expected flags 0";
+	if (addr->flags)
+		return false;
+	*why = "the rings are not in lent memory; expected addresses of the "
+	       "front-end in a region that was added";
+	if (!guest_address(memory, addr->descriptors, &guest) ||
+	    !guest_address(memory, addr->available, &guest) ||
+	    !guest_address(memory, addr->used, &guest))
+		return false;
+	if (queue->attached)
+		queue->base = queue->virtq.next_avail;
+	queue->addr = *addr;
+	queue->has_addr = true;
+	queue->attached = false;
+	queue->broken = false;
+	vhost_queue_ready(queue);
+	return true;
+}
+
+bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
+{
+	/* Edge-triggered: a counter that we could not take away, or that the
+	 * client keeps full, must not wake us for ever. */
+	if (!vhost_worker_watch(queue->connection->worker, fd,
+				EPOLLIN | EPOLLET, &queue->kick)) {
+		*why = "the descriptor cannot be watched";
+		close(fd);
+		return false;
+	}
+	drop_kick(queue);
+	queue->kick_fd = fd;
+	queue->broken = false;
+	return true;
+}
+
+void vhost_queue_set_call(struct vhost_queue *queue, int fd)
+{
+	replace_fd(&queue->call_fd, fd);
+}
+
+void vhost_queue_set_err(struct vhost_queue *queue, int fd)
+{
+	replace_fd(&queue->err_fd, fd);
+}
+
+void vhost_queue_enable(struct vhost_queue *queue, bool enabled)
+{
+	queue->enabled = enabled;
+	if (enabled)
+		vhost_queue_ready(queue);
+}
+
+bool vhost_queue_is_quiet(const struct vhost_queue *queue)
+{
+	return LIST_EMPTY(&queue->requests) && !queue->stalled;
+}
+
+bool vhost_queue_stop(struct vhost_queue *queue)
+{
+	queue->started = false;
+	drop_kick(queue);
+	if (!vhost_queue_is_quiet(queue))
+		return false;
+	if (queue->attached)
+		queue->base = queue->virtq.next_avail;
+	queue->attached = false;
+	return true;
+}
+
+void vhost_queue_reset(struct vhost_queue *queue)
+{
+	assert(vhost_queue_is_quiet(queue) && !queue->started);
+	queue->enabled = false;
+	queue->broken = false;
+	queue->has_addr = false;
+	queue->num = 0;
+	queue->base = 0;
+}
+
+void vhost_queue_abort(struct vhost_queue *queue)
+{
+	struct vhost_lane *lane = queue->connection->lane;
+	struct vhost_request *request;
+
+	leave_lists(queue);
+	drop_kick(queue);
+	vhost_request_drop_stalled(queue);
+	LIST_FOREACH(request, &queue->requests, entry)
+	lane->lane->store->ops->cancel(lane->lane, &request->io);
+}
+
+void vhost_queue_memory_changed(struct vhost_queue *queue)
+{
+	if (!queue->attached)
+		return;
+	/* Gone: it is detached, until they are lent again. */
+	if (virtq_rebase(&queue->virtq, &queue->connection->memory->guest) ==
+	    PREC_OK)
+		vhost_queue_ready(queue);
+}
+
+void vhost_queue_lost(struct vhost_queue *queue, const char *what)
+{
+	struct vhost_connection *connection = queue->connection;
+
+	vhost_count(&connection->client->counts.losses, 1);
+	vhost_client_log(connection->client, "queue %u: %s", queue->index,
+			 what);
+	if (connection->export->on_loss == VHOST_LOSS_END)
+		vhost_connection_end(connection, "its memory was gone");
+}
+
+void vhost_queue_break(struct vhost_queue *queue, const char *why)
+{
+	struct vhost_connection *connection = queue->connection;
+
+	if (queue->broken)
+		return;
+	queue->broken = true;
+	vhost_client_log(connection->client, "queue %u is stopped: %s",
+			 queue->index, why);
+	if (queue->err_fd >= 0)
+		vhost_notifier_add(&connection->worker->notifier,
+				   queue->err_fd);
+}
+
+static bool may_serve(const struct vhost_queue *queue)
+{
+	return queue->connection->state == VHOST_SERVING && queue->enabled &&
+	       queue->started && !queue->broken && queue->has_addr &&
+	       !queue->stalled;
+}
+
+void vhost_queue_ready(struct vhost_queue *queue)
+{
+	struct vhost_worker *worker = queue->connection->worker;
+
+	if (queue->is_ready || !may_serve(queue))
+		return;
+	queue->is_ready = true;
+	TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
+}
+
+void vhost_queue_go_on(struct vhost_queue *queue)
+{
+	struct vhost_connection *connection = queue->connection;
+
+	vhost_queue_ready(queue);
+	if (connection->in_flight != IN_FLIGHT_MAX - 1)
+		return;
+	for (uint32_t i = 0; i < connection->queue_count; i++)
+		vhost_queue_ready(&connection->queues[i]);
+}
+
+void vhost_queue_kicked(struct vhost_queue *queue)
+{
+	if (queue->kick_fd < 0)
+		return; /* it went earlier in this batch */
+	vhost_kick_read(queue->kick_fd);
+	queue->started = true;
+	vhost_queue_ready(queue);
+}
+
+static const char *why_not_attached(enum prec_status status)
+{
+	switch (status) {
+	case PREC_RANGE:
+		return "the rings are not wholly in lent memory";
+	case PREC_RIGHTS:
+		return "the used ring is in memory lent read-only";
+	case PREC_OVERLAP:
+		return "the rings overlap";
+	default:
+		return "the rings are not aligned, or have no size";
+	}
+}
+
+/* Find the rings.  The used index is theirs to say, as it is for every
+ * back-end that takes over from another; a lie harms the client alone. */
+static enum prec_status attach(struct vhost_queue *queue)
+{
+	const struct vhost_memory *memory = queue->connection->memory;
+	uint64_t desc, avail, used;
+	enum prec_status status;
+	uint16_t used_index;
+
+	if (!guest_address(memory, queue->addr.descriptors, &desc) ||
+	    !guest_address(memory, queue->addr.available, &avail) ||
+	    !guest_address(memory, queue->addr.used, &used))
+		return PREC_RANGE;
+	status = virtq_setup(&queue->virtq, &memory->guest, queue->num, desc,
+			     avail, used);
+	if (status != PREC_OK)
+		return status;
+	status = virtq_used_index(&queue->virtq, &memory->guest, &used_index);
+	if (status != PREC_OK)
+		return status;
+	virtq_seek(&queue->virtq, queue->base, used_index);
+	queue->attached = true;
+	return PREC_OK;
+}
+
+static bool attach_or_tell(struct vhost_queue *queue)
+{
+	enum prec_status status = attach(queue);
+
+	/* Gone may come back: the next kick tries again. */
+	if (status == PREC_GONE)
+		vhost_queue_lost(queue, "the used ring is gone");
+	else if (status != PREC_OK)
+		vhost_queue_break(queue, why_not_attached(status));
+	return status == PREC_OK;
+}
+
+static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
+{
+	struct vhost_connection *connection = queue->connection;
+	struct virtq_request chain;
+
+	switch (virtq_next(&queue->virtq, &connection->memory->guest, &chain)) {
+	case VIRTQ_TAKEN:
+		*bytes += vhost_request_begin(queue, &chain);
+		return true;
+	case VIRTQ_MALFORMED:
+		vhost_request_reject(queue, false);
+		return true;
+	case VIRTQ_LOST:
+		vhost_request_reject(queue, true);
+		return true;
+	case VIRTQ_GONE:
+		/* It may come back: the next kick looks again. */
+		vhost_queue_lost(queue, "the available ring is gone");
+		return false;
+	case VIRTQ_STOPPED:
+		if (queue->virtq.state == VIRTQ_BROKEN)
+			vhost_queue_break(queue, "the available ring holds "
+						 "what no driver puts there");
+		return false;
+	case VIRTQ_EMPTY:
+		return false;
+	}
+	return false;
+}
+
+void vhost_queue_serve(struct vhost_queue *queue)
+{
+	const struct vhost_connection *connection = queue->connection;
+	uint64_t bytes = 0;
+
+	queue->is_ready = false;
+	if (!may_serve(queue))
+		return;
+	if (!queue->attached && !attach_or_tell(queue))
+		return;
+	for (int i = 0; i < REQUESTS_A_TURN && bytes < BYTES_A_TURN; i++) {
+		/* Ready again when one of them has ended. */
+		if (connection->in_flight >= IN_FLIGHT_MAX)
+			return;
+		if (!may_serve(queue) || !take_one(queue, &bytes))
+			return;
+	}
+	vhost_queue_ready(queue);
+}
+
+void vhost_queue_served(struct vhost_queue *queue)
+{
+	struct vhost_worker *worker = queue->connection->worker;
+
+	if (queue->is_served)
+		return;
+	queue->is_served = true;
+	TAILQ_INSERT_TAIL(&worker->served, queue, served);
+}
+
+static void signal_one(struct vhost_queue *queue)
+{
+	struct vhost_connection *connection = queue->connection;
+	bool yes = false;
+
+	if (virtq_should_notify(&queue->virtq, &connection->memory->guest,
+				&yes) != PREC_OK)
+		yes = true; /* it cannot say; a call too many is harmless */
+	if (!yes || queue->call_fd < 0)
+		return;
+	vhost_count(&connection->client->counts.notifications, 1);
+	vhost_notifier_add(&connection->worker->notifier, queue->call_fd);
+}
+
+void vhost_queue_signal_served(struct vhost_worker *worker)
+{
+	struct vhost_queue *queue;
+
+	while ((queue = TAILQ_FIRST(&worker->served))) {
+		TAILQ_REMOVE(&worker->served, queue, served);
+		queue->is_served = false;
+		signal_one(queue);
+	}
+	vhost_notifier_flush(&worker->notifier);
+}

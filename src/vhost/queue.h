@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_QUEUE_H
+#define PRECARIUM_VHOST_QUEUE_H
+
+#include <sys/queue.h>
+
+#include "vhost/protocol.h"
+#include "vhost/request.h"
+#include "vhost/worker.h"
+#include "virtio/split.h"
+
+/*
+ * One queue of one client.
+ *
+ * It is served while it is enabled, was kicked since it was set up (a ring
+ * starts at its first kick), has its rings, and its connection is SERVING.
+ * `base` is where it goes on when its rings are attached.
+ */
+struct vhost_queue {
+	struct vhost_source kick;
+	struct vhost_connection *connection;
+	uint32_t index;
+	int kick_fd; /* eventfds of the client, or -1 */
+	int call_fd;
+	int err_fd;
+	bool enabled;
+	bool started;
+	bool broken;   /* the client broke it; until it is set up again */
+	bool attached; /* virtq is set up from num, base and addr */
+	bool has_addr;
+	bool is_ready; /* on the worker's list */
+	bool is_served;
+	uint16_t base;
+	uint32_t num;
+	struct vhost_ring_addr addr;
+
+	struct vhost_requests requests; /* in the store */
+	struct vhost_request *stalled;	/* the store had no room for it */
+	TAILQ_ENTRY(vhost_queue) ready;
+	TAILQ_ENTRY(vhost_queue) served;
+	TAILQ_ENTRY(vhost_queue) waiting; /* while stalled is set */
+	struct virtq virtq;
+};
+
+void vhost_queue_init(struct vhost_queue *queue,
+		      struct vhost_connection *connection, uint32_t index);
+/* Nothing may be in flight. */
+void vhost_queue_close(struct vhost_queue *queue);
+
+/* What messages set.  False: refused, *why says what was expected, and nothing
+ * has changed.  Descriptors are the queue's from then on. */
+bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
+			 const char **why);
+bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
+			  const char **why);
+bool vhost_queue_set_addr(struct vhost_queue *queue,
+			  const struct vhost_ring_addr *addr, const char **why);
+bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why);
+void vhost_queue_set_call(struct vhost_queue *queue, int fd);
+void vhost_queue_set_err(struct vhost_queue *queue, int fd);
+void vhost_queue_enable(struct vhost_queue *queue, bool enabled);
+
+/* Is nothing of it in flight? */
+bool vhost_queue_is_quiet(const struct vhost_queue *queue);
+/* Fetch no more.  True: nothing is in flight, and `base` is where it ended. */
+bool vhost_queue_stop(struct vhost_queue *queue);
+/* As after connecting; it must be stopped and quiet. */
+void vhost_queue_reset(struct vhost_queue *queue);
+/* Its connection ends: what has not begun is dropped, the rest is finished
+ * without a touch of the client's memory. */
+void vhost_queue_abort(struct vhost_queue *queue);
+/* The table of memory is another. */
+void vhost_queue_memory_changed(struct vhost_queue *queue);
+
+/* The client kicked. */
+void vhost_queue_kicked(struct vhost_queue *queue);
+/* Put it in line, if it may be served. */
+void vhost_queue_ready(struct vhost_queue *queue);
+/* A request of it has ended: it goes on, and so do the others of the client
+ * if they waited for that. */
+void vhost_queue_go_on(struct vhost_queue *queue);
+/* Fetch a bounded number of requests; back in line if there are more. */
+void vhost_queue_serve(struct vhost_queue *queue);
+/* A request was completed: its client wants to know. */
+void vhost_queue_served(struct vhost_queue *queue);
+/* Signal those of this turn. */
+void vhost_queue_signal_served(struct vhost_worker *worker);
+
+/* Its memory was found gone: counted, told, and the client ended if that is
+ * the policy. */
+void vhost_queue_lost(struct vhost_queue *queue, const char *what);
+/* The client broke the ring: no more of this queue. */
+void vhost_queue_break(struct vhost_queue *queue, const char *why);
+
+#endif

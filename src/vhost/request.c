@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/request.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <precarium/access.h>
+
+#include "vhost/connection.h"
+#include "vhost/queue.h"
+
+/* The request goes back to the client: status byte first, then the used ring,
+ * which publishes it. */
+static void tell(struct vhost_queue *queue, const struct vblk_request *block,
+		 enum prec_status did, uint64_t moved, bool same_epoch)
+{
+	struct vhost_connection *connection = queue->connection;
+	const struct prec_space *space = &connection->memory->guest;
+	struct vhost_counts *counts = &connection->client->counts;
+	struct vblk_outcome outcome =
+		vblk_outcome(block, did, moved, same_epoch);
+	bool lost = did == PREC_GONE || !same_epoch;
+
+	vhost_count(&counts->requests, 1);
+	if (outcome.status != VIRTIO_BLK_S_OK)
+		vhost_count(&counts->errors, 1);
+	else if (block->op == VBLK_READ)
+		vhost_count(&counts->bytes_read, moved);
+	else if (block->op == VBLK_WRITE)
+		vhost_count(&counts->bytes_written, moved);
+	if (vblk_store_status(block, space, outcome.status) != PREC_OK) {
+		lost = true;
+		vhost_queue_break(queue, "a status byte is gone");
+	} else if (virtq_complete(&queue->virtq, space, block->head,
+				  outcome.used) != PREC_OK) {
+		lost = true;
+		vhost_queue_break(queue, "its used ring is gone");
+	}
+	vhost_queue_served(queue);
+	if (lost)
+		vhost_queue_lost(queue, "memory of a request is gone");
+}
+
+void vhost_request_reject(struct vhost_queue *queue, bool lost)
+{
+	struct vhost_connection *connection = queue->connection;
+
+	vhost_count(&connection->client->counts.requests, 1);
+	vhost_count(&connection->client->counts.errors, 1);
+	if (lost)
+		vhost_queue_lost(queue, "a request is gone");
+	vhost_queue_break(queue, lost ? "a request is gone"
+				      : "a chain is no block request");
+}
+
+static void identify(struct vhost_queue *queue,
+		     const struct virtq_request *chain,
+		     const struct vblk_request *block)
+{
+	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
+	struct prec_result result;
+
+	memcpy(id, queue->connection->export->name,
+	       strnlen(queue->connection->export->name, sizeof(id)));
+	result = prec_scatter(&chain->segment[block->first], block->count, id,
+			      sizeof(id));
+	tell(queue, block, result.status, result.done, true);
+}
+
+static struct prec_region *region_of(const struct vhost_memory *memory,
+				     const struct prec_span *span)
+{
+	assert(span->index < memory->guest.count);
+	return &memory->slots[memory->guest.slot[span->index]]->region;
+}
+
+/* Which regions, at which epoch.  Neighbours are often in one region; one that
+ * is watched twice does no harm. */
+static void watch_regions(struct vhost_request *request,
+			  const struct vhost_memory *memory)
+{
+	for (uint32_t i = 0; i < request->io.span_count; i++) {
+		struct prec_region *region =
+			region_of(memory, &request->spans[i]);
+		uint32_t count = request->watch_count;
+
+		if (count && request->watches[count - 1].region == region)
+			continue;
+		request->watches[count].region = region;
+		request->watches[count].epoch = prec_region_epoch(region);
+		request->watch_count++;
+	}
+}
+
+static struct vhost_request *request_new(struct vhost_queue *queue,
+					 const struct virtq_request *chain,
+					 const struct vblk_request *block)
+{
+	const struct vhost_connection *connection = queue->connection;
+	uint32_t count = block->count;
+	struct vhost_request *request =
+		malloc(sizeof(*request) + count * (sizeof(struct prec_span) +
+						   sizeof(struct vhost_watch)));
+
+	if (!request)
+		return NULL;
+	memset(request, 0, sizeof(*request));
+	memcpy(request->spans, &chain->segment[block->first],
+	       count * sizeof(request->spans[0]));
+	request->watches = (struct vhost_watch *)&request->spans[count];
+	request->queue = queue;
+	request->block = *block;
+	request->io.kind = block->op == VBLK_READ    ? STORE_READ
+			   : block->op == VBLK_WRITE ? STORE_WRITE
+						     : STORE_FLUSH;
+	request->io.durable = block->op == VBLK_WRITE &&
+			      vhost_device_writes_through(connection);
+	request->io.offset = block->offset;
+	request->io.size = block->bytes;
+	request->io.spans = request->spans;
+	request->io.span_count = count;
+	watch_regions(request, connection->memory);
+	return request;
+}
+
+static bool hand_over(struct vhost_request *request)
+{
+	struct vhost_queue *queue = request->queue;
+	struct vhost_lane *lane = queue->connection->lane;
+
+	if (!lane->lane->store->ops->add(lane->lane, &request->io))
+		return false;
+	lane->in_flight++;
+	LIST_INSERT_HEAD(&queue->requests, request, entry);
+	return true;
+}
+
+static void transfer(struct vhost_queue *queue,
+		     const struct virtq_request *chain,
+		     const struct vblk_request *block)
+{
+	struct vhost_request *request = request_new(queue, chain, block);
+
+	if (!request) {
+		tell(queue, block, PREC_SYSTEM, 0, true);
+		return;
+	}
+	queue->connection->in_flight++;
+	if (hand_over(request))
+		return;
+	queue->stalled = request;
+	TAILQ_INSERT_TAIL(&queue->connection->lane->stalled, queue, waiting);
+}
+
+uint64_t vhost_request_begin(struct vhost_queue *queue,
+			     struct virtq_request *chain)
+{
+	const struct vhost_connection *connection = queue->connection;
+	const struct vblk_device device = vhost_device_of(connection);
+	struct vblk_request block;
+	enum virtq_answer answer =
+		vblk_decode(&device, &queue->virtq, &connection->memory->guest,
+			    chain, &block);
+
+	if (answer != VIRTQ_TAKEN) {
+		vhost_request_reject(queue, answer == VIRTQ_LOST);
+		return 0;
+	}
+	switch (block.op) {
+	case VBLK_ANSWER:
+		tell(queue, &block, PREC_OK, 0, true);
+		return 0;
+	case VBLK_IDENTIFY:
+		identify(queue, chain, &block);
+		return 0;
+	case VBLK_READ:
+	case VBLK_WRITE:
+	case VBLK_FLUSH:
+		break;
+	}
+	transfer(queue, chain, &block);
+	return block.bytes;
+}
+
+/*
+ * Is what moved to be believed?  The kernel reports what it did to the pages
+ * it found, which need not be the client's any more.
+ */
+static bool same_epochs(const struct vhost_request *request, bool by_kernel)
+{
+	for (uint32_t i = 0; i < request->watch_count; i++) {
+		struct vhost_watch *watch = &request->watches[i];
+
+		if (by_kernel && prec_region_check(watch->region) != PREC_OK)
+			return false;
+		if (prec_region_epoch(watch->region) != watch->epoch)
+			return false;
+	}
+	return true;
+}
+
+static void log_store_error(const struct vhost_request *request)
+{
+	const struct prec_result *result = &request->io.result;
+
+	if (result->status != PREC_SYSTEM)
+		return;
+	vhost_client_log(request->queue->connection->client,
+			 "store: %s of %llu bytes at %llu: %s",
+			 request->io.kind == STORE_READ	   ? "read"
+			 : request->io.kind == STORE_WRITE ? "write"
+							   : "flush",
+			 (unsigned long long)request->io.size,
+			 (unsigned long long)request->io.offset,
+			 strerror(result->error));
+}
+
+void vhost_request_finish(struct store_io *io)
+{
+	struct vhost_request *request = (struct vhost_request *)io;
+	struct vhost_queue *queue = request->queue;
+	struct vhost_connection *connection = queue->connection;
+	struct vhost_lane *lane = connection->lane;
+
+	lane->in_flight--;
+	connection->in_flight--;
+	LIST_REMOVE(request, entry);
+	/* A client that is ended is told nothing: its memory stays untouched. */
+	if (connection->state != VHOST_ENDING) {
+		log_store_error(request);
+		tell(queue, &request->block, io->result.status, io->result.done,
+		     same_epochs(request, lane->lane->fd >= 0));
+		vhost_queue_go_on(queue);
+	}
+	if (connection->state != VHOST_SERVING)
+		connection->worker->settling = true;
+	free(request);
+}
+
+void vhost_request_resume(struct vhost_lane *lane)
+{
+	struct vhost_queue *queue;
+
+	while ((queue = TAILQ_FIRST(&lane->stalled))) {
+		if (!hand_over(queue->stalled))
+			return;
+		queue->stalled = NULL;
+		TAILQ_REMOVE(&lane->stalled, queue, waiting);
+		vhost_queue_ready(queue);
+	}
+}
+
+void vhost_request_drop_stalled(struct vhost_queue *queue)
+{
+	struct vhost_connection *connection = queue->connection;
+
+	if (!queue->stalled)
+		return;
+	TAILQ_REMOVE(&connection->lane->stalled, queue, waiting);
+	free(queue->stalled);
+	queue->stalled = NULL;
+	connection->in_flight--;
+}

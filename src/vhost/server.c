@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <precarium/fault.h>
+
+#include "vhost/discard.h"
+#include "vhost/listen.h"
+#include "vhost/worker.h"
+
+#define WORKERS_MAX 64u
+
+/* Connections taken from one socket before the others have their turn. */
+#define ACCEPTS_A_TURN 8
+
+struct vhost_server {
+	struct vhost_limits limits;
+	struct vhost_export **exports;
+	uint32_t export_count;
+	struct vhost_worker workers[WORKERS_MAX];
+	uint32_t worker_count; /* started */
+	uint32_t next_worker;
+	uint64_t clients_max;
+	int wake_fd;  /* vhost_server_interrupt */
+	int ended_fd; /* a worker has ended a connection */
+	int spare_fd; /* given up to accept, and turn away, when none is left */
+	bool stopped;
+};
+
+static uint32_t limit(uint32_t asked, uint32_t usual, uint32_t most)
+{
+	uint32_t value = asked ? asked : usual;
+
+	return value < most ? value : most;
+}
+
+struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
+				      struct vhost_error *error)
+{
+	struct vhost_server *server = calloc(1, sizeof(*server));
+
+	if (!server) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return NULL;
+	}
+	server->limits.workers = limit(limits->workers, 1, WORKERS_MAX);
+	server->limits.connections = limit(limits->connections, 32, 65535);
+	server->limits.regions = limit(limits->regions, 64, PREC_SPACE_MAX);
+	server->limits.queues = limit(limits->queues, 16, 256);
+	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (server->wake_fd >= 0 && server->ended_fd >= 0 &&
+	    server->spare_fd >= 0 && vhost_discard_start())
+		return server;
+	snprintf(error->text, sizeof(error->text), "server: %s",
+		 strerror(errno));
+	vhost_server_free(server);
+	return NULL;
+}
+
+static void export_free(struct vhost_export *export)
+{
+	if (export->listen_fd >= 0 && export->socket_path)
+		vhost_unlisten(export->socket_path, export->listen_fd);
+	vhost_roll_free(&export->roll);
+	free(export->socket_path);
+	free(export->name);
+	free(export);
+}
+
+static struct vhost_export *export_new(const struct vhost_server *server,
+				       const struct vhost_export_options *from)
+{
+	struct vhost_export *export = calloc(1, sizeof(*export));
+
+	if (!export)
+		return NULL;
+	vhost_roll_init(&export->roll);
+	export->listen_fd = -1;
+	export->first_fd = -1;
+	export->name = strdup(from->name);
+	if (from->socket_path)
+		export->socket_path = strdup(from->socket_path);
+	if (!export->name || (from->socket_path && !export->socket_path)) {
+		export_free(export);
+		return NULL;
+	}
+	export->index = server->export_count;
+	export->store = from->store;
+	export->on_loss = from->on_loss;
+	export->queues_max = server->limits.queues;
+	export->connections_max = server->limits.connections;
+	export->admission.regions_max = server->limits.regions;
+	export->admission.admit = from->admit;
+	export->admission.sparse_max = from->sparse_max;
+	return export;
+}
+
+/* A descriptor that somebody opened for us: does it listen, or talk? */
+static bool adopt_fd(struct vhost_export *export, int fd,
+		     struct vhost_error *error)
+{
+	int domain = 0, listens = 0, flags;
+	socklen_t size = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
+	    domain != AF_UNIX) {
+		snprintf(error->text, sizeof(error->text),
+			 "file descriptor %d: %s; expected a Unix socket, "
+			 "listening or connected",
+			 fd,
+			 domain ? "is another kind of socket"
+				: strerror(errno));
+		return false;
+	}
+	size = sizeof(listens);
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+	flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (listens)
+		export->listen_fd = fd;
+	else
+		export->first_fd = fd;
+	return true;
+}
+
+bool vhost_server_add(struct vhost_server *server,
+		      const struct vhost_export_options *options,
+		      struct vhost_error *error)
+{
+	struct vhost_export *export = export_new(server, options);
+	struct vhost_export **more =
+		realloc(server->exports, (server->export_count + 1) *
+						 sizeof(struct vhost_export *));
+
+	if (more)
+		server->exports = more;
+	if (!export || !more) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		goto fail;
+	}
+	if (options->socket_path) {
+		export->listen_fd = vhost_listen(options->socket_path, error);
+		if (export->listen_fd < 0)
+			goto fail;
+	} else if (!adopt_fd(export, options->fd, error)) {
+		goto fail;
+	}
+	server->exports[server->export_count++] = export;
+	return true;
+fail:
+	if (export)
+		export_free(export);
+	return false;
+}
+
+/* What a client may make us hold, and the least that one needs. */
+#define CLIENT_FDS_MIN 16u
+
+/* As many as we should like to be able to serve, however few descriptors. */
+#define CLIENTS_WANTED 8u
+
+static uint64_t fds_allowed(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 1024;
+	if (files.rlim_cur < files.rlim_max) {
+		rlim_t soft = files.rlim_cur;
+
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+			files.rlim_cur = soft;
+	}
+	return files.rlim_cur;
+}
+
+/* No client's descriptors shall be missing because others hold them all.
+ * Where there are too few for that, some service is better than none. */
+static void learn_clients_max(struct vhost_server *server)
+{
+	uint64_t each = CLIENT_FDS_MIN + server->limits.regions +
+			3u * server->limits.queues;
+	uint64_t ours =
+		64u + 8u * server->export_count + 8u * server->limits.workers;
+	uint64_t allowed = fds_allowed();
+	uint64_t left = allowed > ours ? allowed - ours : 0;
+
+	if (left / each < CLIENTS_WANTED)
+		each = left / CLIENTS_WANTED;
+	if (each < CLIENT_FDS_MIN)
+		each = CLIENT_FDS_MIN;
+	server->clients_max = left / each ? left / each : 1;
+}
+
+bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
+{
+	if (prec_fault_install() != PREC_OK) {
+		snprintf(error->text, sizeof(error->text),
+			 "the fault handler cannot be installed: %s",
+			 strerror(errno));
+		return false;
+	}
+	learn_clients_max(server);
+	while (server->worker_count < server->limits.workers) {
+		if (!vhost_worker_start(&server->workers[server->worker_count],
+					server->export_count, server->ended_fd,
+					error))
+			return false;
+		server->worker_count++;
+	}
+	return true;
+}
+
+static uint32_t connected(struct vhost_export *export)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&export->roll.lock);
+	count = export->roll.connected;
+	pthread_mutex_unlock(&export->roll.lock);
+	return count;
+}
+
+static uint64_t connected_in_all(const struct vhost_server *server)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < server->export_count; i++)
+		count += connected(server->exports[i]);
+	return count;
+}
+
+static void turn_away(struct vhost_export *export, const char *why)
+{
+	uint64_t so_far;
+
+	pthread_mutex_lock(&export->roll.lock);
+	so_far = ++export->roll.turned_away;
+	pthread_mutex_unlock(&export->roll.lock);
+	/* Whoever connects a thousand times is told of in ten lines. */
+	if ((so_far & (so_far - 1)) == 0)
+		vhost_log("%s: a client was turned away (%llu so far): %s",
+			  export->name, (unsigned long long)so_far, why);
+}
+
+/* The roll counts a client when its worker takes it: a burst may exceed the
+ * limit by what is on its way, which ACCEPTS_A_TURN bounds. */
+static void give(struct vhost_server *server, struct vhost_export *export,
+		 int fd)
+{
+	struct vhost_worker *worker =
+		&server->workers[server->next_worker++ % server->worker_count];
+
+	if (connected(export) >= export->connections_max)
+		turn_away(export, "as many are connected as the limit allows");
+	else if (connected_in_all(server) >= server->clients_max)
+		turn_away(export, "no file descriptors for another, see "
+				  "ulimit -n");
+	else if (vhost_worker_give(worker, export, fd))
+		return;
+	else
+		turn_away(export, "out of memory");
+	close(fd);
+}
+
+/* No descriptor is left: the connection would stay in the backlog and the
+ * socket readable, and we would spin.  Take it with the spare one and close
+ * it. */
+static bool accept_and_drop(struct vhost_server *server,
+			    struct vhost_export *export)
+{
+	int fd;
+
+	close(server->spare_fd);
+	fd = accept4(export->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	turn_away(export, "no file descriptor is left, see ulimit -n");
+	return fd >= 0;
+}
+
+static void take_clients(struct vhost_server *server,
+			 struct vhost_export *export)
+{
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int fd = accept4(export->listen_fd, NULL, NULL,
+				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			give(server, export, fd);
+			continue;
+		}
+		if ((errno != EMFILE && errno != ENFILE) ||
+		    !accept_and_drop(server, export))
+			return;
+	}
+}
+
+/* Connections that were handed to us, once. */
+static void give_first(struct vhost_server *server)
+{
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+		int fd = export->first_fd;
+
+		export->first_fd = -1;
+		if (fd >= 0)
+			give(server, export, fd);
+	}
+}
+
+static bool something_to_serve(const struct vhost_server *server)
+{
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+		bool over;
+
+		pthread_mutex_lock(&export->roll.lock);
+		over = export->listen_fd < 0 && export->roll.connected == 0 &&
+		       (export->roll.so_far || export->roll.turned_away);
+		pthread_mutex_unlock(&export->roll.lock);
+		if (!over)
+			return true;
+	}
+	return false;
+}
+
+static bool drain(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count);
+}
+
+bool vhost_server_run(struct vhost_server *server)
+{
+	uint32_t count = server->export_count;
+	struct pollfd *fds = calloc(count + 2u, sizeof(*fds));
+	bool interrupted = false;
+
+	assert(server->worker_count > 0);
+	give_first(server);
+	for (uint32_t i = 0; fds && i < count; i++) {
+		fds[i].fd = server->exports[i]->listen_fd;
+		fds[i].events = POLLIN;
+	}
+	while (fds && something_to_serve(server)) {
+		fds[count] = (struct pollfd){ server->wake_fd, POLLIN, 0 };
+		fds[count + 1] = (struct pollfd){ server->ended_fd, POLLIN, 0 };
+		if (poll(fds, count + 2u, -1) < 0)
+			continue;
+		if (fds[count + 1].revents)
+			drain(server->ended_fd);
+		if (fds[count].revents && drain(server->wake_fd)) {
+			interrupted = true;
+			break;
+		}
+		for (uint32_t i = 0; i < count; i++) {
+			if (fds[i].revents)
+				take_clients(server, server->exports[i]);
+		}
+	}
+	free(fds);
+	return interrupted;
+}
+
+void vhost_server_interrupt(struct vhost_server *server)
+{
+	int error = errno;
+	uint64_t one = 1;
+
+	if (write(server->wake_fd, &one, sizeof(one)) < 0)
+		errno = error;
+	errno = error;
+}
+
+void vhost_server_stop(struct vhost_server *server)
+{
+	if (server->stopped)
+		return;
+	server->stopped = true;
+	/* New clients go elsewhere first; then those that are here. */
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+
+		if (export->listen_fd >= 0 && export->socket_path)
+			vhost_unlisten(export->socket_path, export->listen_fd);
+		else if (export->listen_fd >= 0)
+			close(export->listen_fd);
+		export->listen_fd = -1;
+		if (export->first_fd >= 0)
+			close(export->first_fd);
+		export->first_fd = -1;
+	}
+	for (uint32_t i = 0; i < server->worker_count; i++)
+		vhost_worker_ask_stop(&server->workers[i]);
+	for (uint32_t i = 0; i < server->worker_count; i++)
+		vhost_worker_join(&server->workers[i]);
+}
+
+void vhost_server_free(struct vhost_server *server)
+{
+	if (!server)
+		return;
+	vhost_server_stop(server);
+	for (uint32_t i = 0; i < server->export_count; i++)
+		export_free(server->exports[i]);
+	free(server->exports);
+	if (server->wake_fd >= 0)
+		close(server->wake_fd);
+	if (server->ended_fd >= 0)
+		close(server->ended_fd);
+	if (server->spare_fd >= 0)
+		close(server->spare_fd);
+	free(server);
+}
+
+static void visit_export(struct vhost_export *export,
+			 const struct vhost_stats_visitor *visitor)
+{
+	struct vhost_roll *roll = &export->roll;
+	struct vhost_export_stats stats = {
+		.name = export->name,
+		.socket_path = export->socket_path,
+		.clients = roll->so_far,
+		.turned_away = roll->turned_away,
+		.connected = roll->connected,
+		.counts = roll->past,
+	};
+
+	for (struct vhost_client *c = roll->first; c; c = c->next) {
+		struct vhost_counts counts = vhost_counts_read(&c->counts);
+
+		vhost_counts_add(&stats.counts, &counts);
+	}
+	visitor->on_export(visitor->argument, &stats);
+	for (struct vhost_client *c = roll->first; c; c = c->next) {
+		const struct vhost_client_stats client = {
+			.number = c->number,
+			.pid = c->pid,
+			.uid = c->uid,
+			.ended = c->ended,
+			.counts = vhost_counts_read(&c->counts),
+		};
+
+		visitor->on_client(visitor->argument, &client);
+	}
+}
+
+void vhost_server_visit(struct vhost_server *server,
+			const struct vhost_stats_visitor *visitor)
+{
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+
+		pthread_mutex_lock(&export->roll.lock);
+		visit_export(export, visitor);
+		pthread_mutex_unlock(&export->roll.lock);
+	}
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_SERVER_H
+#define PRECARIUM_VHOST_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "virtio/store.h"
+
+/*
+ * A vhost-user block server: any number of exports, each a socket and a store,
+ * for any number of clients that trust neither it nor each other.
+ *
+ * The thread that calls vhost_server_run accepts; a connection then belongs to
+ * one worker thread for its life, with all its queues, requests and memory.
+ */
+struct vhost_server;
+
+/* What happens to a client whose memory is found gone without notice. */
+enum vhost_on_loss {
+	VHOST_LOSS_FAIL, /* the request fails, or the queue stops; it goes on */
+	VHOST_LOSS_END,	 /* its connection is ended */
+};
+
+struct vhost_export_options {
+	const char *name;	 /* for log lines and statistics; copied */
+	const char *socket_path; /* made, listened on, and unlinked at the end;
+				    or NULL */
+	int fd;			 /* if no path: a listening socket, or one that
+				    is connected already.  Taken over */
+	const struct store *store; /* borrowed until vhost_server_free */
+	enum vhost_on_loss on_loss;
+	uint64_t sparse_max; /* bytes of holes in lent memory; 0: default */
+	uint32_t admit;	     /* PREC_ADMIT_* */
+};
+
+/* 0 is a default throughout. */
+struct vhost_limits {
+	uint32_t workers;     /* threads; 1 */
+	uint32_t connections; /* per export; 32 */
+	uint32_t regions;     /* per client; 64 */
+	uint32_t queues;      /* per client; 16 */
+};
+
+struct vhost_error {
+	char text[600];
+};
+
+/* NULL: *error says why. */
+struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
+				      struct vhost_error *error);
+
+/* Before the first run.  False: *error says why; nothing is left behind, and
+ * options->fd is still the caller's. */
+bool vhost_server_add(struct vhost_server *server,
+		      const struct vhost_export_options *options,
+		      struct vhost_error *error);
+
+/* Start the workers.  They block all signals but those of faults.  False:
+ * *error says why. */
+bool vhost_server_start(struct vhost_server *server, struct vhost_error *error);
+
+/*
+ * Accept clients until vhost_server_interrupt.  True: it was interrupted, and
+ * may be called again.  False: there is nothing left to serve, because every
+ * export was a connection that has ended.
+ */
+bool vhost_server_run(struct vhost_server *server);
+
+/* Make vhost_server_run return.  Any thread; async-signal-safe. */
+void vhost_server_interrupt(struct vhost_server *server);
+
+/* End all clients when their requests in flight are done, end the workers and
+ * unlink the sockets.  Statistics can still be read. */
+void vhost_server_stop(struct vhost_server *server);
+
+/* Stops first, if that was not done.  NULL is nothing. */
+void vhost_server_free(struct vhost_server *server);
+
+struct vhost_counts {
+	uint64_t requests;	/* that came to an end, good or bad */
+	uint64_t errors;	/* … bad: I/O error or not supported */
+	uint64_t bytes_read;	/* from the store to the client */
+	uint64_t bytes_written; /* from the client to the store */
+	uint64_t losses;	/* times its memory was found gone */
+	uint64_t revocations;	/* regions it took back by message */
+	uint64_t refused;	/* regions that were not accepted */
+	uint64_t notifications; /* of used buffers */
+};
+
+struct vhost_client_stats {
+	uint32_t number; /* counted per export, from 1 */
+	pid_t pid;
+	uid_t uid;
+	const char *ended; /* why, or NULL: it is still there */
+	struct vhost_counts counts;
+};
+
+struct vhost_export_stats {
+	const char *name;
+	const char *socket_path; /* or NULL */
+	uint64_t clients;	 /* so far */
+	uint64_t turned_away;	 /* over a limit */
+	uint32_t connected;
+	struct vhost_counts counts; /* of all its clients so far */
+};
+
+/* Called in turn for each export, then its clients: those that are there and
+ * the last 64 that ended.  The callbacks must not call the server. */
+struct vhost_stats_visitor {
+	void (*on_export)(void *argument, const struct vhost_export_stats *);
+	void (*on_client)(void *argument, const struct vhost_client_stats *);
+	void *argument;
+};
+
+/* Any thread. */
+void vhost_server_visit(struct vhost_server *server,
+			const struct vhost_stats_visitor *visitor);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_WORKER_H
+#define PRECARIUM_VHOST_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "vhost/client.h"
+#include "vhost/memory.h"
+#include "vhost/notify.h"
+
+/* One socket and its store. */
+struct vhost_export {
+	char *name;
+	char *socket_path; /* NULL: a descriptor was handed to us */
+	int listen_fd;	   /* -1: none, or no more */
+	int first_fd;	   /* a connection that was handed to us; -1: none */
+	uint32_t index;
+	const struct store *store;
+	enum vhost_on_loss on_loss;
+	struct vhost_admission admission;
+	uint32_t queues_max;
+	uint32_t connections_max;
+	struct vhost_roll roll;
+};
+
+/* What epoll hands back: the first member of what it is about. */
+struct vhost_source {
+	enum {
+		VHOST_SOURCE_INBOX,
+		VHOST_SOURCE_SOCKET,
+		VHOST_SOURCE_KICK,
+		VHOST_SOURCE_LANE,
+	} kind;
+};
+
+struct vhost_queue;
+struct vhost_connection;
+TAILQ_HEAD(vhost_queues, vhost_queue);
+LIST_HEAD(vhost_connections, vhost_connection);
+
+/* A worker's lane to the store of one export, while it has clients of it. */
+struct vhost_lane {
+	struct vhost_source source;
+	struct store_lane *lane;
+	uint32_t users;
+	uint32_t in_flight;
+	struct vhost_queues stalled; /* with a request it had no room for */
+};
+
+struct vhost_arrival {
+	struct vhost_arrival *next;
+	struct vhost_export *export;
+	int fd;
+};
+
+/*
+ * A thread with an event loop.  Everything but the inbox is its own.
+ *
+ * One turn: take events; let each ready queue fetch a bounded number of
+ * requests; begin and reap transfers; signal the clients; settle connections
+ * that waited for their requests to end.  A queue that has more goes to the
+ * end of the line, so that no client can keep the others waiting.
+ */
+struct vhost_worker {
+	pthread_t thread;
+	bool running;
+	int epoll_fd;
+	struct vhost_source inbox;
+	int inbox_fd;
+	pthread_mutex_t lock; /* of the next two */
+	struct vhost_arrival *arrivals;
+	bool stop;
+	int ended_fd; /* the server's: signalled when a connection has ended */
+
+	struct vhost_notifier notifier;
+	struct vhost_lane *lanes; /* by the index of the export */
+	uint32_t lane_count;
+	struct vhost_queues ready;
+	struct vhost_queues served; /* to be signalled at the end of the turn */
+	struct vhost_connections connections;
+	bool settling; /* some connection may have become quiet */
+	bool stopping;
+};
+
+/* Start with `lane_count` exports.  False: *error says why. */
+bool vhost_worker_start(struct vhost_worker *worker, uint32_t lane_count,
+			int ended_fd, struct vhost_error *error);
+
+/* Give it a connection.  It owns the fd from now on.  False: no memory. */
+bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
+		       int fd);
+
+/* Ask it to end its clients and itself; wait until it has. */
+void vhost_worker_ask_stop(struct vhost_worker *worker);
+void vhost_worker_join(struct vhost_worker *worker);
+
+/* For the worker's own connections and queues: */
+
+/* Watch `fd`; edge-triggered or not is in `events`. */
+bool vhost_worker_watch(struct vhost_worker *worker, int fd, uint32_t events,
+			struct vhost_source *source);
+void vhost_worker_unwatch(struct vhost_worker *worker, int fd);
+
+/* The lane to an export's store: opened for its first user, closed after the
+ * last.  NULL: *error says why. */
+struct vhost_lane *vhost_lane_get(struct vhost_worker *worker,
+				  const struct vhost_export *export,
+				  struct store_error *error);
+void vhost_lane_put(struct vhost_worker *worker, struct vhost_lane *lane);
+
+#endif

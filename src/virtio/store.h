@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VIRTIO_STORE_H
+#define PRECARIUM_VIRTIO_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <precarium/space.h>
+#include <precarium/status.h>
+
+/*
+ * What stores the blocks of a device.  A store is shared by all workers and
+ * does not change once it is open; each worker works through a lane of its
+ * own, which no other thread touches.
+ *
+ *	lane = store->ops->lane_open(store, &why);
+ *	while (… && ops->add(lane, &io))	any number of requests
+ *		;
+ *	ops->start(lane);			hand them to the kernel at once
+ *	poll(lane->fd)				if it is not -1
+ *	while ((io = ops->reap(lane)))		each comes back exactly once
+ *		…
+ *
+ * A store moves bytes between itself and the client's pages and reports what
+ * moved.  It knows no rings, and whether a client is to be believed is not
+ * its business: epochs are compared by the caller.
+ */
+
+enum store_kind {
+	STORE_READ,  /* from the store into the client's pages */
+	STORE_WRITE, /* from the client's pages into the store */
+	STORE_FLUSH, /* everything written and reported before is durable */
+};
+
+/*
+ * One transfer.  Placed by the caller, who keeps it and its spans where they
+ * are, and the regions of the spans mapped, from add to reap.
+ */
+struct store_io {
+	enum store_kind kind;
+	bool durable;	 /* a write: durable itself when it is reported */
+	uint64_t offset; /* bytes into the store; offset + size <= capacity */
+	uint64_t size;	 /* bytes: the sum of the spans */
+	const struct prec_span *spans;
+	uint32_t span_count;
+
+	/* Out.  Success is PREC_OK with done == size; PREC_GONE: the client's
+	 * pages were lost, with an unknown part moved beyond `done`;
+	 * PREC_SYSTEM: the store failed, `error` says how. */
+	struct prec_result result;
+
+	/* Private to the store, from add to reap. */
+	struct store_io *next;
+	void *slot;
+};
+
+struct store;
+
+/* Derived by each kind of store. */
+struct store_lane {
+	const struct store *store;
+	int fd; /* readable when reap has something; -1: never asynchronous */
+};
+
+/* Why a store or a lane could not be opened: one line for a person. */
+struct store_error {
+	char text[400];
+};
+
+struct store_ops {
+	/* NULL: *error says why.  The thread that opens a lane is the one that
+	 * uses and closes it. */
+	struct store_lane *(*lane_open)(const struct store *store,
+					struct store_error *error);
+	/* Nothing may be between add and reap. */
+	void (*lane_close)(struct store_lane *lane);
+
+	/* Accept a transfer.  False: no room before something is reaped. */
+	bool (*add)(struct store_lane *lane, struct store_io *io);
+	/* Begin what was added.  False: the system has no room just now; call
+	 * again. */
+	bool (*start)(struct store_lane *lane);
+	/* A finished transfer, or NULL. */
+	struct store_io *(*reap)(struct store_lane *lane);
+	/* Finish a transfer early if that is possible; it is reaped all the
+	 * same, as done or as failed. */
+	void (*cancel)(struct store_lane *lane, struct store_io *io);
+
+	void (*close)(struct store *store);
+};
+
+/* Derived by each kind of store. */
+struct store {
+	const struct store_ops *ops;
+	uint64_t capacity;   /* bytes, a multiple of STORE_SECTOR */
+	uint32_t block_size; /* bytes the store likes transfers to be made of */
+	bool read_only;	     /* writes are never added */
+};
+
+#define STORE_SECTOR 512u
+
+#endif

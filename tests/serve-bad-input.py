@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Bad input to `precarium serve` is one clear line on standard error, the
+right exit status, and nothing half-made left behind."""
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+PRECARIUM = os.path.abspath(sys.argv[1])
+failures = 0
+
+GET_FEATURES = b"\1\0\0\0\1\0\0\0\0\0\0\0"
+
+
+def check(good, what, *details):
+    global failures
+    if not good:
+        failures += 1
+        print("FAIL:", what, *details)
+
+
+def run(*args):
+    return subprocess.run([PRECARIUM, *args], capture_output=True, text=True,
+                          timeout=20, stdin=subprocess.DEVNULL)
+
+
+def sockets():
+    return [name for name in os.listdir(".") if name.endswith(".sock")]
+
+
+def bad(status, words, *args, lines=1):
+    """One line that says what, where and what was expected."""
+    done = run(*args)
+    said = done.stderr.strip().split("\n")
+    check(done.returncode == status, args, "status", done.returncode,
+          done.stderr)
+    check(len(said) == lines, args, "lines:", done.stderr)
+    for word in words:
+        check(word in done.stderr, args, "says nothing of", word, ":",
+              done.stderr)
+    check(done.stdout == "", args, "standard output:", done.stdout)
+    check(sockets() == [], args, "left", sockets())
+
+
+class Server:
+    """A server that runs, and how it ended."""
+
+    def __init__(self, path, *args):
+        self.path = path
+        self.process = subprocess.Popen(
+            [PRECARIUM, "serve", *args], text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.client = socket.socket(socket.AF_UNIX)
+        while self.process.poll() is None:
+            try:
+                self.client.connect(path)
+                break
+            except OSError:
+                select.select([], [], [], 0.01)
+        if self.process.poll() is None:
+            # Answered: by now it counts as a client.
+            self.client.sendall(GET_FEATURES)
+            self.client.settimeout(20)
+            check(len(self.client.recv(20)) == 20, "no answer")
+
+    def end(self, number=signal.SIGTERM):
+        self.client.close()
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=20)
+        return self.process.returncode, out, err
+
+
+def wrong_usage():
+    bad(2, ["nothing to serve", "expected"], "serve")
+    bad(2, ["--nonsense"], "serve", "--nonsense", lines=2)
+    bad(2, ["colour", "unknown key", "expected socket"], "serve",
+        "--export", "socket=a.sock,null=1M,colour=red")
+    bad(2, ["no socket", "socket=PATH"], "serve", "--export", "null=1M")
+    bad(2, ["nothing to serve", "file=PATH"], "serve", "--export",
+        "socket=a.sock")
+    bad(2, ["both"], "serve", "--export", "socket=a.sock,file=good,null=1M")
+    bad(2, ["read-only", "no value"], "serve", "--export",
+        "socket=a.sock,null=1M,read-only=yes")
+    bad(2, ["socket", "value"], "serve", "--export", "socket,null=1M")
+    bad(2, ["on-loss", "fail or end"], "serve", "--export",
+        "socket=a.sock,null=1M,on-loss=panic")
+    for size in ("0", "-1", "1X", "1KK", "", "99999999999999999999", "8388608T"):
+        bad(2, ["null", "expected"], "serve", "--export",
+            "socket=a.sock,null=" + size)
+    for number in ("0", "65", "two", "-1", ""):
+        bad(2, ["--workers", "1 to 64"], "serve", "--export",
+            "socket=a.sock,null=1M", "--workers=" + number)
+    bad(2, ["unexpected argument"], "serve", "--export",
+        "socket=a.sock,null=1M", "more")
+    bad(2, ["--blk-file"], "serve", "--socket-path=a.sock")
+    bad(2, ["--socket-path or --fd"], "serve", "--blk-file=good")
+    bad(2, ["--fd"], "serve", "--fd=x", "--blk-file=good")
+    bad(2, ["no such command"], "sreve")
+    bad(2, ["a command is missing"])
+
+
+def wrong_images():
+    for name, words in {
+            "missing": ["missing", "No such file"],
+            "odd": ["odd", "1000 bytes", "multiple of 512"],
+            "empty": ["empty", "at least one sector"],
+            "folder": ["folder", "a directory", "expected a raw image"],
+            "pipe": ["pipe", "expected a raw image"],
+            "/dev/zero": ["/dev/zero", "expected a raw image"],
+    }.items():
+        bad(1, words, "serve", "--export", "socket=a.sock,file=" + name)
+    bad(1, ["1000 bytes", "multiple of 512"], "serve", "--export",
+        "socket=a.sock,null=1000")
+    # What was made before the bad one is gone again.
+    bad(1, ["missing"], "serve", "--export", "socket=a.sock,null=1M",
+        "--export", "socket=b.sock,null=1M",
+        "--export", "socket=c.sock,file=missing")
+    if os.getuid() == 0:
+        return
+    os.chmod("secret", 0)
+    bad(1, ["secret", "Permission denied"], "serve", "--export",
+        "socket=a.sock,file=secret")
+
+
+def wrong_sockets():
+    bad(1, ["108 bytes", "at most 107"], "serve", "--export",
+        "socket=" + "x" * 108 + ",null=1M")
+    bad(1, ["nowhere/a.sock", "No such file", "directory"], "serve",
+        "--export", "socket=nowhere/a.sock,null=1M")
+    bad(1, ["good", "no socket", "free name"], "serve", "--export",
+        "socket=good,null=1M")
+    check(os.path.getsize("good") == 1 << 20, "a file was harmed")
+    bad(1, ["file descriptor 99", "expected a Unix socket"], "serve",
+        "--fd=99", "--blk-file=good")
+    bad(1, ["file descriptor 0", "expected a Unix socket"], "serve",
+        "--fd=0", "--blk-file=good")
+    bad(1, ["a.sock", "listens there already"], "serve", "--export",
+        "socket=a.sock,null=1M", "--export", "socket=a.sock,null=1M")
+
+
+def live_and_stale():
+    server = Server("a.sock", "--export", "socket=a.sock,file=good")
+    done = run("serve", "--export", "socket=a.sock,null=1M")
+    check(done.returncode == 1 and "listens there already" in done.stderr,
+          "a live server's socket:", done.stderr)
+    done = run("serve", "--export", "socket=b.sock,file=good")
+    check(done.returncode == 1 and "in use by another program" in done.stderr,
+          "an image in use:", done.stderr)
+    status, _, err = server.end(signal.SIGKILL)
+    check(sockets() == ["a.sock"], "no stale socket to test with")
+    server = Server("a.sock", "--export", "socket=a.sock,file=good")
+    status, _, err = server.end()
+    check(status == 0, "on a stale socket:", status, err)
+    check(sockets() == [], "after SIGTERM:", sockets())
+
+
+def statistics():
+    bad(1, ["nowhere/stats", "cannot be written"], "serve", "--export",
+        "socket=a.sock,null=1M", "--stats-json=nowhere/stats")
+    bad(1, ["/dev/full", "No space left"], "serve", "--export",
+        "socket=a.sock,null=1M", "--stats-json=/dev/full")
+    before = set(os.listdir("."))
+    done = subprocess.run(
+        [PRECARIUM, "serve", "--export", "socket=a.sock,null=1M",
+         "--stats-json=stats"], text=True, capture_output=True, timeout=20,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9)))
+    check(done.returncode == 1 and "cannot be written" in done.stderr and
+          done.stderr.count("\n") == 1, "a file too large:", done.stderr)
+    check(set(os.listdir(".")) == before, "left behind:", os.listdir("."))
+    server = Server("a.sock", "--export", "socket=a.sock,null=1M,name=zero",
+                    "--stats-json=stats")
+    status, _, err = server.end()
+    with open("stats") as file:
+        stats = json.load(file)
+    check(status == 0 and stats["exports"][0]["name"] == "zero" and
+          stats["exports"][0]["clients-so-far"] == 1, "statistics:", stats, err)
+    os.unlink("stats")
+    check(set(os.listdir(".")) == before, "left behind:", os.listdir("."))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PRECARIUM, "--help"], stdout=full, text=True,
+                              stderr=subprocess.PIPE, timeout=20)
+    check(done.returncode == 1 and "No space left" in done.stderr,
+          "help to a full disk:", done.returncode, done.stderr)
+
+
+def good_words():
+    capabilities = json.loads(run("--print-capabilities").stdout)
+    check(capabilities == {"type": "block",
+                           "features": ["read-only", "blk-file"]},
+          "capabilities:", capabilities)
+    for args in (["--help"], ["--version"], ["serve", "--help"],
+                 ["check-host", "--help"]):
+        done = run(*args)
+        check(done.returncode == 0 and done.stdout and not done.stderr, args,
+              done.stderr)
+    host = json.loads(run("check-host", "--json").stdout)
+    check({"kernel", "io-uring"} <= {c["name"] for c in host["checks"]},
+          "check-host:", host)
+
+
+def handed_over():
+    """--fd with a connection: the server ends with it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    process = subprocess.Popen(
+        [PRECARIUM, f"--fd={theirs.fileno()}", "--blk-file=good"],
+        pass_fds=[theirs.fileno()], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True)
+    theirs.close()
+    ours.sendall(GET_FEATURES)
+    ours.settimeout(20)
+    check(len(ours.recv(20)) == 20, "no answer on a connection handed over")
+    ours.close()
+    _, err = process.communicate(timeout=20)
+    check(process.returncode == 0, "ended:", process.returncode, err)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="precarium-") as folder:
+        os.chdir(folder)
+        os.mkdir("folder")
+        os.mkfifo("pipe")
+        for name, size in {"good": 1 << 20, "odd": 1000, "empty": 0,
+                           "secret": 512}.items():
+            with open(name, "wb") as file:
+                file.truncate(size)
+        for test in (wrong_usage, wrong_images, wrong_sockets,
+                     live_and_stale, statistics, good_words, handed_over):
+            test()
+        os.chdir("/")
+    return 1 if failures else 0
+
+
+sys.exit(main())

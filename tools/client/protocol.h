@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLIENT_PROTOCOL_H
+#define CLIENT_PROTOCOL_H
+
+#include <stdint.h>
+
+/*
+ * The vhost-user messages as the specification numbers them, written down a
+ * second time on purpose: a front-end that shares these with the back-end it
+ * tests would agree with every mistake in them.
+ */
+enum vhost_user_request {
+	VHOST_USER_GET_FEATURES = 1,
+	VHOST_USER_SET_FEATURES = 2,
+	VHOST_USER_SET_OWNER = 3,
+	VHOST_USER_SET_MEM_TABLE = 5,
+	VHOST_USER_SET_LOG_BASE = 6,
+	VHOST_USER_SET_VRING_NUM = 8,
+	VHOST_USER_SET_VRING_ADDR = 9,
+	VHOST_USER_SET_VRING_BASE = 10,
+	VHOST_USER_GET_VRING_BASE = 11,
+	VHOST_USER_SET_VRING_KICK = 12,
+	VHOST_USER_SET_VRING_CALL = 13,
+	VHOST_USER_SET_VRING_ERR = 14,
+	VHOST_USER_GET_PROTOCOL_FEATURES = 15,
+	VHOST_USER_SET_PROTOCOL_FEATURES = 16,
+	VHOST_USER_GET_QUEUE_NUM = 17,
+	VHOST_USER_SET_VRING_ENABLE = 18,
+	VHOST_USER_GET_CONFIG = 24,
+	VHOST_USER_SET_CONFIG = 25,
+	VHOST_USER_GET_INFLIGHT_FD = 31,
+	VHOST_USER_SET_INFLIGHT_FD = 32,
+	VHOST_USER_GET_MAX_MEM_SLOTS = 36,
+	VHOST_USER_ADD_MEM_REG = 37,
+	VHOST_USER_REM_MEM_REG = 38,
+};
+
+#define VHOST_USER_VERSION    1u
+#define VHOST_USER_REPLY      (1u << 2)
+#define VHOST_USER_NEED_REPLY (1u << 3)
+#define VHOST_USER_NO_FD      (1u << 8) /* in the u64 of KICK and CALL */
+#define VHOST_USER_FDS_MAX    8u
+#define VHOST_USER_TABLE_MAX  8u /* regions in SET_MEM_TABLE */
+
+#define VHOST_USER_F_PROTOCOL_FEATURES 30
+
+enum vhost_user_protocol_feature {
+	VHOST_USER_PROTOCOL_F_MQ = 0,
+	VHOST_USER_PROTOCOL_F_REPLY_ACK = 3,
+	VHOST_USER_PROTOCOL_F_CONFIG = 9,
+	VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD = 12,
+	VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS = 15,
+};
+
+struct vhost_user_header {
+	uint32_t request;
+	uint32_t flags;
+	uint32_t size;
+};
+
+struct vhost_user_region {
+	uint64_t guest_address;
+	uint64_t size;
+	uint64_t user_address;
+	uint64_t file_offset;
+};
+
+struct vhost_user_one_region {
+	uint64_t padding;
+	struct vhost_user_region region;
+};
+
+struct vhost_user_table {
+	uint32_t count;
+	uint32_t padding;
+	struct vhost_user_region regions[VHOST_USER_TABLE_MAX];
+};
+
+struct vhost_user_vring_state {
+	uint32_t index;
+	uint32_t number;
+};
+
+struct vhost_user_vring_address {
+	uint32_t index;
+	uint32_t flags;
+	uint64_t descriptors;
+	uint64_t used;
+	uint64_t available;
+	uint64_t log;
+};
+
+#define VHOST_USER_CONFIG_SIZE 60u /* what QEMU asks for */
+
+struct vhost_user_config {
+	uint32_t offset;
+	uint32_t size;
+	uint32_t flags;
+	uint8_t bytes[VHOST_USER_CONFIG_SIZE];
+};
+
+struct vhost_user_inflight {
+	uint64_t size;
+	uint64_t offset;
+	uint16_t queue_count;
+	uint16_t queue_size;
+};
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+	"Usage: precarium COMMAND [OPTION]...\n"
+	"Work on memory that untrusted clients lend and may take back at any\n"
+	"instant.\n"
+	"\n"
+	"Commands:\n"
+	"  serve        serve block devices by vhost-user\n"
+	"  check-host   tell whether this machine has what is needed\n"
+	"\n"
+	"  precarium COMMAND --help   tells about a command\n"
+	"  precarium --version        tells the version\n"
+	"\n"
+	"Options without a command are those of serve, as programs expect "
+	"that\n"
+	"start vhost-user back-ends.\n";
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "serve", command_serve },
+	{ "check-host", command_check_host },
+};
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("precarium: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+int finish_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_GOOD;
+	complain("standard output: %s", strerror(errno));
+	return EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		fputs(help, stdout);
+		return finish_output();
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		printf("precarium %s\n", PRECARIUM_VERSION);
+		return finish_output();
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	if (name[0] == '-')
+		return command_serve(argc, argv);
+	if (name[0])
+		complain("%s: no such command; expected serve or check-host, "
+			 "see precarium --help",
+			 name);
+	else
+		complain("a command is missing; expected serve or check-host, "
+			 "see precarium --help");
+	return EXIT_USAGE;
+}
