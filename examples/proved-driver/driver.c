@@ -32,13 +32,14 @@ enum prec_status driver_done(struct driver *d, struct prec_ledger *ledger,
 			     uint32_t slot, uint32_t *quiet)
 {
 	struct prec_unpin unpin;
+	enum prec_status status;
 
 	*quiet = PREC_NONE;
 	if (slot >= SLOTS || d->size[slot] == 0)
 		return PREC_INVALID;
-	if (prec_ledger_unpin(ledger, slot, &unpin) != PREC_OK)
-		return PREC_INVALID;
+	/* There is a pin: that is driver_ok, so no branch for none. */
+	status = prec_ledger_unpin(ledger, slot, &unpin);
 	d->size[slot] = 0;
 	*quiet = unpin.quiet;
-	return unpin.believed ? PREC_OK : PREC_GONE;
+	return unpin.believed ? status : PREC_GONE;
 }
