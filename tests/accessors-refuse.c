@@ -13,14 +13,13 @@ static void look(unsigned char *bytes)
 	MUST(pread(lender.fd, bytes, PAGE, 0) == PAGE);
 }
 
-#define REFUSED(bits, span, offset, load_says, store_says)               \
-	do {                                                             \
-		uint##bits##_t value = 7;                                \
-                                                                         \
-		EXPECT(prec_load##bits(span, offset, &value) ==          \
-		       (load_says));                                     \
-		EXPECT(value == 7);                                      \
-		EXPECT(prec_store##bits(span, offset, 9) == (store_says)); \
+#define REFUSED(bits, span, offset, load_says, store_says)                     \
+	do {                                                                   \
+		uint##bits##_t value = 7;                                      \
+                                                                               \
+		EXPECT(prec_load##bits(span, offset, &value) == (load_says));  \
+		EXPECT(value == 7);                                            \
+		EXPECT(prec_store##bits(span, offset, 9) == (store_says));     \
 	} while (0)
 
 static void out_of_range(struct prec_span span)
@@ -49,8 +48,7 @@ static void misaligned(struct prec_span span)
 	REFUSED(64, span, 4, PREC_INVALID, PREC_INVALID);
 	/* across a cache line */
 	REFUSED(64, span, 60, PREC_INVALID, PREC_INVALID);
-	EXPECT(prec_compare_exchange64(span, 60, &expected, 1) ==
-	       PREC_INVALID);
+	EXPECT(prec_compare_exchange64(span, 60, &expected, 1) == PREC_INVALID);
 	EXPECT(prec_compare_exchange32(span, 62, &expected32, 1) ==
 	       PREC_INVALID);
 }

@@ -70,7 +70,7 @@ static void serve(void *none)
 	(void)none;
 	served->answer = virtq_next(&queue, &space, &chain);
 	served->decoded = served->answer;
-	if (served->answer == VIRTQ_TAKEN)
+	if (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_MALFORMED)
 		served->decoded = vblk_decode(&device, &queue, &space, &chain,
 					      &served->request);
 	if (served->decoded == VIRTQ_TAKEN)

@@ -12,7 +12,7 @@ lib=$(dirname "$(find "$root" -name libprecarium.so)")
 export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$root"
 export LD_LIBRARY_PATH="$lib"
 for compiler in gcc clang; do
-	for example in lent-buffer substitution; do
+	for example in lent-buffer proved-driver substitution; do
 		rm -rf "$root/work"
 		cp -r "$source/examples/$example" "$root/work"
 		make -s -C "$root/work" CC=$compiler CFLAGS='-O2 -Wall -Wextra -Werror'
@@ -20,4 +20,4 @@ for compiler in gcc clang; do
 		timeout 30 "$program"
 	done
 done
-echo "2 examples, 2 compilers"
+echo "3 examples, 2 compilers"

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sanitizer.h"
+
 /*
  * EXPECT counts a point and goes on when it fails; MUST is a step without which
  * the rest says nothing.  A test ends with `return expect_end()`, which prints
@@ -53,21 +55,5 @@ static inline int expect_end(void)
 	printf("%lu points, %lu failed\n", points_tried, points_failed);
 	return points_tried == 0 || points_failed != 0;
 }
-
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1
-#else
-#define UNDER_ASAN 0
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#else
-#define UNDER_TSAN 0
-#endif
-/* Functions that may be abandoned: TSan keeps a stack of calls, and these do
- * not return. */
-#define UNWATCHED __attribute__((no_sanitize("thread")))
-
-#define UNDER_SANITIZER (UNDER_ASAN || UNDER_TSAN)
 
 #endif

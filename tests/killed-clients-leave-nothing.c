@@ -3,6 +3,7 @@
  * G1, G2: clients die at random moments (kill -9), and the driver keeps no
  * descriptor, no mapping and no memory of theirs.
  */
+#include "sanitizer.h"
 #include "serve.h"
 
 #include <poll.h>
@@ -94,11 +95,7 @@ static struct holdings settle(const struct holdings *hoped)
 
 /* The thread sanitizer's shadow of the driver's memory grows with the addresses
  * that it ever used: only descriptors can be counted. */
-#ifdef __has_feature
-#define HAS_SHADOW __has_feature(thread_sanitizer)
-#else
-#define HAS_SHADOW 0
-#endif
+#define HAS_SHADOW UNDER_TSAN
 
 /* A driver built with the address sanitizer keeps what was freed for a while,
  * up to 256 MiB: that is not what is looked for. */

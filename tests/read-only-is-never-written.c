@@ -32,14 +32,15 @@ static void check_own(const uint8_t *data, const char *what)
 		CHECK(data[i] == OWN, "%s: byte %u was written", what, i);
 }
 
-/* Stopping the ring, or hanging up, is as right as an error. */
+/* The status lies where it can be written, so the error is told. */
 static void check_failed(struct client *client, const char *what)
 {
 	struct client_completion completion;
 
-	CHECK(client_wait(client, 0, &completion, 200) != 1 ||
-		      completion.status != VIRTIO_BLK_S_OK,
-	      "%s had success", what);
+	CHECK(client_wait(client, 0, &completion, 2000) == 1,
+	      "%s is not answered: %s", what, client->error);
+	CHECK(completion.status == VIRTIO_BLK_S_IOERR, "%s: status %d", what,
+	      completion.status);
 }
 
 /* A read into a region that was lent by an O_RDONLY descriptor. */

@@ -88,7 +88,7 @@ static const struct layout layouts[] = {
 enum outcome {
 	TOLD_OK,    /* success */
 	TOLD_ERROR, /* status: I/O error */
-	TOLD_LOST,  /* used, with length 0: no place for a status */
+	TOLD_LOST,  /* used, with length 0: the status found no place */
 	UNTOLD,	    /* the rings are out of reach */
 	MISREAD, /* the client's bytes became zero: another request or none */
 	UNSPECIFIED,
@@ -250,6 +250,8 @@ static const char *judge_answers(const struct trial *t)
 	default:
 		return may_misread(t) ? NULL : "misread";
 	}
+	if (served->decoded == VIRTQ_TAKEN && served->request.gone)
+		return lost_at_all(t) ? NULL : "said to be gone, and is not";
 	if (served->decoded == VIRTQ_TAKEN && !as_asked(t))
 		return may_misread(t) ? NULL : "not what was asked";
 	if (served->decoded == VIRTQ_MALFORMED && !may_misread(t))
@@ -440,6 +442,8 @@ static enum outcome outcome_of(const struct trial *t)
 			       : UNTOLD;
 	if (served->decoded == VIRTQ_LOST)
 		return TOLD_LOST;
+	if (served->request.gone)
+		return served->stored ? TOLD_ERROR : TOLD_LOST;
 	if (!as_asked(t))
 		return MISREAD;
 	if (!served->stored)

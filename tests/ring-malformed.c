@@ -116,13 +116,38 @@ static enum virtq_answer decode(void)
 	return vblk_decode(&device, &queue, &space, &chain, &block);
 }
 
-/* Offer descriptor 0: it is refused as a chain, and its head given back. */
+/* Offer descriptor 0: it is refused as a chain, without a word. */
 #define REFUSED()                                                              \
 	do {                                                                   \
 		offer(0);                                                      \
 		CHECK(next(), VIRTQ_MALFORMED);                                \
+		CHECK(chain.count, 0);                                         \
+		CHECK(decode(), VIRTQ_MALFORMED);                              \
 		CHECK(virtq_complete(&queue, &space, chain.head, 0), PREC_OK); \
 		CHECK(queue.state, VIRTQ_READY);                               \
+	} while (0)
+
+/* Offer descriptor 0: it is refused as a chain, and the status, which is where
+ * it should be, says so. */
+#define FAILED()                                                               \
+	do {                                                                   \
+		offer(0);                                                      \
+		CHECK(next(), VIRTQ_MALFORMED);                                \
+		FAILS_AT(STATUS);                                              \
+		CHECK(virtq_complete(&queue, &space, chain.head, 1), PREC_OK); \
+		CHECK(queue.state, VIRTQ_READY);                               \
+	} while (0)
+
+#define FAILS_AT(place)                                                        \
+	do {                                                                   \
+		block.gone = true;                                             \
+		CHECK(decode(), VIRTQ_TAKEN);                                  \
+		CHECK(block.op, VBLK_ANSWER);                                  \
+		CHECK(block.answer, VIRTIO_BLK_S_IOERR);                       \
+		CHECK(block.gone, false);                                      \
+		CHECK(block.status.address, place);                            \
+		CHECK(block.status.host, (uintptr_t)at(place));                \
+		CHECK(block.status.size, 1);                                   \
 	} while (0)
 
 /* Offer descriptor 0: it is a request, answered without I/O. */
@@ -274,7 +299,7 @@ static void framing(void)
 	desc(3, HEADER + 4, 8, VIRTQ_DESC_F_NEXT, 1);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
-	CHECK(decode(), VIRTQ_MALFORMED);
+	FAILS_AT(STATUS);
 
 	/* data across two regions that touch */
 	begin();
@@ -337,7 +362,44 @@ static void indirect(void)
 	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
-	CHECK(decode(), VIRTQ_MALFORMED);
+	FAILS_AT(STATUS);
+	CHECK(virtq_complete(&queue, &space, 0, 1), PREC_OK);
+	/* data that is not lent, before the table and in it */
+	desc_at(TABLE, 0, HEADER, 16, VIRTQ_DESC_F_NEXT, 1);
+	desc_at(TABLE, 1, BASE - 512, 512,
+		VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	desc_at(TABLE, 2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+	FAILED();
+	desc_at(TABLE, 1, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	desc(0, BASE - 16, 16, VIRTQ_DESC_F_NEXT, 1);
+	desc(1, TABLE, 48, VIRTQ_DESC_F_INDIRECT, 0);
+	FAILED();
+	/* and its end is not found */
+	desc_at(TABLE, 2, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 3);
+	REFUSED();
+}
+
+/* The last byte of a chain whose data is not lent, wherever it may lie. */
+static void last_bytes(void)
+{
+	desc(1, BASE - 1, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	desc(2, STATUS - 7, 8, VIRTQ_DESC_F_WRITE, 0);
+	FAILED(); /* at the end of more */
+	desc(2, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 3);
+	desc(3, ~0ull, 0, VIRTQ_DESC_F_WRITE, 0);
+	FAILED(); /* before nothing */
+	desc(3, BASE - 1, 1, VIRTQ_DESC_F_WRITE, 0);
+	REFUSED(); /* not lent */
+	desc(3, HIGH + HALF - 1, 2, VIRTQ_DESC_F_WRITE, 0);
+	REFUSED(); /* a byte outside */
+	desc(3, ~0ull, (uint32_t)BASE + 2, VIRTQ_DESC_F_WRITE, 0);
+	REFUSED(); /* wraps to what is lent */
+	desc(3, LENT, 1, VIRTQ_DESC_F_WRITE, 0);
+	REFUSED(); /* lent for reading */
+	desc(3, USED, 3, VIRTQ_DESC_F_WRITE, 0);
+	REFUSED(); /* on a ring */
+	desc(1, BASE - 1, 1, VIRTQ_DESC_F_WRITE, 2);
+	REFUSED(); /* no other */
 }
 
 static void chains(void)
@@ -354,22 +416,29 @@ static void chains(void)
 	REFUSED(); /* readable after writable */
 	desc(2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
 	desc(1, BASE - 1, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* outside */
+	FAILED(); /* outside */
 	desc(1, HIGH + HALF - 1, 2, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* a byte outside */
+	FAILED(); /* a byte outside */
 	desc(1, ~0ull, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* wraps */
+	FAILED(); /* wraps */
 	desc(1, DATA, ~0u, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* enormous */
+	FAILED(); /* enormous */
 	desc(1, LENT, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* lent for reading */
+	FAILED(); /* lent for reading */
 	desc(1, USED - 1, 2, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* we would write our own used ring */
+	FAILED(); /* we would write our own used ring */
 	desc(1, DESC + 32, 16, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* and descriptors */
+	FAILED(); /* and descriptors */
 	desc(1, AVAIL, 2, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
-	REFUSED(); /* and the avail ring */
+	FAILED(); /* and the avail ring */
+	desc(1, BASE - 1, 512, VIRTQ_DESC_F_NEXT, 2);
+	FAILED(); /* outside, to be read */
+	desc(1, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 3);
+	desc(3, HEADER, 16, VIRTQ_DESC_F_NEXT, 2);
+	FAILED(); /* readable after writable, before the status */
+	last_bytes();
 	desc(1, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	desc(2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN); /* and it still serves */
 }
@@ -525,12 +594,17 @@ static void requests(void)
 	desc(0, HEADER, 15, VIRTQ_DESC_F_NEXT, 2);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
-	CHECK(decode(), VIRTQ_MALFORMED);
+	FAILS_AT(STATUS);
+	begin(); /* nothing but a status */
+	desc(0, DATA, 512, VIRTQ_DESC_F_WRITE, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	FAILS_AT(DATA + 511);
 	begin(); /* the header is an entry of the ring */
 	desc(0, DESC, 16, VIRTQ_DESC_F_NEXT, 2);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
-	CHECK(decode(), VIRTQ_MALFORMED);
+	FAILS_AT(STATUS);
 }
 
 int main(void)

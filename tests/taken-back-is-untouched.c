@@ -69,15 +69,17 @@ static void ask_for_more(struct client *client)
 {
 	struct client_completion completion;
 
-	/* It may have stopped at one that named the region already. */
+	/* Some of these named the region when it was lent no more. */
 	while (client->queues[0].busy)
-		if (client_wait(client, 0, &completion, 20) != 1)
-			return;
+		CHECK(client_wait(client, 0, &completion, LIMIT_MS) == 1,
+		      "a request is not answered: %s", client->error);
 	DO(client, client_submit(client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
 	DO(client, client_kick(client, 0));
-	if (client_wait(client, 0, &completion, 20) == 1)
-		CHECK(completion.status != VIRTIO_BLK_S_OK,
-		      "success in memory that was taken back");
+	CHECK(client_wait(client, 0, &completion, LIMIT_MS) == 1,
+	      "a request for what was taken back is not answered: %s",
+	      client->error);
+	CHECK(completion.status == VIRTIO_BLK_S_IOERR,
+	      "status %d in memory that was taken back", completion.status);
 }
 
 static void take_back(uint32_t export, uint64_t *random)

@@ -92,9 +92,9 @@ static struct answer checksum(const struct prec_region *region)
 
 	while (answer.bytes < region->span.size && answer.status == PREC_OK) {
 		uint64_t left = region->span.size - answer.bytes, i;
-		struct prec_result r =
-		    prec_copy_in(piece, region->span, answer.bytes,
-				 left < sizeof(piece) ? left : sizeof(piece));
+		struct prec_result r = prec_copy_in(
+			piece, region->span, answer.bytes,
+			left < sizeof(piece) ? left : sizeof(piece));
 
 		for (i = 0; i < r.done; i++)
 			answer.sum = answer.sum * 31 + piece[i];

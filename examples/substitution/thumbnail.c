@@ -62,7 +62,7 @@ static enum prec_status thumbnail(struct prec_region *region)
 	};
 	struct picture picture = { .region = region };
 	enum prec_status status =
-	    prec_transaction_run(&transaction, make_thumbnail, &picture);
+		prec_transaction_run(&transaction, make_thumbnail, &picture);
 	uint32_t y;
 
 	printf("%s", prec_status_name(status));

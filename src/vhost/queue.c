@@ -376,10 +376,8 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 
 	switch (next(queue, &chain)) {
 	case VIRTQ_TAKEN:
+	case VIRTQ_MALFORMED: /* it may have a place to say so */
 		*bytes += vhost_request_begin(queue, &chain);
-		return true;
-	case VIRTQ_MALFORMED:
-		vhost_request_reject(queue, false);
 		return true;
 	case VIRTQ_LOST:
 		vhost_request_reject(queue, true);

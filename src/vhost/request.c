@@ -51,7 +51,7 @@ void vhost_request_reject(struct vhost_queue *queue, bool lost)
 	if (lost)
 		vhost_queue_lost(queue, "a request is gone");
 	vhost_queue_break(queue, lost ? "a request is gone"
-				      : "a chain is no block request");
+				      : "a chain has no place for a status");
 }
 
 static void identify(struct vhost_queue *queue,
@@ -159,17 +159,15 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
 	const struct vhost_connection *connection = queue->connection;
 	const struct vblk_device device = vhost_device_of(connection);
 	struct vblk_request block;
-	enum virtq_answer answer =
-		vblk_decode(&device, &queue->virtq, &connection->memory->guest,
-			    chain, &block);
 
-	if (answer != VIRTQ_TAKEN) {
-		vhost_request_reject(queue, answer == VIRTQ_LOST);
+	if (vblk_decode(&device, &queue->virtq, &connection->memory->guest,
+			chain, &block) != VIRTQ_TAKEN) {
+		vhost_request_reject(queue, false);
 		return 0;
 	}
 	switch (block.op) {
 	case VBLK_ANSWER:
-		tell(queue, &block, PREC_OK, 0, true);
+		tell(queue, &block, block.gone ? PREC_GONE : PREC_OK, 0, true);
 		return 0;
 	case VBLK_IDENTIFY:
 		identify(queue, chain, &block);

@@ -35,14 +35,15 @@ struct vhost_request {
 
 LIST_HEAD(vhost_requests, vhost_request);
 
-/* Carry out the chain that was taken from the queue: answer it at once, or
- * begin its transfer.  Gives its bytes, for fairness. */
+/* Carry out the chain that was taken from the queue, or refuse one that is
+ * malformed: answer it at once, or begin its transfer.  Gives its bytes, for
+ * fairness. */
 uint64_t vhost_request_begin(struct vhost_queue *queue,
 			     struct virtq_request *chain);
 
 /*
- * A chain that cannot be answered, because it is no request or is gone.  The
- * queue stops.  To give the chain back would be a lie: guests look at nothing
+ * A chain that cannot be answered, because no place for a status was found in
+ * it, or what describes it is gone.  The queue stops.  To give the chain back would be a lie: guests look at nothing
  * but the status byte, in memory that they use again, and there the success of
  * the last request may still stand.
  */

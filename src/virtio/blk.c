@@ -10,6 +10,8 @@
   exits \false;
   assigns *status, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
   ensures chain: request_ok(*space, *q, *c);
+  ensures there: \result <==> \old(c->readable) < \old(c->count);
+  ensures last: \result ==> status->address == last_byte(\old(*c));
   ensures place: \result ==>
     writable_span(*space, *status) && status->size == 1;
 */
@@ -413,29 +415,65 @@ static void decide(const struct vblk_device *d, struct vblk_request *r,
 	answer_with(r, VIRTIO_BLK_S_IOERR);
 }
 
+/* The first bytes that the driver reads are the header. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires chain: \valid(c) && request_ok(*space, *q, *c);
+  requires out: \valid(first) && \valid(header) &&
+    \separated(first, header, c, q, space);
+  requires once: fetched_once && fetch_count + 16 <= FETCH_MAX;
+  requires known: fetched_known(*q, *c);
+  terminates \true;
+  exits \false;
+  assigns *first, *header, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
+    fetch_size[0 .. FETCH_MAX - 1];
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures chain: request_ok(*space, *q, *c);
+  ensures some: \result == VIRTQ_TAKEN ==> 0 < c->readable;
+  ensures data: \result == VIRTQ_TAKEN ==> *first <= c->readable;
+  ensures once: fetched_once;
+  ensures bounded: \old(fetch_count) <= fetch_count <=
+    \old(fetch_count) + 16;
+*/
+static enum virtq_answer take_header(const struct virtq *q,
+				     const struct prec_space *space,
+				     struct virtq_request *c, uint32_t *first,
+				     struct virtio_blk_req_header *header)
+{
+	if (c->readable == 0)
+		return VIRTQ_MALFORMED;
+	if (c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)
+		return whole_header(q, space, c, first, header);
+	return split_header(q, space, c, first, header);
+}
+
 enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      const struct virtq *q,
 			      const struct prec_space *space,
 			      struct virtq_request *c, struct vblk_request *r)
 {
-	struct virtio_blk_req_header header;
+	struct virtio_blk_req_header header = { 0, 0, 0 };
 	enum virtq_answer answer;
-	uint32_t first;
+	uint32_t first = 0;
 	uint32_t other;
 
-	if (c->readable == 0 || !place_status(q, space, c, &r->status))
+	if (!place_status(q, space, c, &r->status))
 		return VIRTQ_MALFORMED;
-	if (c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)
-		answer = whole_header(q, space, c, &first, &header);
-	else
-		answer = split_header(q, space, c, &first, &header);
-	if (answer != VIRTQ_TAKEN)
-		return answer;
+	answer = take_header(q, space, c, &first, &header);
 	r->head = c->head;
 	r->type = header.type;
 	r->sector = header.sector;
 	r->answer = VIRTIO_BLK_S_OK;
+	r->gone = answer == VIRTQ_LOST;
 	r->offset = 0;
+	if (answer != VIRTQ_TAKEN) {
+		answer_with(r, VIRTIO_BLK_S_IOERR);
+		return VIRTQ_TAKEN;
+	}
 	if (header.type == VIRTIO_BLK_T_OUT) {
 		r->first = first;
 		r->count = c->readable - first;

@@ -50,6 +50,7 @@ struct vblk_request {
 	uint32_t first;
 	uint32_t count;
 	uint8_t answer;
+	bool gone;		 /* ANSWER: because the header is gone */
 	struct prec_span status; /* the status byte's place */
 };
 
@@ -58,6 +59,9 @@ struct vblk_request {
                            integer last) =
     last <= first ? 0 :
     span_total(r, first, last - 1) + r.segment[last - 1].size;
+
+  logic integer last_byte(struct virtq_request c) =
+    c.segment[c.count - 1].address + c.segment[c.count - 1].size - 1;
 
   // The decision is one that may be carried out.
   predicate decision_ok(struct vblk_device d, struct prec_space s,
@@ -85,9 +89,11 @@ struct vblk_request {
  * reads and the status the last byte that it writes, however they are cut
  * (2.7.4.1: no framing is assumed).  Both are taken off the chain's segments.
  *
- * VIRTQ_TAKEN: *r is a decision.  VIRTQ_MALFORMED, VIRTQ_LOST: there is no
- * place for a header or a status, or the header is gone; complete the head
- * with length 0.
+ * VIRTQ_TAKEN: *r is a decision; where there is no header, or it is gone, to
+ * answer VIRTIO_BLK_S_IOERR.  So is the last byte of a chain that is
+ * VIRTQ_MALFORMED for virtq_next.  VIRTQ_MALFORMED: there is no status byte.
+ * Nothing can be said to the client then, and it must not take the chain for
+ * done: where it looks the status of the last request may stand.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -102,8 +108,14 @@ struct vblk_request {
   exits \false;
   assigns *r, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], fetch_count,
     fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1];
-  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
-    \result == VIRTQ_LOST;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
+  ensures answered: \result == VIRTQ_TAKEN <==>
+    \old(c->readable) < \old(c->count);
+  ensures last: \result == VIRTQ_TAKEN ==>
+    r->status.address == last_byte(\old(*c));
+  ensures failed: \result == VIRTQ_TAKEN &&
+    (\old(c->readable) == 0 || r->gone) ==>
+    r->op == VBLK_ANSWER && r->answer == VIRTIO_BLK_S_IOERR;
   ensures chain: request_ok(*space, *q, *c);
   ensures decision: \result == VIRTQ_TAKEN ==>
     decision_ok(*d, *space, *c, *r);

@@ -10,7 +10,8 @@
  *
  * Errors of the ring (an index that jumps, a head that is none or is in flight)
  * leave nothing to complete: the queue is broken.  Errors of a chain belong to
- * its request alone.
+ * its request alone: if its descriptors can be followed to the end, the last
+ * byte that the driver may write is found even when the rest is of no use.
  */
 
 /* Append [address, address + size) to the request, cut where regions end. */
@@ -79,9 +80,7 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 	return true;
 }
 
-enum step { STEP_BAD, STEP_LAST, STEP_MORE };
-
-/* One descriptor of data (2.7.4.2: what the driver reads comes first). */
+/* The data of a descriptor (2.7.4.2: what the driver reads comes first). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -92,27 +91,90 @@ enum step { STEP_BAD, STEP_LAST, STEP_MORE };
   exits \false;
   assigns r->readable, r->count,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
-  ensures said: \result <= STEP_MORE;
   ensures segments: request_ok(*space, *q, *r);
   ensures kept: \forall integer i; 0 <= i < \old(r->count) ==>
     r->segment[i] == \old(*r).segment[i];
-  ensures covers: \result != STEP_BAD ==>
+  ensures covers: \result ==>
+    covers(*r, \old(r->count), r->count, d.addr, d.len);
+*/
+static bool take_data(struct virtq_request *r, const struct prec_space *space,
+		      const struct virtq *q, struct virtq_desc d)
+{
+	if (d.flags & VIRTQ_DESC_F_WRITE)
+		return append(r, space, q, d.addr, d.len, PREC_WRITE);
+	return r->readable == r->count &&
+	       append(r, space, q, d.addr, d.len, PREC_READ);
+}
+
+/* Of a chain that cannot be carried out only the last byte is kept that the
+ * driver may write: block requests have their status there, and with it the
+ * client learns of its mistake and the queue goes on. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r) && only_last(*r);
+  terminates \true;
+  exits \false;
+  assigns r->count, r->segment[0];
+  ensures segments: request_ok(*space, *q, *r) && only_last(*r);
+  ensures later: (d.flags & VIRTQ_DESC_F_WRITE) && d.len > 0 &&
+    r->count == 1 ==> r->segment[0].address == d.addr + d.len - 1;
+  ensures kept: !(d.flags & VIRTQ_DESC_F_WRITE) || d.len == 0 ==>
+    r->count == \old(r->count) && r->segment[0] == \old(r->segment[0]);
+*/
+static void keep_last(struct virtq_request *r, const struct prec_space *space,
+		      const struct virtq *q, struct virtq_desc d)
+{
+	if (!(d.flags & VIRTQ_DESC_F_WRITE) || d.len == 0)
+		return;
+	r->count = 0;
+	if (d.addr > PREC_ADDRESS_MAX)
+		return;
+	if (prec_space_resolve(space, d.addr + (d.len - 1), 1, PREC_WRITE,
+			       &r->segment[0]))
+		return;
+	if (!virtq_meets_rings(q, r->segment[0]))
+		r->count = 1;
+}
+
+enum step { STEP_BAD, STEP_LAST, STEP_MORE };
+
+/* One descriptor that is in the ring or in a table.  Where its data cannot be
+ * had the chain is followed all the same, to its last byte. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r);
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count, r->refused,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+  ensures said: \result <= STEP_MORE;
+  ensures segments: chain_ok(*space, *q, *r);
+  ensures refused: \old(r->refused) ==> r->refused;
+  ensures kept: !r->refused ==>
+    \forall integer i; 0 <= i < \old(r->count) ==>
+    r->segment[i] == \old(*r).segment[i];
+  ensures covers: \result != STEP_BAD && !r->refused ==>
     covers(*r, \old(r->count), r->count, d.addr, d.len);
 */
 static enum step take_desc(struct virtq_request *r,
 			   const struct prec_space *space,
 			   const struct virtq *q, struct virtq_desc d)
 {
-	uint32_t rights = PREC_READ;
-
 	if (d.flags & VIRTQ_DESC_F_INDIRECT)
 		return STEP_BAD;
-	if (d.flags & VIRTQ_DESC_F_WRITE)
-		rights = PREC_WRITE;
-	else if (r->readable != r->count)
-		return STEP_BAD;
-	if (!append(r, space, q, d.addr, d.len, rights))
-		return STEP_BAD;
+	if (!r->refused && !take_data(r, space, q, d)) {
+		r->refused = true;
+		r->readable = 0;
+		r->count = 0;
+	}
+	if (r->refused)
+		keep_last(r, space, q, d);
 	return d.flags & VIRTQ_DESC_F_NEXT ? STEP_MORE : STEP_LAST;
 }
 
@@ -123,16 +185,16 @@ static enum step take_desc(struct virtq_request *r,
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
     q->state == VIRTQ_READY;
   requires request: \valid(r) && \separated(r, q, space) &&
-    request_ok(*space, *q, *r);
+    chain_ok(*space, *q, *r);
   requires entries: \valid_read(table + (0 .. CLIENT_TABLE_MAX - 1)) &&
     \separated(table + (0 .. CLIENT_TABLE_MAX - 1), r);
   requires some: 1 <= count <= CLIENT_TABLE_MAX;
   terminates \true;
   exits \false;
-  assigns r->readable, r->count,
+  assigns r->readable, r->count, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
-  ensures segments: request_ok(*space, *q, *r);
+  ensures segments: chain_ok(*space, *q, *r);
 */
 static enum virtq_answer walk_table(struct virtq_request *r,
 				    const struct prec_space *space,
@@ -146,8 +208,8 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 	/*@
 	  loop invariant steps: 0 <= k <= count;
 	  loop invariant entry: 0 <= i < count;
-	  loop invariant segments: request_ok(*space, *q, *r);
-	  loop assigns k, i, r->readable, r->count,
+	  loop invariant segments: chain_ok(*space, *q, *r);
+	  loop assigns k, i, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
 	  loop variant count - k;
 	*/
@@ -171,18 +233,18 @@ static enum virtq_answer walk_table(struct virtq_request *r,
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
     q->state == VIRTQ_READY;
   requires request: \valid(r) && \separated(r, q, space) &&
-    request_ok(*space, *q, *r);
+    chain_ok(*space, *q, *r);
   requires first_table: r->table_size == 0;
   requires once: fetched_once && fetch_count < FETCH_MAX;
   requires rings: fetched_rings(*q);
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
-  ensures segments: request_ok(*space, *q, *r);
+  ensures segments: chain_ok(*space, *q, *r);
   ensures work: fetch_count == \old(fetch_count) ||
     fetch_count == \old(fetch_count) + 1;
   ensures once: fetched_once;
@@ -249,7 +311,7 @@ static void next_serial(struct virtq *q)
   requires queue: \valid(q) && virtq_ok(*space, *q) &&
     q->state == VIRTQ_READY;
   requires request: \valid(r) && \separated(r, q, space) &&
-    request_ok(*space, *q, *r);
+    chain_ok(*space, *q, *r);
   requires head: r->head < q->size;
   requires first_table: r->table_size == 0;
   requires once: fetched_once && fetch_count <= 2;
@@ -258,14 +320,14 @@ static void next_serial(struct virtq *q)
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1], fetch_count,
     fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1],
     fetch_index[0 .. FETCH_MAX - 1];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures queue: virtq_ok(*space, *q);
-  ensures segments: request_ok(*space, *q, *r);
+  ensures segments: chain_ok(*space, *q, *r);
   ensures bounded: \old(fetch_count) <= fetch_count <=
     \old(fetch_count) + q->size + 1;
   ensures once: fetched_once;
@@ -284,7 +346,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	/*@
 	  loop invariant steps: 0 <= k <= q->size;
 	  loop invariant desc: i < q->size;
-	  loop invariant segments: request_ok(*space, *q, *r);
+	  loop invariant segments: chain_ok(*space, *q, *r);
 	  loop invariant no_table: r->table_size == 0;
 	  loop invariant stamped: virtq_stamped(*q);
 	  loop invariant work: fetch_count == before + k;
@@ -296,7 +358,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	    fetch_at[m] == q->desc.address + 16 * fetch_index[m] &&
 	    fetch_size[m] == 16;
 	  loop invariant once: fetched_once;
-	  loop assigns k, i, d, r->readable, r->count,
+	  loop assigns k, i, d, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
 	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1], fetch_count,
 	    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1],
@@ -370,10 +432,10 @@ static bool hold(struct virtq *q, uint32_t head)
   requires request: \valid(r);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->table_address, r->table_size,
-    fetch_count;
+  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+    r->table_size, fetch_count;
   ensures empty: r->head == 0 && r->readable == 0 && r->count == 0 &&
-    r->table_address == 0 && r->table_size == 0;
+    !r->refused && r->table_address == 0 && r->table_size == 0;
   ensures log: fetch_count == 0;
 */
 static void begin(struct virtq_request *r)
@@ -381,6 +443,7 @@ static void begin(struct virtq_request *r)
 	r->head = 0;
 	r->readable = 0;
 	r->count = 0;
+	r->refused = false;
 	r->table_address = 0;
 	r->table_size = 0;
 	/*@ ghost fetch_count = 0; */
@@ -420,6 +483,36 @@ static enum virtq_answer look(struct virtq *q, const struct prec_space *space)
 	return waiting ? VIRTQ_TAKEN : VIRTQ_EMPTY;
 }
 
+/* What is kept of the chain when its end was not found is nothing: the byte
+ * that was last so far need not be the last. */
+/*@
+  requires request: \valid(r);
+  requires said: answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
+    answer == VIRTQ_LOST;
+  requires refused: r->refused ==> only_last(*r);
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count;
+  ensures taken: \result == VIRTQ_TAKEN <==>
+    answer == VIRTQ_TAKEN && !r->refused;
+  ensures malformed: \result == VIRTQ_MALFORMED <==>
+    answer == VIRTQ_MALFORMED || (answer == VIRTQ_TAKEN && r->refused);
+  ensures lost: \result == VIRTQ_LOST <==> answer == VIRTQ_LOST;
+  ensures kept: answer == VIRTQ_TAKEN ==>
+    r->readable == \old(r->readable) && r->count == \old(r->count);
+  ensures nothing: answer != VIRTQ_TAKEN ==>
+    r->readable == 0 && r->count == 0;
+*/
+static enum virtq_answer settle(struct virtq_request *r,
+				enum virtq_answer answer)
+{
+	if (answer == VIRTQ_TAKEN)
+		return r->refused ? VIRTQ_MALFORMED : VIRTQ_TAKEN;
+	r->readable = 0;
+	r->count = 0;
+	return answer;
+}
+
 enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
 			     struct virtq_request *r)
 {
@@ -447,7 +540,7 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
 		return VIRTQ_STOPPED;
 	}
 	r->head = head;
-	return take_chain(r, space, q);
+	return settle(r, take_chain(r, space, q));
 }
 
 enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
@@ -457,7 +550,7 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
 	if (q->state != VIRTQ_READY || !hold(q, head))
 		return VIRTQ_STOPPED;
 	r->head = head;
-	return take_chain(r, space, q);
+	return settle(r, take_chain(r, space, q));
 }
 
 enum prec_status virtq_complete(struct virtq *q, const struct prec_space *space,
@@ -530,10 +623,10 @@ enum prec_status virtq_suppress(const struct virtq *q,
 		status = client_store16(space, q->used, VIRTQ_USED_FLAGS,
 					on ? VIRTQ_USED_F_NO_NOTIFY : 0);
 	else if (!on)
-		status = client_store16(space, q->used,
-					VIRTQ_USED_RING + VIRTQ_USED_ENTRY *
-							      (uint64_t)q->size,
-					q->next_avail);
+		status = client_store16(
+			space, q->used,
+			VIRTQ_USED_RING + VIRTQ_USED_ENTRY * (uint64_t)q->size,
+			q->next_avail);
 	/* The hint is out before the caller looks at the ring once more. */
 	client_fence();
 	return status;
@@ -555,169 +648,4 @@ enum prec_status virtq_used_index(const struct virtq *q,
 		return PREC_GONE;
 	/*@ ghost fetch_count = 0; */
 	return client_load16(space, q->used, VIRTQ_USED_IDX, index);
-}
-
-struct rings {
-	struct prec_span desc;
-	struct prec_span avail;
-	struct prec_span used;
-};
-
-/* An area of the queue: one region, so that its address here is one number. */
-/*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires out: \valid(span) && \separated(span, space);
-  requires aligned: 0 < align;
-  terminates \true;
-  exits \false;
-  assigns *span;
-  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
-    \result == PREC_RANGE || \result == PREC_RIGHTS;
-  ensures granted: \result == PREC_OK ==> span_granted(*space, *span) &&
-    rights_grant(span->rights, rights);
-  ensures there: \result == PREC_OK ==>
-    span->address == address && span->size == size &&
-    address + size <= PREC_ADDRESS_MAX;
-*/
-static enum prec_status find_ring(const struct prec_space *space,
-				  uint64_t address, uint64_t size,
-				  uint32_t rights, uint32_t align,
-				  struct prec_span *span)
-{
-	struct prec_span found;
-	enum prec_status status;
-
-	status = prec_space_resolve(space, address, size, rights, &found);
-	if (status != PREC_OK)
-		return status;
-	/* Here too: an index that lies across two cache lines tears. */
-	if (address % align != 0 || found.host % align != 0)
-		return PREC_INVALID;
-	*span = found;
-	return PREC_OK;
-}
-
-/*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires out: \valid(rings) && \separated(rings, space);
-  requires size: size <= VIRTQ_SIZE_MAX;
-  terminates \true;
-  exits \false;
-  assigns *rings;
-  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
-    \result == PREC_RANGE || \result == PREC_RIGHTS;
-  ensures desc: \result == PREC_OK ==>
-    readable_span(*space, rings->desc) && rings->desc.address == desc &&
-    rings->desc.size == 16 * size &&
-    desc + 16 * size <= PREC_ADDRESS_MAX;
-  ensures avail: \result == PREC_OK ==>
-    readable_span(*space, rings->avail) &&
-    rings->avail.address == avail && rings->avail.size == 6 + 2 * size &&
-    avail + 6 + 2 * size <= PREC_ADDRESS_MAX;
-  ensures used: \result == PREC_OK ==>
-    readable_span(*space, rings->used) &&
-    writable_span(*space, rings->used) &&
-    rings->used.address == used && rings->used.size == 6 + 8 * size &&
-    used + 6 + 8 * size <= PREC_ADDRESS_MAX;
-*/
-static enum prec_status find_rings(const struct prec_space *space,
-				   uint32_t size, uint64_t desc, uint64_t avail,
-				   uint64_t used, struct rings *rings)
-{
-	uint64_t n = size;
-	enum prec_status status;
-
-	status = find_ring(space, desc, VIRTQ_DESC_SIZE * n, PREC_READ,
-			   VIRTQ_DESC_ALIGN, &rings->desc);
-	if (status != PREC_OK)
-		return status;
-	status = find_ring(space, avail,
-			   VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * n + 2,
-			   PREC_READ, VIRTQ_AVAIL_ALIGN, &rings->avail);
-	if (status != PREC_OK)
-		return status;
-	status =
-	    find_ring(space, used, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2,
-		      PREC_WRITE, VIRTQ_USED_ALIGN, &rings->used);
-	if (status != PREC_OK)
-		return status;
-	/* We ask it how far a driver before us came. */
-	if ((rings->used.rights & PREC_READ) != PREC_READ)
-		return PREC_RIGHTS;
-	return PREC_OK;
-}
-
-/*@
-  requires bounded: a.address + a.size <= PREC_ADDRESS_MAX &&
-    b.address + b.size <= PREC_ADDRESS_MAX;
-  terminates \true;
-  exits \false;
-  assigns \nothing;
-  ensures apart: !\result <==>
-    apart(a.address, a.size, b.address, b.size);
-*/
-static bool overlap(struct prec_span a, struct prec_span b)
-{
-	return a.address + a.size > b.address && b.address + b.size > a.address;
-}
-
-enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
-			     uint32_t size, uint64_t desc, uint64_t avail,
-			     uint64_t used)
-{
-	struct rings rings;
-	enum prec_status status;
-	uint32_t i;
-
-	if (size == 0 || size > VIRTQ_SIZE_MAX || (size & (size - 1)) != 0)
-		return PREC_INVALID;
-	status = find_rings(space, size, desc, avail, used, &rings);
-	if (status != PREC_OK)
-		return status;
-	if (overlap(rings.desc, rings.avail) ||
-	    overlap(rings.desc, rings.used) || overlap(rings.avail, rings.used))
-		return PREC_OVERLAP;
-	q->size = size;
-	q->desc = rings.desc;
-	q->avail = rings.avail;
-	q->used = rings.used;
-	q->waiting = 0;
-	q->in_flight = 0;
-	q->next_avail = 0;
-	q->next_used = 0;
-	q->notified = 0;
-	q->event_index = false;
-	q->serial = 0;
-	/*@
-	  loop invariant range: 0 <= i <= VIRTQ_SIZE_MAX;
-	  loop invariant clear: \forall integer j; 0 <= j < i ==>
-	    q->stamp[j] == 0 && q->held[j] == 0;
-	  loop assigns i, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-	    q->held[0 .. VIRTQ_SIZE_MAX - 1];
-	  loop variant VIRTQ_SIZE_MAX - i;
-	*/
-	for (i = 0; i < VIRTQ_SIZE_MAX; i++) {
-		q->stamp[i] = 0;
-		q->held[i] = 0;
-	}
-	q->state = VIRTQ_READY;
-	return PREC_OK;
-}
-
-enum prec_status virtq_rebase(struct virtq *q, const struct prec_space *space)
-{
-	struct rings rings;
-
-	if (q->state != VIRTQ_READY && q->state != VIRTQ_DETACHED)
-		return PREC_GONE;
-	if (find_rings(space, q->size, q->desc.address, q->avail.address,
-		       q->used.address, &rings)) {
-		q->state = VIRTQ_DETACHED;
-		return PREC_GONE;
-	}
-	q->desc = rings.desc;
-	q->avail = rings.avail;
-	q->used = rings.used;
-	q->state = VIRTQ_READY;
-	return PREC_OK;
 }

@@ -34,9 +34,11 @@ enum virtq_state {
 enum virtq_answer {
 	VIRTQ_TAKEN = 0, /* a request; complete it */
 	VIRTQ_EMPTY,     /* none there */
-	VIRTQ_MALFORMED, /* a chain that is none; complete it with length 0 */
+	VIRTQ_MALFORMED, /* a chain that cannot be carried out; of its segments
+			    there is only the last byte that the driver may
+			    write, or none where that is not known */
 	VIRTQ_LOST,      /* taken, but the memory that describes it is gone;
-			    complete it with length 0 */
+			    no segments */
 	VIRTQ_GONE,      /* the avail ring is gone; nothing was taken */
 	VIRTQ_STOPPED,   /* the state is not, or no longer, VIRTQ_READY */
 };
@@ -65,6 +67,7 @@ struct virtq_request {
 	uint32_t head;
 	uint32_t readable; /* segments 0 .. readable - 1: the driver reads */
 	uint32_t count;    /* segments readable .. count - 1: it writes */
+	bool refused;      /* a descriptor of it names what it may not */
 	uint64_t table_address; /* the indirect table that was fetched */
 	uint64_t table_size;    /* 0: none */
 	struct prec_span segment[VIRTQ_SEGMENTS_MAX];
@@ -119,6 +122,16 @@ struct virtq_request {
     r.readable <= r.count <= VIRTQ_SEGMENTS_MAX &&
     r.table_address + r.table_size <= PREC_ADDRESS_MAX &&
     (\forall integer i; 0 <= i < r.count ==> segment_ok(s, q, r, i));
+
+  // What is kept of a chain that cannot be carried out: the place where the
+  // client can be told so.
+  predicate only_last(struct virtq_request r) =
+    r.readable == 0 && r.count <= 1 &&
+    (r.count == 1 ==> r.segment[0].size == 1);
+
+  predicate chain_ok(struct prec_space s, struct virtq q,
+                     struct virtq_request r) =
+    request_ok(s, q, r) && (r.refused ==> only_last(r));
 
   predicate inside_ring(struct prec_span ring, integer at, integer size) =
     ring.address <= at && at + size <= ring.address + ring.size;
@@ -255,7 +268,7 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
 /*
  * Take the next request.  See enum virtq_answer; with VIRTQ_TAKEN,
  * VIRTQ_MALFORMED and VIRTQ_LOST `head` is in flight and must be completed
- * once.  The segments count only with VIRTQ_TAKEN.
+ * once.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -263,7 +276,8 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
   requires request: \valid(r) && \separated(r, q, space);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->table_address, r->table_size,
+  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+    r->table_size,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
@@ -272,6 +286,9 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
+  ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
+  ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
+  ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= q->size + 3;
@@ -305,7 +322,8 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
   requires request: \valid(r) && \separated(r, q, space);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->table_address, r->table_size,
+  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+    r->table_size,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
@@ -315,6 +333,9 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
+  ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
+  ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
+  ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= q->size + 1;

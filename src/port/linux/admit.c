@@ -98,7 +98,7 @@ static bool too_sparse(const struct stat *file,
 	uint64_t size = (uint64_t)file->st_size;
 	uint64_t holes = there < size ? size - there : 0;
 	uint64_t allowed =
-	    lending->sparse_max ? lending->sparse_max : SPARSE_DEFAULT;
+		lending->sparse_max ? lending->sparse_max : SPARSE_DEFAULT;
 
 	if (lending->options & PREC_ADMIT_SPARSE)
 		return false;

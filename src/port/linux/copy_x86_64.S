@@ -31,6 +31,32 @@
 	.popsection
 	.endm
 
+/* A block of four vectors of \width bytes at offset \at: all loads, then the
+ * stores.  A store that faults goes on at the label that counts those before
+ * it, on the way (stored) or in the last block, which overlaps (tail). */
+	.macro	copy_block move:req, register:req, width:req, at:req, count:req
+	may_fault .Lbytes, \move (%rsi,\at), %\register\()0
+	may_fault .Lbytes, \move \width(%rsi,\at), %\register\()1
+	may_fault .Lbytes, \move 2*\width(%rsi,\at), %\register\()2
+	may_fault .Lbytes, \move 3*\width(%rsi,\at), %\register\()3
+	may_fault .Lbytes, \move %\register\()0, (%rdi,\at)
+	may_fault .L\count\()_1x\width, \move %\register\()1, \width(%rdi,\at)
+	may_fault .L\count\()_2x\width, \move %\register\()2, 2*\width(%rdi,\at)
+	may_fault .L\count\()_3x\width, \move %\register\()3, 3*\width(%rdi,\at)
+	.endm
+
+/* Two to four vectors' worth: the first two and the last two, overlapping. */
+	.macro	copy_ends move:req, register:req, width:req
+	may_fault .Lbytes, \move (%rsi), %\register\()0
+	may_fault .Lbytes, \move \width(%rsi), %\register\()1
+	may_fault .Lbytes, \move -2*\width(%rsi,%rdx), %\register\()2
+	may_fault .Lbytes, \move -\width(%rsi,%rdx), %\register\()3
+	may_fault .Lbytes, \move %\register\()0, (%rdi)
+	may_fault .Lstored_1x\width, \move %\register\()1, \width(%rdi)
+	may_fault .Lstored_2x\width, \move %\register\()2, -2*\width(%rdi,%rdx)
+	may_fault .Lends_3x\width, \move %\register\()3, -\width(%rdi,%rdx)
+	.endm
+
 	.text
 
 /*
@@ -67,37 +93,22 @@ prec_port_copy_across:
 	jae	.Lwide
 
 	/* 64 to 127 */
-	may_fault .Lbytes, vmovdqu (%rsi), %ymm0
-	may_fault .Lbytes, vmovdqu 32(%rsi), %ymm1
-	may_fault .Lbytes, vmovdqu -64(%rsi,%rdx), %ymm2
-	may_fault .Lbytes, vmovdqu -32(%rsi,%rdx), %ymm3
-	may_fault .Lbytes, vmovdqu %ymm0, (%rdi)
-	may_fault .Lstored32, vmovdqu %ymm1, 32(%rdi)
-	may_fault .Lstored64, vmovdqu %ymm2, -64(%rdi,%rdx)
-	may_fault .Lstored_to_last32, vmovdqu %ymm3, -32(%rdi,%rdx)
+	copy_ends vmovdqu, ymm, 32
 	movq	%rdx, %rax
 	vzeroupper
 	ret
 
-.Lunder32:
+.Lunder64:
+	copy_ends movdqu, xmm, 16
+	movq	%rdx, %rax
+	ret
 
+.Lunder32:
 	/* 16 to 31: first and last 16, overlapping */
 	may_fault .Lbytes, movdqu (%rsi), %xmm0
 	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm1
 	may_fault .Lbytes, movdqu %xmm0, (%rdi)
-	may_fault .Lstored16, movdqu %xmm1, -16(%rdi,%rdx)
-	movq	%rdx, %rax
-	ret
-
-.Lunder64:
-	may_fault .Lbytes, movdqu (%rsi), %xmm0
-	may_fault .Lbytes, movdqu 16(%rsi), %xmm1
-	may_fault .Lbytes, movdqu -32(%rsi,%rdx), %xmm2
-	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm3
-	may_fault .Lbytes, movdqu %xmm0, (%rdi)
-	may_fault .Lstored16, movdqu %xmm1, 16(%rdi)
-	may_fault .Lstored32, movdqu %xmm2, -32(%rdi,%rdx)
-	may_fault .Lstored_to_last16, movdqu %xmm3, -16(%rdi,%rdx)
+	may_fault .Lstored_1x16, movdqu %xmm1, -16(%rdi,%rdx)
 	movq	%rdx, %rax
 	ret
 
@@ -105,28 +116,13 @@ prec_port_copy_across:
 	leaq	-128(%rdx), %r8
 	.p2align 4
 .Lwide_block:
-	may_fault .Lbytes, vmovdqu (%rsi,%rax), %ymm0
-	may_fault .Lbytes, vmovdqu 32(%rsi,%rax), %ymm1
-	may_fault .Lbytes, vmovdqu 64(%rsi,%rax), %ymm2
-	may_fault .Lbytes, vmovdqu 96(%rsi,%rax), %ymm3
-	may_fault .Lbytes, vmovdqu %ymm0, (%rdi,%rax)
-	may_fault .Lstored32, vmovdqu %ymm1, 32(%rdi,%rax)
-	may_fault .Lstored64, vmovdqu %ymm2, 64(%rdi,%rax)
-	may_fault .Lstored96, vmovdqu %ymm3, 96(%rdi,%rax)
+	copy_block vmovdqu, ymm, 32, %rax, stored
 	subq	$-128, %rax
 	cmpq	%r8, %rax
 	jbe	.Lwide_block
 	cmpq	%rdx, %rax
 	je	.Lwide_out
-	/* the last 128, overlapping what is done */
-	may_fault .Lbytes, vmovdqu (%rsi,%r8), %ymm0
-	may_fault .Lbytes, vmovdqu 32(%rsi,%r8), %ymm1
-	may_fault .Lbytes, vmovdqu 64(%rsi,%r8), %ymm2
-	may_fault .Lbytes, vmovdqu 96(%rsi,%r8), %ymm3
-	may_fault .Lbytes, vmovdqu %ymm0, (%rdi,%r8)
-	may_fault .Ltail32, vmovdqu %ymm1, 32(%rdi,%r8)
-	may_fault .Ltail64, vmovdqu %ymm2, 64(%rdi,%r8)
-	may_fault .Ltail96, vmovdqu %ymm3, 96(%rdi,%r8)
+	copy_block vmovdqu, ymm, 32, %r8, tail
 	movq	%rdx, %rax
 .Lwide_out:
 	vzeroupper
@@ -136,28 +132,13 @@ prec_port_copy_across:
 	leaq	-64(%rdx), %r8
 	.p2align 4
 .Lblock:
-	may_fault .Lbytes, movdqu (%rsi,%rax), %xmm0
-	may_fault .Lbytes, movdqu 16(%rsi,%rax), %xmm1
-	may_fault .Lbytes, movdqu 32(%rsi,%rax), %xmm2
-	may_fault .Lbytes, movdqu 48(%rsi,%rax), %xmm3
-	may_fault .Lbytes, movdqu %xmm0, (%rdi,%rax)
-	may_fault .Lstored16, movdqu %xmm1, 16(%rdi,%rax)
-	may_fault .Lstored32, movdqu %xmm2, 32(%rdi,%rax)
-	may_fault .Lstored48, movdqu %xmm3, 48(%rdi,%rax)
+	copy_block movdqu, xmm, 16, %rax, stored
 	addq	$64, %rax
 	cmpq	%r8, %rax
 	jbe	.Lblock
 	cmpq	%rdx, %rax
 	je	.Lout
-	/* the last 64, overlapping what is done */
-	may_fault .Lbytes, movdqu (%rsi,%r8), %xmm0
-	may_fault .Lbytes, movdqu 16(%rsi,%r8), %xmm1
-	may_fault .Lbytes, movdqu 32(%rsi,%r8), %xmm2
-	may_fault .Lbytes, movdqu 48(%rsi,%r8), %xmm3
-	may_fault .Lbytes, movdqu %xmm0, (%rdi,%r8)
-	may_fault .Ltail16, movdqu %xmm1, 16(%rdi,%r8)
-	may_fault .Ltail32, movdqu %xmm2, 32(%rdi,%r8)
-	may_fault .Ltail48, movdqu %xmm3, 48(%rdi,%r8)
+	copy_block movdqu, xmm, 16, %r8, tail
 	movq	%rdx, %rax
 .Lout:
 	ret
@@ -192,15 +173,16 @@ prec_port_copy_across:
 	ret
 
 	/* A store faulted after so many bytes of its block. */
-.Lstored96:
+.Lstored_3x32:
 	addq	$32, %rax
-.Lstored64:
+.Lstored_2x32:
 	addq	$16, %rax
-.Lstored48:
+.Lstored_3x16:
 	addq	$16, %rax
-.Lstored32:
+.Lstored_1x32:
+.Lstored_2x16:
 	addq	$16, %rax
-.Lstored16:
+.Lstored_1x16:
 	addq	$8, %rax
 .Lstored8:
 	addq	$4, %rax
@@ -208,24 +190,26 @@ prec_port_copy_across:
 	addq	$4, %rax
 	jmp	.Lbytes
 
-	/* Or of the last block, which overlaps what is done. */
-.Lstored_to_last16:
+	/* Or of the last block, which overlaps what is done: so far it came, or
+	 * further. */
+.Lends_3x16:
 	leaq	-16(%rdx), %r8
 	movl	$32, %eax
 	jmp	.Ltail
-.Lstored_to_last32:
+.Lends_3x32:
 	leaq	-32(%rdx), %r8
 	movl	$64, %eax
 	jmp	.Ltail
-.Ltail96:
+.Ltail_3x32:
 	addq	$32, %r8
-.Ltail64:
+.Ltail_2x32:
 	addq	$16, %r8
-.Ltail48:
+.Ltail_3x16:
 	addq	$16, %r8
-.Ltail32:
+.Ltail_1x32:
+.Ltail_2x16:
 	addq	$16, %r8
-.Ltail16:
+.Ltail_1x16:
 	addq	$16, %r8
 .Ltail:
 	cmpq	%r8, %rax

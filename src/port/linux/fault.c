@@ -103,8 +103,8 @@ static bool may_retry(uint64_t address)
 static bool substitute(struct prec_region *region, uint64_t address,
 		       enum prec_fault_kind kind, struct prec_note *note)
 {
-	switch (
-	    prec_substitute(region, address - region->span.host, kind, note)) {
+	switch (prec_substitute(region, address - region->span.host, kind,
+				note)) {
 	case COVER_DONE:
 		count(&counts.substituted);
 		return true;
@@ -123,7 +123,7 @@ static void take_note(struct prec_transaction *t, uint64_t address,
 	if (t->note.faults++ == 0) {
 		t->note.address = address;
 		t->note.write =
-		    context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;
+			context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;
 	}
 }
 
@@ -163,8 +163,9 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	fixup = prec_fixup_find((uintptr_t)context->uc_mcontext.gregs[REG_RIP]);
 	if (!fixup)
 		t = transaction_on(region);
-	verdict = prec_fault_decide(
-	    kind, place, fixup ? PREC_ACTOR_ACCESSOR : actor_of(t, context));
+	verdict = prec_fault_decide(kind, place,
+				    fixup ? PREC_ACTOR_ACCESSOR
+					  : actor_of(t, context));
 	if (verdict == PREC_VERDICT_FIX) {
 		region_move_epoch(region);
 		go_on_at(context, fixup);
@@ -215,7 +216,7 @@ void prec_fault_read_counts(struct prec_fault_counts *out)
 	out->fixed = __atomic_load_n(&counts.fixed, __ATOMIC_RELAXED);
 	out->abandoned = __atomic_load_n(&counts.abandoned, __ATOMIC_RELAXED);
 	out->substituted =
-	    __atomic_load_n(&counts.substituted, __ATOMIC_RELAXED);
+		__atomic_load_n(&counts.substituted, __ATOMIC_RELAXED);
 	out->passed = __atomic_load_n(&counts.passed, __ATOMIC_RELAXED);
 	out->retried = __atomic_load_n(&counts.retried, __ATOMIC_RELAXED);
 }
@@ -244,7 +245,7 @@ static int install(int sig)
 	prec_pass_remember(sig, &before);
 	ours.sa_sigaction = prec_fault_handler;
 	ours.sa_flags =
-	    SA_SIGINFO | SA_ONSTACK | (before.sa_flags & SA_RESTART);
+		SA_SIGINFO | SA_ONSTACK | (before.sa_flags & SA_RESTART);
 	sigemptyset(&ours.sa_mask);
 	return sigaction(sig, &ours, NULL);
 }

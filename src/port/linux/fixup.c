@@ -123,8 +123,8 @@ static uintptr_t look(uintptr_t instruction)
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
-		const struct prec_fixup *f = __atomic_load_n(&modules[i].first,
-							     __ATOMIC_SEQ_CST);
+		const struct prec_fixup *f =
+			__atomic_load_n(&modules[i].first, __ATOMIC_SEQ_CST);
 
 		for (; f && f < modules[i].end; f++)
 			if ((uintptr_t)&f->at + (uintptr_t)(intptr_t)f->at ==

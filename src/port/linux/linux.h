@@ -52,7 +52,7 @@ struct prec_thread {
 
 /* initial-exec: the dynamic models may allocate in the handler. */
 extern __thread struct prec_thread prec_self
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 void prec_thread_prepare(struct prec_thread *self);
 /* Is the region open in any thread?  After its flag REGION_CLOSING is set. */

@@ -58,7 +58,7 @@ static void take_mask(int sig, const struct sigaction *action)
 void prec_pass_on(int sig, siginfo_t *info, ucontext_t *context)
 {
 	const struct sigaction *action =
-	    sig == SIGBUS ? &before_bus : &before_segv;
+		sig == SIGBUS ? &before_bus : &before_segv;
 	uint32_t *used_up = sig == SIGBUS ? &used_up_bus : &used_up_segv;
 
 	if (__atomic_load_n(used_up, __ATOMIC_ACQUIRE)) {

@@ -137,7 +137,7 @@ enum prec_status prec_region_map(struct prec_region *region,
 static int make_void(void)
 {
 	int fd =
-	    memfd_create("precarium-void", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		memfd_create("precarium-void", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd >= 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {

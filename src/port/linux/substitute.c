@@ -88,8 +88,7 @@ static bool left_out(uint64_t *slot)
 {
 	uint64_t value = __atomic_load_n(slot, __ATOMIC_SEQ_CST);
 
-	if ((value & FATE) == CLAIMED &&
-	    swap(slot, value, value | LEFT_OUT))
+	if ((value & FATE) == CLAIMED && swap(slot, value, value | LEFT_OUT))
 		return true;
 	return (__atomic_load_n(slot, __ATOMIC_SEQ_CST) & FATE) == LEFT_OUT;
 }
@@ -101,8 +100,8 @@ static uint64_t next_left_out(struct prec_region *region, uint64_t from,
 	uint32_t i;
 
 	for (i = 0; i < SINGLE_MAX; i++) {
-		uint64_t value = __atomic_load_n(&region->singles[i],
-						 __ATOMIC_SEQ_CST);
+		uint64_t value =
+			__atomic_load_n(&region->singles[i], __ATOMIC_SEQ_CST);
 		uint64_t page = value & ~FATE;
 
 		if (value && from <= page && page < to &&
@@ -159,8 +158,8 @@ enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 	/* Where the tail is replaced already, it is our own memory that
 	 * failed, with what was written to it. */
 	if (kind == PREC_FAULT_POISONED)
-		return page < end ? cover_single(region, page, note) :
-				    COVER_FAILED;
+		return page < end ? cover_single(region, page, note)
+				  : COVER_FAILED;
 	from = kept(region);
 	do {
 		if (page >= end)

@@ -66,8 +66,8 @@ void prec_thread_setup(void)
 	pthread_key_create(&at_exit, forget);
 	pthread_atfork(before_fork, after_fork, in_child);
 	prec_thread_must_fence =
-	    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
-		    0, 0) != 0;
+		syscall(SYS_membarrier,
+			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
 }
 
 static void find_stack(struct prec_thread *self)
