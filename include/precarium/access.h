@@ -111,6 +111,15 @@ PREC_DEFINE_CAS(64)
     p.host + p.size <= PREC_ADDRESS_MAX &&
     p.address + p.size <= PREC_ADDRESS_MAX;
 
+  logic integer spans_total{L}(struct prec_span *spans, integer count) =
+    count <= 0 ? 0 :
+    spans_total(spans, count - 1) + spans[count - 1].size;
+
+  // What a copy between spans and `size` bytes of ours moves: the shorter.
+  logic integer shorter{L}(struct prec_span *spans, integer count,
+                           integer size) =
+    spans_total(spans, count) < size ? spans_total(spans, count) : size;
+
   // May a copy start here?
   predicate copy_allowed(struct prec_span p, integer offset, integer size,
                          integer rights) =
@@ -198,6 +207,8 @@ prec_copy_across(struct prec_span to, uint64_t to_offset,
   exits \false;
   assigns to[0 .. size - 1];
   ensures result: copy_result(\result, size);
+  ensures whole: \result.status == PREC_OK ==>
+    \result.done == shorter(spans, count, size);
   ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
     <==> \forall integer i; 0 <= i < count ==>
       rights_grant(spans[i].rights, PREC_READ);
@@ -214,6 +225,8 @@ prec_gather(PREC_BYTES *to, uint64_t size, const struct prec_span *spans,
   exits \false;
   assigns \nothing;
   ensures result: copy_result(\result, size);
+  ensures whole: \result.status == PREC_OK ==>
+    \result.done == shorter(spans, count, size);
   ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
     <==> \forall integer i; 0 <= i < count ==>
       rights_grant(spans[i].rights, PREC_WRITE);

@@ -147,6 +147,7 @@ struct prec_result prec_gather(PREC_BYTES *to, uint64_t size,
 	/*@
 	  loop invariant range: 0 <= i <= count;
 	  loop invariant part: done <= size;
+	  loop invariant sum: done == shorter(spans, i, size);
 	  loop assigns i, done, bytes[0 .. size - 1];
 	  loop variant count - i;
 	*/
@@ -161,6 +162,14 @@ struct prec_result prec_gather(PREC_BYTES *to, uint64_t size,
 		if (moved < part)
 			return came_to(done, size);
 	}
+	/*@ ghost
+	  /@ loop invariant rest: i <= k <= count &&
+	       done == shorter(spans, k, size);
+	     loop assigns k;
+	     loop variant count - k; @/
+	  for (uint32_t k = i; k < count; k++)
+	    ;
+	*/
 	return came_to(done, done);
 }
 
@@ -176,6 +185,7 @@ struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
 	/*@
 	  loop invariant range: 0 <= i <= count;
 	  loop invariant part: done <= size;
+	  loop invariant sum: done == shorter(spans, i, size);
 	  loop assigns i, done;
 	  loop variant count - i;
 	*/
@@ -190,6 +200,14 @@ struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
 		if (moved < part)
 			return came_to(done, size);
 	}
+	/*@ ghost
+	  /@ loop invariant rest: i <= k <= count &&
+	       done == shorter(spans, k, size);
+	     loop assigns k;
+	     loop variant count - k; @/
+	  for (uint32_t k = i; k < count; k++)
+	    ;
+	*/
 	return came_to(done, done);
 }
 

@@ -330,6 +330,8 @@ static void next_serial(struct virtq *q)
   ensures segments: chain_ok(*space, *q, *r);
   ensures bounded: \old(fetch_count) <= fetch_count <=
     \old(fetch_count) + q->size + 1;
+  ensures earlier: \forall integer m; 0 <= m < \old(fetch_count) ==>
+    fetch_at[m] == \old(fetch_at[m]) && fetch_size[m] == \old(fetch_size[m]);
   ensures once: fetched_once;
   ensures known: fetched_known(*q, *r);
 */
@@ -352,6 +354,9 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	  loop invariant work: fetch_count == before + k;
 	  loop invariant entry: \forall integer m; 0 <= m < before ==>
 	    inside_ring(q->avail, fetch_at[m], fetch_size[m]);
+	  loop invariant earlier: \forall integer m; 0 <= m < before ==>
+	    fetch_at[m] == \at(fetch_at[m], Pre) &&
+	    fetch_size[m] == \at(fetch_size[m], Pre);
 	  loop invariant descs: \forall integer m;
 	    before <= m < fetch_count ==> fetch_index[m] < q->size &&
 	    q->stamp[fetch_index[m]] == q->serial &&

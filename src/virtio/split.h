@@ -149,6 +149,12 @@ struct virtq_request {
       inside_ring(q.avail, fetch_at[i], fetch_size[i]) ||
       (fetch_at[i] == r.table_address && fetch_size[i] == r.table_size);
 
+  // Fetch m was of the avail entry for this index (2.7.6): the ring's length
+  // divides 2^16, so the slots go round with the index.
+  predicate entry_fetched{L}(struct virtq q, integer m, integer index) =
+    m < fetch_count && fetch_size[m] == 2 &&
+    fetch_at[m] == q.avail.address + 4 + 2 * (index % q.size);
+
   // Segments first .. last - 1 are [address, address + size), in order, each
   // byte once.
   predicate covers(struct virtq_request r, integer first, integer last,
@@ -300,6 +306,9 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
     \result == VIRTQ_LOST ==> r->head < q->size &&
     \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
     q->next_avail == (uint16_t)(\old(q->next_avail) + 1);
+  ensures slot: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==>
+    entry_fetched(*q, \old(q->waiting) == 0 ? 1 : 0, \old(q->next_avail));
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
     i != r->head ==> q->held[i] == \old(*q).held[i];
   ensures none: \result == VIRTQ_EMPTY || \result == VIRTQ_GONE ==>
@@ -338,6 +347,14 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
   ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
+  ensures held: \result != VIRTQ_STOPPED ==> r->head == head &&
+    head < q->size && \old(*q).held[head] == 0 && q->held[head] == 1 &&
+    q->in_flight == (uint32_t)(\old(q->in_flight) + 1);
+  ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
+    (i != head || \result == VIRTQ_STOPPED) ==>
+    q->held[i] == \old(*q).held[i];
+  ensures refused: \result == VIRTQ_STOPPED ==>
+    q->in_flight == \old(q->in_flight);
   ensures bounded: fetch_count <= q->size + 1;
 */
 enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
