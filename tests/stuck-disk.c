@@ -36,11 +36,13 @@ static struct {
 static void *be_good(void *argument)
 {
 	struct neighbour *neighbour = argument;
+	bool failed = false;
 
-	while (!__atomic_load_n(&good.stop, __ATOMIC_ACQUIRE) && !good.failed)
-		good.failed = neighbour_step(neighbour) != 0;
-	if (!good.failed)
-		good.failed = neighbour_sweep(neighbour) != 0;
+	while (!__atomic_load_n(&good.stop, __ATOMIC_ACQUIRE) && !failed)
+		failed = neighbour_step(neighbour) != 0;
+	if (!failed)
+		failed = neighbour_sweep(neighbour) != 0;
+	__atomic_store_n(&good.failed, failed, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -76,8 +78,8 @@ static void good_goes_on(const char *when)
 	uint64_t end = client_now_ns() + SLACK_MS * 1000000ull;
 
 	while (good_verified() < before + (1u << 20)) {
-		CHECK(!good.failed, "%s: the good client: %s", when,
-		      good.client.error);
+		CHECK(!__atomic_load_n(&good.failed, __ATOMIC_ACQUIRE),
+		      "%s: the good client: %s", when, good.client.error);
 		CHECK(client_now_ns() < end,
 		      "%s: the good client was not served", when);
 		poll(NULL, 0, 5);
