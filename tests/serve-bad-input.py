@@ -5,29 +5,14 @@ right exit status, and nothing half-made left behind."""
 import json
 import os
 import resource
-import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 
-PRECARIUM = os.path.abspath(sys.argv[1])
-failures = 0
-
-GET_FEATURES = b"\1\0\0\0\1\0\0\0\0\0\0\0"
-
-
-def check(good, what, *details):
-    global failures
-    if not good:
-        failures += 1
-        print("FAIL:", what, *details)
-
-
-def run(*args):
-    return subprocess.run([PRECARIUM, *args], capture_output=True, text=True,
-                          timeout=20, stdin=subprocess.DEVNULL)
+import serving
+from serving import GET_FEATURES, PRECARIUM, Server, check, run
 
 
 def sockets():
@@ -46,34 +31,6 @@ def bad(status, words, *args, lines=1):
               done.stderr)
     check(done.stdout == "", args, "standard output:", done.stdout)
     check(sockets() == [], args, "left", sockets())
-
-
-class Server:
-    """A server that runs, and how it ended."""
-
-    def __init__(self, path, *args):
-        self.path = path
-        self.process = subprocess.Popen(
-            [PRECARIUM, "serve", *args], text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.client = socket.socket(socket.AF_UNIX)
-        while self.process.poll() is None:
-            try:
-                self.client.connect(path)
-                break
-            except OSError:
-                select.select([], [], [], 0.01)
-        if self.process.poll() is None:
-            # Answered: by now it counts as a client.
-            self.client.sendall(GET_FEATURES)
-            self.client.settimeout(20)
-            check(len(self.client.recv(20)) == 20, "no answer")
-
-    def end(self, number=signal.SIGTERM):
-        self.client.close()
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=20)
-        return self.process.returncode, out, err
 
 
 def wrong_usage():
@@ -96,6 +53,8 @@ def wrong_usage():
     for number in ("0", "65", "two", "-1", ""):
         bad(2, ["--workers", "1 to 64"], "serve", "--export",
             "socket=a.sock,null=1M", "--workers=" + number)
+    bad(2, ["--control=", "expected a path"], "serve", "--export",
+        "socket=a.sock,null=1M", "--control=")
     for number in ("0", "3600001", "soon", "-1", ""):
         bad(2, ["--drain-timeout", "1 to 3600000"], "serve", "--export",
             "socket=a.sock,null=1M", "--drain-timeout=" + number)
@@ -236,7 +195,7 @@ def main():
                      live_and_stale, statistics, good_words, handed_over):
             test()
         os.chdir("/")
-    return 1 if failures else 0
+    return 1 if serving.failures else 0
 
 
 sys.exit(main())

@@ -2,10 +2,10 @@
 #include "command.h"
 
 #include <asm/prctl.h>
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <linux/membarrier.h>
 #include <linux/userfaultfd.h>
 #include <stdarg.h>
@@ -241,28 +241,24 @@ static void print_text(const struct finding *findings, bool good)
 
 static int print_json(const struct finding *findings, bool good)
 {
-	cJSON *root = cJSON_CreateObject();
-	cJSON *list = cJSON_AddArrayToObject(root, "checks");
+	json_t *list = json_array();
+	json_t *root = json_pack("{sbso}", "good", good, "checks", list);
 	char *text;
 
-	cJSON_AddBoolToObject(root, "good", good);
-	for (size_t i = 0; i < CHECKS; i++) {
-		cJSON *item = cJSON_CreateObject();
-
-		cJSON_AddItemToArray(list, item);
-		cJSON_AddStringToObject(item, "name", checks[i].name);
-		cJSON_AddBoolToObject(item, "needed", checks[i].needed);
-		cJSON_AddBoolToObject(item, "good", findings[i].good);
-		cJSON_AddStringToObject(item, "found", findings[i].text);
-	}
-	text = cJSON_Print(root);
-	cJSON_Delete(root);
+	for (size_t i = 0; i < CHECKS; i++)
+		json_array_append_new(list, json_pack("{sssbsbss}", "name",
+						      checks[i].name, "needed",
+						      checks[i].needed, "good",
+						      findings[i].good, "found",
+						      findings[i].text));
+	text = json_dumps(root, JSON_INDENT(2));
+	json_decref(root);
 	if (!text) {
 		complain("out of memory");
 		return EXIT_FAILED;
 	}
 	puts(text);
-	cJSON_free(text);
+	free(text);
 	return EXIT_GOOD;
 }
 

@@ -13,6 +13,7 @@ static const char help[] =
 	"\n"
 	"Commands:\n"
 	"  serve        serve block devices by vhost-user\n"
+	"  stat         tell what a server has done\n"
 	"  check-host   tell whether this machine has what is needed\n"
 	"\n"
 	"  precarium COMMAND --help   tells about a command\n"
@@ -27,6 +28,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "serve", command_serve },
+	{ "stat", command_stat },
 	{ "check-host", command_check_host },
 };
 
@@ -68,11 +70,11 @@ int main(int argc, char **argv)
 	if (name[0] == '-')
 		return command_serve(argc, argv);
 	if (name[0])
-		complain("%s: no such command; expected serve or check-host, "
-			 "see precarium --help",
+		complain("%s: no such command; expected serve, stat or "
+			 "check-host, see precarium --help",
 			 name);
 	else
-		complain("a command is missing; expected serve or check-host, "
-			 "see precarium --help");
+		complain("a command is missing; expected serve, stat or "
+			 "check-host, see precarium --help");
 	return EXIT_USAGE;
 }

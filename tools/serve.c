@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "blk/backend.h"
+#include "serve_control.h"
 #include "serve_options.h"
 #include "serve_stats.h"
 #include "vhost/server.h"
@@ -124,6 +125,18 @@ static bool tell(struct vhost_server *server,
 	return !path || serve_stats_write(server, path);
 }
 
+static struct serve_control *listen_for_commands(struct serve_context *context,
+						 const char *path)
+{
+	struct vhost_error error;
+	struct serve_control *control =
+		serve_control_open(path, context, &error);
+
+	if (!control)
+		complain("%s", error.text);
+	return control;
+}
+
 static int run(struct vhost_server *server, const struct serve_options *options)
 {
 	while (!asked_to_stop && vhost_server_run(server)) {
@@ -143,6 +156,8 @@ static int serve(const struct serve_options *options)
 		calloc(options->export_count, sizeof(struct store *));
 	struct vhost_error error = { "out of memory" };
 	struct vhost_server *server = NULL;
+	struct serve_control *control = NULL;
+	struct serve_context context;
 	int status = EXIT_FAILED;
 
 	if (stores)
@@ -154,9 +169,16 @@ static int serve(const struct serve_options *options)
 	}
 	/* Before the first socket is there: none is left behind. */
 	take_signals(server);
-	if (set_up(server, options, stores))
-		status = run(server, options);
+	context.server = server;
+	if (set_up(server, options, stores)) {
+		if (options->control)
+			control =
+				listen_for_commands(&context, options->control);
+		if (control || !options->control)
+			status = run(server, options);
+	}
 	release_signals();
+	serve_control_close(control);
 	vhost_server_free(server);
 	for (uint32_t i = 0; i < options->export_count; i++)
 		blk_close(stores[i]);

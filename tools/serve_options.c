@@ -44,6 +44,8 @@ static const char help[] =
 	"                       again before it is ended (default 5000)\n"
 	"  --stats-json=PATH    statistics as JSON at exit and on SIGUSR1;\n"
 	"                       - is standard output\n"
+	"  --control=PATH       where precarium stat asks; for the same user "
+	"only\n"
 	"  --print-capabilities what management programs ask; then exit\n"
 	"  --help               this text\n"
 	"\n"
@@ -254,6 +256,7 @@ enum {
 	OPT_CLIENTS,
 	OPT_DRAIN_TIMEOUT,
 	OPT_STATS,
+	OPT_CONTROL,
 	OPT_HELP,
 };
 
@@ -268,6 +271,7 @@ static const struct option long_options[] = {
 	{ "max-clients", required_argument, NULL, OPT_CLIENTS },
 	{ "drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT },
 	{ "stats-json", required_argument, NULL, OPT_STATS },
+	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -331,6 +335,11 @@ static bool parse_general(int option, struct serve_options *options)
 	case OPT_STATS:
 		options->stats_json = optarg;
 		return true;
+	case OPT_CONTROL:
+		options->control = optarg;
+		if (!optarg[0])
+			complain("--control=: expected a path");
+		return optarg[0] != 0;
 	default: /* getopt has said what it did not understand */
 		fputs("precarium: see precarium serve --help\n", stderr);
 		return false;

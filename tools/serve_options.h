@@ -26,6 +26,7 @@ struct serve_options {
 	uint32_t export_count;
 	struct vhost_limits limits;
 	const char *stats_json; /* NULL: none; "-": standard output */
+	const char *control;	/* path of the control socket, or NULL */
 };
 
 enum serve_parsed {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "serve_stats.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,133 +12,124 @@
 #include <precarium/fault.h>
 
 #include "command.h"
+#include "stats.h"
+#include "vhost/client.h"
 
-static void print_counts(const struct vhost_counts *counts)
+static void add_number(json_t *object, const char *name, uint64_t value)
 {
-	printf("%" PRIu64 " requests, %" PRIu64 " errors, %" PRIu64
-	       " bytes read, %" PRIu64 " bytes written, %" PRIu64
-	       " losses of memory, %" PRIu64 " revocations, %" PRIu64
-	       " regions refused, %" PRIu64 " drain deadlines, %" PRIu64
-	       " requests stuck",
-	       counts->requests, counts->errors, counts->bytes_read,
-	       counts->bytes_written, counts->losses, counts->revocations,
-	       counts->refused, counts->deadlines, counts->stuck);
+	json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static void print_export(void *argument, const struct vhost_export_stats *stats)
+/* JSON is UTF-8; a path need not be. */
+static json_t *readable(const char *text)
 {
-	(void)argument;
-	printf("%s: %" PRIu64 " clients, %u connected, %" PRIu64
-	       " turned away; ",
-	       stats->name, stats->clients, stats->connected,
-	       stats->turned_away);
-	print_counts(&stats->counts);
-	putchar('\n');
+	json_t *string = json_string(text);
+	char *copy;
+
+	if (string)
+		return string;
+	copy = strdup(text);
+	for (char *at = copy; at && *at; at++) {
+		if (*at & 0x80)
+			*at = '?';
+	}
+	string = copy ? json_string(copy) : NULL;
+	free(copy);
+	return string;
 }
 
-static void print_client(void *argument, const struct vhost_client_stats *stats)
+static void add_counts(json_t *object, const struct vhost_counts *counts,
+		       const struct vhost_gauges *now)
 {
-	(void)argument;
-	printf("  #%u (pid %d, uid %d): ", stats->number, (int)stats->pid,
-	       (int)stats->uid);
-	print_counts(&stats->counts);
-	printf("; %s\n", stats->ended ? stats->ended : "connected");
-}
-
-void serve_stats_print(struct vhost_server *server)
-{
-	const struct vhost_stats_visitor visitor = { print_export, print_client,
-						     NULL };
-	struct prec_fault_counts faults;
-
-	vhost_server_visit(server, &visitor);
-	prec_fault_read_counts(&faults);
-	printf("faults: %" PRIu64 " fixed, %" PRIu64 " abandoned, %" PRIu64
-	       " substituted, %" PRIu64 " passed on\n",
-	       faults.fixed, faults.abandoned, faults.substituted,
-	       faults.passed);
-	fflush(stdout);
-}
-
-/* cJSON keeps numbers as double; ours are 64 bits. */
-static void add_count(cJSON *object, const char *name, uint64_t value)
-{
-	char digits[24];
-
-	snprintf(digits, sizeof(digits), "%" PRIu64, value);
-	cJSON_AddRawToObject(object, name, digits);
-}
-
-static void add_counts(cJSON *object, const struct vhost_counts *counts)
-{
-	add_count(object, "requests", counts->requests);
-	add_count(object, "errors", counts->errors);
-	add_count(object, "bytes-read", counts->bytes_read);
-	add_count(object, "bytes-written", counts->bytes_written);
-	add_count(object, "losses", counts->losses);
-	add_count(object, "revocations", counts->revocations);
-	add_count(object, "regions-refused", counts->refused);
-	add_count(object, "notifications", counts->notifications);
-	add_count(object, "drain-deadlines", counts->deadlines);
-	add_count(object, "requests-stuck", counts->stuck);
+	add_number(object, "requests", counts->requests);
+	add_number(object, "errors", counts->errors);
+	add_number(object, "bytes-read", counts->bytes_read);
+	add_number(object, "bytes-written", counts->bytes_written);
+	add_number(object, "losses", counts->losses);
+	add_number(object, "revocations", counts->revocations);
+	add_number(object, "regions-refused", counts->refused);
+	add_number(object, "notifications", counts->notifications);
+	add_number(object, "drain-deadlines", counts->deadlines);
+	add_number(object, "requests-stuck", counts->stuck);
+	add_number(object, "requests-in-flight", now->in_flight);
+	add_number(object, "bytes-in-flight", now->bytes_in_flight);
+	add_number(object, "queues-broken", now->queues_broken);
 }
 
 struct tree {
-	cJSON *exports;
-	cJSON *clients; /* of the export that was visited last */
+	json_t *exports;
+	json_t *clients; /* of the export that was visited last */
 };
 
 static void add_export(void *argument, const struct vhost_export_stats *stats)
 {
 	struct tree *tree = argument;
-	cJSON *export = cJSON_CreateObject();
+	json_t *export = json_object();
 
-	cJSON_AddItemToArray(tree->exports, export);
-	cJSON_AddStringToObject(export, "name", stats->name);
+	json_object_set_new(export, "name", readable(stats->name));
 	if (stats->socket_path)
-		cJSON_AddStringToObject(export, "socket", stats->socket_path);
-	add_count(export, "clients-so-far", stats->clients);
-	add_count(export, "connected", stats->connected);
-	add_count(export, "turned-away", stats->turned_away);
-	add_counts(export, &stats->counts);
-	tree->clients = cJSON_AddArrayToObject(export, "clients");
+		json_object_set_new(export, "socket",
+				    readable(stats->socket_path));
+	add_number(export, "clients-so-far", stats->clients);
+	add_number(export, "connected", stats->connected);
+	add_number(export, "turned-away", stats->turned_away);
+	add_counts(export, &stats->counts, &stats->now);
+	tree->clients = json_array();
+	json_object_set_new(export, "clients", tree->clients);
+	json_array_append_new(tree->exports, export);
 }
 
 static void add_client(void *argument, const struct vhost_client_stats *stats)
 {
 	struct tree *tree = argument;
-	cJSON *client = cJSON_CreateObject();
+	json_t *client = json_object();
 
-	cJSON_AddItemToArray(tree->clients, client);
-	add_count(client, "number", stats->number);
-	add_count(client, "pid", (uint64_t)stats->pid);
-	add_count(client, "uid", stats->uid);
-	cJSON_AddBoolToObject(client, "connected", !stats->ended);
+	add_number(client, "number", stats->number);
+	add_number(client, "pid", (uint64_t)stats->pid);
+	add_number(client, "uid", stats->uid);
+	json_object_set_new(client, "connected", json_boolean(!stats->ended));
 	if (stats->ended)
-		cJSON_AddStringToObject(client, "ended", stats->ended);
-	add_counts(client, &stats->counts);
+		json_object_set_new(client, "ended", readable(stats->ended));
+	add_counts(client, &stats->counts, &stats->now);
+	json_array_append_new(tree->clients, client);
 }
 
-static char *make_text(struct vhost_server *server)
+static json_t *faults(void)
 {
-	cJSON *root = cJSON_CreateObject();
-	struct tree tree = { cJSON_AddArrayToObject(root, "exports"), NULL };
+	json_t *object = json_object();
+	struct prec_fault_counts counts;
+
+	prec_fault_read_counts(&counts);
+	add_number(object, "fixed", counts.fixed);
+	add_number(object, "abandoned", counts.abandoned);
+	add_number(object, "substituted", counts.substituted);
+	add_number(object, "passed", counts.passed);
+	add_number(object, "retried", counts.retried);
+	return object;
+}
+
+json_t *serve_stats_gather(struct vhost_server *server)
+{
+	struct tree tree = { json_array(), NULL };
 	const struct vhost_stats_visitor visitor = { add_export, add_client,
 						     &tree };
-	cJSON *faults = cJSON_AddObjectToObject(root, "faults");
-	struct prec_fault_counts counts;
-	char *text;
+	json_t *root = json_object();
 
+	json_object_set_new(root, "version", json_string(PRECARIUM_VERSION));
+	add_number(root, "clock-ms", (uint64_t)vhost_now_ms());
+	json_object_set_new(root, "exports", tree.exports);
+	json_object_set_new(root, "faults", faults());
 	vhost_server_visit(server, &visitor);
-	prec_fault_read_counts(&counts);
-	add_count(faults, "fixed", counts.fixed);
-	add_count(faults, "abandoned", counts.abandoned);
-	add_count(faults, "substituted", counts.substituted);
-	add_count(faults, "passed", counts.passed);
-	add_count(faults, "retried", counts.retried);
-	text = cJSON_Print(root);
-	cJSON_Delete(root);
-	return text;
+	return root;
+}
+
+void serve_stats_print(struct vhost_server *server)
+{
+	json_t *stats = serve_stats_gather(server);
+
+	stats_text(stdout, stats, NULL);
+	json_decref(stats);
+	fflush(stdout);
 }
 
 static bool write_all(int fd, const char *text, size_t size)
@@ -197,9 +186,11 @@ static bool write_whole(const char *path, const char *text)
 
 bool serve_stats_write(struct vhost_server *server, const char *path)
 {
-	char *text = make_text(server);
+	json_t *stats = serve_stats_gather(server);
+	char *text = stats ? json_dumps(stats, JSON_INDENT(2)) : NULL;
 	bool good;
 
+	json_decref(stats);
 	if (!text) {
 		complain("statistics: out of memory");
 		return false;
@@ -213,6 +204,6 @@ bool serve_stats_write(struct vhost_server *server, const char *path)
 			 "file that can be replaced",
 			 strcmp(path, "-") ? path : "standard output",
 			 strerror(errno));
-	cJSON_free(text);
+	free(text);
 	return good;
 }

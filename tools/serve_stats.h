@@ -2,9 +2,13 @@
 #ifndef PRECARIUM_TOOLS_SERVE_STATS_H
 #define PRECARIUM_TOOLS_SERVE_STATS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "vhost/server.h"
+
+/* The tree that stats.h describes.  NULL: no memory. */
+json_t *serve_stats_gather(struct vhost_server *server);
 
 /* For people, on standard output. */
 void serve_stats_print(struct vhost_server *server);

@@ -125,6 +125,22 @@ struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
 	};
 }
 
+void vhost_gauges_add(struct vhost_gauges *sum, const struct vhost_gauges *more)
+{
+	sum->in_flight += more->in_flight;
+	sum->bytes_in_flight += more->bytes_in_flight;
+	sum->queues_broken += more->queues_broken;
+}
+
+struct vhost_gauges vhost_gauges_read(const struct vhost_gauges *gauges)
+{
+	return (struct vhost_gauges){
+		.in_flight = whole(&gauges->in_flight),
+		.bytes_in_flight = whole(&gauges->bytes_in_flight),
+		.queues_broken = whole(&gauges->queues_broken),
+	};
+}
+
 int64_t vhost_now_ms(void)
 {
 	struct timespec now;

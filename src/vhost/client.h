@@ -30,6 +30,7 @@ struct vhost_client {
 
 	/* Written by the worker alone, read by anybody: vhost_count. */
 	struct vhost_counts counts;
+	struct vhost_gauges now;
 	struct vhost_speech speech;
 };
 
@@ -59,10 +60,19 @@ void vhost_counts_add(struct vhost_counts *sum,
 /* A copy that is whole in each number while the worker counts on. */
 struct vhost_counts vhost_counts_read(const struct vhost_counts *counts);
 
+void vhost_gauges_add(struct vhost_gauges *sum,
+		      const struct vhost_gauges *more);
+struct vhost_gauges vhost_gauges_read(const struct vhost_gauges *gauges);
+
 /* One writer, so no atomic addition is needed, only a whole store. */
 static inline void vhost_count(uint64_t *counter, uint64_t amount)
 {
 	__atomic_store_n(counter, *counter + amount, __ATOMIC_RELAXED);
+}
+
+static inline void vhost_gauge(uint64_t *gauge, uint64_t value)
+{
+	__atomic_store_n(gauge, value, __ATOMIC_RELAXED);
 }
 
 /* One line on standard error that names the client.  A client that makes us

@@ -77,14 +77,14 @@ void vhost_connection_open(struct vhost_worker *worker,
 		return;
 	}
 	vhost_log("%s: a client could not be served: %s", export->name, why);
+	if (connection && client) {
+		connection_free(connection);
+	} else {
+		free(connection);
+		close(fd);
+	}
 	if (client)
 		vhost_roll_leave(&export->roll, client, why);
-	if (connection && connection->fd == fd && client) {
-		connection_free(connection);
-		return;
-	}
-	free(connection);
-	close(fd);
 }
 
 void vhost_connection_end(struct vhost_connection *connection, const char *why)

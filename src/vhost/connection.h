@@ -41,6 +41,7 @@ struct vhost_connection {
 	uint8_t cache_mode; /* the configuration's field: 0 writes through */
 
 	uint32_t in_flight; /* requests, over all queues */
+	uint64_t bytes_in_flight;
 	struct vhost_memory *memory;
 	uint32_t queue_count;
 	struct vhost_queue *queues;

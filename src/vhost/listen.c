@@ -89,7 +89,7 @@ static bool clear_path(const struct sockaddr_un *name,
 	return true;
 }
 
-int vhost_listen(const char *path, struct vhost_error *error)
+int vhost_listen(const char *path, mode_t mode, struct vhost_error *error)
 {
 	struct sockaddr_un name;
 	int fd;
@@ -101,7 +101,10 @@ int vhost_listen(const char *path, struct vhost_error *error)
 		fail(error, "%s: no socket: %s", path, strerror(errno));
 		return -1;
 	}
-	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0) {
+	/* The mode of the socket becomes that of its file: nobody connects
+	 * before it is right. */
+	if (fchmod(fd, mode) < 0 ||
+	    bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0) {
 		fail(error,
 		     "%s: cannot be made: %s; expected a directory "
 		     "that can be written to",

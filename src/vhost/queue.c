@@ -37,6 +37,14 @@ static void replace_fd(int *fd, int new)
 	*fd = new;
 }
 
+static void set_broken(struct vhost_queue *queue, bool broken)
+{
+	uint64_t *gauge = &queue->connection->client->now.queues_broken;
+
+	vhost_gauge(gauge, *gauge - queue->broken + broken);
+	queue->broken = broken;
+}
+
 static void drop_kick(struct vhost_queue *queue)
 {
 	if (queue->kick_fd >= 0)
@@ -60,6 +68,7 @@ void vhost_queue_close(struct vhost_queue *queue)
 {
 	assert(LIST_EMPTY(&queue->requests) && !queue->stalled);
 	leave_lists(queue);
+	set_broken(queue, false);
 	drop_kick(queue);
 	replace_fd(&queue->call_fd, -1);
 	replace_fd(&queue->err_fd, -1);
@@ -123,7 +132,7 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 	queue->addr = *addr;
 	queue->has_addr = true;
 	queue->attached = false;
-	queue->broken = false;
+	set_broken(queue, false);
 	vhost_queue_ready(queue);
 	return true;
 }
@@ -140,7 +149,7 @@ bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 	}
 	drop_kick(queue);
 	queue->kick_fd = fd;
-	queue->broken = false;
+	set_broken(queue, false);
 	return true;
 }
 
@@ -195,7 +204,7 @@ void vhost_queue_reset(struct vhost_queue *queue)
 {
 	assert(vhost_queue_is_quiet(queue) && !queue->started);
 	queue->enabled = false;
-	queue->broken = false;
+	set_broken(queue, false);
 	queue->has_addr = false;
 	queue->num = 0;
 	queue->base = 0;
@@ -251,7 +260,7 @@ void vhost_queue_break(struct vhost_queue *queue, const char *why)
 
 	if (queue->broken)
 		return;
-	queue->broken = true;
+	set_broken(queue, true);
 	vhost_client_log(connection->client, "queue %u is stopped: %s",
 			 queue->index, why);
 	if (queue->err_fd >= 0)

@@ -124,6 +124,32 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	return request;
 }
 
+static void tell_in_flight(const struct vhost_connection *connection)
+{
+	struct vhost_gauges *now = &connection->client->now;
+
+	vhost_gauge(&now->in_flight, connection->in_flight);
+	vhost_gauge(&now->bytes_in_flight, connection->bytes_in_flight);
+}
+
+static void count_begun(const struct vhost_request *request)
+{
+	struct vhost_connection *connection = request->queue->connection;
+
+	connection->in_flight++;
+	connection->bytes_in_flight += request->io.size;
+	tell_in_flight(connection);
+}
+
+static void count_ended(const struct vhost_request *request)
+{
+	struct vhost_connection *connection = request->queue->connection;
+
+	connection->in_flight--;
+	connection->bytes_in_flight -= request->io.size;
+	tell_in_flight(connection);
+}
+
 static bool hand_over(struct vhost_request *request)
 {
 	struct vhost_queue *queue = request->queue;
@@ -146,7 +172,7 @@ static void transfer(struct vhost_queue *queue,
 		tell(queue, block, PREC_SYSTEM, 0, true);
 		return;
 	}
-	queue->connection->in_flight++;
+	count_begun(request);
 	if (hand_over(request))
 		return;
 	queue->stalled = request;
@@ -224,7 +250,7 @@ void vhost_request_finish(struct store_io *io)
 	struct vhost_lane *lane = connection->lane;
 
 	lane->in_flight--;
-	connection->in_flight--;
+	count_ended(request);
 	LIST_REMOVE(request, entry);
 	/* A client that is ended is told nothing: its memory stays untouched. */
 	if (connection->state != VHOST_ENDING) {
@@ -260,7 +286,7 @@ static struct vhost_request *take_stalled(struct vhost_queue *queue)
 		return NULL;
 	TAILQ_REMOVE(&connection->lane->stalled, queue, waiting);
 	queue->stalled = NULL;
-	connection->in_flight--;
+	count_ended(request);
 	return request;
 }
 

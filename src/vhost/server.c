@@ -35,6 +35,7 @@ struct vhost_server {
 	int wake_fd;  /* vhost_server_interrupt */
 	int ended_fd; /* a worker has ended a connection */
 	int spare_fd; /* given up to accept, and turn away, when none is left */
+	struct vhost_watched watched;
 	bool stopped;
 };
 
@@ -60,6 +61,7 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->limits.queues = limit(limits->queues, 16, 256);
 	server->limits.drain_timeout_ms =
 		limit(limits->drain_timeout_ms, 5000, VHOST_DRAIN_MAX_MS);
+	server->watched.fd = -1;
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -156,7 +158,8 @@ bool vhost_server_add(struct vhost_server *server,
 		goto fail;
 	}
 	if (options->socket_path) {
-		export->listen_fd = vhost_listen(options->socket_path, error);
+		export->listen_fd =
+			vhost_listen(options->socket_path, 0777, error);
 		if (export->listen_fd < 0)
 			goto fail;
 	} else if (!adopt_fd(export, options->fd, error)) {
@@ -354,7 +357,7 @@ static bool drain(int fd)
 bool vhost_server_run(struct vhost_server *server)
 {
 	uint32_t count = server->export_count;
-	struct pollfd *fds = calloc(count + 2u, sizeof(*fds));
+	struct pollfd *fds = calloc(count + 3u, sizeof(*fds));
 	bool interrupted = false;
 
 	assert(server->worker_count > 0);
@@ -366,7 +369,9 @@ bool vhost_server_run(struct vhost_server *server)
 	while (fds && something_to_serve(server)) {
 		fds[count] = (struct pollfd){ server->wake_fd, POLLIN, 0 };
 		fds[count + 1] = (struct pollfd){ server->ended_fd, POLLIN, 0 };
-		if (poll(fds, count + 2u, -1) < 0)
+		fds[count + 2] =
+			(struct pollfd){ server->watched.fd, POLLIN, 0 };
+		if (poll(fds, count + 3u, -1) < 0)
 			continue;
 		if (fds[count + 1].revents)
 			drain(server->ended_fd);
@@ -374,6 +379,8 @@ bool vhost_server_run(struct vhost_server *server)
 			interrupted = true;
 			break;
 		}
+		if (fds[count + 2].revents)
+			server->watched.ready(server->watched.argument);
 		for (uint32_t i = 0; i < count; i++) {
 			if (fds[i].revents)
 				take_clients(server, server->exports[i]);
@@ -381,6 +388,12 @@ bool vhost_server_run(struct vhost_server *server)
 	}
 	free(fds);
 	return interrupted;
+}
+
+void vhost_server_watch(struct vhost_server *server,
+			const struct vhost_watched *watched)
+{
+	server->watched = *watched;
 }
 
 void vhost_server_interrupt(struct vhost_server *server)
@@ -450,7 +463,10 @@ static void visit_export(struct vhost_export *export,
 	for (struct vhost_client *c = roll->first; c; c = c->next) {
 		struct vhost_counts counts = vhost_counts_read(&c->counts);
 
+		struct vhost_gauges now = vhost_gauges_read(&c->now);
+
 		vhost_counts_add(&stats.counts, &counts);
+		vhost_gauges_add(&stats.now, &now);
 	}
 	visitor->on_export(visitor->argument, &stats);
 	for (struct vhost_client *c = roll->first; c; c = c->next) {
@@ -460,6 +476,7 @@ static void visit_export(struct vhost_export *export,
 			.uid = c->uid,
 			.ended = c->ended,
 			.counts = vhost_counts_read(&c->counts),
+			.now = vhost_gauges_read(&c->now),
 		};
 
 		visitor->on_client(visitor->argument, &client);

@@ -76,6 +76,19 @@ bool vhost_server_run(struct vhost_server *server);
 /* Make vhost_server_run return.  Any thread; async-signal-safe. */
 void vhost_server_interrupt(struct vhost_server *server);
 
+/* A descriptor of the caller's that vhost_server_run watches beside its own:
+ * when it is readable, `ready` is called by the thread that runs the server.
+ * It must not wait: nobody is accepted meanwhile. */
+struct vhost_watched {
+	int fd; /* -1: none */
+	void (*ready)(void *argument);
+	void *argument;
+};
+
+/* One at a time.  The thread that runs the server. */
+void vhost_server_watch(struct vhost_server *server,
+			const struct vhost_watched *watched);
+
 /* End all clients when their requests in flight are done, end the workers and
  * unlink the sockets.  Waits for a store that does not answer: the kernel would
  * not let the process go either.  Statistics can still be read. */
@@ -97,12 +110,20 @@ struct vhost_counts {
 	uint64_t stuck;		/* requests the store kept even then */
 };
 
+/* What is so now; zeroes when the client has gone. */
+struct vhost_gauges {
+	uint64_t in_flight;	  /* requests */
+	uint64_t bytes_in_flight; /* … of their data */
+	uint64_t queues_broken;	  /* stopped, until they are set up again */
+};
+
 struct vhost_client_stats {
 	uint32_t number; /* counted per export, from 1 */
 	pid_t pid;
 	uid_t uid;
 	const char *ended; /* why, or NULL: it is still there */
 	struct vhost_counts counts;
+	struct vhost_gauges now;
 };
 
 struct vhost_export_stats {
@@ -112,6 +133,7 @@ struct vhost_export_stats {
 	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;
 	struct vhost_counts counts; /* of all its clients so far */
+	struct vhost_gauges now;    /* of all that are there */
 };
 
 /* Called in turn for each export, then its clients: those that are there and

@@ -9,49 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
 #include <client.h>
+#include <jansson.h>
 
 #define MIB(bytes) ((double)(bytes) / (1 << 20))
 
-static uint64_t number_in(const cJSON *object, const char *name)
+static uint64_t number_in(const json_t *object, const char *name)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-
-	return cJSON_IsNumber(item) ? (uint64_t)item->valuedouble : 0;
-}
-
-static char *read_text(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	size_t size = 0;
-
-	/* The end of the file is the only delimiter there is. */
-	if (file && getdelim(&text, &size, '\0', file) < 0) {
-		free(text);
-		text = NULL;
-	}
-	if (file)
-		fclose(file);
-	return text;
+	return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
 void demo_read_faults(const struct demo *demo, struct demo_faults *faults)
 {
-	char *text = read_text(demo->driver.stats_path);
-	cJSON *root = text ? cJSON_Parse(text) : NULL;
-	const cJSON *own = cJSON_GetObjectItemCaseSensitive(root, "faults");
-	const cJSON *export;
+	json_t *root = json_load_file(demo->driver.stats_path, 0, NULL);
+	const json_t *own = json_object_get(root, "faults");
+	const json_t *export;
+	size_t i;
 
 	memset(faults, 0, sizeof(*faults));
-	faults->known = cJSON_IsObject(own);
+	faults->known = json_is_object(own);
 	faults->fixed = number_in(own, "fixed");
 	faults->abandoned = number_in(own, "abandoned");
 	faults->substituted = number_in(own, "substituted");
 	faults->passed = number_in(own, "passed");
-	cJSON_ArrayForEach(export,
-			   cJSON_GetObjectItemCaseSensitive(root, "exports"))
+	json_array_foreach(json_object_get(root, "exports"), i, export)
 	{
 		faults->clients += number_in(export, "clients-so-far");
 		faults->requests += number_in(export, "requests");
@@ -60,8 +41,7 @@ void demo_read_faults(const struct demo *demo, struct demo_faults *faults)
 		faults->revocations += number_in(export, "revocations");
 		faults->refused += number_in(export, "regions-refused");
 	}
-	cJSON_Delete(root);
-	free(text);
+	json_decref(root);
 }
 
 static double elapsed(const struct demo *demo)
