@@ -566,6 +566,7 @@ enum prec_status virtq_complete(struct virtq *q, const struct prec_space *space,
 
 	if (head >= q->size || !q->held[head])
 		return PREC_INVALID;
+	/*@ ghost store_count = 0; */
 	q->held[head] = 0;
 	q->in_flight--;
 	if (q->state != VIRTQ_READY)
@@ -622,6 +623,7 @@ enum prec_status virtq_suppress(const struct virtq *q,
 {
 	enum prec_status status = PREC_OK;
 
+	/*@ ghost store_count = 0; */
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
 	if (!q->event_index)

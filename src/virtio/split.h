@@ -155,6 +155,22 @@ struct virtq_request {
     m < fetch_count && fetch_size[m] == 2 &&
     fetch_at[m] == q.avail.address + 4 + 2 * (index % q.size);
 
+  // The first `count` stores of giving a request back: its element, at the slot
+  // of this index (2.7.8), and last the index that follows it.
+  predicate used_stored{L}(struct virtq q, integer index, integer id,
+                           integer len, integer count) =
+    (0 < count ==> store_is(0,
+      q.used.address + 4 + 8 * (index % q.size), 4, id)) &&
+    (1 < count ==> store_is(1,
+      q.used.address + 4 + 8 * (index % q.size) + 4, 4, len)) &&
+    (2 < count ==> store_is(2,
+      q.used.address + 2, 2, (uint16_t)(index + 1)));
+
+  // Nothing was stored elsewhere than in the used ring.
+  predicate stored_used{L}(struct virtq q) =
+    \forall integer i; 0 <= i < store_count ==>
+      inside_ring(q.used, store_at[i], store_size[i]);
+
   // Segments first .. last - 1 are [address, address + size), in order, each
   // byte once.
   predicate covers(struct virtq_request r, integer first, integer last,
@@ -364,8 +380,9 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
  * Give the request back (2.7.8.2): `len` bytes were written into its writable
  * segments.  It is no longer in flight whatever this answers.
  *
+ * The element is stored, then the index that publishes it, and nothing else.
  * PREC_GONE: the used ring is gone, or the state is not VIRTQ_READY; the client
- * will not hear of it.  PREC_INVALID: `head` was not in flight; nothing
+ * will not hear of it, and of these stores a first few were made, or none.  PREC_INVALID: `head` was not in flight; nothing
  * happened.
  */
 /*@
@@ -373,13 +390,21 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
   requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q);
   terminates \true;
   exits \false;
-  assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used;
+  assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used,
+    store_count, store_at[0 .. 2], store_size[0 .. 2], store_value[0 .. 2];
   ensures queue: virtq_ok(*space, *q);
   behavior held:
     assumes held: head < q->size && q->held[head] != 0;
-    assigns q->held[head], q->in_flight, q->next_used;
+    assigns q->held[head], q->in_flight, q->next_used,
+      store_count, store_at[0 .. 2], store_size[0 .. 2],
+      store_value[0 .. 2];
     ensures said: \result == PREC_OK || \result == PREC_GONE;
     ensures free: q->held[head] == 0;
+    ensures all: \result == PREC_OK ? store_count == 3 :
+      0 <= store_count <= 2;
+    ensures stored: used_stored(*q, \old(q->next_used), head, len,
+      store_count);
+    ensures nowhere_else: stored_used(*q);
     ensures told: \result == PREC_OK ==>
       q->next_used == (uint16_t)(\old(q->next_used) + 1);
     ensures untold: \result == PREC_GONE ==>
@@ -423,8 +448,15 @@ virtq_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
   requires queue: \valid_read(q) && virtq_ok(*space, *q);
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns store_count, store_at[0], store_size[0], store_value[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures all: \result == PREC_GONE || (q->event_index && on) ?
+    store_count == 0 : store_count == 1;
+  ensures flags: store_count == 1 && !q->event_index ==>
+    store_is(0, q->used.address, 2, on ? VIRTQ_USED_F_NO_NOTIFY : 0);
+  ensures avail_event: store_count == 1 && q->event_index ==>
+    store_is(0, q->used.address + 4 + 8 * q->size, 2, q->next_avail);
+  ensures nowhere_else: stored_used(*q);
 */
 PREC_MUST_CHECK enum prec_status
 virtq_suppress(const struct virtq *q, const struct prec_space *space, bool on);
