@@ -408,16 +408,52 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	return VIRTQ_MALFORMED;
 }
 
+/* A head comes into flight, or leaves it.  The ghost loop follows the sum. */
+/*@
+  requires queue: \valid(q) && virtq_counted(*q);
+  requires head: head < VIRTQ_SIZE_MAX && (q->held[head] == 0 <==> held);
+  terminates \true;
+  exits \false;
+  assigns q->held[head], q->in_flight;
+  ensures marked: q->held[head] == (held ? 1 : 0);
+  ensures counted: virtq_counted(*q);
+  ensures by_one: q->in_flight == \old(q->in_flight) + (held ? 1 : -1);
+*/
+static void mark(struct virtq *q, uint32_t head, bool held)
+{
+	q->held[head] = held ? 1 : 0;
+	/*@ ghost
+	  uint32_t k = 0;
+	  /@ loop invariant 0 <= k <= VIRTQ_SIZE_MAX;
+	     loop invariant held_below(q->held, k) ==
+	       held_below(\at(*q, Pre).held, k) +
+	       (head < k ? (held ? 1 : -1) : 0);
+	     loop invariant 0 <= held_below(\at(*q, Pre).held, k) <= k;
+	     loop invariant 0 <= held_below(q->held, k) <= k;
+	     loop invariant held_below(q->held, k) == 0 ==>
+	       \forall integer i; 0 <= i < k ==> q->held[i] == 0;
+	     loop assigns k;
+	     loop variant VIRTQ_SIZE_MAX - k;
+	  @/
+	  while (k < VIRTQ_SIZE_MAX) k++;
+	*/
+	if (held)
+		q->in_flight++;
+	else
+		q->in_flight--;
+}
+
 /* A head is taken once: a client that offers it again while it is in flight
  * would have it completed twice. */
 /*@
-  requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX;
+  requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX && virtq_counted(*q);
   terminates \true;
   exits \false;
   assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight;
   ensures took: \result ==> head < q->size &&
     \old(*q).held[head] == 0 && q->held[head] == 1 &&
-    q->in_flight == (uint32_t)(\old(q->in_flight) + 1);
+    q->in_flight == \old(q->in_flight) + 1;
+  ensures counted: virtq_counted(*q);
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != head ==>
     q->held[i] == \old(*q).held[i];
   ensures refused: !\result ==> q->in_flight == \old(q->in_flight) &&
@@ -428,8 +464,7 @@ static bool hold(struct virtq *q, uint32_t head)
 {
 	if (head >= q->size || q->held[head])
 		return false;
-	q->held[head] = 1;
-	q->in_flight++;
+	mark(q, head, true);
 	return true;
 }
 
@@ -567,8 +602,7 @@ enum prec_status virtq_complete(struct virtq *q, const struct prec_space *space,
 	if (head >= q->size || !q->held[head])
 		return PREC_INVALID;
 	/*@ ghost store_count = 0; */
-	q->held[head] = 0;
-	q->in_flight--;
+	mark(q, head, false);
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
 	slot = q->next_used % q->size;

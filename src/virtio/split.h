@@ -93,11 +93,22 @@ struct virtq_request {
     readable_span(s, q.desc) && readable_span(s, q.avail) &&
     readable_span(s, q.used) && writable_span(s, q.used);
 
+  // How many of the first n heads are in flight.
+  logic integer held_below(uint8_t held[VIRTQ_SIZE_MAX], integer n) =
+    n <= 0 ? 0 : held_below(held, n - 1) + (held[n - 1] != 0 ? 1 : 0);
+
+  predicate none_held(struct virtq q) =
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.held[i] == 0;
+
+  predicate virtq_counted(struct virtq q) =
+    q.in_flight == held_below(q.held, VIRTQ_SIZE_MAX) &&
+    (q.in_flight == 0 ==> none_held(q));
+
   // What holds of a queue whatever the space: it survives any change of the
   // table of lent memory.
   predicate virtq_whole(struct virtq q) =
     q.state <= VIRTQ_BROKEN && q.size <= VIRTQ_SIZE_MAX &&
-    q.waiting <= q.size && virtq_stamped(q) &&
+    q.waiting <= q.size && virtq_stamped(q) && virtq_counted(q) &&
     (q.state == VIRTQ_READY || q.state == VIRTQ_DETACHED ==>
       rings_sized(q) && rings_apart(q));
 
@@ -233,7 +244,7 @@ static inline bool virtq_meets_rings(const struct virtq *q,
   ensures there: \result == PREC_OK ==> q->desc.address == desc &&
     q->avail.address == avail && q->used.address == used;
   ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q->held[i] == 0;
+    none_held(*q);
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);
 */
 PREC_MUST_CHECK enum prec_status
@@ -321,6 +332,7 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
   ensures held: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==> r->head < q->size &&
     \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
+    q->in_flight == \old(q->in_flight) + 1 &&
     q->next_avail == (uint16_t)(\old(q->next_avail) + 1);
   ensures slot: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==>
@@ -365,7 +377,7 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures held: \result != VIRTQ_STOPPED ==> r->head == head &&
     head < q->size && \old(*q).held[head] == 0 && q->held[head] == 1 &&
-    q->in_flight == (uint32_t)(\old(q->in_flight) + 1);
+    q->in_flight == \old(q->in_flight) + 1;
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
     (i != head || \result == VIRTQ_STOPPED) ==>
     q->held[i] == \old(*q).held[i];
@@ -399,7 +411,8 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
       store_count, store_at[0 .. 2], store_size[0 .. 2],
       store_value[0 .. 2];
     ensures said: \result == PREC_OK || \result == PREC_GONE;
-    ensures free: q->held[head] == 0;
+    ensures free: q->held[head] == 0 &&
+      q->in_flight == \old(q->in_flight) - 1;
     ensures all: \result == PREC_OK ? store_count == 3 :
       0 <= store_count <= 2;
     ensures stored: used_stored(*q, \old(q->next_used), head, len,
