@@ -73,6 +73,15 @@ struct virtq_request {
 	struct prec_span segment[VIRTQ_SEGMENTS_MAX];
 };
 
+/* Ghost: the chain in hand, its descriptors as they were fetched, in its order;
+ * and which of them is the last that has bytes for the driver to write. */
+/*@ ghost
+  int chain_count;
+  int chain_last; // -1: none so far
+  struct virtq_desc chain_desc[1280];
+*/
+#define CHAIN_MAX 1280
+
 /*@
   predicate virtq_stamped(struct virtq q) =
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.stamp[i] <= q.serial;
@@ -143,6 +152,27 @@ struct virtq_request {
   predicate chain_ok(struct prec_space s, struct virtq q,
                      struct virtq_request r) =
     request_ok(s, q, r) && (r.refused ==> only_last(r));
+
+  // 2.7.5.3.2: WRITE says nothing where the descriptor names a table.
+  predicate has_room(struct virtq_desc d) =
+    (d.flags & VIRTQ_DESC_F_WRITE) != 0 &&
+    (d.flags & VIRTQ_DESC_F_INDIRECT) == 0 && d.len > 0;
+
+  predicate chain_logged{L} =
+    -1 <= chain_last < chain_count && 0 <= chain_count <= CHAIN_MAX &&
+    (0 <= chain_last ==> has_room(chain_desc[chain_last])) &&
+    (\forall integer k; chain_last < k < chain_count ==>
+      !has_room(chain_desc[k]));
+
+  predicate chain_ended{L} = 0 < chain_count &&
+    (chain_desc[chain_count - 1].flags & VIRTQ_DESC_F_NEXT) == 0;
+
+  // The byte that is kept is the last for the driver to write of all the
+  // descriptors so far.
+  predicate last_kept{L}(struct virtq_request r) =
+    r.refused && r.count == 1 ==> 0 <= chain_last &&
+      r.segment[0].address ==
+      chain_desc[chain_last].addr + chain_desc[chain_last].len - 1;
 
   predicate inside_ring(struct prec_span ring, integer at, integer size) =
     ring.address <= at && at + size <= ring.address + ring.size;
@@ -314,6 +344,7 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
     fetch_count, fetch_at[0 .. FETCH_MAX - 1],
     fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1];
   ensures said: \result <= VIRTQ_STOPPED;
@@ -321,6 +352,8 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
   ensures segments: request_ok(*space, *q, *r);
   ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
   ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
+  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
+    chain_logged && chain_ended && r->refused && last_kept(*r);
   ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
@@ -364,6 +397,7 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
     fetch_count, fetch_at[0 .. FETCH_MAX - 1],
     fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
@@ -372,6 +406,8 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
   ensures segments: request_ok(*space, *q, *r);
   ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
   ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
+  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
+    chain_logged && chain_ended && r->refused && last_kept(*r);
   ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
