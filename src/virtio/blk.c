@@ -516,6 +516,7 @@ enum prec_status vblk_store_status(const struct vblk_request *r,
 				   const struct prec_space *space,
 				   uint8_t status)
 {
+	/*@ ghost store_count = 0; */
 	return client_store8(space, r->status, 0, status);
 }
 

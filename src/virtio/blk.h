@@ -160,15 +160,18 @@ struct vblk_outcome vblk_outcome(const struct vblk_request *r,
 				 enum prec_status did, uint64_t moved,
 				 bool same_epoch);
 
-/* Store the status byte. */
+/* Store the status byte, once and nothing else. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires request: \valid_read(r);
   requires place: writable_span(*space, r->status) && r->status.size == 1;
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns store_count, store_at[0], store_size[0], store_value[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures once: store_count == (\result == PREC_OK ? 1 : 0);
+  ensures stored: \result == PREC_OK ==>
+    store_is(0, r->status.address, 1, status);
 */
 PREC_MUST_CHECK enum prec_status
 vblk_store_status(const struct vblk_request *r, const struct prec_space *space,

@@ -13,8 +13,8 @@
 /*
  * The only way in which virtio code touches client memory.
  *
- * Each call answers PREC_OK, or PREC_GONE and then nothing was stored and the
- * output means nothing.  For the prover a call has a contract and no body: it
+ * Each call answers PREC_OK, or PREC_GONE: then the output means nothing, and
+ * of the stores of the call a first few were made, or none.  For the prover a call has a contract and no body: it
  * may yield any value at all, or fail, each time; what it asks is that the
  * range lies inside a granted span.  For the machine it is one instruction of
  * the stated width an access, which the compiler neither repeats nor widens:
@@ -37,7 +37,21 @@
 */
 #define FETCH_MAX 2048
 
+/* Ghost: every store that was made, in order: one entry an instruction.  Each
+ * function that stores begins the log anew. */
+/*@ ghost
+  int store_count;
+  uint64_t store_at[16];
+  uint64_t store_size[16];
+  uint64_t store_value[16];
+*/
+#define STORE_MAX 16
+
 /*@
+  // Store i was of `size` bytes at the client's address `at`.
+  predicate store_is{L}(integer i, integer at, integer size, integer value) =
+    store_at[i] == at && store_size[i] == size && store_value[i] == value;
+
   predicate apart(integer a, integer a_size, integer b, integer b_size) =
     a + a_size <= b || b + b_size <= a;
 
@@ -162,10 +176,16 @@ CLIENT_CALL enum prec_status client_load_bytes(const struct prec_space *space,
   requires table: \valid_read(space) && space_ok(*space);
   requires granted: writable_span(*space, span);
   requires inside: offset + 1 <= span.size;
+  requires logged: 0 <= store_count < STORE_MAX;
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns store_count, store_at[store_count], store_size[store_count],
+    store_value[store_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: store_count == \old(store_count) +
+    (\result == PREC_OK ? 1 : 0);
+  ensures stored: \result == PREC_OK ==> store_is(\old(store_count),
+    span.address + offset, 1, value);
 */
 CLIENT_CALL enum prec_status client_store8(const struct prec_space *space,
 					   struct prec_span span,
@@ -176,23 +196,41 @@ CLIENT_CALL enum prec_status client_store8(const struct prec_space *space,
   requires table: \valid_read(space) && space_ok(*space);
   requires granted: writable_span(*space, span);
   requires inside: offset + 2 <= span.size;
+  requires logged: 0 <= store_count < STORE_MAX;
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns store_count, store_at[store_count], store_size[store_count],
+    store_value[store_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: store_count == \old(store_count) +
+    (\result == PREC_OK ? 1 : 0);
+  ensures stored: \result == PREC_OK ==> store_is(\old(store_count),
+    span.address + offset, 2, value);
 */
 CLIENT_CALL enum prec_status client_store16(const struct prec_space *space,
 					    struct prec_span span,
 					    uint64_t offset, uint16_t value);
 
+/* Two stores: the id, then the length. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires granted: writable_span(*space, span);
   requires inside: 4 + 8 * slot + 8 <= span.size;
+  requires logged: 0 <= store_count <= STORE_MAX - 2;
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns store_count, store_at[store_count .. store_count + 1],
+    store_size[store_count .. store_count + 1],
+    store_value[store_count .. store_count + 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: \result == PREC_OK ?
+    store_count == \old(store_count) + 2 :
+    \old(store_count) <= store_count <= \old(store_count) + 1;
+  ensures id: store_count > \old(store_count) ==>
+    store_is(\old(store_count), span.address + 4 + 8 * slot, 4, elem.id);
+  ensures length: store_count > \old(store_count) + 1 ==>
+    store_is(\old(store_count) + 1, span.address + 4 + 8 * slot + 4, 4,
+      elem.len);
 */
 CLIENT_CALL enum prec_status client_store_used(const struct prec_space *space,
 					       struct prec_span span,

@@ -139,6 +139,30 @@ static void keep_last(struct virtq_request *r, const struct prec_space *space,
 		r->count = 1;
 }
 
+/* The chain has this descriptor next. */
+/*@ ghost
+  /@ requires logged: chain_logged && chain_count < CHAIN_MAX;
+     terminates \true;
+     exits \false;
+     assigns chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1];
+     ensures logged: chain_logged;
+     ensures more: chain_count == \old(chain_count) + 1;
+     ensures there: chain_desc[\old(chain_count)] == d;
+     ensures earlier: \forall integer k; 0 <= k < \old(chain_count) ==>
+       chain_desc[k] == \old(chain_desc[k]);
+     ensures last: has_room(d) ==> chain_last == \old(chain_count);
+     ensures kept: !has_room(d) ==> chain_last == \old(chain_last);
+  @/
+  void follow(struct virtq_desc d)
+  {
+    chain_desc[chain_count] = d;
+    if ((d.flags & VIRTQ_DESC_F_WRITE) &&
+        !(d.flags & VIRTQ_DESC_F_INDIRECT) && d.len > 0)
+      chain_last = chain_count;
+    chain_count++;
+  }
+*/
+
 enum step { STEP_BAD, STEP_LAST, STEP_MORE };
 
 /* One descriptor that is in the ring or in a table.  Where its data cannot be
@@ -149,10 +173,18 @@ enum step { STEP_BAD, STEP_LAST, STEP_MORE };
     q->state == VIRTQ_READY;
   requires request: \valid(r) && \separated(r, q, space) &&
     chain_ok(*space, *q, *r);
+  requires chain: chain_logged && chain_count < CHAIN_MAX && last_kept(*r);
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1];
+  ensures chain: chain_logged && chain_count == \old(chain_count) + 1 &&
+    chain_desc[\old(chain_count)] == d;
+  ensures earlier: \forall integer k; 0 <= k < \old(chain_count) ==>
+    chain_desc[k] == \old(chain_desc[k]);
+  ensures last: \result != STEP_BAD ==> last_kept(*r);
+  ensures end: \result == STEP_LAST ==> chain_ended;
   ensures said: \result <= STEP_MORE;
   ensures segments: chain_ok(*space, *q, *r);
   ensures refused: \old(r->refused) ==> r->refused;
@@ -166,6 +198,7 @@ static enum step take_desc(struct virtq_request *r,
 			   const struct prec_space *space,
 			   const struct virtq *q, struct virtq_desc d)
 {
+	/*@ ghost follow(d); */
 	if (d.flags & VIRTQ_DESC_F_INDIRECT)
 		return STEP_BAD;
 	if (!r->refused && !take_data(r, space, q, d)) {
@@ -188,11 +221,16 @@ static enum step take_desc(struct virtq_request *r,
     chain_ok(*space, *q, *r);
   requires entries: \valid_read(table + (0 .. CLIENT_TABLE_MAX - 1)) &&
     \separated(table + (0 .. CLIENT_TABLE_MAX - 1), r);
+  requires chain: chain_logged && chain_count <= VIRTQ_SIZE_MAX &&
+    last_kept(*r);
   requires some: 1 <= count <= CLIENT_TABLE_MAX;
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1];
+  ensures last: \result == VIRTQ_TAKEN ==>
+    chain_logged && chain_ended && last_kept(*r);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
   ensures segments: chain_ok(*space, *q, *r);
 */
@@ -209,8 +247,11 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 	  loop invariant steps: 0 <= k <= count;
 	  loop invariant entry: 0 <= i < count;
 	  loop invariant segments: chain_ok(*space, *q, *r);
+	  loop invariant chain: chain_logged && last_kept(*r) &&
+	    chain_count == \at(chain_count, Pre) + k;
 	  loop assigns k, i, r->readable, r->count, r->refused,
-	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+	    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1];
 	  loop variant count - k;
 	*/
 	for (k = 0; k < count; k++) {
@@ -236,12 +277,17 @@ static enum virtq_answer walk_table(struct virtq_request *r,
     chain_ok(*space, *q, *r);
   requires first_table: r->table_size == 0;
   requires once: fetched_once && fetch_count < FETCH_MAX;
+  requires chain: chain_logged && chain_count <= VIRTQ_SIZE_MAX &&
+    last_kept(*r);
   requires rings: fetched_rings(*q);
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
     fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  ensures last: \result == VIRTQ_TAKEN ==>
+    chain_logged && chain_ended && last_kept(*r);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures segments: chain_ok(*space, *q, *r);
@@ -315,15 +361,19 @@ static void next_serial(struct virtq *q)
   requires head: r->head < q->size;
   requires first_table: r->table_size == 0;
   requires once: fetched_once && fetch_count <= 2;
+  requires chain: chain_logged && chain_count == 0 && last_kept(*r);
   requires entry: \forall integer i; 0 <= i < fetch_count ==>
     inside_ring(q->avail, fetch_at[i], fetch_size[i]);
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1], fetch_count,
+    q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1], fetch_count,
     fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1],
     fetch_index[0 .. FETCH_MAX - 1];
+  ensures last: \result == VIRTQ_TAKEN ==>
+    chain_logged && chain_ended && last_kept(*r);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures queue: virtq_ok(*space, *q);
@@ -363,8 +413,11 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	    fetch_at[m] == q->desc.address + 16 * fetch_index[m] &&
 	    fetch_size[m] == 16;
 	  loop invariant once: fetched_once;
+	  loop invariant chain: chain_logged && chain_count == k &&
+	    last_kept(*r);
 	  loop assigns k, i, d, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+	    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
 	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1], fetch_count,
 	    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1],
 	    fetch_index[0 .. FETCH_MAX - 1];
@@ -394,6 +447,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 			 * WRITE is ignored.  Descriptors may precede it. */
 			if (d.flags & VIRTQ_DESC_F_NEXT)
 				return VIRTQ_MALFORMED;
+			/*@ ghost follow(d); */
 			return take_table(r, space, q, d);
 		}
 		step = take_desc(r, space, q, d);
@@ -408,16 +462,52 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	return VIRTQ_MALFORMED;
 }
 
+/* A head comes into flight, or leaves it.  The ghost loop follows the sum. */
+/*@
+  requires queue: \valid(q) && virtq_counted(*q);
+  requires head: head < VIRTQ_SIZE_MAX && (q->held[head] == 0 <==> held);
+  terminates \true;
+  exits \false;
+  assigns q->held[head], q->in_flight;
+  ensures marked: q->held[head] == (held ? 1 : 0);
+  ensures counted: virtq_counted(*q);
+  ensures by_one: q->in_flight == \old(q->in_flight) + (held ? 1 : -1);
+*/
+static void mark(struct virtq *q, uint32_t head, bool held)
+{
+	q->held[head] = held ? 1 : 0;
+	/*@ ghost
+	  uint32_t k = 0;
+	  /@ loop invariant 0 <= k <= VIRTQ_SIZE_MAX;
+	     loop invariant held_below(q->held, k) ==
+	       held_below(\at(*q, Pre).held, k) +
+	       (head < k ? (held ? 1 : -1) : 0);
+	     loop invariant 0 <= held_below(\at(*q, Pre).held, k) <= k;
+	     loop invariant 0 <= held_below(q->held, k) <= k;
+	     loop invariant held_below(q->held, k) == 0 ==>
+	       \forall integer i; 0 <= i < k ==> q->held[i] == 0;
+	     loop assigns k;
+	     loop variant VIRTQ_SIZE_MAX - k;
+	  @/
+	  while (k < VIRTQ_SIZE_MAX) k++;
+	*/
+	if (held)
+		q->in_flight++;
+	else
+		q->in_flight--;
+}
+
 /* A head is taken once: a client that offers it again while it is in flight
  * would have it completed twice. */
 /*@
-  requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX;
+  requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX && virtq_counted(*q);
   terminates \true;
   exits \false;
   assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight;
   ensures took: \result ==> head < q->size &&
     \old(*q).held[head] == 0 && q->held[head] == 1 &&
-    q->in_flight == (uint32_t)(\old(q->in_flight) + 1);
+    q->in_flight == \old(q->in_flight) + 1;
+  ensures counted: virtq_counted(*q);
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != head ==>
     q->held[i] == \old(*q).held[i];
   ensures refused: !\result ==> q->in_flight == \old(q->in_flight) &&
@@ -428,8 +518,7 @@ static bool hold(struct virtq *q, uint32_t head)
 {
 	if (head >= q->size || q->held[head])
 		return false;
-	q->held[head] = 1;
-	q->in_flight++;
+	mark(q, head, true);
 	return true;
 }
 
@@ -438,10 +527,10 @@ static bool hold(struct virtq *q, uint32_t head)
   terminates \true;
   exits \false;
   assigns r->head, r->readable, r->count, r->refused, r->table_address,
-    r->table_size, fetch_count;
+    r->table_size, chain_count, chain_last, fetch_count;
   ensures empty: r->head == 0 && r->readable == 0 && r->count == 0 &&
     !r->refused && r->table_address == 0 && r->table_size == 0;
-  ensures log: fetch_count == 0;
+  ensures log: fetch_count == 0 && chain_count == 0 && chain_logged;
 */
 static void begin(struct virtq_request *r)
 {
@@ -451,7 +540,11 @@ static void begin(struct virtq_request *r)
 	r->refused = false;
 	r->table_address = 0;
 	r->table_size = 0;
-	/*@ ghost fetch_count = 0; */
+	/*@ ghost
+	  fetch_count = 0;
+	  chain_count = 0;
+	  chain_last = -1;
+	*/
 }
 
 /* How many entries wait?  The load acquires: entries and descriptors that the
@@ -566,8 +659,8 @@ enum prec_status virtq_complete(struct virtq *q, const struct prec_space *space,
 
 	if (head >= q->size || !q->held[head])
 		return PREC_INVALID;
-	q->held[head] = 0;
-	q->in_flight--;
+	/*@ ghost store_count = 0; */
+	mark(q, head, false);
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
 	slot = q->next_used % q->size;
@@ -622,6 +715,7 @@ enum prec_status virtq_suppress(const struct virtq *q,
 {
 	enum prec_status status = PREC_OK;
 
+	/*@ ghost store_count = 0; */
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
 	if (!q->event_index)

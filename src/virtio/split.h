@@ -73,6 +73,15 @@ struct virtq_request {
 	struct prec_span segment[VIRTQ_SEGMENTS_MAX];
 };
 
+/* Ghost: the chain in hand, its descriptors as they were fetched, in its order;
+ * and which of them is the last that has bytes for the driver to write. */
+/*@ ghost
+  int chain_count;
+  int chain_last; // -1: none so far
+  struct virtq_desc chain_desc[1280];
+*/
+#define CHAIN_MAX 1280
+
 /*@
   predicate virtq_stamped(struct virtq q) =
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.stamp[i] <= q.serial;
@@ -93,11 +102,22 @@ struct virtq_request {
     readable_span(s, q.desc) && readable_span(s, q.avail) &&
     readable_span(s, q.used) && writable_span(s, q.used);
 
+  // How many of the first n heads are in flight.
+  logic integer held_below(uint8_t held[VIRTQ_SIZE_MAX], integer n) =
+    n <= 0 ? 0 : held_below(held, n - 1) + (held[n - 1] != 0 ? 1 : 0);
+
+  predicate none_held(struct virtq q) =
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.held[i] == 0;
+
+  predicate virtq_counted(struct virtq q) =
+    q.in_flight == held_below(q.held, VIRTQ_SIZE_MAX) &&
+    (q.in_flight == 0 ==> none_held(q));
+
   // What holds of a queue whatever the space: it survives any change of the
   // table of lent memory.
   predicate virtq_whole(struct virtq q) =
     q.state <= VIRTQ_BROKEN && q.size <= VIRTQ_SIZE_MAX &&
-    q.waiting <= q.size && virtq_stamped(q) &&
+    q.waiting <= q.size && virtq_stamped(q) && virtq_counted(q) &&
     (q.state == VIRTQ_READY || q.state == VIRTQ_DETACHED ==>
       rings_sized(q) && rings_apart(q));
 
@@ -133,6 +153,27 @@ struct virtq_request {
                      struct virtq_request r) =
     request_ok(s, q, r) && (r.refused ==> only_last(r));
 
+  // 2.7.5.3.2: WRITE says nothing where the descriptor names a table.
+  predicate has_room(struct virtq_desc d) =
+    (d.flags & VIRTQ_DESC_F_WRITE) != 0 &&
+    (d.flags & VIRTQ_DESC_F_INDIRECT) == 0 && d.len > 0;
+
+  predicate chain_logged{L} =
+    -1 <= chain_last < chain_count && 0 <= chain_count <= CHAIN_MAX &&
+    (0 <= chain_last ==> has_room(chain_desc[chain_last])) &&
+    (\forall integer k; chain_last < k < chain_count ==>
+      !has_room(chain_desc[k]));
+
+  predicate chain_ended{L} = 0 < chain_count &&
+    (chain_desc[chain_count - 1].flags & VIRTQ_DESC_F_NEXT) == 0;
+
+  // The byte that is kept is the last for the driver to write of all the
+  // descriptors so far.
+  predicate last_kept{L}(struct virtq_request r) =
+    r.refused && r.count == 1 ==> 0 <= chain_last &&
+      r.segment[0].address ==
+      chain_desc[chain_last].addr + chain_desc[chain_last].len - 1;
+
   predicate inside_ring(struct prec_span ring, integer at, integer size) =
     ring.address <= at && at + size <= ring.address + ring.size;
 
@@ -154,6 +195,22 @@ struct virtq_request {
   predicate entry_fetched{L}(struct virtq q, integer m, integer index) =
     m < fetch_count && fetch_size[m] == 2 &&
     fetch_at[m] == q.avail.address + 4 + 2 * (index % q.size);
+
+  // The first `count` stores of giving a request back: its element, at the slot
+  // of this index (2.7.8), and last the index that follows it.
+  predicate used_stored{L}(struct virtq q, integer index, integer id,
+                           integer len, integer count) =
+    (0 < count ==> store_is(0,
+      q.used.address + 4 + 8 * (index % q.size), 4, id)) &&
+    (1 < count ==> store_is(1,
+      q.used.address + 4 + 8 * (index % q.size) + 4, 4, len)) &&
+    (2 < count ==> store_is(2,
+      q.used.address + 2, 2, (uint16_t)(index + 1)));
+
+  // Nothing was stored elsewhere than in the used ring.
+  predicate stored_used{L}(struct virtq q) =
+    \forall integer i; 0 <= i < store_count ==>
+      inside_ring(q.used, store_at[i], store_size[i]);
 
   // Segments first .. last - 1 are [address, address + size), in order, each
   // byte once.
@@ -217,7 +274,7 @@ static inline bool virtq_meets_rings(const struct virtq *q,
   ensures there: \result == PREC_OK ==> q->desc.address == desc &&
     q->avail.address == avail && q->used.address == used;
   ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q->held[i] == 0;
+    none_held(*q);
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);
 */
 PREC_MUST_CHECK enum prec_status
@@ -287,6 +344,7 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
     fetch_count, fetch_at[0 .. FETCH_MAX - 1],
     fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1];
   ensures said: \result <= VIRTQ_STOPPED;
@@ -294,6 +352,8 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
   ensures segments: request_ok(*space, *q, *r);
   ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
   ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
+  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
+    chain_logged && chain_ended && r->refused && last_kept(*r);
   ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
@@ -305,6 +365,7 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
   ensures held: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==> r->head < q->size &&
     \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
+    q->in_flight == \old(q->in_flight) + 1 &&
     q->next_avail == (uint16_t)(\old(q->next_avail) + 1);
   ensures slot: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==>
@@ -336,6 +397,7 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
+    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
     fetch_count, fetch_at[0 .. FETCH_MAX - 1],
     fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
@@ -344,12 +406,14 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
   ensures segments: request_ok(*space, *q, *r);
   ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
   ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
+  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
+    chain_logged && chain_ended && r->refused && last_kept(*r);
   ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures held: \result != VIRTQ_STOPPED ==> r->head == head &&
     head < q->size && \old(*q).held[head] == 0 && q->held[head] == 1 &&
-    q->in_flight == (uint32_t)(\old(q->in_flight) + 1);
+    q->in_flight == \old(q->in_flight) + 1;
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
     (i != head || \result == VIRTQ_STOPPED) ==>
     q->held[i] == \old(*q).held[i];
@@ -364,8 +428,9 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
  * Give the request back (2.7.8.2): `len` bytes were written into its writable
  * segments.  It is no longer in flight whatever this answers.
  *
+ * The element is stored, then the index that publishes it, and nothing else.
  * PREC_GONE: the used ring is gone, or the state is not VIRTQ_READY; the client
- * will not hear of it.  PREC_INVALID: `head` was not in flight; nothing
+ * will not hear of it, and of these stores a first few were made, or none.  PREC_INVALID: `head` was not in flight; nothing
  * happened.
  */
 /*@
@@ -373,13 +438,22 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
   requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q);
   terminates \true;
   exits \false;
-  assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used;
+  assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used,
+    store_count, store_at[0 .. 2], store_size[0 .. 2], store_value[0 .. 2];
   ensures queue: virtq_ok(*space, *q);
   behavior held:
     assumes held: head < q->size && q->held[head] != 0;
-    assigns q->held[head], q->in_flight, q->next_used;
+    assigns q->held[head], q->in_flight, q->next_used,
+      store_count, store_at[0 .. 2], store_size[0 .. 2],
+      store_value[0 .. 2];
     ensures said: \result == PREC_OK || \result == PREC_GONE;
-    ensures free: q->held[head] == 0;
+    ensures free: q->held[head] == 0 &&
+      q->in_flight == \old(q->in_flight) - 1;
+    ensures all: \result == PREC_OK ? store_count == 3 :
+      0 <= store_count <= 2;
+    ensures stored: used_stored(*q, \old(q->next_used), head, len,
+      store_count);
+    ensures nowhere_else: stored_used(*q);
     ensures told: \result == PREC_OK ==>
       q->next_used == (uint16_t)(\old(q->next_used) + 1);
     ensures untold: \result == PREC_GONE ==>
@@ -423,8 +497,15 @@ virtq_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
   requires queue: \valid_read(q) && virtq_ok(*space, *q);
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns store_count, store_at[0], store_size[0], store_value[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures all: \result == PREC_GONE || (q->event_index && on) ?
+    store_count == 0 : store_count == 1;
+  ensures flags: store_count == 1 && !q->event_index ==>
+    store_is(0, q->used.address, 2, on ? VIRTQ_USED_F_NO_NOTIFY : 0);
+  ensures avail_event: store_count == 1 && q->event_index ==>
+    store_is(0, q->used.address + 4 + 8 * q->size, 2, q->next_avail);
+  ensures nowhere_else: stored_used(*q);
 */
 PREC_MUST_CHECK enum prec_status
 virtq_suppress(const struct virtq *q, const struct prec_space *space, bool on);

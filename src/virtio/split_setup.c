@@ -149,6 +149,15 @@ enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
 		q->stamp[i] = 0;
 		q->held[i] = 0;
 	}
+	/*@ ghost
+	  uint32_t k = 0;
+	  /@ loop invariant 0 <= k <= VIRTQ_SIZE_MAX;
+	     loop invariant held_below(q->held, k) == 0;
+	     loop assigns k;
+	     loop variant VIRTQ_SIZE_MAX - k;
+	  @/
+	  while (k < VIRTQ_SIZE_MAX) k++;
+	*/
 	q->state = VIRTQ_READY;
 	return PREC_OK;
 }
