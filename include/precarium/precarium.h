@@ -9,6 +9,7 @@
 #include <precarium/access.h>
 #include <precarium/claim.h>
 #include <precarium/fault.h>
+#include <precarium/note.h>
 #include <precarium/pin.h>
 #include <precarium/region.h>
 #include <precarium/space.h>

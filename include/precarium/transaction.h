@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <precarium/note.h>
 #include <precarium/region.h>
 #include <precarium/status.h>
 
@@ -27,17 +28,6 @@ extern "C" {
  *             put there the transaction is abandoned after all.
  */
 enum prec_policy { PREC_ABANDON = 0, PREC_SUBSTITUTE = 1 };
-
-/* What a transaction met; zeroes if nothing. */
-struct prec_note {
-	uint64_t address;  /* this process's address of the first fault */
-	uint64_t faults;   /* claimed in this transaction */
-	uint64_t lost_host; /* first range that was replaced … */
-	uint64_t lost_size; /* … and its bytes */
-	bool abandoned;    /* it was left at `address` */
-	bool substituted;  /* empty pages were put in, by us or another thread */
-	bool write;        /* the first fault was a store */
-};
 
 /* Plain pointers into lent memory carry this mark, so that clang (-Wnoderef
  * via `noderef`) or sparse warns where one is used outside. */

@@ -80,7 +80,7 @@ static void abandon(struct prec_transaction *t, ucontext_t *context)
 {
 	greg_t *registers = context->uc_mcontext.gregs;
 
-	t->note.abandoned = true;
+	prec_note_abandoned(&t->note);
 	t->frame[FRAME_LEFT_AT] = (uint64_t)registers[REG_RSP];
 	registers[REG_RSP] = (greg_t)t->frame[0];
 	registers[REG_RDI] = (greg_t)(uintptr_t)t->frame;
@@ -117,22 +117,13 @@ static bool substitute(struct prec_region *region, uint64_t address,
 	return false;
 }
 
-static void take_note(struct prec_transaction *t, uint64_t address,
-		      const ucontext_t *context)
-{
-	if (t->note.faults++ == 0) {
-		t->note.address = address;
-		t->note.write =
-			context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;
-	}
-}
-
 /* A fault of plain code inside transaction `t`. */
 static bool answer(enum prec_verdict verdict, struct prec_transaction *t,
 		   struct prec_region *region, uint64_t address,
 		   enum prec_fault_kind kind, ucontext_t *context)
 {
-	take_note(t, address, context);
+	prec_note_fault(&t->note, address,
+			context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE);
 	if (verdict != PREC_VERDICT_ABANDON &&
 	    substitute(region, address, kind, &t->note))
 		return true;

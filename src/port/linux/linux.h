@@ -124,7 +124,12 @@ static inline void region_mark(struct prec_region *region, uint32_t flags)
  * are not to be believed. */
 static inline void region_move_epoch(struct prec_region *region)
 {
-	__atomic_add_fetch(&region->epoch, 1, __ATOMIC_ACQ_REL);
+	uint64_t epoch = __atomic_load_n(&region->epoch, __ATOMIC_RELAXED);
+
+	while (!__atomic_compare_exchange_n(
+		&region->epoch, &epoch, prec_epoch_next(epoch), true,
+		__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		continue;
 }
 
 static inline uint64_t region_epoch(const struct prec_region *region)

@@ -38,11 +38,7 @@ static enum prec_cover cover(struct prec_region *region, uint64_t from,
 		region_mark(region, REGION_UNCOVERABLE);
 		return COVER_FAILED;
 	}
-	if (note && !note->substituted) {
-		note->substituted = true;
-		note->lost_host = region->span.host + from;
-		note->lost_size = to - from;
-	}
+	prec_note_replaced(note, region->span.host + from, to - from);
 	return COVER_DONE;
 }
 

@@ -63,17 +63,11 @@ static void open_regions(struct prec_thread *self,
 
 static enum prec_status outcome(struct prec_transaction *t, bool abandoned)
 {
-	if (abandoned) {
+	if (abandoned)
 		forget_stack(t);
-		return PREC_GONE;
-	}
-	if (flags_of(t) & REGION_SUBSTITUTED) {
-		t->note.substituted = true;
-		return PREC_DISTURBED;
-	}
-	if (epochs_of(t) != t->epochs)
-		return PREC_GONE;
-	return PREC_OK;
+	return prec_note_outcome(&t->note, abandoned,
+				 flags_of(t) & REGION_SUBSTITUTED, t->epochs,
+				 epochs_of(t));
 }
 
 enum prec_status prec_transaction_run(struct prec_transaction *t,
