@@ -68,7 +68,25 @@ static bool map_region(struct vhost_region *new, int fd,
 	return false;
 }
 
-static void unmap_region(struct vhost_region *old)
+struct vhost_region *vhost_region_new(const struct vhost_memory_entry *entry,
+				      int fd,
+				      const struct vhost_admission *admission,
+				      const char **why)
+{
+	struct vhost_region *new = calloc(1, sizeof(*new));
+
+	if (!new) {
+		*why = "out of memory";
+		return NULL;
+	}
+	new->entry = *entry;
+	if (map_region(new, fd, admission, why))
+		return new;
+	free(new);
+	return NULL;
+}
+
+void vhost_region_free(struct vhost_region *old)
 {
 	/* Revoked first: should anything of ours still look there, it finds
 	 * the region gone, not somebody else's memory. */
@@ -138,21 +156,14 @@ bool vhost_memory_add(struct vhost_memory *memory,
 		*why = why_not_added(status);
 		return false;
 	}
-	new = calloc(1, sizeof(*new));
-	if (!new) {
-		*why = "out of memory";
+	new = vhost_region_new(entry, fd, admission, why);
+	if (!new)
 		return false;
-	}
-	new->entry = *entry;
-	if (!map_region(new, fd, admission, why)) {
-		free(new);
-		return false;
-	}
 	status = enter(memory, new, slot);
 	if (status == PREC_OK)
 		return true;
 	*why = why_not_added(status);
-	unmap_region(new);
+	vhost_region_free(new);
 	return false;
 }
 
@@ -164,7 +175,7 @@ static void take_out(struct vhost_memory *memory, uint32_t guest, uint32_t user,
 	prec_space_remove(&memory->guest, guest);
 	prec_space_remove(&memory->user, user);
 	memory->slots[slot] = NULL;
-	unmap_region(old);
+	vhost_region_free(old);
 }
 
 bool vhost_memory_remove(struct vhost_memory *memory,
@@ -197,7 +208,7 @@ void vhost_memory_clear(struct vhost_memory *memory)
 	memory->user.count = 0;
 	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
 		if (memory->slots[i])
-			unmap_region(memory->slots[i]);
+			vhost_region_free(memory->slots[i]);
 		memory->slots[i] = NULL;
 	}
 }

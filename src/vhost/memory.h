@@ -33,6 +33,17 @@ struct vhost_admission {
 	uint64_t sparse_max;
 };
 
+/*
+ * Map one region; `fd` is borrowed.  NULL: *why is one line with what was
+ * expected.
+ */
+struct vhost_region *vhost_region_new(const struct vhost_memory_entry *entry,
+				      int fd,
+				      const struct vhost_admission *admission,
+				      const char **why);
+/* Revoked first, so that nothing can reach it when this returns. */
+void vhost_region_free(struct vhost_region *region);
+
 /* Add one region.  `fd` is borrowed.  On error nothing has changed, and *why
  * is one line with what was expected. */
 bool vhost_memory_add(struct vhost_memory *memory,

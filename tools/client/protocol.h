@@ -106,4 +106,24 @@ struct vhost_user_inflight {
 	uint16_t queue_size;
 };
 
+/* The part of a queue in the log of requests in flight. */
+struct vhost_user_log_state {
+	uint8_t in_flight;
+	uint8_t padding[5];
+	uint16_t next;
+	uint64_t counter;
+};
+
+struct vhost_user_log {
+	uint64_t features;
+	uint16_t version;
+	uint16_t count;
+	uint16_t last_batch_head;
+	uint16_t used_index;
+	struct vhost_user_log_state states[];
+};
+
+/* Our back-end's, which is free to choose. */
+#define VHOST_USER_LOG_SIZE(entries) ((16u + 16u * (entries) + 63u) / 64u * 64u)
+
 #endif
