@@ -41,6 +41,7 @@ static const char *connection_make(struct vhost_connection *connection)
 		calloc(export->queues_max, sizeof(*connection->queues));
 	if (!connection->memory || !connection->queues)
 		return "out of memory";
+	connection->memory->pool = export->pool;
 	connection->queue_count = export->queues_max;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_init(&connection->queues[i], connection, i);

@@ -109,6 +109,29 @@ static uint32_t free_slot(const struct vhost_memory *memory, uint32_t max)
 	return PREC_NONE;
 }
 
+/* One region more than `there` is to come, or one has gone and `there` are
+ * left. */
+static bool pool_take(struct vhost_pool *pool, uint32_t there)
+{
+	uint32_t left = __atomic_load_n(&pool->left, __ATOMIC_RELAXED);
+
+	if (there < VHOST_REGIONS_SURE)
+		return true;
+	while (left > 0) {
+		if (__atomic_compare_exchange_n(&pool->left, &left, left - 1,
+						true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static void pool_give(struct vhost_pool *pool, uint32_t there)
+{
+	if (there >= VHOST_REGIONS_SURE)
+		__atomic_fetch_add(&pool->left, 1, __ATOMIC_RELAXED);
+}
+
 static enum prec_status enter(struct vhost_memory *memory,
 			      struct vhost_region *new, uint32_t slot)
 {
@@ -142,9 +165,10 @@ static enum prec_status check_entry(const struct vhost_memory_entry *entry)
 	return PREC_OK;
 }
 
-bool vhost_memory_add(struct vhost_memory *memory,
-		      const struct vhost_memory_entry *entry, int fd,
-		      const struct vhost_admission *admission, const char **why)
+static bool add_region(struct vhost_memory *memory,
+		       const struct vhost_memory_entry *entry, int fd,
+		       const struct vhost_admission *admission,
+		       const char **why)
 {
 	uint32_t slot = free_slot(memory, admission->regions_max);
 	enum prec_status status = check_entry(entry);
@@ -167,6 +191,23 @@ bool vhost_memory_add(struct vhost_memory *memory,
 	return false;
 }
 
+bool vhost_memory_add(struct vhost_memory *memory,
+		      const struct vhost_memory_entry *entry, int fd,
+		      const struct vhost_admission *admission, const char **why)
+{
+	uint32_t there = memory->guest.count;
+
+	if (!pool_take(memory->pool, there)) {
+		*why = "other clients have lent so many regions that there is "
+		       "room for no more; expected 32 at most";
+		return false;
+	}
+	if (add_region(memory, entry, fd, admission, why))
+		return true;
+	pool_give(memory->pool, there);
+	return false;
+}
+
 static void take_out(struct vhost_memory *memory, uint32_t guest, uint32_t user,
 		     uint32_t slot)
 {
@@ -176,6 +217,7 @@ static void take_out(struct vhost_memory *memory, uint32_t guest, uint32_t user,
 	prec_space_remove(&memory->user, user);
 	memory->slots[slot] = NULL;
 	vhost_region_free(old);
+	pool_give(memory->pool, memory->guest.count);
 }
 
 bool vhost_memory_remove(struct vhost_memory *memory,
@@ -204,7 +246,8 @@ bool vhost_memory_remove(struct vhost_memory *memory,
 
 void vhost_memory_clear(struct vhost_memory *memory)
 {
-	memory->guest.count = 0;
+	while (memory->guest.count > 0)
+		pool_give(memory->pool, --memory->guest.count);
 	memory->user.count = 0;
 	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
 		if (memory->slots[i])

@@ -358,6 +358,11 @@ static enum prec_status find_place(struct vhost_queue *queue, uint16_t used)
 		return PREC_FULL;
 	if (recovered)
 		base = (uint16_t)(used + taken);
+	if (taken > 0)
+		vhost_client_log(queue->connection->client,
+				 "queue %u: %u requests that were in flight "
+				 "are carried out again",
+				 queue->index, taken);
 	if (recovered && queue->call_fd >= 0)
 		vhost_notifier_add(notifier, queue->call_fd);
 	virtq_seek(&queue->virtq, base, used);
