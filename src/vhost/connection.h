@@ -39,6 +39,7 @@ struct vhost_connection {
 	uint64_t features;	    /* negotiated */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;
+	uint8_t status;	    /* of the device, as the client set it */
 	uint8_t cache_mode; /* the configuration's field: 0 writes through */
 
 	uint32_t in_flight; /* requests, over all queues */
@@ -97,6 +98,12 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 				      const char **why);
 void vhost_forget_inflight(struct vhost_connection *connection);
+
+/* The status of the device (dispatch_status.c). */
+enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
+				    const char **why);
+enum vhost_outcome vhost_set_status(struct vhost_connection *connection,
+				    const char **why);
 
 /* Device configuration and features of an export (device.c). */
 uint64_t vhost_device_features(const struct vhost_export *export);

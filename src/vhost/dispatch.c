@@ -17,7 +17,8 @@
 	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_REPLY_ACK |        \
 	 1ull << VHOST_PROTOCOL_CONFIG | 1ull << VHOST_PROTOCOL_RESET_DEVICE | \
 	 1ull << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS |                          \
-	 1ull << VHOST_PROTOCOL_INFLIGHT_SHMFD)
+	 1ull << VHOST_PROTOCOL_INFLIGHT_SHMFD |                               \
+	 1ull << VHOST_PROTOCOL_STATUS)
 
 enum vhost_outcome vhost_answer(struct vhost_connection *connection,
 				const void *payload, uint32_t size, int with,
@@ -240,6 +241,7 @@ static enum vhost_outcome reset_device(struct vhost_connection *connection)
 		vhost_queue_reset(&connection->queues[i]);
 	vhost_forget_inflight(connection);
 	connection->cache_mode = 1;
+	connection->status = 0;
 	return VHOST_DONE;
 }
 
@@ -289,6 +291,10 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 		return get_config(connection, why);
 	case VHOST_SET_CONFIG:
 		return set_config(connection, why);
+	case VHOST_GET_STATUS:
+		return vhost_get_status(connection, why);
+	case VHOST_SET_STATUS:
+		return vhost_set_status(connection, why);
 	case VHOST_GET_INFLIGHT_FD:
 		return vhost_get_inflight(connection, why);
 	case VHOST_SET_INFLIGHT_FD:

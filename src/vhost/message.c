@@ -61,6 +61,8 @@ static const struct shape shapes[VHOST_MESSAGE_END] = {
 	/* Old front-ends attach the descriptor here, too. */
 	[VHOST_REM_MEM_REG] = { "REM_MEM_REG", sizeof(struct vhost_memory_one),
 				sizeof(struct vhost_memory_one), 0, 1 },
+	[VHOST_SET_STATUS] = { "SET_STATUS", U64, 0, 0 },
+	[VHOST_GET_STATUS] = { "GET_STATUS", 0, 0, 0, 0 },
 };
 
 static const struct shape *shape_of(uint32_t request)

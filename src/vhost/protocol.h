@@ -33,6 +33,8 @@ enum {
 	VHOST_GET_MAX_MEM_SLOTS = 36,
 	VHOST_ADD_MEM_REG = 37,
 	VHOST_REM_MEM_REG = 38,
+	VHOST_SET_STATUS = 39,
+	VHOST_GET_STATUS = 40,
 	VHOST_MESSAGE_END = 44, /* one past the last that is specified */
 };
 
@@ -53,6 +55,7 @@ enum {
 	VHOST_PROTOCOL_INFLIGHT_SHMFD = 12,
 	VHOST_PROTOCOL_RESET_DEVICE = 13,
 	VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS = 15,
+	VHOST_PROTOCOL_STATUS = 16,
 };
 
 /* The u64 of SET_VRING_KICK, CALL and ERR: a queue, and "no fd comes". */
@@ -111,7 +114,7 @@ struct vhost_config {
 #define VHOST_CONFIG_HEADER 12u
 
 struct vhost_inflight_shape {
-	uint64_t size; /* bytes of the log */
+	uint64_t size;	 /* bytes of the log */
 	uint64_t offset; /* into the file */
 	uint16_t queues;
 	uint16_t queue_size;
