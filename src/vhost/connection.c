@@ -20,6 +20,7 @@ static void connection_free(struct vhost_connection *connection)
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_close(&connection->queues[i]);
 	free(connection->queues);
+	vhost_inflight_close(&connection->inflight);
 	if (connection->memory)
 		vhost_memory_clear(connection->memory);
 	free(connection->memory);
@@ -40,6 +41,7 @@ static const char *connection_make(struct vhost_connection *connection)
 		calloc(export->queues_max, sizeof(*connection->queues));
 	if (!connection->memory || !connection->queues)
 		return "out of memory";
+	connection->memory->pool = export->pool;
 	connection->queue_count = export->queues_max;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_init(&connection->queues[i], connection, i);
@@ -69,6 +71,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->client = client;
 		connection->fd = fd;
 		connection->cache_mode = 1;
+		connection->inflight.fd = -1;
 		why = connection_make(connection);
 	}
 	if (!why) {
@@ -135,7 +138,7 @@ static bool acknowledge(struct vhost_connection *connection, uint64_t failed)
 	      (1ull << VHOST_PROTOCOL_REPLY_ACK)))
 		return false;
 	why = vhost_message_reply(connection->fd, message, &failed,
-				  sizeof(failed));
+				  sizeof(failed), -1);
 	if (why)
 		vhost_connection_end(connection, why);
 	return true;

@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_VHOST_CONNECTION_H
 #define PRECARIUM_VHOST_CONNECTION_H
 
+#include "vhost/inflight.h"
 #include "vhost/message.h"
 #include "vhost/worker.h"
 #include "virtio/blk.h"
@@ -38,11 +39,13 @@ struct vhost_connection {
 	uint64_t features;	    /* negotiated */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;
+	uint8_t status;	    /* of the device, as the client set it */
 	uint8_t cache_mode; /* the configuration's field: 0 writes through */
 
 	uint32_t in_flight; /* requests, over all queues */
 	uint64_t bytes_in_flight;
 	struct vhost_memory *memory;
+	struct vhost_inflight inflight;
 	uint32_t queue_count;
 	struct vhost_queue *queues;
 };
@@ -76,9 +79,9 @@ enum vhost_outcome {
 enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 				  const char **why);
 
-/* Answer the message with a payload of its own. */
+/* Answer the message with a payload of its own, and a descriptor or -1. */
 enum vhost_outcome vhost_answer(struct vhost_connection *connection,
-				const void *payload, uint32_t size,
+				const void *payload, uint32_t size, int with,
 				const char **why);
 
 /* Memory messages (dispatch_memory.c). */
@@ -88,6 +91,19 @@ enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 				    const char **why);
 enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
 				       const char **why);
+
+/* Logs that are shared with the client (dispatch_logs.c). */
+enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
+				      const char **why);
+enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
+				      const char **why);
+void vhost_forget_inflight(struct vhost_connection *connection);
+
+/* The status of the device (dispatch_status.c). */
+enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
+				    const char **why);
+enum vhost_outcome vhost_set_status(struct vhost_connection *connection,
+				    const char **why);
 
 /* Device configuration and features of an export (device.c). */
 uint64_t vhost_device_features(const struct vhost_export *export);

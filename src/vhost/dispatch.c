@@ -16,21 +16,23 @@
 #define PROTOCOL_FEATURES                                                      \
 	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_REPLY_ACK |        \
 	 1ull << VHOST_PROTOCOL_CONFIG | 1ull << VHOST_PROTOCOL_RESET_DEVICE | \
-	 1ull << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS)
+	 1ull << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS |                          \
+	 1ull << VHOST_PROTOCOL_INFLIGHT_SHMFD |                               \
+	 1ull << VHOST_PROTOCOL_STATUS)
 
 enum vhost_outcome vhost_answer(struct vhost_connection *connection,
-				const void *payload, uint32_t size,
+				const void *payload, uint32_t size, int with,
 				const char **why)
 {
 	*why = vhost_message_reply(connection->fd, &connection->message,
-				   payload, size);
+				   payload, size, with);
 	return *why ? VHOST_BROKEN : VHOST_ANSWERED;
 }
 
 static enum vhost_outcome answer_number(struct vhost_connection *connection,
 					uint64_t number, const char **why)
 {
-	return vhost_answer(connection, &number, sizeof(number), why);
+	return vhost_answer(connection, &number, sizeof(number), -1, why);
 }
 
 static struct vhost_queue *queue_at(struct vhost_connection *connection,
@@ -146,7 +148,7 @@ static enum vhost_outcome get_base(struct vhost_connection *connection,
 	if (!vhost_queue_stop(queue))
 		return VHOST_LATER;
 	state.num = queue->base;
-	return vhost_answer(connection, &state, sizeof(state), why);
+	return vhost_answer(connection, &state, sizeof(state), -1, why);
 }
 
 /* KICK, CALL and ERR: a queue, and one descriptor unless it says none. */
@@ -204,11 +206,11 @@ static enum vhost_outcome get_config(struct vhost_connection *connection,
 
 	/* An error is told by an answer of no bytes. */
 	if (!config_range(&connection->message))
-		return vhost_answer(connection, config, 0, why);
+		return vhost_answer(connection, config, 0, -1, why);
 	vhost_device_config(connection, bytes);
 	memcpy(config->bytes, bytes + config->offset, config->size);
 	return vhost_answer(connection, config,
-			    VHOST_CONFIG_HEADER + config->size, why);
+			    VHOST_CONFIG_HEADER + config->size, -1, why);
 }
 
 /* One field may be written, and only by a driver that knows it. */
@@ -237,7 +239,9 @@ static enum vhost_outcome reset_device(struct vhost_connection *connection)
 		return VHOST_LATER;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_reset(&connection->queues[i]);
+	vhost_forget_inflight(connection);
 	connection->cache_mode = 1;
+	connection->status = 0;
 	return VHOST_DONE;
 }
 
@@ -287,6 +291,14 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 		return get_config(connection, why);
 	case VHOST_SET_CONFIG:
 		return set_config(connection, why);
+	case VHOST_GET_STATUS:
+		return vhost_get_status(connection, why);
+	case VHOST_SET_STATUS:
+		return vhost_set_status(connection, why);
+	case VHOST_GET_INFLIGHT_FD:
+		return vhost_get_inflight(connection, why);
+	case VHOST_SET_INFLIGHT_FD:
+		return vhost_set_inflight(connection, why);
 	case VHOST_RESET_OWNER:
 	case VHOST_RESET_DEVICE:
 		return reset_device(connection);

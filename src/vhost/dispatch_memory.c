@@ -88,6 +88,7 @@ enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
 		*why = "out of memory";
 		return VHOST_REFUSED;
 	}
+	new->pool = connection->export->pool;
 	if (!fill_table(connection, new, why)) {
 		vhost_memory_clear(new);
 		free(new);

@@ -68,7 +68,25 @@ static bool map_region(struct vhost_region *new, int fd,
 	return false;
 }
 
-static void unmap_region(struct vhost_region *old)
+struct vhost_region *vhost_region_new(const struct vhost_memory_entry *entry,
+				      int fd,
+				      const struct vhost_admission *admission,
+				      const char **why)
+{
+	struct vhost_region *new = calloc(1, sizeof(*new));
+
+	if (!new) {
+		*why = "out of memory";
+		return NULL;
+	}
+	new->entry = *entry;
+	if (map_region(new, fd, admission, why))
+		return new;
+	free(new);
+	return NULL;
+}
+
+void vhost_region_free(struct vhost_region *old)
 {
 	/* Revoked first: should anything of ours still look there, it finds
 	 * the region gone, not somebody else's memory. */
@@ -89,6 +107,29 @@ static uint32_t free_slot(const struct vhost_memory *memory, uint32_t max)
 			return i;
 	}
 	return PREC_NONE;
+}
+
+/* One region more than `there` is to come, or one has gone and `there` are
+ * left. */
+static bool pool_take(struct vhost_pool *pool, uint32_t there)
+{
+	uint32_t left = __atomic_load_n(&pool->left, __ATOMIC_RELAXED);
+
+	if (there < VHOST_REGIONS_SURE)
+		return true;
+	while (left > 0) {
+		if (__atomic_compare_exchange_n(&pool->left, &left, left - 1,
+						true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static void pool_give(struct vhost_pool *pool, uint32_t there)
+{
+	if (there >= VHOST_REGIONS_SURE)
+		__atomic_fetch_add(&pool->left, 1, __ATOMIC_RELAXED);
 }
 
 static enum prec_status enter(struct vhost_memory *memory,
@@ -124,9 +165,10 @@ static enum prec_status check_entry(const struct vhost_memory_entry *entry)
 	return PREC_OK;
 }
 
-bool vhost_memory_add(struct vhost_memory *memory,
-		      const struct vhost_memory_entry *entry, int fd,
-		      const struct vhost_admission *admission, const char **why)
+static bool add_region(struct vhost_memory *memory,
+		       const struct vhost_memory_entry *entry, int fd,
+		       const struct vhost_admission *admission,
+		       const char **why)
 {
 	uint32_t slot = free_slot(memory, admission->regions_max);
 	enum prec_status status = check_entry(entry);
@@ -138,21 +180,31 @@ bool vhost_memory_add(struct vhost_memory *memory,
 		*why = why_not_added(status);
 		return false;
 	}
-	new = calloc(1, sizeof(*new));
-	if (!new) {
-		*why = "out of memory";
+	new = vhost_region_new(entry, fd, admission, why);
+	if (!new)
 		return false;
-	}
-	new->entry = *entry;
-	if (!map_region(new, fd, admission, why)) {
-		free(new);
-		return false;
-	}
 	status = enter(memory, new, slot);
 	if (status == PREC_OK)
 		return true;
 	*why = why_not_added(status);
-	unmap_region(new);
+	vhost_region_free(new);
+	return false;
+}
+
+bool vhost_memory_add(struct vhost_memory *memory,
+		      const struct vhost_memory_entry *entry, int fd,
+		      const struct vhost_admission *admission, const char **why)
+{
+	uint32_t there = memory->guest.count;
+
+	if (!pool_take(memory->pool, there)) {
+		*why = "other clients have lent so many regions that there is "
+		       "room for no more; expected 32 at most";
+		return false;
+	}
+	if (add_region(memory, entry, fd, admission, why))
+		return true;
+	pool_give(memory->pool, there);
 	return false;
 }
 
@@ -164,7 +216,8 @@ static void take_out(struct vhost_memory *memory, uint32_t guest, uint32_t user,
 	prec_space_remove(&memory->guest, guest);
 	prec_space_remove(&memory->user, user);
 	memory->slots[slot] = NULL;
-	unmap_region(old);
+	vhost_region_free(old);
+	pool_give(memory->pool, memory->guest.count);
 }
 
 bool vhost_memory_remove(struct vhost_memory *memory,
@@ -193,11 +246,12 @@ bool vhost_memory_remove(struct vhost_memory *memory,
 
 void vhost_memory_clear(struct vhost_memory *memory)
 {
-	memory->guest.count = 0;
+	while (memory->guest.count > 0)
+		pool_give(memory->pool, --memory->guest.count);
 	memory->user.count = 0;
 	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
 		if (memory->slots[i])
-			unmap_region(memory->slots[i]);
+			vhost_region_free(memory->slots[i]);
 		memory->slots[i] = NULL;
 	}
 }

@@ -20,7 +20,20 @@ struct vhost_region {
 	struct vhost_memory_entry entry;
 };
 
+/*
+ * Regions cost a descriptor, a mapping and an entry in the library's table.
+ * Each client may count on some; what it has beyond those comes out of a pool
+ * for all clients of the server, so that one that takes hundreds leaves the
+ * others theirs.
+ */
+#define VHOST_REGIONS_SURE 32u
+
+struct vhost_pool {
+	uint32_t left; /* atomic */
+};
+
 struct vhost_memory {
+	struct vhost_pool *pool; /* set by whoever makes it */
 	struct prec_space guest;
 	struct prec_space user;
 	struct vhost_region *slots[PREC_SPACE_MAX]; /* NULL: free */
@@ -32,6 +45,17 @@ struct vhost_admission {
 	uint32_t admit;	      /* PREC_ADMIT_* */
 	uint64_t sparse_max;
 };
+
+/*
+ * Map one region; `fd` is borrowed.  NULL: *why is one line with what was
+ * expected.
+ */
+struct vhost_region *vhost_region_new(const struct vhost_memory_entry *entry,
+				      int fd,
+				      const struct vhost_admission *admission,
+				      const char **why);
+/* Revoked first, so that nothing can reach it when this returns. */
+void vhost_region_free(struct vhost_region *region);
 
 /* Add one region.  `fd` is borrowed.  On error nothing has changed, and *why
  * is one line with what was expected. */
@@ -49,7 +73,7 @@ bool vhost_memory_remove(struct vhost_memory *memory,
 			 const struct vhost_memory_entry *entry,
 			 const char **why);
 
-/* Everything that was lent. */
+/* Everything that was lent.  The pool stays. */
 void vhost_memory_clear(struct vhost_memory *memory);
 
 #endif

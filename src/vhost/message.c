@@ -48,6 +48,12 @@ static const struct shape shapes[VHOST_MESSAGE_END] = {
 			       sizeof(struct vhost_config), 0, 0 },
 	[VHOST_SET_CONFIG] = { "SET_CONFIG", VHOST_CONFIG_HEADER,
 			       sizeof(struct vhost_config), 0, 0 },
+	[VHOST_GET_INFLIGHT_FD] = { "GET_INFLIGHT_FD",
+				    VHOST_INFLIGHT_SHAPE_SIZE,
+				    sizeof(struct vhost_inflight_shape), 0, 0 },
+	[VHOST_SET_INFLIGHT_FD] = { "SET_INFLIGHT_FD",
+				    VHOST_INFLIGHT_SHAPE_SIZE,
+				    sizeof(struct vhost_inflight_shape), 0, 1 },
 	[VHOST_RESET_DEVICE] = { "RESET_DEVICE", 0, 0, 0, 0 },
 	[VHOST_GET_MAX_MEM_SLOTS] = { "GET_MAX_MEM_SLOTS", 0, 0, 0, 0 },
 	[VHOST_ADD_MEM_REG] = { "ADD_MEM_REG", sizeof(struct vhost_memory_one),
@@ -55,6 +61,8 @@ static const struct shape shapes[VHOST_MESSAGE_END] = {
 	/* Old front-ends attach the descriptor here, too. */
 	[VHOST_REM_MEM_REG] = { "REM_MEM_REG", sizeof(struct vhost_memory_one),
 				sizeof(struct vhost_memory_one), 0, 1 },
+	[VHOST_SET_STATUS] = { "SET_STATUS", U64, 0, 0 },
+	[VHOST_GET_STATUS] = { "GET_STATUS", 0, 0, 0, 0 },
 };
 
 static const struct shape *shape_of(uint32_t request)
@@ -220,7 +228,7 @@ void vhost_message_reset(struct vhost_message *message)
 }
 
 const char *vhost_message_reply(int fd, const struct vhost_message *message,
-				const void *payload, uint32_t size)
+				const void *payload, uint32_t size, int with)
 {
 	struct vhost_header header = {
 		.request = message->header.request,
@@ -232,9 +240,20 @@ const char *vhost_message_reply(int fd, const struct vhost_message *message,
 		{ &header, sizeof(header) },
 		{ &copy, size },
 	};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				  .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS } };
 	struct msghdr msg = { .msg_iov = vectors, .msg_iovlen = 2 };
 	ssize_t sent;
 
+	if (with >= 0) {
+		memcpy(CMSG_DATA(&control.header), &with, sizeof(with));
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+	}
 	assert(size <= sizeof(copy));
 	memcpy(&copy, payload, size);
 	do

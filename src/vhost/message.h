@@ -42,10 +42,11 @@ int vhost_message_take_fd(struct vhost_message *message, uint32_t index);
 /* Close what was not taken and make ready for the next. */
 void vhost_message_reset(struct vhost_message *message);
 
-/* Answer.  NULL, or why it cannot be: the client does not read its replies, or
+/* Answer, with the descriptor `with` unless it is -1; it stays the caller's.
+ * NULL, or why it cannot be: the client does not read its replies, or
  * is gone.  Never waits: a client owes room for a few hundred bytes. */
 const char *vhost_message_reply(int fd, const struct vhost_message *message,
-				const void *payload, uint32_t size);
+				const void *payload, uint32_t size, int with);
 
 /* The name of a request, for people. */
 const char *vhost_message_name(uint32_t request);

@@ -27,10 +27,14 @@ enum {
 	VHOST_SET_VRING_ENABLE = 18,
 	VHOST_GET_CONFIG = 24,
 	VHOST_SET_CONFIG = 25,
+	VHOST_GET_INFLIGHT_FD = 31,
+	VHOST_SET_INFLIGHT_FD = 32,
 	VHOST_RESET_DEVICE = 34,
 	VHOST_GET_MAX_MEM_SLOTS = 36,
 	VHOST_ADD_MEM_REG = 37,
 	VHOST_REM_MEM_REG = 38,
+	VHOST_SET_STATUS = 39,
+	VHOST_GET_STATUS = 40,
 	VHOST_MESSAGE_END = 44, /* one past the last that is specified */
 };
 
@@ -48,8 +52,10 @@ enum {
 	VHOST_PROTOCOL_MQ = 0,
 	VHOST_PROTOCOL_REPLY_ACK = 3,
 	VHOST_PROTOCOL_CONFIG = 9,
+	VHOST_PROTOCOL_INFLIGHT_SHMFD = 12,
 	VHOST_PROTOCOL_RESET_DEVICE = 13,
 	VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS = 15,
+	VHOST_PROTOCOL_STATUS = 16,
 };
 
 /* The u64 of SET_VRING_KICK, CALL and ERR: a queue, and "no fd comes". */
@@ -107,6 +113,16 @@ struct vhost_config {
 
 #define VHOST_CONFIG_HEADER 12u
 
+struct vhost_inflight_shape {
+	uint64_t size;	 /* bytes of the log */
+	uint64_t offset; /* into the file */
+	uint16_t queues;
+	uint16_t queue_size;
+};
+
+/* Some front-ends send the padding of the struct, too. */
+#define VHOST_INFLIGHT_SHAPE_SIZE 20u
+
 union vhost_payload {
 	uint64_t number;
 	struct vhost_ring_state state;
@@ -114,6 +130,7 @@ union vhost_payload {
 	struct vhost_memory_table table;
 	struct vhost_memory_one one;
 	struct vhost_config config;
+	struct vhost_inflight_shape inflight;
 };
 
 _Static_assert(sizeof(struct vhost_header) == 12, "as on the wire");
@@ -121,5 +138,6 @@ _Static_assert(sizeof(struct vhost_ring_addr) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhost_memory_table) == 264, "as on the wire");
 _Static_assert(sizeof(struct vhost_memory_one) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhost_config) == 268, "as on the wire");
+_Static_assert(sizeof(struct vhost_inflight_shape) == 24, "padded by 4");
 
 #endif

@@ -150,6 +150,11 @@ bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 	drop_kick(queue);
 	queue->kick_fd = fd;
 	set_broken(queue, false);
+	/* The kick for what is there may have gone to a driver that died. */
+	if (queue->inflight.unread) {
+		queue->started = true;
+		vhost_queue_ready(queue);
+	}
 	return true;
 }
 
@@ -254,6 +259,14 @@ void vhost_queue_lost(struct vhost_queue *queue, const char *what)
 		vhost_connection_end(connection, "its memory was gone");
 }
 
+void vhost_queue_look_for_log(struct vhost_queue *queue)
+{
+	if (!queue->inflight.lost)
+		return;
+	queue->inflight.lost = false;
+	vhost_queue_lost(queue, "the log of requests in flight is gone");
+}
+
 void vhost_queue_break(struct vhost_queue *queue, const char *why)
 {
 	struct vhost_connection *connection = queue->connection;
@@ -322,9 +335,38 @@ static const char *why_not_attached(enum prec_status status)
 		return "the used ring is in memory lent read-only";
 	case PREC_OVERLAP:
 		return "the rings overlap";
+	case PREC_FULL:
+		return "the log of requests in flight is for smaller rings";
 	default:
 		return "the rings are not aligned, or have no size";
 	}
+}
+
+/*
+ * Go on where this device, or the driver before us, has stopped.  What that
+ * one had completed it may not have told: so it is told once more.
+ */
+static enum prec_status find_place(struct vhost_queue *queue, uint16_t used)
+{
+	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
+	uint16_t base = queue->base;
+	uint32_t taken;
+	bool recovered;
+
+	if (vhost_inflight_read(&queue->inflight, queue->num, used, &recovered,
+				&taken) == PREC_RANGE)
+		return PREC_FULL;
+	if (recovered)
+		base = (uint16_t)(used + taken);
+	if (taken > 0)
+		vhost_client_log(queue->connection->client,
+				 "queue %u: %u requests that were in flight "
+				 "are carried out again",
+				 queue->index, taken);
+	if (recovered && queue->call_fd >= 0)
+		vhost_notifier_add(notifier, queue->call_fd);
+	virtq_seek(&queue->virtq, base, used);
+	return PREC_OK;
 }
 
 /* Find the rings.  The used index is theirs to say, as it is for every
@@ -347,7 +389,9 @@ static enum prec_status attach(struct vhost_queue *queue)
 	status = virtq_used_index(&queue->virtq, &memory->guest, &used_index);
 	if (status != PREC_OK)
 		return status;
-	virtq_seek(&queue->virtq, queue->base, used_index);
+	status = find_place(queue, used_index);
+	if (status != PREC_OK)
+		return status;
 	queue->attached = true;
 	queue->virtq.event_index = vhost_device_event_index(queue->connection);
 	return PREC_OK;
@@ -365,17 +409,26 @@ static bool attach_or_tell(struct vhost_queue *queue)
 	return status == PREC_OK;
 }
 
-/* Before the queue is left as empty the client is asked for a kick, and then
- * the ring is looked at once more: what was made available before the client
- * saw the wish comes without one (2.7.10.1). */
+/* What the driver before us had taken comes first.  Before the queue is left as
+ * empty the client is asked for a kick, and then the ring is looked at once
+ * more: what was made available before the client saw the wish comes without
+ * one (2.7.10.1). */
 static enum virtq_answer next(struct vhost_queue *queue,
 			      struct virtq_request *chain)
 {
 	const struct prec_space *space = &queue->connection->memory->guest;
-	enum virtq_answer answer = virtq_next(&queue->virtq, space, chain);
+	enum virtq_answer answer;
+	uint16_t head;
 
+	if (queue->virtq.state == VIRTQ_READY &&
+	    vhost_inflight_next(&queue->inflight, &head))
+		return virtq_retake(&queue->virtq, space, head, chain);
+	answer = virtq_next(&queue->virtq, space, chain);
 	if (answer == VIRTQ_EMPTY && ask_for_kick(queue))
 		answer = virtq_next(&queue->virtq, space, chain);
+	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
+	    answer == VIRTQ_LOST)
+		vhost_inflight_taken(&queue->inflight, (uint16_t)chain->head);
 	return answer;
 }
 
@@ -416,6 +469,7 @@ void vhost_queue_serve(struct vhost_queue *queue)
 		return;
 	if (!queue->attached && !attach_or_tell(queue))
 		return;
+	vhost_queue_look_for_log(queue);
 	for (int i = 0; i < REQUESTS_A_TURN && bytes < BYTES_A_TURN; i++) {
 		/* Ready again when one of them has ended. */
 		if (connection->in_flight >= IN_FLIGHT_MAX)

@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "vhost/inflight.h"
 #include "vhost/protocol.h"
 #include "vhost/request.h"
 #include "vhost/worker.h"
@@ -34,6 +35,7 @@ struct vhost_queue {
 	uint32_t num;
 	struct vhost_ring_addr addr;
 
+	struct vhost_inflight_queue inflight;
 	struct vhost_requests requests; /* in the store */
 	struct vhost_request *stalled;	/* the store had no room for it */
 	TAILQ_ENTRY(vhost_queue) ready;
@@ -95,6 +97,8 @@ void vhost_queue_signal_served(struct vhost_worker *worker);
 /* Its memory was found gone: counted, told, and the client ended if that is
  * the policy. */
 void vhost_queue_lost(struct vhost_queue *queue, const char *what);
+/* Likewise its log of requests in flight, if that was found gone. */
+void vhost_queue_look_for_log(struct vhost_queue *queue);
 /* The client broke the ring: no more of this queue. */
 void vhost_queue_break(struct vhost_queue *queue, const char *why);
 

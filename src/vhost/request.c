@@ -10,6 +10,21 @@
 #include "vhost/connection.h"
 #include "vhost/queue.h"
 
+/* Into the used ring, and out of the log of requests in flight. */
+static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
+				 uint32_t used)
+{
+	const struct prec_space *space = &queue->connection->memory->guest;
+	enum prec_status status;
+
+	vhost_inflight_completing(&queue->inflight, (uint16_t)head);
+	status = virtq_complete(&queue->virtq, space, head, used);
+	if (status == PREC_OK)
+		vhost_inflight_completed(&queue->inflight, (uint16_t)head,
+					 queue->virtq.next_used);
+	return status;
+}
+
 /* The request goes back to the client: status byte first, then the used ring,
  * which publishes it. */
 static void tell(struct vhost_queue *queue, const struct vblk_request *block,
@@ -32,12 +47,12 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 	if (vblk_store_status(block, space, outcome.status) != PREC_OK) {
 		lost = true;
 		vhost_queue_break(queue, "a status byte is gone");
-	} else if (virtq_complete(&queue->virtq, space, block->head,
-				  outcome.used) != PREC_OK) {
+	} else if (complete(queue, block->head, outcome.used) != PREC_OK) {
 		lost = true;
 		vhost_queue_break(queue, "its used ring is gone");
 	}
 	vhost_queue_served(queue);
+	vhost_queue_look_for_log(queue);
 	if (lost)
 		vhost_queue_lost(queue, "memory of a request is gone");
 }

@@ -24,6 +24,9 @@
 /* Connections taken from one socket before the others have their turn. */
 #define ACCEPTS_A_TURN 8
 
+/* What is known to be asked for: as many slots as QEMU has. */
+#define REGIONS_MAX 509u
+
 struct vhost_server {
 	struct vhost_limits limits;
 	struct vhost_export **exports;
@@ -32,8 +35,9 @@ struct vhost_server {
 	uint32_t worker_count; /* started */
 	uint32_t next_worker;
 	uint64_t clients_max;
-	int wake_fd;  /* vhost_server_interrupt */
-	int ended_fd; /* a worker has ended a connection */
+	struct vhost_pool pool; /* of regions */
+	int wake_fd;		/* vhost_server_interrupt */
+	int ended_fd;		/* a worker has ended a connection */
 	int spare_fd; /* given up to accept, and turn away, when none is left */
 	struct vhost_watched watched;
 	bool stopped;
@@ -57,7 +61,8 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	}
 	server->limits.workers = limit(limits->workers, 1, WORKERS_MAX);
 	server->limits.connections = limit(limits->connections, 32, 65535);
-	server->limits.regions = limit(limits->regions, 64, PREC_SPACE_MAX);
+	server->limits.regions =
+		limit(limits->regions, REGIONS_MAX, PREC_SPACE_MAX);
 	server->limits.queues = limit(limits->queues, 16, 256);
 	server->limits.drain_timeout_ms =
 		limit(limits->drain_timeout_ms, 5000, VHOST_DRAIN_MAX_MS);
@@ -84,7 +89,7 @@ static void export_free(struct vhost_export *export)
 	free(export);
 }
 
-static struct vhost_export *export_new(const struct vhost_server *server,
+static struct vhost_export *export_new(struct vhost_server *server,
 				       const struct vhost_export_options *from)
 {
 	struct vhost_export *export = calloc(1, sizeof(*export));
@@ -108,6 +113,7 @@ static struct vhost_export *export_new(const struct vhost_server *server,
 	export->drain_timeout_ms = server->limits.drain_timeout_ms;
 	export->connections_max = server->limits.connections;
 	export->admission.regions_max = server->limits.regions;
+	export->pool = &server->pool;
 	export->admission.admit = from->admit;
 	export->admission.sparse_max = from->sparse_max;
 	return export;
@@ -199,13 +205,18 @@ static uint64_t fds_allowed(void)
  * Where there are too few for that, some service is better than none. */
 static void learn_clients_max(struct vhost_server *server)
 {
-	uint64_t each = CLIENT_FDS_MIN + server->limits.regions +
+	uint64_t each = CLIENT_FDS_MIN + VHOST_REGIONS_SURE +
 			3u * server->limits.queues;
 	uint64_t ours =
 		64u + 8u * server->export_count + 8u * server->limits.workers;
 	uint64_t allowed = fds_allowed();
 	uint64_t left = allowed > ours ? allowed - ours : 0;
 
+	/* Half of what there is, at most, goes to those who want most. */
+	server->pool.left = (uint32_t)(left / 2 < PREC_REGION_MAX / 2
+					       ? left / 2
+					       : PREC_REGION_MAX / 2);
+	left -= server->pool.left;
 	if (left / each < CLIENTS_WANTED)
 		each = left / CLIENTS_WANTED;
 	if (each < CLIENT_FDS_MIN)

@@ -39,7 +39,7 @@ struct vhost_export_options {
 struct vhost_limits {
 	uint32_t workers;     /* threads; 1 */
 	uint32_t connections; /* per export; 32 */
-	uint32_t regions;     /* per client; 64 */
+	uint32_t regions;     /* per client; 509 */
 	uint32_t queues;      /* per client; 16 */
 	/* How long a message waits for requests in flight before they are
 	 * cancelled, and then again before its client is ended; 5000 */

@@ -21,6 +21,7 @@ struct vhost_export {
 	const struct store *store;
 	enum vhost_on_loss on_loss;
 	struct vhost_admission admission;
+	struct vhost_pool *pool; /* the server's */
 	uint32_t queues_max;
 	uint32_t drain_timeout_ms;
 	uint32_t connections_max;

@@ -24,7 +24,7 @@
  *     client_stop      GET_VRING_BASE: the rings are quiet
  *     client_close
  */
-#define CLIENT_REGIONS_MAX  32u
+#define CLIENT_REGIONS_MAX  509u
 #define CLIENT_QUEUES_MAX   16u
 #define CLIENT_SEGMENTS_MAX 16u
 #define CLIENT_SECTOR	    512u

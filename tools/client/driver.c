@@ -151,6 +151,10 @@ static void our_arguments(const struct driver *driver,
 	}
 	add(arguments, "--workers");
 	add(arguments, "%u", driver->workers ? driver->workers : 2);
+	if (driver->clients) {
+		add(arguments, "--max-clients");
+		add(arguments, "%u", driver->clients);
+	}
 	if (driver->drain_timeout_ms) {
 		add(arguments, "--drain-timeout");
 		add(arguments, "%u", driver->drain_timeout_ms);

@@ -31,6 +31,7 @@ struct driver {
 	uint32_t export_count;
 	struct driver_export exports[DRIVER_EXPORTS_MAX];
 	uint32_t workers;	   /* of ours; 0: 2 */
+	uint32_t clients;	   /* per export, of ours; 0: its default */
 	uint32_t drain_timeout_ms; /* of ours; 0: its default */
 	bool peer;		   /* it is not ours */
 	int exit_status;	   /* as from waitpid; once it is gone */

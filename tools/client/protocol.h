@@ -30,9 +30,12 @@ enum vhost_user_request {
 	VHOST_USER_SET_CONFIG = 25,
 	VHOST_USER_GET_INFLIGHT_FD = 31,
 	VHOST_USER_SET_INFLIGHT_FD = 32,
+	VHOST_USER_RESET_DEVICE = 34,
 	VHOST_USER_GET_MAX_MEM_SLOTS = 36,
 	VHOST_USER_ADD_MEM_REG = 37,
 	VHOST_USER_REM_MEM_REG = 38,
+	VHOST_USER_SET_STATUS = 39,
+	VHOST_USER_GET_STATUS = 40,
 };
 
 #define VHOST_USER_VERSION    1u
@@ -50,6 +53,7 @@ enum vhost_user_protocol_feature {
 	VHOST_USER_PROTOCOL_F_CONFIG = 9,
 	VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD = 12,
 	VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS = 15,
+	VHOST_USER_PROTOCOL_F_STATUS = 16,
 };
 
 struct vhost_user_header {
@@ -105,5 +109,25 @@ struct vhost_user_inflight {
 	uint16_t queue_count;
 	uint16_t queue_size;
 };
+
+/* The part of a queue in the log of requests in flight. */
+struct vhost_user_log_state {
+	uint8_t in_flight;
+	uint8_t padding[5];
+	uint16_t next;
+	uint64_t counter;
+};
+
+struct vhost_user_log {
+	uint64_t features;
+	uint16_t version;
+	uint16_t count;
+	uint16_t last_batch_head;
+	uint16_t used_index;
+	struct vhost_user_log_state states[];
+};
+
+/* Our back-end's, which is free to choose. */
+#define VHOST_USER_LOG_SIZE(entries) ((16u + 16u * (entries) + 63u) / 64u * 64u)
 
 #endif

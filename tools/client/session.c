@@ -93,7 +93,8 @@ static int agree_on_protocol(struct client *client)
 {
 	uint64_t wanted = BIT(VHOST_USER_PROTOCOL_F_MQ) |
 			  BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |
-			  BIT(VHOST_USER_PROTOCOL_F_CONFIG);
+			  BIT(VHOST_USER_PROTOCOL_F_CONFIG) |
+			  BIT(VHOST_USER_PROTOCOL_F_STATUS);
 	uint64_t offered;
 
 	if (!client->options.mem_table)

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/connection.h"
+#include "vhost/queue.h"
+
+/*
+ * The messages by which logs are shared with the client.
+ */
+
+/* No ring runs, and nothing is in flight. */
+static bool stopped(const struct vhost_connection *connection)
+{
+	for (uint32_t i = 0; i < connection->queue_count; i++) {
+		const struct vhost_queue *queue = &connection->queues[i];
+
+		if (queue->started || !vhost_queue_is_quiet(queue))
+			return false;
+	}
+	return true;
+}
+
+static bool check_shape(const struct vhost_connection *connection,
+			const struct vhost_inflight_shape *shape)
+{
+	return shape->queues > 0 && shape->queues <= connection->queue_count &&
+	       shape->queue_size > 0 && shape->queue_size <= VIRTQ_SIZE_MAX;
+}
+
+/* Where there is nothing to give the answer says: no bytes. */
+enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
+				      const char **why)
+{
+	struct vhost_inflight_shape shape =
+		connection->message.payload.inflight;
+	uint32_t answer_size = connection->message.header.size;
+	int fd = -1;
+
+	shape.size = 0;
+	shape.offset = 0;
+	if (check_shape(connection, &shape) && stopped(connection)) {
+		uint64_t size =
+			vhost_inflight_size(shape.queues, shape.queue_size);
+
+		fd = vhost_inflight_make(&connection->inflight, size);
+		if (fd >= 0)
+			shape.size = size;
+	}
+	return vhost_answer(connection, &shape, answer_size, fd, why);
+}
+
+/* What it lends for that is admitted like other memory.  It is small enough to
+ * be allowed holes: ours is one when it is new.  Sealed against writing it
+ * would be of no use to the next driver. */
+static struct vhost_region *map_log(const struct vhost_connection *connection,
+				    const struct vhost_inflight_shape *shape,
+				    int fd, const char **why)
+{
+	const struct vhost_memory_entry entry = {
+		.size = vhost_inflight_size(shape->queues, shape->queue_size),
+		.offset = shape->offset,
+	};
+	const struct vhost_admission admission = {
+		.admit = (connection->export->admission.admit &
+			  PREC_ADMIT_ANY_FILE) |
+			 PREC_ADMIT_SPARSE,
+	};
+	struct vhost_region *region;
+
+	region = vhost_region_new(&entry, fd, &admission, why);
+	if (!region || region->region.span.rights & PREC_WRITE)
+		return region;
+	*why = "expected a descriptor that can be written to";
+	vhost_region_free(region);
+	return NULL;
+}
+
+static void use(struct vhost_connection *connection,
+		struct vhost_region *region, uint32_t queues, uint32_t entries)
+{
+	uint64_t part = vhost_inflight_offset(1, entries);
+
+	for (uint32_t i = 0; i < connection->queue_count; i++) {
+		struct prec_span span = { .size = 0 };
+
+		/* The region was made to hold them all. */
+		if (i < queues &&
+		    prec_span_part(region->region.span,
+				   vhost_inflight_offset(i, entries), part,
+				   &span) != PREC_OK)
+			span.size = 0;
+		vhost_inflight_use(&connection->queues[i].inflight, span);
+	}
+	if (connection->inflight.region)
+		vhost_region_free(connection->inflight.region);
+	connection->inflight.region = region;
+}
+
+void vhost_forget_inflight(struct vhost_connection *connection)
+{
+	use(connection, NULL, 0, 0);
+}
+
+enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
+				      const char **why)
+{
+	struct vhost_message *message = &connection->message;
+	const struct vhost_inflight_shape *shape = &message->payload.inflight;
+	struct vhost_region *region;
+
+	*why = "expected a descriptor, queues and entries as the device has, "
+	       "and the size that GET_INFLIGHT_FD told";
+	if (message->fd_count != 1 || !check_shape(connection, shape) ||
+	    shape->size < vhost_inflight_size(shape->queues, shape->queue_size))
+		return VHOST_REFUSED;
+	*why = "expected all rings to be stopped";
+	if (!stopped(connection))
+		return VHOST_REFUSED;
+	region = map_log(connection, shape, message->fds[0], why);
+	if (!region)
+		return VHOST_REFUSED;
+	use(connection, region, shape->queues, shape->queue_size);
+	return VHOST_DONE;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/connection.h"
+#include "vhost/queue.h"
+
+/*
+ * The status of the device (VIRTIO 1.2, 2.1), which a client that has STATUS
+ * sets as its guest's driver does.
+ */
+enum {
+	STATUS_FEATURES_OK = 8,
+	STATUS_NEEDS_RESET = 64,
+};
+
+/* A queue that its client broke is served again when it is set up anew. */
+static bool needs_reset(const struct vhost_connection *connection)
+{
+	for (uint32_t i = 0; i < connection->queue_count; i++) {
+		if (connection->queues[i].broken)
+			return true;
+	}
+	return false;
+}
+
+enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
+				    const char **why)
+{
+	uint64_t status = connection->status;
+
+	if (status && needs_reset(connection))
+		status |= STATUS_NEEDS_RESET;
+	return vhost_answer(connection, &status, sizeof(status), -1, why);
+}
+
+/*
+ * 0 resets the device: its rings stop, and from the answer on not one byte is
+ * written (2.4.2).  Where they stopped is still known: QEMU before 8.1 asks
+ * for it after this.
+ */
+static enum vhost_outcome reset(struct vhost_connection *connection)
+{
+	bool quiet = true;
+
+	for (uint32_t i = 0; i < connection->queue_count; i++)
+		quiet &= vhost_queue_stop(&connection->queues[i]);
+	if (!quiet)
+		return VHOST_LATER;
+	connection->status = 0;
+	return VHOST_DONE;
+}
+
+/* 2.1.1: bits are added, one after the other, and go by a reset only.
+ * 3.1.1: without features there is no FEATURES_OK. */
+enum vhost_outcome vhost_set_status(struct vhost_connection *connection,
+				    const char **why)
+{
+	uint64_t asked = connection->message.payload.number;
+
+	if (asked == 0)
+		return reset(connection);
+	*why = "expected 0, or bits of one byte added to those that are set";
+	if (asked > UINT8_MAX || connection->status & ~asked)
+		return VHOST_REFUSED;
+	if (!connection->features_set)
+		asked &= ~(uint64_t)STATUS_FEATURES_OK;
+	connection->status = (uint8_t)(asked & ~(uint64_t)STATUS_NEEDS_RESET);
+	return VHOST_DONE;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_INFLIGHT_H
+#define PRECARIUM_VHOST_INFLIGHT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <precarium/space.h>
+#include <precarium/status.h>
+
+#include "virtio/split.h"
+
+struct vhost_region;
+
+/*
+ * The log of requests in flight (vhost-user.rst, "Inflight I/O tracking",
+ * split rings): a driver that takes over from one that died learns from it
+ * which requests were taken and not completed.  It outlives us because the
+ * client holds it, so the client may write anything into it, or take it away:
+ * each field is fetched once, checked, and bounded, and the worst that a lie
+ * does is to make us carry out again what the client's own rings describe.
+ *
+ * One log for a client: the memory that we made for it, and what it gave back
+ * to be used, which is the same if it means well.
+ */
+struct vhost_inflight {
+	int fd;			     /* the memory that we made; -1: none */
+	struct vhost_region *region; /* in use; NULL: none */
+};
+
+/* The part of one queue. */
+struct vhost_inflight_queue {
+	struct prec_span span; /* of size 0: requests are not logged */
+	bool unread;   /* it came from the client and was not looked at */
+	bool lost;     /* it was found gone, which nobody was told yet */
+	uint16_t last; /* head of the last batch: what we stored there */
+	uint64_t counter;
+	/* Left by the driver before us, and not taken again yet: in the order
+	 * in which it had taken them. */
+	uint32_t left_first;
+	uint32_t left_end;
+	uint16_t left[VIRTQ_SIZE_MAX];
+};
+
+/* Bytes of a log for so many queues of so many entries, and where the part of
+ * a queue lies in it.  VIRTQ_SIZE_MAX entries at most. */
+uint64_t vhost_inflight_size(uint32_t queues, uint32_t entries);
+uint64_t vhost_inflight_offset(uint32_t queue, uint32_t entries);
+
+/*
+ * An empty log: a file that nobody can shrink or grow, whose pages nobody has
+ * touched.  The one that this client had is emptied and given once more, so
+ * that asking again and again costs us nothing.  -1: errno tells.
+ */
+int vhost_inflight_make(struct vhost_inflight *log, uint64_t size);
+
+/* Close what is there. */
+void vhost_inflight_close(struct vhost_inflight *log);
+
+/* Log in this span from now on; of size 0: do not.  Nothing is in flight. */
+void vhost_inflight_use(struct vhost_inflight_queue *log,
+			struct prec_span span);
+
+/*
+ * The rings of `size` entries were found, their used index is `used`.  Read
+ * what the driver before us left, if that was not done yet: then *recovered,
+ * and *taken is how many requests were in flight.  A log that is new is made
+ * ready.
+ *
+ * PREC_RANGE: it has room for smaller rings only.  PREC_GONE: it is gone, and
+ * not used any more.
+ */
+PREC_MUST_CHECK enum prec_status
+vhost_inflight_read(struct vhost_inflight_queue *log, uint32_t size,
+		    uint16_t used, bool *recovered, uint32_t *taken);
+
+/* The next request that the driver before us had taken.  False: no more. */
+bool vhost_inflight_next(struct vhost_inflight_queue *log, uint16_t *head);
+
+/*
+ * `head` was taken from the available ring.  Nothing of it may have been
+ * carried out yet.
+ */
+void vhost_inflight_taken(struct vhost_inflight_queue *log, uint16_t head);
+
+/* `head` is about to be put into the used ring, which nothing else of the
+ * queue may follow before vhost_inflight_completed. */
+void vhost_inflight_completing(struct vhost_inflight_queue *log, uint16_t head);
+
+/* `head` is in the used ring, whose index is now `used`. */
+void vhost_inflight_completed(struct vhost_inflight_queue *log, uint16_t head,
+			      uint16_t used);
+
+#endif
