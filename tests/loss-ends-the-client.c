@@ -60,7 +60,7 @@ static void check_statistics(void)
 	      "no statistics in %s", driver.stats_path);
 	fclose(file);
 	CHECK(strstr(text, "its memory was gone"), "statistics: %s", text);
-	CHECK(strstr(text, "\"losses\":\t1"), "statistics: %s", text);
+	CHECK(strstr(text, "\"losses\": 1"), "statistics: %s", text);
 }
 
 int main(void)

@@ -102,8 +102,11 @@ def wrong_sockets():
         "--fd=99", "--blk-file=good")
     bad(1, ["file descriptor 0", "expected a Unix socket"], "serve",
         "--fd=0", "--blk-file=good")
-    bad(1, ["a.sock", "listens there already"], "serve", "--export",
+    bad(2, ["a.sock", "used before"], "serve", "--export",
         "socket=a.sock,null=1M", "--export", "socket=a.sock,null=1M")
+    bad(2, ["name: x", "used before"], "serve", "--export",
+        "socket=a.sock,null=1M,name=x", "--export",
+        "socket=b.sock,null=1M,name=x")
 
 
 def live_and_stale():

@@ -14,6 +14,7 @@ static const char help[] =
 	"Commands:\n"
 	"  serve        serve block devices by vhost-user\n"
 	"  stat         tell what a server has done\n"
+	"  reload       make a server read its configuration again\n"
 	"  check-host   tell whether this machine has what is needed\n"
 	"\n"
 	"  precarium COMMAND --help   tells about a command\n"
@@ -29,6 +30,7 @@ static const struct command {
 } commands[] = {
 	{ "serve", command_serve },
 	{ "stat", command_stat },
+	{ "reload", command_reload },
 	{ "check-host", command_check_host },
 };
 
@@ -51,9 +53,25 @@ int finish_output(void)
 	return EXIT_FAILED;
 }
 
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* "a, b or c" */
+static void name_commands(char *text, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < COMMANDS && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s",
+					 i == 0		     ? ""
+					 : i == COMMANDS - 1 ? " or "
+							     : ", ",
+					 commands[i].name);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
+	char names[200];
 
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		fputs(help, stdout);
@@ -63,18 +81,20 @@ int main(int argc, char **argv)
 		printf("precarium %s\n", PRECARIUM_VERSION);
 		return finish_output();
 	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < COMMANDS; i++) {
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
 	if (name[0] == '-')
 		return command_serve(argc, argv);
+	name_commands(names, sizeof(names));
 	if (name[0])
-		complain("%s: no such command; expected serve, stat or "
-			 "check-host, see precarium --help",
-			 name);
+		complain("%s: no such command; expected %s, see precarium "
+			 "--help",
+			 name, names);
 	else
-		complain("a command is missing; expected serve, stat or "
-			 "check-host, see precarium --help");
+		complain("a command is missing; expected %s, see precarium "
+			 "--help",
+			 names);
 	return EXIT_USAGE;
 }

@@ -2,38 +2,38 @@
 #include "command.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "blk/backend.h"
 #include "serve_control.h"
-#include "serve_options.h"
 #include "serve_stats.h"
-#include "vhost/server.h"
 
 /* What signals asked for.  The handlers see the server by this. */
 static struct vhost_server *running;
 static volatile sig_atomic_t asked_to_stop;
 static volatile sig_atomic_t asked_to_tell;
+static volatile sig_atomic_t asked_to_reload;
+static bool has_config; /* else SIGHUP ends it: the terminal has gone */
 
 static void on_signal(int number)
 {
 	if (number == SIGUSR1)
 		asked_to_tell = 1;
+	else if (number == SIGHUP && has_config)
+		asked_to_reload = 1;
 	else
 		asked_to_stop = 1;
 	vhost_server_interrupt(running);
 }
 
-static void take_signals(struct vhost_server *server)
+static void take_signals(struct serve_context *context)
 {
 	struct sigaction action;
 
 	memset(&action, 0, sizeof(action));
 	sigemptyset(&action.sa_mask);
 	action.sa_handler = on_signal;
-	running = server;
+	running = context->server;
+	has_config = context->command_line->config;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
@@ -53,147 +53,108 @@ static void release_signals(void)
 	signal(SIGUSR1, SIG_IGN);
 }
 
-static struct store *open_store(const struct serve_export *export,
-				struct store_error *error)
+static bool tell(struct serve_context *context)
 {
-	const struct blk_file_options options = {
-		.read_only = export->read_only,
-		.direct = export->direct,
-	};
-	struct store *store;
-
-	if (export->file)
-		return blk_file_open(export->file, &options, error);
-	store = blk_null_open(export->null_size, error);
-	if (store)
-		store->read_only = export->read_only;
-	return store;
-}
-
-static bool add_export(struct vhost_server *server,
-		       const struct serve_export *export, struct store **store)
-{
-	struct vhost_export_options options = {
-		.name = export->name,
-		.socket_path = export->socket_path,
-		.fd = export->fd,
-		.on_loss = export->on_loss,
-		.sparse_max = export->sparse_max,
-		.admit = export->admit,
-	};
-	struct store_error store_error;
-	struct vhost_error error;
-
-	*store = open_store(export, &store_error);
-	if (!*store) {
-		complain("%s", store_error.text);
-		return false;
-	}
-	options.store = *store;
-	if (vhost_server_add(server, &options, &error))
-		return true;
-	complain("%s", error.text);
-	return false;
-}
-
-static bool set_up(struct vhost_server *server,
-		   const struct serve_options *options, struct store **stores)
-{
-	struct vhost_error error;
-
-	for (uint32_t i = 0; i < options->export_count; i++) {
-		if (!add_export(server, &options->exports[i], &stores[i]))
-			return false;
-	}
-	/* A path that cannot be written is better told now than at the end. */
-	if (options->stats_json && strcmp(options->stats_json, "-") != 0 &&
-	    !serve_stats_write(server, options->stats_json))
-		return false;
-	if (vhost_server_start(server, &error))
-		return true;
-	complain("%s", error.text);
-	return false;
-}
-
-static bool tell(struct vhost_server *server,
-		 const struct serve_options *options)
-{
-	const char *path = options->stats_json;
+	const char *path = context->options.general.stats_json;
 
 	if (!path || strcmp(path, "-") != 0)
-		serve_stats_print(server);
-	return !path || serve_stats_write(server, path);
+		serve_stats_print(context->server);
+	return !path || serve_stats_write(context->server, path);
 }
 
-static struct serve_control *listen_for_commands(struct serve_context *context,
-						 const char *path)
+static void reload(struct serve_context *context)
 {
+	struct serve_changes changes;
 	struct vhost_error error;
-	struct serve_control *control =
-		serve_control_open(path, context, &error);
 
-	if (!control)
-		complain("%s", error.text);
-	return control;
+	serve_reload(context, &changes, &error);
 }
 
-static int run(struct vhost_server *server, const struct serve_options *options)
+static void act_on_signals(struct serve_context *context)
 {
-	while (!asked_to_stop && vhost_server_run(server)) {
-		if (asked_to_tell) {
-			asked_to_tell = 0;
-			tell(server, options);
-		}
+	if (asked_to_tell) {
+		asked_to_tell = 0;
+		tell(context);
 	}
-	release_signals();
-	vhost_server_stop(server);
-	return tell(server, options) ? EXIT_GOOD : EXIT_FAILED;
+	if (asked_to_reload) {
+		asked_to_reload = 0;
+		reload(context);
+	}
 }
 
-static int serve(const struct serve_options *options)
+static int run(struct serve_context *context)
 {
-	struct store **stores =
-		calloc(options->export_count, sizeof(struct store *));
-	struct vhost_error error = { "out of memory" };
-	struct vhost_server *server = NULL;
+	while (!asked_to_stop && vhost_server_run(context->server))
+		act_on_signals(context);
+	release_signals();
+	vhost_server_stop(context->server);
+	return tell(context) ? EXIT_GOOD : EXIT_FAILED;
+}
+
+/* A path that cannot be written is better told now than at the end. */
+static bool try_stats_path(struct serve_context *context)
+{
+	const char *path = context->options.general.stats_json;
+
+	return !path || strcmp(path, "-") == 0 ||
+	       serve_stats_write(context->server, path);
+}
+
+static int serve_with(struct serve_context *context)
+{
+	const char *path = context->options.general.control;
 	struct serve_control *control = NULL;
-	struct serve_context context;
+	struct vhost_error error;
 	int status = EXIT_FAILED;
 
-	if (stores)
-		server = vhost_server_new(&options->limits, &error);
-	if (!server) {
+	if (!try_stats_path(context))
+		return EXIT_FAILED;
+	if (vhost_server_start(context->server, &error) &&
+	    (!path || (control = serve_control_open(path, context, &error))))
+		status = run(context);
+	else
 		complain("%s", error.text);
-		free(stores);
+	release_signals();
+	serve_control_close(control);
+	return status;
+}
+
+static int serve(struct serve_context *context, struct serve_options *options)
+{
+	struct serve_changes changes;
+	struct vhost_error error;
+	int status = EXIT_FAILED;
+
+	context->server = vhost_server_new(&options->general.limits, &error);
+	if (!context->server) {
+		complain("%s", error.text);
 		return EXIT_FAILED;
 	}
 	/* Before the first socket is there: none is left behind. */
-	take_signals(server);
-	context.server = server;
-	if (set_up(server, options, stores)) {
-		if (options->control)
-			control =
-				listen_for_commands(&context, options->control);
-		if (control || !options->control)
-			status = run(server, options);
-	}
+	take_signals(context);
+	if (serve_exports_apply(context, options, &changes, &error))
+		status = serve_with(context);
+	else
+		complain("%s", error.text);
 	release_signals();
-	serve_control_close(control);
-	vhost_server_free(server);
-	for (uint32_t i = 0; i < options->export_count; i++)
-		blk_close(stores[i]);
-	free(stores);
+	vhost_server_free(context->server);
 	return status;
 }
 
 int command_serve(int argc, char **argv)
 {
-	struct serve_options options;
+	struct serve_context context = { .server = NULL };
+	struct serve_options command_line, options;
+	struct vhost_error error;
 	int status = EXIT_USAGE;
 
-	switch (serve_options_parse(argc, argv, &options)) {
+	switch (serve_options_parse(argc, argv, &command_line)) {
 	case SERVE_RUN:
-		status = serve(&options);
+		context.command_line = &command_line;
+		if (serve_options_complete(&command_line, &options, &error))
+			status = serve(&context, &options);
+		else
+			complain("%s", error.text);
 		break;
 	case SERVE_DONE:
 		status = finish_output();
@@ -201,6 +162,7 @@ int command_serve(int argc, char **argv)
 	case SERVE_USAGE:
 		break;
 	}
-	serve_options_free(&options);
+	serve_options_free(&context.options);
+	serve_options_free(&command_line);
 	return status;
 }

@@ -17,12 +17,26 @@ static json_t *run_stat(struct serve_context *context, const json_t *request,
 	return serve_stats_gather(context->server);
 }
 
+static json_t *run_reload(struct serve_context *context, const json_t *request,
+			  struct vhost_error *error)
+{
+	struct serve_changes changes;
+
+	(void)request;
+	if (!serve_reload(context, &changes, error))
+		return NULL;
+	return json_pack("{sisisisi}", "added", (int)changes.added, "changed",
+			 (int)changes.changed, "removed", (int)changes.removed,
+			 "kept", (int)changes.kept);
+}
+
 static const struct command {
 	const char *name;
 	json_t *(*run)(struct serve_context *context, const json_t *request,
 		       struct vhost_error *error);
 } commands[] = {
 	{ "stat", run_stat },
+	{ "reload", run_reload },
 };
 
 json_t *serve_command(struct serve_context *context, const json_t *request)

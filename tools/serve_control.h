@@ -4,12 +4,7 @@
 
 #include <jansson.h>
 
-#include "vhost/server.h"
-
-/* What commands work on. */
-struct serve_context {
-	struct vhost_server *server;
-};
+#include "serve_exports.h"
 
 /* Carry out the command that a request names.  The answer is the caller's,
  * with "result" or "error".  NULL: no memory.  Must not wait. */

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "serve_options.h"
 
-#include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <precarium/region.h>
-
 #include "command.h"
+#include "serve_config.h"
 
 static const char help[] =
 	"Usage: precarium serve --export KEY=VALUE,...  [OPTION]...\n"
+	"   or: precarium serve --config=PATH  [OPTION]...\n"
 	"   or: precarium serve --socket-path=PATH --blk-file=PATH "
 	"[OPTION]...\n"
 	"Serve block devices by vhost-user, each on a socket of its own.\n"
@@ -31,6 +31,8 @@ static const char help[] =
 	"256M; a\n"
 	"                         virtual machine preallocates, or needs "
 	"this)\n"
+	"  --config=PATH        a file with exports and options; the options "
+	"here win\n"
 	"  --socket-path=PATH   a single device: where clients connect, or\n"
 	"  --fd=FDNUM           a socket that is open already\n"
 	"  --blk-file=PATH      its image\n"
@@ -49,9 +51,10 @@ static const char help[] =
 	"  --print-capabilities what management programs ask; then exit\n"
 	"  --help               this text\n"
 	"\n"
-	"SIGTERM ends it: requests in flight are finished first.  SIGUSR1 "
-	"prints\n"
-	"statistics.  Exit status: 0 good, 1 failed, 2 wrong usage.\n";
+	"SIGTERM ends it: requests in flight are finished first.  SIGHUP reads "
+	"the\n"
+	"configuration file again.  SIGUSR1 prints statistics.  Exit status: 0 "
+	"good, 1 failed, 2 wrong usage.\n";
 
 /* Backend program conventions of the vhost-user specification. */
 static const char capabilities[] = "{\n"
@@ -62,150 +65,24 @@ static const char capabilities[] = "{\n"
 				   "  ]\n"
 				   "}\n";
 
-static bool parse_number(const char *text, uint64_t max, uint64_t *number)
+__attribute__((format(printf, 2, 3))) static bool
+fail(struct vhost_error *error, const char *format, ...)
 {
-	char *end;
-	unsigned long long value;
+	va_list args;
 
-	if (!text || text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || *end || value > max)
-		return false;
-	*number = value;
-	return true;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return false;
 }
 
-/* Bytes, with K, M, G or T for powers of 1024. */
-static bool parse_size(const char *text, uint64_t *size)
-{
-	static const char units[] = "KMGT";
-	size_t length = text ? strlen(text) : 0;
-	const char *unit;
-	unsigned int shift = 0;
-	char digits[24];
-
-	if (length == 0 || length >= sizeof(digits))
-		return false;
-	memcpy(digits, text, length + 1);
-	unit = strchr(units, digits[length - 1]);
-	if (unit) {
-		shift = 10u * (unsigned int)(unit - units + 1);
-		digits[length - 1] = 0;
-	}
-	if (!parse_number(digits, (uint64_t)INT64_MAX >> shift, size))
-		return false;
-	*size <<= shift;
-	return true;
-}
-
-enum key {
-	KEY_SOCKET,
-	KEY_FILE,
-	KEY_NULL,
-	KEY_READ_ONLY,
-	KEY_DIRECT,
-	KEY_NAME,
-	KEY_ON_LOSS,
-	KEY_SPARSE,
-	KEY_COUNT,
-};
-
-static char *const keys[] = {
-	[KEY_SOCKET] = (char[]){ "socket" },
-	[KEY_FILE] = (char[]){ "file" },
-	[KEY_NULL] = (char[]){ "null" },
-	[KEY_READ_ONLY] = (char[]){ "read-only" },
-	[KEY_DIRECT] = (char[]){ "direct" },
-	[KEY_NAME] = (char[]){ "name" },
-	[KEY_ON_LOSS] = (char[]){ "on-loss" },
-	[KEY_SPARSE] = (char[]){ "sparse" },
-	[KEY_COUNT] = NULL,
-};
-
-/* NULL: good; else what was expected. */
-static const char *parse_on_loss(const char *value, struct serve_export *export)
-{
-	if (strcmp(value, "fail") == 0)
-		export->on_loss = VHOST_LOSS_FAIL;
-	else if (strcmp(value, "end") == 0)
-		export->on_loss = VHOST_LOSS_END;
-	else
-		return "expected fail or end";
-	return NULL;
-}
-
-static const char *parse_sparse(const char *value, struct serve_export *export)
-{
-	if (strcmp(value, "any") == 0) {
-		export->admit |= PREC_ADMIT_SPARSE;
-		return NULL;
-	}
-	if (!parse_size(value, &export->sparse_max) || !export->sparse_max)
-		return "expected any, or bytes, with K, M, G or T";
-	return NULL;
-}
-
-static const char *parse_key(int key, const char *value,
-			     struct serve_export *export)
-{
-	bool flag = key == KEY_READ_ONLY || key == KEY_DIRECT;
-
-	if (flag && value)
-		return "expected no value";
-	if (!flag && (!value || !value[0]))
-		return "expected a value";
-	switch (key) {
-	case KEY_SOCKET:
-		export->socket_path = value;
-		return NULL;
-	case KEY_FILE:
-		export->file = value;
-		return NULL;
-	case KEY_NULL:
-		if (!parse_size(value, &export->null_size) ||
-		    !export->null_size)
-			return "expected bytes, with K, M, G or T";
-		return NULL;
-	case KEY_READ_ONLY:
-		export->read_only = true;
-		return NULL;
-	case KEY_DIRECT:
-		export->direct = true;
-		return NULL;
-	case KEY_NAME:
-		export->name = value;
-		return NULL;
-	case KEY_ON_LOSS:
-		return parse_on_loss(value, export);
-	default:
-		return parse_sparse(value, export);
-	}
-}
-
-static const char *check_export(const struct serve_export *export)
-{
-	if (!export->socket_path && export->fd < 0)
-		return "no socket; expected socket=PATH";
-	if (!export->file && !export->null_size)
-		return "nothing to serve; expected file=PATH or null=SIZE";
-	if (export->file && export->null_size)
-		return "both file and null; expected one of them";
-	if (export->null_size && export->direct)
-		return "direct is for files; expected file=PATH with it";
-	return NULL;
-}
-
-static struct serve_export *add_export(struct serve_options *options)
+struct serve_export *serve_options_add(struct serve_options *options)
 {
 	struct serve_export *more = realloc(
 		options->exports, (options->export_count + 1) * sizeof(*more));
 
-	if (!more) {
-		complain("out of memory");
+	if (!more)
 		return NULL;
-	}
 	options->exports = more;
 	more += options->export_count++;
 	memset(more, 0, sizeof(*more));
@@ -213,36 +90,57 @@ static struct serve_export *add_export(struct serve_options *options)
 	return more;
 }
 
+static const char *set_key(const struct serve_export_setting *setting,
+			   const char *value, struct serve_export *export)
+{
+	if (setting->flag && value)
+		return "expected no value";
+	if (!setting->flag && (!value || !value[0]))
+		return "expected a value";
+	return setting->set(export, value);
+}
+
+/* "key=value" or "key", which is taken apart. */
+static bool parse_key(char *text, struct serve_export *export)
+{
+	char *value = strchr(text, '=');
+	const char *expected;
+	char names[300];
+
+	if (value)
+		*value++ = 0;
+	for (size_t i = 0; serve_export_settings[i].name; i++) {
+		if (strcmp(serve_export_settings[i].name, text) != 0)
+			continue;
+		expected = set_key(&serve_export_settings[i], value, export);
+		if (expected)
+			complain("--export: %s%s%s: %s", text, value ? "=" : "",
+				 value ? value : "", expected);
+		return !expected;
+	}
+	serve_export_setting_names(names, sizeof(names));
+	complain("--export: %s: unknown key; expected %s", text, names);
+	return false;
+}
+
 static bool parse_export(char *text, struct serve_options *options)
 {
-	struct serve_export *export = add_export(options);
-	const char *wrong;
+	struct serve_export *export = serve_options_add(options);
+	const char *missing;
+	char *key;
 
-	if (!export)
+	if (!export) {
+		complain("out of memory");
 		return false;
-	while (*text) {
-		char *value = NULL;
-		char *item = text;
-		int key = getsubopt(&text, keys, &value);
-
-		if (key < 0) {
-			complain("--export: %s: unknown key; expected socket, "
-				 "file, null, read-only, direct, name, on-loss "
-				 "or sparse",
-				 value ? value : item);
-			return false;
-		}
-		wrong = parse_key(key, value, export);
-		if (wrong) {
-			complain("--export: %s%s%s: %s", keys[key],
-				 value ? "=" : "", value ? value : "", wrong);
-			return false;
-		}
 	}
-	wrong = check_export(export);
-	if (wrong)
-		complain("--export: %s", wrong);
-	return !wrong;
+	while ((key = strsep(&text, ","))) {
+		if (!parse_key(key, export))
+			return false;
+	}
+	missing = serve_export_check(export);
+	if (missing)
+		complain("--export: %s", missing);
+	return !missing;
 }
 
 enum {
@@ -252,38 +150,34 @@ enum {
 	OPT_BLK_FILE,
 	OPT_READ_ONLY,
 	OPT_CAPABILITIES,
-	OPT_WORKERS,
-	OPT_CLIENTS,
-	OPT_DRAIN_TIMEOUT,
-	OPT_STATS,
-	OPT_CONTROL,
+	OPT_CONFIG,
 	OPT_HELP,
+	OPT_SETTING, /* and more: by the index of the setting */
 };
 
-static const struct option long_options[] = {
+static const struct option own_options[] = {
 	{ "export", required_argument, NULL, OPT_EXPORT },
 	{ "socket-path", required_argument, NULL, OPT_SOCKET_PATH },
 	{ "fd", required_argument, NULL, OPT_FD },
 	{ "blk-file", required_argument, NULL, OPT_BLK_FILE },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "print-capabilities", no_argument, NULL, OPT_CAPABILITIES },
-	{ "workers", required_argument, NULL, OPT_WORKERS },
-	{ "max-clients", required_argument, NULL, OPT_CLIENTS },
-	{ "drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT },
-	{ "stats-json", required_argument, NULL, OPT_STATS },
-	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
 };
 
-static bool number_option(const char *name, uint64_t min, uint64_t max,
-			  uint64_t *number)
+#define OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
+#define ALL_OPTIONS (OWN_OPTIONS + SERVE_SETTINGS_MAX + 1)
+
+static void make_long_options(struct option all[ALL_OPTIONS])
 {
-	if (parse_number(optarg, max, number) && *number >= min)
-		return true;
-	complain("%s=%s: expected a number from %llu to %llu", name, optarg,
-		 (unsigned long long)min, (unsigned long long)max);
-	return false;
+	memset(all, 0, ALL_OPTIONS * sizeof(*all));
+	memcpy(all, own_options, sizeof(own_options));
+	for (int i = 0; serve_settings[i].name; i++)
+		all[OWN_OPTIONS + (size_t)i] =
+			(struct option){ serve_settings[i].name,
+					 required_argument, NULL,
+					 OPT_SETTING + i };
 }
 
 /* The conventions' device, which may be described once. */
@@ -296,8 +190,11 @@ static bool parse_single(int option, struct serve_export *single)
 		single->socket_path = optarg;
 		return true;
 	case OPT_FD:
-		if (!number_option("--fd", 0, INT32_MAX, &number))
+		if (!serve_parse_number(optarg, INT32_MAX, &number)) {
+			complain("--fd=%s: expected a number from 0 to %d",
+				 optarg, INT32_MAX);
 			return false;
+		}
 		single->fd = (int)number;
 		return true;
 	case OPT_BLK_FILE:
@@ -309,37 +206,27 @@ static bool parse_single(int option, struct serve_export *single)
 	}
 }
 
-static bool parse_general(int option, struct serve_options *options)
+static bool parse_setting(int index, struct serve_options *options)
 {
-	uint64_t number;
+	const struct serve_setting *setting = &serve_settings[index];
+	const char *expected = setting->set(&options->general, optarg);
 
+	if (expected)
+		complain("--%s=%s: %s", setting->name, optarg, expected);
+	options->values[index] = optarg;
+	return !expected;
+}
+
+static bool parse_option(int option, struct serve_options *options)
+{
+	if (option >= OPT_SETTING)
+		return parse_setting(option - OPT_SETTING, options);
 	switch (option) {
 	case OPT_EXPORT:
 		return parse_export(optarg, options);
-	case OPT_WORKERS:
-		if (!number_option("--workers", 1, 64, &number))
-			return false;
-		options->limits.workers = (uint32_t)number;
+	case OPT_CONFIG:
+		options->config = optarg;
 		return true;
-	case OPT_CLIENTS:
-		if (!number_option("--max-clients", 1, 65535, &number))
-			return false;
-		options->limits.connections = (uint32_t)number;
-		return true;
-	case OPT_DRAIN_TIMEOUT:
-		if (!number_option("--drain-timeout", 1, VHOST_DRAIN_MAX_MS,
-				   &number))
-			return false;
-		options->limits.drain_timeout_ms = (uint32_t)number;
-		return true;
-	case OPT_STATS:
-		options->stats_json = optarg;
-		return true;
-	case OPT_CONTROL:
-		options->control = optarg;
-		if (!optarg[0])
-			complain("--control=: expected a path");
-		return optarg[0] != 0;
 	default: /* getopt has said what it did not understand */
 		fputs("precarium: see precarium serve --help\n", stderr);
 		return false;
@@ -363,36 +250,25 @@ static bool finish_single(const struct serve_export *single,
 		complain("%s", wrong);
 		return false;
 	}
-	export = add_export(options);
-	if (!export)
+	export = serve_options_add(options);
+	if (!export) {
+		complain("out of memory");
 		return false;
+	}
 	*export = *single;
 	return true;
-}
-
-/* Names tell devices apart in what people read. */
-static void give_names(struct serve_options *options)
-{
-	for (uint32_t i = 0; i < options->export_count; i++) {
-		struct serve_export *export = &options->exports[i];
-		const char *path = export->socket_path;
-		const char *slash = path ? strrchr(path, '/') : NULL;
-
-		if (!export->name)
-			export->name = slash && slash[1] ? slash + 1
-				       : path		 ? path
-							 : "export";
-	}
 }
 
 enum serve_parsed serve_options_parse(int argc, char **argv,
 				      struct serve_options *options)
 {
 	struct serve_export single = { .fd = -1 };
+	struct option long_options[ALL_OPTIONS];
 	bool has_single = false;
 	int option;
 
 	memset(options, 0, sizeof(*options));
+	make_long_options(long_options);
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >=
 	       0) {
 		if (option == OPT_HELP || option == OPT_CAPABILITIES) {
@@ -403,7 +279,7 @@ enum serve_parsed serve_options_parse(int argc, char **argv,
 			has_single = true;
 			if (!parse_single(option, &single))
 				return SERVE_USAGE;
-		} else if (!parse_general(option, options)) {
+		} else if (!parse_option(option, options)) {
 			return SERVE_USAGE;
 		}
 	}
@@ -414,14 +290,128 @@ enum serve_parsed serve_options_parse(int argc, char **argv,
 	}
 	if (has_single && !finish_single(&single, options))
 		return SERVE_USAGE;
-	if (options->export_count == 0) {
-		complain(
-			"nothing to serve; expected --export, or --socket-path "
-			"and --blk-file");
-		return SERVE_USAGE;
-	}
-	give_names(options);
 	return SERVE_RUN;
+}
+
+/* Names tell devices apart in what people and programs read. */
+static const char *name_of(const struct serve_export *export)
+{
+	const char *path = export->socket_path;
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (export->name)
+		return export->name;
+	return slash && slash[1] ? slash + 1 : path ? path : "export";
+}
+
+static struct serve_export *find_export(const struct serve_options *options,
+					uint32_t count, const char *name)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (strcmp(name_of(&options->exports[i]), name) == 0)
+			return &options->exports[i];
+	}
+	return NULL;
+}
+
+static bool used_before(const struct serve_options *options,
+			const struct serve_export *export, const char *key,
+			const char *value, struct vhost_error *error)
+{
+	char where[300] = "--export";
+
+	if (export->line)
+		snprintf(where, sizeof(where), "%.200s:%u:%u", options->config,
+			 export->line, export->column);
+	return fail(error,
+		    "%s: %s: %.100s: used before; expected another for each "
+		    "export",
+		    where, key, value);
+}
+
+static bool socket_is_free(const struct serve_options *options, uint32_t count,
+			   const char *path)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const char *other = options->exports[i].socket_path;
+
+		if (other && strcmp(other, path) == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool name_exports(struct serve_options *options,
+			 struct vhost_error *error)
+{
+	for (uint32_t i = 0; i < options->export_count; i++) {
+		struct serve_export *export = &options->exports[i];
+		const char *path = export->socket_path;
+
+		if (path && !socket_is_free(options, i, path))
+			return used_before(options, export, "socket", path,
+					   error);
+		/* Paths differ where their last parts may not. */
+		if (!export->name && path &&
+		    find_export(options, i, name_of(export)))
+			export->name = path;
+		export->name = name_of(export);
+		if (find_export(options, i, export->name))
+			return used_before(options, export, "name",
+					   export->name, error);
+	}
+	return true;
+}
+
+/* Exports of the command line come last, or in place of their namesakes. */
+static bool lay_over(const struct serve_options *command_line,
+		     struct serve_options *full)
+{
+	uint32_t of_file = full->export_count;
+
+	for (uint32_t i = 0; i < command_line->export_count; i++) {
+		const struct serve_export *export = &command_line->exports[i];
+		struct serve_export *place =
+			find_export(full, of_file, name_of(export));
+
+		if (!place)
+			place = serve_options_add(full);
+		if (!place)
+			return false;
+		*place = *export;
+	}
+	for (size_t i = 0; serve_settings[i].name; i++) {
+		const char *value = command_line->values[i];
+
+		if (!value)
+			continue;
+		full->values[i] = value;
+		serve_settings[i].set(&full->general, value);
+	}
+	return true;
+}
+
+bool serve_options_complete(const struct serve_options *command_line,
+			    struct serve_options *full,
+			    struct vhost_error *error)
+{
+	bool good = true;
+
+	memset(full, 0, sizeof(*full));
+	full->config = command_line->config;
+	if (full->config)
+		good = serve_config_read(full->config, full, error);
+	if (good && !lay_over(command_line, full))
+		good = fail(error, "out of memory");
+	if (good)
+		good = name_exports(full, error);
+	if (good && full->export_count == 0)
+		good = fail(error, "nothing to serve; expected --export, "
+				   "exports in --config, or --socket-path and "
+				   "--blk-file");
+	if (!good)
+		serve_options_free(full);
+	return good;
 }
 
 void serve_options_free(struct serve_options *options)
@@ -429,4 +419,6 @@ void serve_options_free(struct serve_options *options)
 	free(options->exports);
 	options->exports = NULL;
 	options->export_count = 0;
+	serve_config_free(options->document);
+	options->document = NULL;
 }

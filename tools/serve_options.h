@@ -2,41 +2,48 @@
 #ifndef PRECARIUM_TOOLS_SERVE_OPTIONS_H
 #define PRECARIUM_TOOLS_SERVE_OPTIONS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "serve_settings.h"
 
-#include "vhost/server.h"
+struct serve_document;
 
-/* What `precarium serve` was asked for.  Strings point into argv. */
-struct serve_export {
-	const char *name;
-	const char *socket_path; /* NULL: fd */
-	int fd;			 /* -1: socket_path */
-	const char *file;	 /* NULL: null_size */
-	uint64_t null_size;
-	bool read_only;
-	bool direct;
-	enum vhost_on_loss on_loss;
-	uint64_t sparse_max;
-	uint32_t admit;
-};
-
+/*
+ * What `precarium serve` was asked for: first by the command line alone, then,
+ * completed, together with the configuration file.
+ */
 struct serve_options {
 	struct serve_export *exports;
 	uint32_t export_count;
-	struct vhost_limits limits;
-	const char *stats_json; /* NULL: none; "-": standard output */
-	const char *control;	/* path of the control socket, or NULL */
+	const char *config; /* path of the file, or NULL */
+	/* As given, by the index of the setting; NULL: not given. */
+	const char *values[SERVE_SETTINGS_MAX];
+	struct serve_document *document; /* holds what is read from the file */
+	struct serve_general general;	 /* of the values; when completed */
 };
 
 enum serve_parsed {
-	SERVE_RUN,   /* options are complete */
+	SERVE_RUN,   /* options hold the command line */
 	SERVE_DONE,  /* help or capabilities were printed */
-	SERVE_USAGE, /* a line on standard error says what is wrong */
+	SERVE_USAGE, /* *error says what is wrong */
 };
 
+/* Whatever the result, free the options.  Texts stay in argv. */
 enum serve_parsed serve_options_parse(int argc, char **argv,
 				      struct serve_options *options);
+
+/*
+ * Read the file that the command line names, if any, and put the command line
+ * over it: its settings win, and an export of it replaces that of the same name.
+ * Once at the start, and again at each reload: the command line is not changed.
+ * False: *error says what is wrong, in one line; *full need not be freed.
+ */
+bool serve_options_complete(const struct serve_options *command_line,
+			    struct serve_options *full,
+			    struct vhost_error *error);
+
 void serve_options_free(struct serve_options *options);
+
+/* One more export, all defaults, which is taken back by lowering the count.
+ * NULL: no memory. */
+struct serve_export *serve_options_add(struct serve_options *options);
 
 #endif

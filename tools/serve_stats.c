@@ -70,6 +70,7 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 	if (stats->socket_path)
 		json_object_set_new(export, "socket",
 				    readable(stats->socket_path));
+	json_object_set_new(export, "removed", json_boolean(stats->removed));
 	add_number(export, "clients-so-far", stats->clients);
 	add_number(export, "connected", stats->connected);
 	add_number(export, "turned-away", stats->turned_away);

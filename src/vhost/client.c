@@ -34,6 +34,13 @@ void vhost_roll_free(struct vhost_roll *roll)
 	pthread_mutex_destroy(&roll->lock);
 }
 
+void vhost_roll_expect(struct vhost_roll *roll)
+{
+	pthread_mutex_lock(&roll->lock);
+	roll->connected++;
+	pthread_mutex_unlock(&roll->lock);
+}
+
 struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
 				      const char *export_name, int fd)
 {
@@ -56,7 +63,6 @@ struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
 	client->number = (uint32_t)++roll->so_far;
 	client->next = roll->first;
 	roll->first = client;
-	roll->connected++;
 	pthread_mutex_unlock(&roll->lock);
 	return client;
 }
@@ -84,7 +90,8 @@ void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
 		      const char *why)
 {
 	pthread_mutex_lock(&roll->lock);
-	client->ended = why;
+	if (client)
+		client->ended = why;
 	roll->connected--;
 	forget(roll);
 	pthread_mutex_unlock(&roll->lock);

@@ -48,10 +48,14 @@ struct vhost_roll {
 void vhost_roll_init(struct vhost_roll *roll);
 void vhost_roll_free(struct vhost_roll *roll);
 
-/* A new client at the socket `fd`, or NULL: no memory. */
+/* A client is on its way to its worker: counted as connected from here on,
+ * until vhost_roll_leave. */
+void vhost_roll_expect(struct vhost_roll *roll);
+/* It has come, at the socket `fd`.  NULL: no memory. */
 struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
 				      const char *export_name, int fd);
-/* It is gone; the roll owns it from now on.  `why`: static storage. */
+/* It is gone, or never came if NULL; the roll owns it from now on, and may go
+ * itself with its last.  `why`: static storage. */
 void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
 		      const char *why);
 

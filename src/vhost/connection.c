@@ -86,8 +86,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		free(connection);
 		close(fd);
 	}
-	if (client)
-		vhost_roll_leave(&export->roll, client, why);
+	vhost_roll_leave(&export->roll, client, why);
 }
 
 void vhost_connection_end(struct vhost_connection *connection, const char *why)

@@ -27,10 +27,14 @@
 /* What is known to be asked for: as many slots as QEMU has. */
 #define REGIONS_MAX 509u
 
+/* The descriptors beside those of exports. */
+enum { FD_WAKE, FD_ENDED, FD_WATCHED, FDS_OWN };
+
 struct vhost_server {
 	struct vhost_limits limits;
 	struct vhost_export **exports;
 	uint32_t export_count;
+	struct pollfd *fds; /* what run watches: FDS_OWN, then the exports' */
 	struct vhost_worker workers[WORKERS_MAX];
 	uint32_t worker_count; /* started */
 	uint32_t next_worker;
@@ -79,10 +83,38 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	return NULL;
 }
 
+static struct vhost_export *find_listening(const struct vhost_server *server,
+					   const char *path)
+{
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+
+		if (export->listen_fd >= 0 && export->socket_path &&
+		    strcmp(export->socket_path, path) == 0)
+			return export;
+	}
+	return NULL;
+}
+
+/* The file of a socket goes with the last export that listens there. */
+static void stop_listening(const struct vhost_server *server,
+			   struct vhost_export *export)
+{
+	int fd = export->listen_fd;
+
+	export->listen_fd = -1;
+	if (fd >= 0 && export->owns_path &&
+	    !find_listening(server, export->socket_path))
+		vhost_unlisten(export->socket_path, fd);
+	else if (fd >= 0)
+		close(fd);
+	if (export->first_fd >= 0)
+		close(export->first_fd);
+	export->first_fd = -1;
+}
+
 static void export_free(struct vhost_export *export)
 {
-	if (export->listen_fd >= 0 && export->socket_path)
-		vhost_unlisten(export->socket_path, export->listen_fd);
 	vhost_roll_free(&export->roll);
 	free(export->socket_path);
 	free(export->name);
@@ -106,8 +138,9 @@ static struct vhost_export *export_new(struct vhost_server *server,
 		export_free(export);
 		return NULL;
 	}
-	export->index = server->export_count;
 	export->store = from->store;
+	export->gone = from->gone;
+	export->argument = from->argument;
 	export->on_loss = from->on_loss;
 	export->queues_max = server->limits.queues;
 	export->drain_timeout_ms = server->limits.drain_timeout_ms;
@@ -148,35 +181,72 @@ static bool adopt_fd(struct vhost_export *export, int fd,
 	return true;
 }
 
-bool vhost_server_add(struct vhost_server *server,
-		      const struct vhost_export_options *options,
+static bool listen_at(struct vhost_export *export,
+		      const struct vhost_export *replaces,
 		      struct vhost_error *error)
 {
-	struct vhost_export *export = export_new(server, options);
-	struct vhost_export **more =
-		realloc(server->exports, (server->export_count + 1) *
-						 sizeof(struct vhost_export *));
+	const char *path = export->socket_path;
 
-	if (more)
-		server->exports = more;
-	if (!export || !more) {
+	export->owns_path = true;
+	if (!replaces || replaces->listen_fd < 0 || !replaces->socket_path ||
+	    strcmp(replaces->socket_path, path) != 0) {
+		export->listen_fd = vhost_listen(path, 0777, error);
+		return export->listen_fd >= 0;
+	}
+	export->owns_path = replaces->owns_path;
+	export->listen_fd = fcntl(replaces->listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (export->listen_fd < 0)
+		snprintf(error->text, sizeof(error->text), "%.200s: %s", path,
+			 strerror(errno));
+	return export->listen_fd >= 0;
+}
+
+/* Room for one more in the list, and in what poll is given. */
+static bool make_room(struct vhost_server *server)
+{
+	uint32_t count = server->export_count + 1;
+	struct vhost_export **exports =
+		realloc(server->exports, count * sizeof(struct vhost_export *));
+	struct pollfd *fds =
+		realloc(server->fds, (FDS_OWN + count) * sizeof(*fds));
+
+	if (exports)
+		server->exports = exports;
+	if (fds)
+		server->fds = fds;
+	return exports && fds;
+}
+
+struct vhost_export *
+vhost_server_add(struct vhost_server *server,
+		 const struct vhost_export_options *options,
+		 struct vhost_error *error)
+{
+	struct vhost_export *export = export_new(server, options);
+	bool good;
+
+	if (!export || !make_room(server)) {
 		snprintf(error->text, sizeof(error->text), "out of memory");
-		goto fail;
+		good = false;
+	} else if (options->fd < 0) {
+		good = listen_at(export, options->replaces, error);
+	} else {
+		good = adopt_fd(export, options->fd, error);
 	}
-	if (options->socket_path) {
-		export->listen_fd =
-			vhost_listen(options->socket_path, 0777, error);
-		if (export->listen_fd < 0)
-			goto fail;
-	} else if (!adopt_fd(export, options->fd, error)) {
-		goto fail;
+	if (good) {
+		server->exports[server->export_count++] = export;
+		return export;
 	}
-	server->exports[server->export_count++] = export;
-	return true;
-fail:
 	if (export)
 		export_free(export);
-	return false;
+	return NULL;
+}
+
+void vhost_server_remove(struct vhost_server *server,
+			 struct vhost_export *export)
+{
+	export->removed = true;
+	stop_listening(server, export);
 }
 
 /* What a client may make us hold, and the least that one needs. */
@@ -232,11 +302,9 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 			 strerror(errno));
 		return false;
 	}
-	learn_clients_max(server);
 	while (server->worker_count < server->limits.workers) {
 		if (!vhost_worker_start(&server->workers[server->worker_count],
-					server->export_count, server->ended_fd,
-					error))
+					server->ended_fd, error))
 			return false;
 		server->worker_count++;
 	}
@@ -275,23 +343,25 @@ static void turn_away(struct vhost_export *export, const char *why)
 			  export->name, (unsigned long long)so_far, why);
 }
 
-/* The roll counts a client when its worker takes it: a burst may exceed the
- * limit by what is on its way, which ACCEPTS_A_TURN bounds. */
 static void give(struct vhost_server *server, struct vhost_export *export,
 		 int fd)
 {
 	struct vhost_worker *worker =
 		&server->workers[server->next_worker++ % server->worker_count];
 
-	if (connected(export) >= export->connections_max)
+	if (connected(export) >= export->connections_max) {
 		turn_away(export, "as many are connected as the limit allows");
-	else if (connected_in_all(server) >= server->clients_max)
+	} else if (connected_in_all(server) >= server->clients_max) {
 		turn_away(export, "no file descriptors for another, see "
 				  "ulimit -n");
-	else if (vhost_worker_give(worker, export, fd))
-		return;
-	else
+	} else {
+		/* Before the worker can see it go. */
+		vhost_roll_expect(&export->roll);
+		if (vhost_worker_give(worker, export, fd))
+			return;
+		vhost_roll_leave(&export->roll, NULL, NULL);
 		turn_away(export, "out of memory");
+	}
 	close(fd);
 }
 
@@ -365,39 +435,81 @@ static bool drain(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
+static void export_gone(struct vhost_export *export)
+{
+	if (export->gone)
+		export->gone(export->argument);
+	export_free(export);
+}
+
+/* Those whose last client has gone. */
+static void free_removed(struct vhost_server *server)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+
+		if (export->removed && connected(export) == 0)
+			export_gone(export);
+		else
+			server->exports[kept++] = export;
+	}
+	server->export_count = kept;
+}
+
+static uint32_t list_fds(struct vhost_server *server)
+{
+	struct pollfd *fds = server->fds;
+
+	fds[FD_WAKE].fd = server->wake_fd;
+	fds[FD_ENDED].fd = server->ended_fd;
+	fds[FD_WATCHED].fd = server->watched.fd;
+	for (uint32_t i = 0; i < server->export_count; i++)
+		fds[FDS_OWN + i].fd = server->exports[i]->listen_fd;
+	for (uint32_t i = 0; i < FDS_OWN + server->export_count; i++) {
+		fds[i].events = POLLIN;
+		fds[i].revents = 0;
+	}
+	return server->export_count;
+}
+
+/* True: it was interrupted. */
+static bool turn(struct vhost_server *server)
+{
+	uint32_t count = list_fds(server);
+	bool watched;
+
+	if (poll(server->fds, FDS_OWN + count, -1) < 0)
+		return false;
+	if (server->fds[FD_ENDED].revents)
+		drain(server->ended_fd);
+	if (server->fds[FD_WAKE].revents && drain(server->wake_fd))
+		return true;
+	watched = server->fds[FD_WATCHED].revents;
+	for (uint32_t i = 0; i < count; i++) {
+		if (server->fds[FDS_OWN + i].revents)
+			take_clients(server, server->exports[i]);
+	}
+	/* Last: it may add and remove exports. */
+	if (watched)
+		server->watched.ready(server->watched.argument);
+	return false;
+}
+
 bool vhost_server_run(struct vhost_server *server)
 {
-	uint32_t count = server->export_count;
-	struct pollfd *fds = calloc(count + 3u, sizeof(*fds));
 	bool interrupted = false;
 
 	assert(server->worker_count > 0);
+	learn_clients_max(server);
 	give_first(server);
-	for (uint32_t i = 0; fds && i < count; i++) {
-		fds[i].fd = server->exports[i]->listen_fd;
-		fds[i].events = POLLIN;
-	}
-	while (fds && something_to_serve(server)) {
-		fds[count] = (struct pollfd){ server->wake_fd, POLLIN, 0 };
-		fds[count + 1] = (struct pollfd){ server->ended_fd, POLLIN, 0 };
-		fds[count + 2] =
-			(struct pollfd){ server->watched.fd, POLLIN, 0 };
-		if (poll(fds, count + 3u, -1) < 0)
-			continue;
-		if (fds[count + 1].revents)
-			drain(server->ended_fd);
-		if (fds[count].revents && drain(server->wake_fd)) {
-			interrupted = true;
+	do {
+		free_removed(server);
+		if (!something_to_serve(server))
 			break;
-		}
-		if (fds[count + 2].revents)
-			server->watched.ready(server->watched.argument);
-		for (uint32_t i = 0; i < count; i++) {
-			if (fds[i].revents)
-				take_clients(server, server->exports[i]);
-		}
-	}
-	free(fds);
+		interrupted = turn(server);
+	} while (!interrupted);
 	return interrupted;
 }
 
@@ -423,18 +535,8 @@ void vhost_server_stop(struct vhost_server *server)
 		return;
 	server->stopped = true;
 	/* New clients go elsewhere first; then those that are here. */
-	for (uint32_t i = 0; i < server->export_count; i++) {
-		struct vhost_export *export = server->exports[i];
-
-		if (export->listen_fd >= 0 && export->socket_path)
-			vhost_unlisten(export->socket_path, export->listen_fd);
-		else if (export->listen_fd >= 0)
-			close(export->listen_fd);
-		export->listen_fd = -1;
-		if (export->first_fd >= 0)
-			close(export->first_fd);
-		export->first_fd = -1;
-	}
+	for (uint32_t i = 0; i < server->export_count; i++)
+		stop_listening(server, server->exports[i]);
 	for (uint32_t i = 0; i < server->worker_count; i++)
 		vhost_worker_ask_stop(&server->workers[i]);
 	for (uint32_t i = 0; i < server->worker_count; i++)
@@ -447,8 +549,9 @@ void vhost_server_free(struct vhost_server *server)
 		return;
 	vhost_server_stop(server);
 	for (uint32_t i = 0; i < server->export_count; i++)
-		export_free(server->exports[i]);
+		export_gone(server->exports[i]);
 	free(server->exports);
+	free(server->fds);
 	if (server->wake_fd >= 0)
 		close(server->wake_fd);
 	if (server->ended_fd >= 0)
@@ -465,6 +568,7 @@ static void visit_export(struct vhost_export *export,
 	struct vhost_export_stats stats = {
 		.name = export->name,
 		.socket_path = export->socket_path,
+		.removed = export->removed,
 		.clients = roll->so_far,
 		.turned_away = roll->turned_away,
 		.connected = roll->connected,

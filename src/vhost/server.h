@@ -16,6 +16,7 @@
  * one worker thread for its life, with all its queues, requests and memory.
  */
 struct vhost_server;
+struct vhost_export;
 
 /* What happens to a client whose memory is found gone without notice. */
 enum vhost_on_loss {
@@ -25,11 +26,19 @@ enum vhost_on_loss {
 
 struct vhost_export_options {
 	const char *name;	 /* for log lines and statistics; copied */
-	const char *socket_path; /* made, listened on, and unlinked at the end;
-				    or NULL */
-	int fd;			 /* if no path: a listening socket, or one that
-				    is connected already.  Taken over */
-	const struct store *store; /* borrowed until vhost_server_free */
+	const char *socket_path; /* where it listens; copied.  NULL: see fd */
+	int fd;			 /* -1: a socket is made at the path, and
+				    removed at the end.  Else one that listens
+				    there already, or is connected; taken over,
+				    its file left to whoever made it */
+	/* An export that will be removed: if it listens at the same path, its
+	 * socket is taken over without a gap.  NULL: none. */
+	const struct vhost_export *replaces;
+	const struct store *store; /* borrowed until `gone` */
+	/* The export is freed: its last client, and all threads, have left the
+	 * store.  On the thread that runs or frees the server.  May be NULL */
+	void (*gone)(void *argument);
+	void *argument;
 	enum vhost_on_loss on_loss;
 	uint64_t sparse_max; /* bytes of holes in lent memory; 0: default */
 	uint32_t admit;	     /* PREC_ADMIT_* */
@@ -56,11 +65,18 @@ struct vhost_error {
 struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 				      struct vhost_error *error);
 
-/* Before the first run.  False: *error says why; nothing is left behind, and
- * options->fd is still the caller's. */
-bool vhost_server_add(struct vhost_server *server,
-		      const struct vhost_export_options *options,
-		      struct vhost_error *error);
+/* On the thread that runs the server, while it does not run or from what it
+ * calls.  The export is the server's.  NULL: *error says why; nothing is left
+ * behind, and options->fd is still the caller's. */
+struct vhost_export *
+vhost_server_add(struct vhost_server *server,
+		 const struct vhost_export_options *options,
+		 struct vhost_error *error);
+
+/* Take no more clients there.  Those that are there stay until they leave; then
+ * the export is gone.  Threads as vhost_server_add. */
+void vhost_server_remove(struct vhost_server *server,
+			 struct vhost_export *export);
 
 /* Start the workers.  They block all signals but those of faults.  False:
  * *error says why. */
@@ -129,6 +145,7 @@ struct vhost_client_stats {
 struct vhost_export_stats {
 	const char *name;
 	const char *socket_path; /* or NULL */
+	bool removed;		 /* takes no more clients */
 	uint64_t clients;	 /* so far */
 	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;
@@ -144,7 +161,7 @@ struct vhost_stats_visitor {
 	void *argument;
 };
 
-/* Any thread. */
+/* Threads as vhost_server_add; also after vhost_server_stop. */
 void vhost_server_visit(struct vhost_server *server,
 			const struct vhost_stats_visitor *visitor);
 

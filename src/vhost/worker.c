@@ -48,33 +48,65 @@ void vhost_worker_unwatch(struct vhost_worker *worker, int fd)
 	control(worker, EPOLL_CTL_DEL, fd, NULL);
 }
 
+static struct vhost_lane *lane_of(struct vhost_worker *worker,
+				  const struct vhost_export *export)
+{
+	struct vhost_lane *lane;
+
+	LIST_FOREACH(lane, &worker->lanes, entry)
+	{
+		if (lane->export == export)
+			return lane;
+	}
+	return NULL;
+}
+
+static bool lane_open(struct vhost_worker *worker, struct vhost_lane *lane,
+		      struct store_error *error)
+{
+	const struct store *store = lane->export->store;
+
+	lane->lane = store->ops->lane_open(store, error);
+	if (!lane->lane)
+		return false;
+	if (lane->lane->fd < 0 ||
+	    vhost_worker_watch(worker, lane->lane->fd, EPOLLIN, &lane->source))
+		return true;
+	snprintf(error->text, sizeof(error->text),
+		 "its completions could not be watched: %s", strerror(errno));
+	store->ops->lane_close(lane->lane);
+	return false;
+}
+
 struct vhost_lane *vhost_lane_get(struct vhost_worker *worker,
 				  const struct vhost_export *export,
 				  struct store_error *error)
 {
-	struct vhost_lane *lane = &worker->lanes[export->index];
+	struct vhost_lane *lane = lane_of(worker, export);
 
-	if (lane->users == 0) {
-		lane->source.kind = VHOST_SOURCE_LANE;
-		TAILQ_INIT(&lane->stalled);
-		lane->lane =
-			export->store->ops->lane_open(export->store, error);
-		if (!lane->lane)
-			return NULL;
-		if (lane->lane->fd >= 0 &&
-		    !vhost_worker_watch(worker, lane->lane->fd, EPOLLIN,
-					&lane->source)) {
-			snprintf(error->text, sizeof(error->text),
-				 "its completions could not be watched: %s",
-				 strerror(errno));
-			export->store->ops->lane_close(lane->lane);
-			return NULL;
-		}
+	if (lane) {
+		lane->users++;
+		return lane;
 	}
-	lane->users++;
+	lane = calloc(1, sizeof(*lane));
+	if (!lane) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return NULL;
+	}
+	lane->source.kind = VHOST_SOURCE_LANE;
+	lane->export = export;
+	lane->users = 1;
+	TAILQ_INIT(&lane->stalled);
+	if (!lane_open(worker, lane, error)) {
+		free(lane);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&worker->lanes, lane, entry);
 	return lane;
 }
 
+/* An event of it that was taken already is in the batch still, but a lane with
+ * users loses the last of them in settle only, which comes after the batch. */
 void vhost_lane_put(struct vhost_worker *worker, struct vhost_lane *lane)
 {
 	assert(lane->users > 0);
@@ -84,7 +116,8 @@ void vhost_lane_put(struct vhost_worker *worker, struct vhost_lane *lane)
 	if (lane->lane->fd >= 0)
 		vhost_worker_unwatch(worker, lane->lane->fd);
 	lane->lane->store->ops->lane_close(lane->lane);
-	lane->lane = NULL;
+	LIST_REMOVE(lane, entry);
+	free(lane);
 }
 
 static void take_inbox(struct vhost_worker *worker)
@@ -168,10 +201,11 @@ static bool serve_lane(struct vhost_lane *lane)
 
 static bool serve_lanes(struct vhost_worker *worker)
 {
+	struct vhost_lane *lane;
 	bool again = false;
 
-	for (uint32_t i = 0; i < worker->lane_count; i++)
-		again |= serve_lane(&worker->lanes[i]);
+	LIST_FOREACH(lane, &worker->lanes, entry)
+	again |= serve_lane(lane);
 	return again;
 }
 
@@ -253,7 +287,6 @@ static void worker_release(struct vhost_worker *worker)
 		close(worker->inbox_fd);
 	if (worker->epoll_fd >= 0)
 		close(worker->epoll_fd);
-	free(worker->lanes);
 	pthread_mutex_destroy(&worker->lock);
 }
 
@@ -272,10 +305,10 @@ static bool worker_make(struct vhost_worker *worker, const char **what)
 	return vhost_notifier_open(&worker->notifier);
 }
 
-bool vhost_worker_start(struct vhost_worker *worker, uint32_t lane_count,
-			int ended_fd, struct vhost_error *error)
+bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
+			struct vhost_error *error)
 {
-	const char *what = "memory";
+	const char *what = NULL;
 
 	memset(worker, 0, sizeof(*worker));
 	pthread_mutex_init(&worker->lock, NULL);
@@ -284,13 +317,11 @@ bool vhost_worker_start(struct vhost_worker *worker, uint32_t lane_count,
 	worker->notifier.null_fd = -1;
 	worker->notifier.unread_fd = -1;
 	worker->ended_fd = ended_fd;
-	worker->lane_count = lane_count;
-	worker->lanes =
-		calloc(lane_count ? lane_count : 1, sizeof(*worker->lanes));
+	LIST_INIT(&worker->lanes);
 	TAILQ_INIT(&worker->ready);
 	TAILQ_INIT(&worker->served);
 	LIST_INIT(&worker->connections);
-	if (worker->lanes && worker_make(worker, &what)) {
+	if (worker_make(worker, &what)) {
 		what = "a thread";
 		errno = start_thread(worker);
 		worker->running = errno == 0;

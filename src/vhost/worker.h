@@ -15,10 +15,13 @@
 struct vhost_export {
 	char *name;
 	char *socket_path; /* NULL: a descriptor was handed to us */
+	bool owns_path;	   /* we made it, and remove it */
 	int listen_fd;	   /* -1: none, or no more */
 	int first_fd;	   /* a connection that was handed to us; -1: none */
-	uint32_t index;
+	bool removed;	   /* freed when its last client has gone */
 	const struct store *store;
+	void (*gone)(void *argument);
+	void *argument;
 	enum vhost_on_loss on_loss;
 	struct vhost_admission admission;
 	struct vhost_pool *pool; /* the server's */
@@ -42,10 +45,13 @@ struct vhost_queue;
 struct vhost_connection;
 TAILQ_HEAD(vhost_queues, vhost_queue);
 LIST_HEAD(vhost_connections, vhost_connection);
+LIST_HEAD(vhost_lanes, vhost_lane);
 
 /* A worker's lane to the store of one export, while it has clients of it. */
 struct vhost_lane {
 	struct vhost_source source;
+	LIST_ENTRY(vhost_lane) entry;
+	const struct vhost_export *export;
 	struct store_lane *lane;
 	uint32_t users;
 	uint32_t in_flight;
@@ -78,8 +84,7 @@ struct vhost_worker {
 	int ended_fd; /* the server's: signalled when a connection has ended */
 
 	struct vhost_notifier notifier;
-	struct vhost_lane *lanes; /* by the index of the export */
-	uint32_t lane_count;
+	struct vhost_lanes lanes;
 	struct vhost_queues ready;
 	struct vhost_queues served; /* to be signalled at the end of the turn */
 	struct vhost_connections connections;
@@ -88,9 +93,9 @@ struct vhost_worker {
 	bool stopping;
 };
 
-/* Start with `lane_count` exports.  False: *error says why. */
-bool vhost_worker_start(struct vhost_worker *worker, uint32_t lane_count,
-			int ended_fd, struct vhost_error *error);
+/* False: *error says why. */
+bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
+			struct vhost_error *error);
 
 /* Give it a connection.  It owns the fd from now on.  False: no memory. */
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,

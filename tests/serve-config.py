@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The configuration file: what is wrong in it is told with line and column and
+what was expected; the command line wins; and a server that reads it again
+opens what is new, lets go of what is not wanted, touches nothing else, and on
+any error stays as it was."""
+import json
+import os
+import signal
+import sys
+import tempfile
+
+import serving
+from serving import Server, check, run, talk
+
+GOOD = """# Disks of two machines.
+workers: 2
+drain-timeout: 900
+control: c.sock
+exports:
+  - name: a
+    socket: a.sock
+    null: 1M
+    read-only: true
+  - {socket: b.sock, null: 2M}
+"""
+
+
+def write(text):
+    with open("p.yaml.new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename("p.yaml.new", "p.yaml")
+
+
+def wrong_files():
+    for text, where, *words in (
+            ("workers: 0\n", "1:10", "workers", "1 to 64"),
+            ("# no\nworkers: two\n", "2:10", "two", "1 to 64"),
+            ("colour: red\n", "1:1", "colour", "expected workers"),
+            ("workers: 1\nworkers: 1\n", "2:1", "given before"),
+            ("workers:\n", "1:9", "expected a value"),
+            ("workers: [1]\n", "1:10", "expected a value"),
+            ("- workers\n", "1:1", "expected settings"),
+            ("", "1:1", "expected settings"),
+            ("exports: a.sock\n", "1:10", "expected a list"),
+            ("exports: [a.sock]\n", "1:11", "the keys of an export"),
+            ("exports:\n  - socket: a.sock\n", "2:5", "nothing to serve"),
+            ("exports:\n  - null: 1M\n", "2:5", "no socket"),
+            ("exports:\n  - socket: a.sock\n    null: 1Q\n", "3:11",
+             "expected bytes"),
+            ("exports:\n  - socket: a.sock\n    null: 1M\n    direct: yes\n",
+             "4:13", "true or false"),
+            ("exports:\n  - socket: a.sock\n    nul: 1M\n", "3:5", "nul",
+             "expected socket, file"),
+            ("exports:\n- {socket: x/a, null: 1M, name: n}\n"
+             "- {socket: y/a, null: 1M, name: n}\n", "3:3", "used before"),
+            ("exports:\n- {socket: a, null: 1M}\n- {socket: a, null: 1M}\n",
+             "3:3", "socket: a: used before"),
+            ("workers: 1\n\texports: 2\n", "2:1", "expected YAML"),
+            ("a: *b\n", "1:4", "undefined alias"),
+            ("workers: 1\n---\nworkers: 2\n", "2:1", "second document"),
+            ("workers: \"1\\0\"\n", "1:10", "expected a value"),
+            ("workers: 1\n", "", "nothing to serve")):
+        write(text)
+        done = run("serve", "--config=p.yaml")
+        start = f"precarium: p.yaml:{where}: " if where else "precarium: "
+        check(done.returncode == 2 and done.stderr.startswith(start) and
+              done.stderr.count("\n") == 1 and
+              all(word in done.stderr for word in words),
+              repr(text), ":", done.returncode, done.stderr)
+    for name, words in (("none.yaml", "No such file"), ("/", "directory"),
+                        ("/dev/zero", "longer than 1 MiB")):
+        done = run("serve", "--config", name)
+        check(done.returncode == 2 and words in done.stderr and
+              done.stderr.count("\n") == 1, name, ":", done.stderr)
+
+
+def exports():
+    tree = json.loads(run("stat", "--control=c.sock", "--json").stdout)
+    return {export["name"]: export for export in tree["exports"]}
+
+
+def reload(status, words):
+    done = run("reload", "--control=c.sock")
+    check(done.returncode == status and words in done.stdout + done.stderr,
+          "reload:", done.returncode, done.stdout, done.stderr)
+
+
+def laid_over():
+    write(GOOD)
+    server = Server("other.sock", "--config=p.yaml", "--workers=1",
+                    "--export", "socket=other.sock,null=4M,name=a",
+                    "--export", "socket=more.sock,null=4M")
+    names = {name: export["socket"] for name, export in exports().items()}
+    check(names == {"a": "other.sock", "b.sock": "b.sock",
+                    "more.sock": "more.sock"}, "exports:", names)
+    threads = len(os.listdir(f"/proc/{server.process.pid}/task"))
+    check(threads <= 3, "workers of the file, not of the command line:",
+          threads)
+    # An option that the command line holds may change in the file.
+    write(GOOD.replace("workers: 2", "workers: 3"))
+    reload(0, "0 added, 0 changed, 0 removed, 3 kept")
+    status, _, err = server.end()
+    check(status == 0, "ended:", status, err)
+
+
+def reloaded():
+    write(GOOD)
+    server = Server("a.sock", "--config=p.yaml")
+    b = talk("b.sock")
+    # Nothing has changed: nothing is touched.
+    reload(0, "0 added, 0 changed, 0 removed, 2 kept")
+    # One is removed while a client is there; one is added.
+    write(GOOD.replace("name: a\n    socket: a.sock",
+                       "name: c\n    socket: d.sock"))
+    reload(0, "1 added, 0 changed, 1 removed, 1 kept")
+    now = exports()
+    check(set(now) == {"a", "b.sock", "c"} and now["a"]["removed"] and
+          not now["c"]["removed"] and now["b.sock"]["connected"] == 1,
+          "exports:", now)
+    check(not os.path.exists("a.sock"), "a.sock is there still")
+    talk("d.sock").close()
+    # Its client is served until it leaves; then the export is gone.
+    server.client.sendall(serving.GET_FEATURES)
+    check(len(server.client.recv(20)) == 20, "the old client is not served")
+    server.client.close()
+    while "a" in exports():
+        pass
+    # A device changes under its socket, which never refuses.
+    write(GOOD.replace("name: a\n    socket: a.sock",
+                       "name: c\n    socket: d.sock")
+          .replace("null: 2M", "null: 3M"))
+    inode = os.stat("b.sock").st_ino
+    reload(0, "0 added, 1 changed, 0 removed, 1 kept")
+    check(os.stat("b.sock").st_ino == inode, "b.sock is another")
+    talk("b.sock").close()
+    b.sendall(serving.GET_FEATURES)
+    check(len(b.recv(20)) == 20, "the client of the old b is not served")
+    b.close()
+    nothing_half_done()
+    by_signal(server)
+    status, _, err = server.end()
+    check(status == 0, "ended:", status, err)
+    check("not reloaded, all is as it was" in err, "no line in the log:", err)
+
+
+def nothing_half_done():
+    before = sorted(exports())
+    for text, words in (
+            ("exports:\n- {socket: e.sock, null: 1M}\n"
+             "- {socket: f.sock, file: missing}\ncontrol: c.sock\n"
+             "workers: 2\ndrain-timeout: 900\n", "missing"),
+            ("exports: [", "p.yaml:2:1"),
+            ("workers: 2\n", "nothing to serve"),
+            (GOOD.replace("workers: 2", "workers: 3"), "expected no change")):
+        write(text)
+        reload(1, words)
+        check(sorted(exports()) == before, "exports:", exports())
+        check(not os.path.exists("e.sock"), "e.sock was left")
+        talk("b.sock").close()
+        talk("d.sock").close()
+
+
+def by_signal(server):
+    """SIGHUP does the same."""
+    write(GOOD)
+    server.process.send_signal(signal.SIGHUP)
+    while "a" not in exports():
+        pass
+    talk("a.sock").close()
+
+
+def no_file():
+    server = Server("a.sock", "--export", "socket=a.sock,null=1M",
+                    "--control=c.sock")
+    reload(1, "no configuration file")
+    status, _, err = server.end(signal.SIGHUP)
+    check(status == 0, "a terminal that hangs up:", status, err)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="precarium-") as folder:
+        os.chdir(folder)
+        for test in (wrong_files, laid_over, reloaded, no_file):
+            test()
+        left = [name for name in os.listdir(".") if name != "p.yaml"]
+        check(left == [], "left behind:", left)
+        os.chdir("/")
+    return 1 if serving.failures else 0
+
+
+sys.exit(main())

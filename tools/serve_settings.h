@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_TOOLS_SERVE_SETTINGS_H
+#define PRECARIUM_TOOLS_SERVE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vhost/server.h"
+
+/*
+ * What `precarium serve` can be told, by flags and by a configuration file: one
+ * table for both.  Values are text, and point into argv or the file's document.
+ */
+struct serve_export {
+	const char *name;
+	const char *socket_path; /* NULL: fd */
+	int fd;			 /* -1: socket_path */
+	const char *file;	 /* NULL: null_size */
+	uint64_t null_size;
+	bool read_only;
+	bool direct;
+	enum vhost_on_loss on_loss;
+	uint64_t sparse_max;
+	uint32_t admit;
+	struct vhost_export *served; /* NULL: not yet */
+	/* Where the file describes it, from 1; 0: on the command line. */
+	unsigned int line;
+	unsigned int column;
+};
+
+struct serve_general {
+	struct vhost_limits limits;
+	const char *stats_json; /* NULL: none; "-": standard output */
+	const char *control;	/* path of the control socket, or NULL */
+};
+
+/* `set` gives NULL, or what was expected; a flag gets NULL as its value. */
+struct serve_setting {
+	const char *name;
+	const char *(*set)(struct serve_general *general, const char *value);
+};
+
+struct serve_export_setting {
+	const char *name;
+	bool flag; /* alone on the command line, true or false in a file */
+	const char *(*set)(struct serve_export *export, const char *value);
+};
+
+/* Both end with a name of NULL. */
+extern const struct serve_setting serve_settings[];
+extern const struct serve_export_setting serve_export_settings[];
+
+#define SERVE_SETTINGS_MAX 16
+
+/* The keys of either table as "a, b or c", for a message; cut to its size. */
+void serve_setting_names(char *text, size_t size);
+void serve_export_setting_names(char *text, size_t size);
+
+/* NULL: complete; else what is missing, or too much. */
+const char *serve_export_check(const struct serve_export *export);
+
+/* Parsers, for what is not in the tables. */
+bool serve_parse_number(const char *text, uint64_t max, uint64_t *number);
+
+#endif
