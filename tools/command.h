@@ -8,6 +8,7 @@ enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_serve(int argc, char **argv);
 int command_check_host(int argc, char **argv);
+int command_torture(int argc, char **argv);
 
 /* "precarium: " and one line on standard error. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);

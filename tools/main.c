@@ -14,6 +14,8 @@ static const char help[] =
 	"Commands:\n"
 	"  serve        serve block devices by vhost-user\n"
 	"  check-host   tell whether this machine has what is needed\n"
+	"  torture      play a client's attacks on any vhost-user block "
+	"server\n"
 	"\n"
 	"  precarium COMMAND --help   tells about a command\n"
 	"  precarium --version        tells the version\n"
@@ -28,6 +30,7 @@ static const struct command {
 } commands[] = {
 	{ "serve", command_serve },
 	{ "check-host", command_check_host },
+	{ "torture", command_torture },
 };
 
 void complain(const char *format, ...)
@@ -68,11 +71,11 @@ int main(int argc, char **argv)
 	if (name[0] == '-')
 		return command_serve(argc, argv);
 	if (name[0])
-		complain("%s: no such command; expected serve or check-host, "
-			 "see precarium --help",
+		complain("%s: no such command; expected serve, check-host "
+			 "or torture; see precarium --help",
 			 name);
 	else
-		complain("a command is missing; expected serve or check-host, "
-			 "see precarium --help");
+		complain("a command is missing; expected serve, check-host "
+			 "or torture; see precarium --help");
 	return EXIT_USAGE;
 }
