@@ -2,6 +2,7 @@
 #include "case.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 
 #include "command.h"
 
-#define START_TRIES 3u
+#define START_TRIES	 3u
+#define DESCRIPTORS_MANY 300u
 
 static volatile sig_atomic_t interrupted;
 
@@ -22,14 +24,14 @@ static void interrupt(int sig)
 	interrupted = 1;
 }
 
-/* "rings" is all of a group, "rings/loop" one of it. */
+/* By group, and by a pattern for GROUP/NAME. */
 static bool is_wanted(const struct torture_options *options,
 		      const struct torture_case *one)
 {
 	char name[100];
 
 	snprintf(name, sizeof(name), "%s/%s", one->group, one->name);
-	if (options->case_name && strcmp(options->case_name, name) != 0)
+	if (options->case_name && fnmatch(options->case_name, name, 0) != 0)
 		return false;
 	if (options->group_name && strcmp(options->group_name, one->group) != 0)
 		return false;
@@ -70,13 +72,16 @@ static bool select_cases(struct torture *torture, const struct case_list *all)
 }
 
 /* After what was not survived nothing can be known of the next: start again,
- * if we can; else go on while it answers. */
+ * if we can; else go on while it answers.  A leak disturbs nobody, until
+ * descriptors become few. */
 static bool make_ready(struct torture *torture, enum verdict last)
 {
 	bool lost = last == VERDICT_DIED || last == VERDICT_HUNG;
 	uint32_t tries;
 
-	if (last == VERDICT_SURVIVED || last == VERDICT_NOT_APPLICABLE)
+	if (last == VERDICT_SURVIVED || last == VERDICT_NOT_APPLICABLE ||
+	    (last == VERDICT_LEAKED &&
+	     server_holds(torture).descriptors < DESCRIPTORS_MANY))
 		return true;
 	if (!torture->options.restart)
 		return !lost && watch_begin(torture) == 0;

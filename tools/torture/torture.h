@@ -44,6 +44,7 @@ struct torture_case;
 
 struct result {
 	struct finding finding;
+	bool descriptors; /* are what leaked */
 	uint64_t taken_ns;
 	uint64_t median_ns, p99_ns, slowest_ns; /* of the neighbour */
 };
