@@ -10,6 +10,7 @@ int command_serve(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_check_host(int argc, char **argv);
+int command_torture(int argc, char **argv);
 
 /* "precarium: " and one line on standard error. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);

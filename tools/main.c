@@ -16,6 +16,8 @@ static const char help[] =
 	"  stat         tell what a server has done\n"
 	"  reload       make a server read its configuration again\n"
 	"  check-host   tell whether this machine has what is needed\n"
+	"  torture      play a client's attacks on any vhost-user block "
+	"server\n"
 	"\n"
 	"  precarium COMMAND --help   tells about a command\n"
 	"  precarium --version        tells the version\n"
@@ -32,6 +34,7 @@ static const struct command {
 	{ "stat", command_stat },
 	{ "reload", command_reload },
 	{ "check-host", command_check_host },
+	{ "torture", command_torture },
 };
 
 void complain(const char *format, ...)

@@ -74,6 +74,10 @@ int hostile_message(struct client *client, enum hostile_message kind);
  * and a driver that simply writes to its call eventfd blocks for ever. */
 int hostile_clog(struct client *client, uint32_t queue);
 
+/* Fill every slot that is free: reads and writes mixed, anywhere on the disk,
+ * and kick. */
+int hostile_load(struct client *client, uint64_t random);
+
 /*
  * The storm.  Each act needs a started client, does its harm while requests
  * are in flight, and leaves a connection of which nothing may be expected:

@@ -30,8 +30,7 @@ static uint32_t data_region(const struct client *client, uint64_t random)
 			 : count - 1;
 }
 
-/* Fill every slot: reads and writes mixed, anywhere on the disk. */
-static int load(struct client *client, uint64_t random)
+int hostile_load(struct client *client, uint64_t random)
 {
 	uint32_t sectors = client->options.buffer_size / CLIENT_SECTOR, i, j;
 	uint64_t room = client->capacity / sectors;
@@ -59,7 +58,7 @@ static int load(struct client *client, uint64_t random)
 
 static int truncate_data(struct client *client, uint64_t random)
 {
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	return hostile_truncate(client, data_region(client, random), 0);
 }
@@ -68,7 +67,7 @@ static int truncate_part(struct client *client, uint64_t random)
 {
 	uint32_t region = data_region(client, random);
 
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	return hostile_truncate(client, region,
 				client->regions[region].size / 8 *
@@ -77,14 +76,14 @@ static int truncate_part(struct client *client, uint64_t random)
 
 static int truncate_rings(struct client *client, uint64_t random)
 {
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	return hostile_truncate(client, rings_region(), 0);
 }
 
 static int truncate_status(struct client *client, uint64_t random)
 {
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	return hostile_truncate(client, control_region(client), 0);
 }
@@ -93,7 +92,7 @@ static int truncate_all(struct client *client, uint64_t random)
 {
 	uint32_t i;
 
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	for (i = 0; i < client->options.region_count; i++)
 		if (hostile_truncate(client, i, 0))
@@ -118,7 +117,7 @@ static int shrink_and_grow(struct client *client, uint64_t random)
 {
 	int i;
 
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	for (i = 0; i < 4; i++)
 		if (hostile_shrink_and_grow(client,
@@ -131,14 +130,14 @@ static int punch_data(struct client *client, uint64_t random)
 {
 	uint32_t region = data_region(client, random);
 
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	return hostile_punch(client, region, 0, client->regions[region].size);
 }
 
 static int punch_rings(struct client *client, uint64_t random)
 {
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	return hostile_punch(client, 0, 0, client->regions[0].size);
 }
@@ -159,7 +158,7 @@ static int spoil_write(struct client *client, uint64_t random)
 
 static int bad_message(struct client *client, uint64_t random)
 {
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	return hostile_message(
 		client, (enum hostile_message)(random % HOSTILE_MESSAGES));
@@ -169,12 +168,12 @@ static int clog_call(struct client *client, uint64_t random)
 {
 	if (hostile_clog(client, 0))
 		return -1;
-	return load(client, random);
+	return hostile_load(client, random);
 }
 
 static int vanish(struct client *client, uint64_t random)
 {
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	client_hang_up(client);
 	return 0;
@@ -184,7 +183,7 @@ static int withdraw_busy(struct client *client, uint64_t random)
 {
 	uint32_t region = data_region(client, random);
 
-	if (load(client, random))
+	if (hostile_load(client, random))
 		return -1;
 	/* A refusal is an answer too. */
 	client_take_back(client, region);
