@@ -5,6 +5,7 @@
 #   make run      the demonstration: good and hostile clients on one driver
 #   make test     everything, ending with one line that counts
 #   make prove    the proofs alone, as a table
+#   make fuzz     the fuzzers, each for SECONDS=600
 #   make bench    what it costs, against what it replaces
 #   make install  into the system (DESTDIR is honoured)
 
@@ -28,10 +29,20 @@ prove:
 	sh .ci/packages prove
 	proofs/run
 
+fuzz:
+	sh .ci/packages build test
+	test -e build-fuzz/build.ninja || CC=clang CXX=clang++ meson setup \
+		build-fuzz -Dfuzz=true -Db_lundef=false \
+		-Db_sanitize=address,undefined
+	ninja -C build-fuzz
+	FUZZ_SECONDS=$(SECONDS) meson test -C build-fuzz --suite fuzz --verbose
+
 bench: all
 	build/bench/bench-library
 
 install: all
 	meson install -C build
 
-.PHONY: all run test prove bench install
+SECONDS = 600
+
+.PHONY: all run test prove fuzz bench install

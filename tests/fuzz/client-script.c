@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+/*
+ * G1: whatever a client says, stores in the memory it lends and takes back, in
+ * whatever order, the driver lives, ends the client when it leaves, and serves
+ * the next.
+ *
+ * The input is a script that a hostile front-end plays on a real socket to a
+ * server in this process.  Bytes that are missing are zeroes; a script that is
+ * nothing but noise still comes to rings and requests, because the usual
+ * handshake is one bit of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "blk/backend.h"
+#include "vhost/protocol.h"
+#include "vhost/server.h"
+#include "virtio/block.h"
+#include "virtio/ring.h"
+
+#include "fuzz.h"
+
+#define MEMORY_SIZE (1u << 20)
+#define GUEST	    0x100000ull
+#define USER	    0x7f0000000000ull
+#define DESC_AT	    0x1000u
+#define AVAIL_AT    0x2000u
+#define USED_AT	    0x3000u
+#define QUEUE_SIZE  16u
+#define EVENT_IDX   (1ull << 29)
+#define VERSION_1   (1ull << 32)
+
+static struct {
+	struct vhost_server *server;
+	pthread_t thread;
+	struct sockaddr_un name;
+	int null_fd;
+} host;
+
+/* One run of the script. */
+static struct {
+	struct fuzz_bytes bytes;
+	int socket;
+	int memory_fd;
+	int event_fd;
+	uint8_t *memory;
+	uint16_t avail;
+} run;
+
+static void *serve(void *none)
+{
+	vhost_server_run(host.server);
+	return none;
+}
+
+static void must(bool good, const char *what)
+{
+	if (good)
+		return;
+	perror(what);
+	abort();
+}
+
+void fuzz_prepare(void)
+{
+	static char directory[] = "/tmp/precarium-fuzz.XXXXXX";
+	struct vhost_export_options options = { .name = "fuzz", .fd = -1 };
+	struct vhost_limits limits = { .connections = 4 };
+	struct store_error store_error;
+	struct vhost_error error;
+
+	must(mkdtemp(directory) != NULL, "mkdtemp");
+	host.name.sun_family = AF_UNIX;
+	snprintf(host.name.sun_path, sizeof(host.name.sun_path), "%s/socket",
+		 directory);
+	host.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	options.socket_path = host.name.sun_path;
+	options.store = blk_null_open(8u << 20, &store_error);
+	host.server = vhost_server_new(&limits, &error);
+	must(host.server && options.store && host.null_fd >= 0, "server");
+	must(vhost_server_add(host.server, &options, &error), error.text);
+	must(vhost_server_start(host.server, &error), error.text);
+	must(pthread_create(&host.thread, NULL, serve, NULL) == 0, "thread");
+}
+
+static void drain(void)
+{
+	char answers[4096];
+
+	while (recv(run.socket, answers, sizeof(answers), MSG_DONTWAIT) > 0)
+		continue;
+}
+
+static void send_message(const void *bytes, size_t size, const int *fds,
+			 uint32_t fd_count)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(VHOST_FDS_MAX * sizeof(int))];
+	} control = { .header = { .cmsg_len = 0 } };
+	struct iovec part = { (void *)(uintptr_t)bytes, size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (fd_count) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
+	}
+	drain();
+	/* That it does not take it, or has gone, is its right. */
+	(void)sendmsg(run.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void say(uint32_t request, const void *payload, uint32_t size,
+		const int *fd)
+{
+	const struct vhost_header header = { request,
+					     VHOST_VERSION | VHOST_NEED_REPLY,
+					     size };
+	uint8_t message[sizeof(header) + sizeof(union vhost_payload)];
+
+	memcpy(message, &header, sizeof(header));
+	memcpy(message + sizeof(header), payload, size);
+	send_message(message, sizeof(header) + size, fd, fd ? 1 : 0);
+}
+
+static void say_number(uint32_t request, uint64_t number, const int *fd)
+{
+	say(request, &number, sizeof(number), fd);
+}
+
+/* What every front-end does. */
+static void handshake(uint8_t how)
+{
+	const struct vhost_ring_state size = { 0, QUEUE_SIZE }, base = { 0, 0 },
+				      on = { 0, 1 };
+	const struct vhost_ring_addr rings = {
+		.descriptors = USER + DESC_AT,
+		.used = USER + USED_AT,
+		.available = USER + AVAIL_AT,
+	};
+	const struct vhost_memory_one one = {
+		.entry = { GUEST, MEMORY_SIZE, USER, 0 },
+	};
+	uint64_t features = VERSION_1 | 1ull << VHOST_F_PROTOCOL_FEATURES;
+
+	if (how & 2)
+		features |= EVENT_IDX;
+	say_number(VHOST_SET_PROTOCOL_FEATURES,
+		   1u << VHOST_PROTOCOL_REPLY_ACK |
+			   1u << VHOST_PROTOCOL_CONFIG |
+			   1u << VHOST_PROTOCOL_MQ |
+			   1u << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS,
+		   NULL);
+	say_number(VHOST_SET_FEATURES, features, NULL);
+	say(VHOST_ADD_MEM_REG, &one, sizeof(one), &run.memory_fd);
+	say(VHOST_SET_VRING_NUM, &size, sizeof(size), NULL);
+	say(VHOST_SET_VRING_BASE, &base, sizeof(base), NULL);
+	say(VHOST_SET_VRING_ADDR, &rings, sizeof(rings), NULL);
+	say_number(VHOST_SET_VRING_CALL, 0, &run.event_fd);
+	say_number(VHOST_SET_VRING_KICK, 0, &run.event_fd);
+	say(VHOST_SET_VRING_ENABLE, &on, sizeof(on), NULL);
+}
+
+/* A number that matters more often than not. */
+static uint64_t number(void)
+{
+	static const uint64_t edges[] = {
+		0,	    1,		GUEST,	    GUEST + MEMORY_SIZE,
+		USER,	    1u << 16,	UINT32_MAX, 1ull << 56,
+		1ull << 63, UINT64_MAX,
+	};
+	uint8_t kind = fuzz_byte(&run.bytes);
+
+	if (kind < sizeof(edges) / sizeof(edges[0]))
+		return edges[kind] + (int8_t)fuzz_byte(&run.bytes);
+	if (kind < 128)
+		return fuzz_bits(&run.bytes, 16);
+	if (kind < 192)
+		return GUEST + fuzz_bits(&run.bytes, 24) % MEMORY_SIZE;
+	return fuzz_bits(&run.bytes, 64);
+}
+
+static void any_message(void)
+{
+	struct {
+		struct vhost_header header;
+		uint8_t payload[600];
+	} message;
+	const int all[] = { run.memory_fd, run.event_fd, host.null_fd };
+	uint32_t size = fuzz_byte(&run.bytes) * 2u, i;
+	uint8_t fds = fuzz_byte(&run.bytes);
+	int with[VHOST_FDS_MAX];
+
+	message.header.request = fuzz_byte(&run.bytes);
+	message.header.flags = fuzz_byte(&run.bytes);
+	message.header.size = size + (fds & 0x80 ? fuzz_byte(&run.bytes) : 0);
+	for (i = 0; i < size; i++)
+		message.payload[i] = fuzz_byte(&run.bytes);
+	for (i = 0; i < VHOST_FDS_MAX; i++)
+		with[i] = all[(fds >> 3) % 3];
+	send_message(&message, sizeof(message.header) + size, with, fds & 7);
+}
+
+/* Well-formed, with numbers that are not. */
+static void usual_message(void)
+{
+	struct vhost_ring_state state = { fuzz_byte(&run.bytes) & 17u, 0 };
+	struct vhost_ring_addr rings = { .index = state.index };
+	struct vhost_memory_one one = { .padding = 0 };
+	uint32_t request = fuzz_byte(&run.bytes) % VHOST_MESSAGE_END;
+
+	switch (request) {
+	case VHOST_SET_VRING_ADDR:
+		rings.descriptors = number();
+		rings.used = number();
+		rings.available = number();
+		rings.flags = fuzz_byte(&run.bytes);
+		say(request, &rings, sizeof(rings), NULL);
+		break;
+	case VHOST_ADD_MEM_REG:
+	case VHOST_REM_MEM_REG:
+		one.entry.guest = number();
+		one.entry.size = number();
+		one.entry.user = number();
+		one.entry.offset = number();
+		say(request, &one, sizeof(one), &run.memory_fd);
+		break;
+	case VHOST_SET_VRING_KICK:
+	case VHOST_SET_VRING_CALL:
+	case VHOST_SET_VRING_ERR:
+		say_number(request, state.index, &run.event_fd);
+		break;
+	case VHOST_SET_VRING_NUM:
+	case VHOST_SET_VRING_BASE:
+	case VHOST_GET_VRING_BASE:
+	case VHOST_SET_VRING_ENABLE:
+		state.num = (uint32_t)number();
+		say(request, &state, sizeof(state), NULL);
+		break;
+	default:
+		say_number(request, number(), NULL);
+	}
+}
+
+static void store_descriptor(void)
+{
+	struct virtq_desc desc;
+	uint32_t index = fuzz_byte(&run.bytes) % QUEUE_SIZE;
+
+	desc.addr = number();
+	desc.len = (uint32_t)number();
+	desc.flags = fuzz_byte(&run.bytes) & 7;
+	desc.next = fuzz_byte(&run.bytes) % (QUEUE_SIZE + 1);
+	memcpy(run.memory + DESC_AT + index * sizeof(desc), &desc,
+	       sizeof(desc));
+}
+
+static void make_available(void)
+{
+	uint16_t head = fuzz_byte(&run.bytes) % (QUEUE_SIZE + 1);
+	uint8_t *ring = run.memory + AVAIL_AT;
+
+	memcpy(ring + 4 + 2 * (run.avail % QUEUE_SIZE), &head, 2);
+	run.avail++;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(ring + 2, &run.avail, 2);
+}
+
+static void store_header(void)
+{
+	struct virtio_blk_req_header header = {
+		.type = fuzz_byte(&run.bytes) % 16,
+		.sector = number(),
+	};
+	uint32_t at = (uint32_t)(number() % (MEMORY_SIZE - 16));
+
+	memcpy(run.memory + at, &header, sizeof(header));
+}
+
+static void store_bytes(void)
+{
+	uint32_t at = (uint32_t)(number() % (MEMORY_SIZE - 256));
+	uint32_t count = fuzz_byte(&run.bytes), i;
+
+	for (i = 0; i < count; i++)
+		run.memory[at + i] = fuzz_byte(&run.bytes);
+}
+
+/* The test's own mapping stays whole: it is what must not fault. */
+static void take_back(void)
+{
+	off_t at = (off_t)(number() % MEMORY_SIZE);
+
+	if (fuzz_byte(&run.bytes) & 1) {
+		(void)fallocate(run.memory_fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+				4096);
+		return;
+	}
+	must(ftruncate(run.memory_fd, at & ~4095) == 0, "ftruncate");
+	(void)poll(NULL, 0, 1);
+	must(ftruncate(run.memory_fd, MEMORY_SIZE) == 0, "ftruncate");
+}
+
+/* Ask, and wait a little for any answer. */
+static void round_trip(void)
+{
+	struct pollfd poller = { .fd = run.socket, .events = POLLIN };
+
+	say(VHOST_GET_FEATURES, "", 0, NULL);
+	(void)poll(&poller, 1, 2);
+	drain();
+}
+
+static void step(void)
+{
+	switch (fuzz_byte(&run.bytes) % 9) {
+	case 0:
+		any_message();
+		break;
+	case 1:
+		usual_message();
+		break;
+	case 2:
+		store_descriptor();
+		break;
+	case 3:
+		make_available();
+		break;
+	case 4:
+		(void)eventfd_write(run.event_fd, 1);
+		break;
+	case 5:
+		store_header();
+		break;
+	case 6:
+		store_bytes();
+		break;
+	case 7:
+		take_back();
+		break;
+	default:
+		round_trip();
+	}
+}
+
+static void come(void)
+{
+	run.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(run.socket >= 0, "socket");
+	must(connect(run.socket, (struct sockaddr *)&host.name,
+		     sizeof(host.name)) == 0,
+	     "connect");
+	run.memory_fd = memfd_create("lent", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	must(ftruncate(run.memory_fd, MEMORY_SIZE) == 0, "ftruncate");
+	run.memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  run.memory_fd, 0);
+	must(run.memory != MAP_FAILED, "mmap");
+	/* Blocking, and never read: nobody may be made to wait on it. */
+	run.event_fd = eventfd(0, EFD_CLOEXEC);
+	run.avail = 0;
+}
+
+/* It is ended when it leaves, whatever it left behind: waits for that. */
+static void leave(void)
+{
+	char answers[4096];
+
+	shutdown(run.socket, SHUT_WR);
+	while (recv(run.socket, answers, sizeof(answers), 0) > 0)
+		continue;
+	close(run.socket);
+	munmap(run.memory, MEMORY_SIZE);
+	close(run.memory_fd);
+	close(run.event_fd);
+}
+
+void fuzz_one(const uint8_t *data, size_t size)
+{
+	uint8_t how;
+
+	run.bytes = (struct fuzz_bytes){ data, size };
+	come();
+	how = fuzz_byte(&run.bytes);
+	if (how & 1)
+		handshake(how);
+	while (run.bytes.left > 0)
+		step();
+	leave();
+}
