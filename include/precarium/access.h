@@ -108,10 +108,6 @@ PREC_DEFINE_CAS(64)
   predicate part_inside(struct prec_span p, integer offset, integer size) =
     offset + size <= p.size;
 
-  predicate span_bounded(struct prec_span p) =
-    p.host + p.size <= PREC_ADDRESS_MAX &&
-    p.address + p.size <= PREC_ADDRESS_MAX;
-
   logic integer spans_total{L}(struct prec_span *spans, integer count) =
     count <= 0 ? 0 :
     spans_total(spans, count - 1) + spans[count - 1].size;
@@ -120,6 +116,11 @@ PREC_DEFINE_CAS(64)
   logic integer shorter{L}(struct prec_span *spans, integer count,
                            integer size) =
     spans_total(spans, count) < size ? spans_total(spans, count) : size;
+
+  predicate spans_grant{L}(struct prec_span *spans, integer count,
+                           integer rights) =
+    \forall integer i; 0 <= i < count ==>
+      rights_grant(spans[i].rights, rights);
 
   // May a copy start here?
   predicate copy_allowed(struct prec_span p, integer offset, integer size,
@@ -190,8 +191,8 @@ PREC_DEFINE_CAS(64)
   assigns to[0 .. size - 1], prec_touched_count, prec_touched[0];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(span, offset, size, PREC_READ);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(span, offset, size, PREC_READ);
   ensures where: copy_touched(\result, span, offset, size, 0);
   ensures ours: copy_started(\result) ==> prec_touched[0].ours == to;
   behavior refused:
@@ -209,8 +210,8 @@ prec_copy_in(PREC_BYTES *to, struct prec_span span, uint64_t offset,
   assigns prec_touched_count, prec_touched[0];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(span, offset, size, PREC_WRITE);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(span, offset, size, PREC_WRITE);
   ensures where: copy_touched(\result, span, offset, size, 1);
   ensures ours: copy_started(\result) ==> prec_touched[0].ours == from;
 */
@@ -224,8 +225,8 @@ prec_copy_out(struct prec_span span, uint64_t offset, const PREC_BYTES *from,
   assigns prec_touched_count, prec_touched[0];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(span, offset, size, PREC_WRITE);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(span, offset, size, PREC_WRITE);
   ensures where: copy_touched(\result, span, offset, size, 1);
   ensures value: copy_started(\result) ==> prec_touched[0].fill == value;
 */
@@ -241,9 +242,9 @@ prec_fill(struct prec_span span, uint64_t offset, uint8_t value, uint64_t size);
   assigns prec_touched_count, prec_touched[0 .. 1];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(to, to_offset, size, PREC_WRITE) &&
-      copy_allowed(from, from_offset, size, PREC_READ);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(to, to_offset, size, PREC_WRITE) &&
+    copy_allowed(from, from_offset, size, PREC_READ);
   ensures where: copy_started(\result) ? prec_touched_count == 2 &&
       touched(0, to.host + to_offset, size, 1, \result.done) &&
       touched(1, from.host + from_offset, size, 0, \result.done) :
@@ -270,9 +271,8 @@ prec_copy_across(struct prec_span to, uint64_t to_offset,
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==>
     \result.done == shorter(spans, count, size);
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> \forall integer i; 0 <= i < count ==>
-      rights_grant(spans[i].rights, PREC_READ);
+  ensures allowed: copy_started(\result) <==>
+    spans_grant(spans, count, PREC_READ);
   ensures where: spans_touched(spans, count, size, to, 0);
   ensures in_order: in_order;
   ensures far: list_done(\result, spans);
@@ -292,9 +292,8 @@ prec_gather(PREC_BYTES *to, uint64_t size, const struct prec_span *spans,
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==>
     \result.done == shorter(spans, count, size);
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> \forall integer i; 0 <= i < count ==>
-      rights_grant(spans[i].rights, PREC_WRITE);
+  ensures allowed: copy_started(\result) <==>
+    spans_grant(spans, count, PREC_WRITE);
   ensures where: spans_touched(spans, count, size, from, 1);
   ensures in_order: in_order;
   ensures far: list_done(\result, spans);

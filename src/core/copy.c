@@ -118,8 +118,7 @@ struct prec_result prec_copy_across(struct prec_span to, uint64_t to_offset,
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures all: \result <==> \forall integer i; 0 <= i < count ==>
-    rights_grant(spans[i].rights, rights);
+  ensures all: \result <==> spans_grant(spans, count, rights);
 */
 static bool all_grant(const struct prec_span *spans, uint32_t count,
 		      uint32_t rights)
@@ -128,8 +127,7 @@ static bool all_grant(const struct prec_span *spans, uint32_t count,
 
 	/*@
 	  loop invariant range: 0 <= i <= count;
-	  loop invariant so_far: \forall integer j; 0 <= j < i ==>
-	    rights_grant(spans[j].rights, rights);
+	  loop invariant so_far: spans_grant(spans, i, rights);
 	  loop assigns i;
 	  loop variant count - i;
 	*/
