@@ -169,6 +169,8 @@ struct prec_result prec_gather(PREC_BYTES *to, uint64_t size,
 		done += moved;
 		if (moved < part)
 			return came_to(done, size);
+		/*@ assert next: spans_total(spans, i + 1) ==
+		      spans_total(spans, i) + spans[i].size; */
 	}
 	/*@ ghost
 	  /@ loop invariant rest: i <= k <= count &&
@@ -213,6 +215,8 @@ struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
 		done += moved;
 		if (moved < part)
 			return came_to(done, size);
+		/*@ assert next: spans_total(spans, i + 1) ==
+		      spans_total(spans, i) + spans[i].size; */
 	}
 	/*@ ghost
 	  /@ loop invariant rest: i <= k <= count &&
