@@ -33,8 +33,7 @@ struct driver {
  * device.  A failed call changes nothing. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires driver: \valid(d) && \separated(d, ledger, space) &&
     driver_ok(*d, *ledger);
   terminates \true;
@@ -42,7 +41,7 @@ struct driver {
   assigns d->host[0 .. SLOTS - 1], d->size[0 .. SLOTS - 1],
     d->range[0 .. SLOTS - 1], ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures pinned: driver_ok(*d, *ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures lent: \result == PREC_OK ==> slot < SLOTS && 0 < size &&
@@ -68,8 +67,7 @@ PREC_MUST_CHECK enum prec_status driver_submit(struct driver *d,
  * released, or PREC_NONE.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires driver: \valid(d) && driver_ok(*d, *ledger);
   requires out: \valid(quiet) && \separated(d, ledger, quiet);
   terminates \true;
@@ -78,7 +76,7 @@ PREC_MUST_CHECK enum prec_status driver_submit(struct driver *d,
     ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
     ledger->state[0 .. PREC_LEDGER_RANGES - 1],
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures pinned: driver_ok(*d, *ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures done: slot < SLOTS ==> d->size[slot] == 0;

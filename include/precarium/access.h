@@ -7,6 +7,7 @@
 
 #include <precarium/space.h>
 #include <precarium/status.h>
+#include <precarium/touched.h>
 
 #ifndef __FRAMAC__
 #if defined(__x86_64__)
@@ -107,10 +108,6 @@ PREC_DEFINE_CAS(64)
   predicate part_inside(struct prec_span p, integer offset, integer size) =
     offset + size <= p.size;
 
-  predicate span_bounded(struct prec_span p) =
-    p.host + p.size <= PREC_ADDRESS_MAX &&
-    p.address + p.size <= PREC_ADDRESS_MAX;
-
   logic integer spans_total{L}(struct prec_span *spans, integer count) =
     count <= 0 ? 0 :
     spans_total(spans, count - 1) + spans[count - 1].size;
@@ -120,10 +117,64 @@ PREC_DEFINE_CAS(64)
                            integer size) =
     spans_total(spans, count) < size ? spans_total(spans, count) : size;
 
+  predicate spans_grant{L}(struct prec_span *spans, integer count,
+                           integer rights) =
+    \forall integer i; 0 <= i < count ==>
+      rights_grant(spans[i].rights, rights);
+
   // May a copy start here?
   predicate copy_allowed(struct prec_span p, integer offset, integer size,
                          integer rights) =
     part_inside(p, offset, size) && rights_grant(p.rights, rights);
+
+  predicate copy_started(struct prec_result r) =
+    r.status == PREC_OK || r.status == PREC_GONE;
+
+  // Where one copy went: to its part of the span and nowhere else, and
+  // nowhere at all if it did not start.
+  predicate copy_touched{L}(struct prec_result r, struct prec_span p,
+                            integer offset, integer size, integer writes) =
+    copy_started(r) ?
+      prec_touched_count == 1 &&
+      touched(0, p.host + offset, size, writes, r.done) :
+      prec_touched_count == 0;
+
+  // What is left for span k, the spans before it being done; no more than it
+  // has room for.
+  logic integer span_share{L}(struct prec_span *spans, integer k,
+                              integer size) =
+    spans[k].size < size - spans_total(spans, k) ?
+      spans[k].size : size - spans_total(spans, k);
+
+  // Where a gather or scatter went: access k to span k, from its start, for
+  // the bytes of ours that follow those of the spans before.
+  predicate span_touched{L}(struct prec_span *spans, integer k, integer size,
+                            unsigned char *ours, integer writes) =
+    spans_total(spans, k) < size &&
+    prec_touched[k].at == spans[k].host &&
+    prec_touched[k].size == span_share(spans, k, size) &&
+    prec_touched[k].writes == writes &&
+    prec_touched[k].ours == ours + spans_total(spans, k);
+
+  predicate spans_touched{L}(struct prec_span *spans, integer count,
+                             integer size, unsigned char *ours,
+                             integer writes) =
+    0 <= prec_touched_count <= count &&
+    \forall integer k; 0 <= k < prec_touched_count ==>
+      span_touched(spans, k, size, ours, writes);
+
+  // None follows one that came short.
+  predicate in_order{L} =
+    \forall integer k; 0 <= k < prec_touched_count - 1 ==> touched_whole(k);
+
+  // How far the list came: to the end, or as far as the last access.
+  predicate list_done{L}(struct prec_result r, struct prec_span *spans) =
+    r.status == PREC_OK ?
+      \forall integer k; 0 <= k < prec_touched_count ==> touched_whole(k) :
+      r.status == PREC_GONE ==> 0 < prec_touched_count &&
+        !touched_whole(prec_touched_count - 1) &&
+        r.done == spans_total(spans, prec_touched_count - 1) +
+          prec_touched[prec_touched_count - 1].done;
 */
 
 /*
@@ -137,14 +188,16 @@ PREC_DEFINE_CAS(64)
   requires room: \valid(to + (0 .. size - 1));
   terminates \true;
   exits \false;
-  assigns to[0 .. size - 1];
+  assigns to[0 .. size - 1], prec_touched_count, prec_touched[0];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(span, offset, size, PREC_READ);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(span, offset, size, PREC_READ);
+  ensures where: copy_touched(\result, span, offset, size, 0);
+  ensures ours: copy_started(\result) ==> prec_touched[0].ours == to;
   behavior refused:
     assumes refused: !copy_allowed(span, offset, size, PREC_READ);
-    assigns \nothing;
+    assigns prec_touched_count;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_copy_in(PREC_BYTES *to, struct prec_span span, uint64_t offset,
@@ -154,11 +207,13 @@ prec_copy_in(PREC_BYTES *to, struct prec_span span, uint64_t offset,
   requires there: \valid_read(from + (0 .. size - 1));
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns prec_touched_count, prec_touched[0];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(span, offset, size, PREC_WRITE);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(span, offset, size, PREC_WRITE);
+  ensures where: copy_touched(\result, span, offset, size, 1);
+  ensures ours: copy_started(\result) ==> prec_touched[0].ours == from;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_copy_out(struct prec_span span, uint64_t offset, const PREC_BYTES *from,
@@ -167,11 +222,13 @@ prec_copy_out(struct prec_span span, uint64_t offset, const PREC_BYTES *from,
   requires span: span_bounded(span);
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns prec_touched_count, prec_touched[0];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(span, offset, size, PREC_WRITE);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(span, offset, size, PREC_WRITE);
+  ensures where: copy_touched(\result, span, offset, size, 1);
+  ensures value: copy_started(\result) ==> prec_touched[0].fill == value;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_fill(struct prec_span span, uint64_t offset, uint8_t value, uint64_t size);
@@ -182,12 +239,16 @@ prec_fill(struct prec_span span, uint64_t offset, uint8_t value, uint64_t size);
   requires spans: span_bounded(to) && span_bounded(from);
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns prec_touched_count, prec_touched[0 .. 1];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> copy_allowed(to, to_offset, size, PREC_WRITE) &&
-      copy_allowed(from, from_offset, size, PREC_READ);
+  ensures allowed: copy_started(\result) <==>
+    copy_allowed(to, to_offset, size, PREC_WRITE) &&
+    copy_allowed(from, from_offset, size, PREC_READ);
+  ensures where: copy_started(\result) ? prec_touched_count == 2 &&
+      touched(0, to.host + to_offset, size, 1, \result.done) &&
+      touched(1, from.host + from_offset, size, 0, \result.done) :
+    prec_touched_count == 0;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_copy_across(struct prec_span to, uint64_t to_offset,
@@ -205,13 +266,17 @@ prec_copy_across(struct prec_span to, uint64_t to_offset,
     spans + (0 .. count - 1));
   terminates \true;
   exits \false;
-  assigns to[0 .. size - 1];
+  assigns to[0 .. size - 1],
+    prec_touched_count, prec_touched[0 .. count - 1];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==>
     \result.done == shorter(spans, count, size);
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> \forall integer i; 0 <= i < count ==>
-      rights_grant(spans[i].rights, PREC_READ);
+  ensures allowed: copy_started(\result) <==>
+    spans_grant(spans, count, PREC_READ);
+  ensures where: spans_touched(spans, count, size, to, 0);
+  ensures in_order: in_order;
+  ensures far: list_done(\result, spans);
+  ensures nowhere: !copy_started(\result) ==> prec_touched_count == 0;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_gather(PREC_BYTES *to, uint64_t size, const struct prec_span *spans,
@@ -223,13 +288,16 @@ prec_gather(PREC_BYTES *to, uint64_t size, const struct prec_span *spans,
   requires room: \valid_read(from + (0 .. size - 1));
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns prec_touched_count, prec_touched[0 .. count - 1];
   ensures result: copy_result(\result, size);
   ensures whole: \result.status == PREC_OK ==>
     \result.done == shorter(spans, count, size);
-  ensures allowed: \result.status == PREC_OK || \result.status == PREC_GONE
-    <==> \forall integer i; 0 <= i < count ==>
-      rights_grant(spans[i].rights, PREC_WRITE);
+  ensures allowed: copy_started(\result) <==>
+    spans_grant(spans, count, PREC_WRITE);
+  ensures where: spans_touched(spans, count, size, from, 1);
+  ensures in_order: in_order;
+  ensures far: list_done(\result, spans);
+  ensures nowhere: !copy_started(\result) ==> prec_touched_count == 0;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_scatter(const struct prec_span *spans, uint32_t count,

@@ -169,6 +169,10 @@ struct prec_pin_account {
       ledger_begun[r] ==
       ledger_ended[r] + (l.state[r] == PREC_PIN_FREE ? 0 : 1);
 
+  // What every call that changes the ledger asks for, and leaves.
+  predicate ledger_sound{L}(struct prec_ledger l) =
+    ledger_ok(l) && ledger_once(l);
+
   predicate nothing_pins(struct prec_ledger l, integer range) =
     \forall integer p; 0 <= p < PREC_LEDGER_PLACES ==>
       l.place.range[p] != range + 1;
@@ -234,7 +238,7 @@ struct prec_pin_account {
   terminates \true;
   exits \false;
   assigns *ledger, ledger_begun[0 .. 511], ledger_ended[0 .. 511];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures empty: \forall integer r; 0 <= r < PREC_LEDGER_RANGES ==>
     ledger->state[r] == PREC_PIN_FREE;
   ensures no_quota: \forall integer c; 0 <= c < PREC_LEDGER_CLIENTS ==>
@@ -250,12 +254,11 @@ PREC_EXPORT void prec_ledger_init(struct prec_ledger *ledger);
  * PREC_BUSY: it holds more already; the quota is as before.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   terminates \true;
   exits \false;
   assigns ledger->quota[0 .. PREC_LEDGER_CLIENTS - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures others: \forall integer c; 0 <= c < PREC_LEDGER_CLIENTS &&
     c != client ==> ledger->quota[c] == \old(*ledger).quota[c];
   ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
@@ -290,8 +293,7 @@ prec_ledger_quota(struct prec_ledger *ledger, uint32_t client, uint64_t bytes);
  * quota, or the domain is dead.  PREC_FULL: no room.  Nothing changed on each.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires out: \valid(range) && \separated(range, ledger);
   requires counted: \forall integer r; 0 <= r < PREC_LEDGER_RANGES ==>
     ledger_begun[r] < LEDGER_GRANTS_MAX;
@@ -302,7 +304,7 @@ prec_ledger_quota(struct prec_ledger *ledger, uint32_t client, uint64_t bytes);
     ledger->owner.bytes[0 .. PREC_LEDGER_RANGES - 1],
     ledger->domain[0 .. PREC_LEDGER_RANGES - 1],
     ledger->held[0 .. PREC_LEDGER_CLIENTS - 1], ledger_begun[0 .. 511];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior wrong:
@@ -351,13 +353,12 @@ prec_ledger_grant(struct prec_ledger *ledger, uint32_t client, uint32_t domain,
  * PREC_REFUSED: its domain is dead.  Nothing changed on each.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   terminates \true;
   exits \false;
   assigns ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures others: others_kept(\old(*ledger), *ledger, range);
   ensures elsewhere: \forall integer p; 0 <= p < PREC_LEDGER_PLACES &&
@@ -391,15 +392,14 @@ prec_ledger_pin(struct prec_ledger *ledger, uint32_t client, uint32_t range,
  * `first` on.  All or nothing.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires list: \valid_read(ranges + (0 .. count - 1)) &&
     \separated(ranges + (0 .. count - 1), ledger);
   terminates \true;
   exits \false;
   assigns ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures said: \result == PREC_OK || \result == PREC_INVALID ||
     \result == PREC_BUSY || \result == PREC_GONE ||
@@ -428,15 +428,14 @@ prec_ledger_pin_all(struct prec_ledger *ledger, uint32_t client,
  * PREC_INVALID: no pin there; nothing changed, *unpin too.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires out: \valid(unpin) && \separated(unpin, ledger);
   terminates \true;
   exits \false;
   assigns *unpin, ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
     ledger->state[0 .. PREC_LEDGER_RANGES - 1],
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures drains: ledger_drains(\old(*ledger), *ledger);
   ensures elsewhere: \forall integer p; 0 <= p < PREC_LEDGER_PLACES &&
@@ -485,13 +484,12 @@ prec_ledger_unpin(struct prec_ledger *ledger, uint32_t place,
  * PREC_INVALID: no such range, or not live; nothing changed, *quiet too.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires out: \valid(quiet) && \separated(quiet, ledger);
   terminates \true;
   exits \false;
   assigns *quiet, ledger->state[0 .. PREC_LEDGER_RANGES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures others: others_kept(\old(*ledger), *ledger, range);
   ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
@@ -522,12 +520,11 @@ prec_ledger_revoke(struct prec_ledger *ledger, uint32_t range, uint32_t *quiet);
  * nothing is released by this.  PREC_INVALID: not draining; nothing changed.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   terminates \true;
   exits \false;
   assigns ledger->state[0 .. PREC_LEDGER_RANGES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures others: others_kept(\old(*ledger), *ledger, range);
   ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
@@ -558,14 +555,13 @@ prec_ledger_cut_off(struct prec_ledger *ledger, uint32_t range);
  * which.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   terminates \true;
   exits \false;
   assigns ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
     ledger->state[0 .. PREC_LEDGER_RANGES - 1],
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures drains: ledger_drains(\old(*ledger), *ledger);
   ensures idle: \forall integer r; 0 <= r < PREC_LEDGER_RANGES &&
@@ -607,15 +603,14 @@ PREC_EXPORT uint32_t prec_ledger_next_quiet(const struct prec_ledger *ledger,
  * quiet.  Nothing changed on each.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   terminates \true;
   exits \false;
   assigns ledger->state[0 .. PREC_LEDGER_RANGES - 1],
     ledger->owner.client[0 .. PREC_LEDGER_RANGES - 1],
     ledger->owner.bytes[0 .. PREC_LEDGER_RANGES - 1],
     ledger->held[0 .. PREC_LEDGER_CLIENTS - 1], ledger_ended[0 .. 511];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures others: others_kept(\old(*ledger), *ledger, range);
   ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
@@ -655,13 +650,12 @@ prec_ledger_release(struct prec_ledger *ledger, uint32_t range);
  * PREC_INVALID: not revoked; nothing changed.
  */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   terminates \true;
   exits \false;
   assigns ledger->state[0 .. PREC_LEDGER_RANGES - 1],
     ledger->dead[0 .. PREC_LEDGER_DOMAINS - 1];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
   ensures others: others_kept(\old(*ledger), *ledger, range);
   ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);

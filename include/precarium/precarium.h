@@ -14,6 +14,7 @@
 #include <precarium/region.h>
 #include <precarium/space.h>
 #include <precarium/status.h>
+#include <precarium/touched.h>
 #include <precarium/transaction.h>
 
 #endif

@@ -92,6 +92,10 @@ struct prec_space {
   predicate rights_grant(integer lent, integer asked) =
     (lent & asked) == asked;
 
+  predicate span_bounded(struct prec_span p) =
+    p.host + p.size <= PREC_ADDRESS_MAX &&
+    p.address + p.size <= PREC_ADDRESS_MAX;
+
   // The span lies in its entry of the space, is mapped where it says, and has
   // the rights that were lent.
   predicate span_granted(struct prec_space s, struct prec_span p) =
@@ -256,8 +260,7 @@ prec_space_piece(const struct prec_space *space, uint64_t address,
  */
 /*@
   requires out: \valid(part);
-  requires within: span.host + span.size <= PREC_ADDRESS_MAX &&
-    span.address + span.size <= PREC_ADDRESS_MAX;
+  requires within: span_bounded(span);
   terminates \true;
   exits \false;
   assigns *part;

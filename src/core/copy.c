@@ -65,6 +65,7 @@ struct prec_result prec_copy_in(PREC_BYTES *to, struct prec_span span,
 {
 	enum prec_status status = check(span, offset, size, PREC_READ);
 
+	/*@ ghost prec_touched_count = 0; */
 	if (status != PREC_OK)
 		return nothing_done(status);
 	return came_to(prec_port_copy_in(to, span.host + offset, size), size);
@@ -75,6 +76,7 @@ struct prec_result prec_copy_out(struct prec_span span, uint64_t offset,
 {
 	enum prec_status status = check(span, offset, size, PREC_WRITE);
 
+	/*@ ghost prec_touched_count = 0; */
 	if (status != PREC_OK)
 		return nothing_done(status);
 	return came_to(prec_port_copy_out(span.host + offset, from, size),
@@ -86,6 +88,7 @@ struct prec_result prec_fill(struct prec_span span, uint64_t offset,
 {
 	enum prec_status status = check(span, offset, size, PREC_WRITE);
 
+	/*@ ghost prec_touched_count = 0; */
 	if (status != PREC_OK)
 		return nothing_done(status);
 	return came_to(prec_port_fill(span.host + offset, value, size), size);
@@ -98,6 +101,7 @@ struct prec_result prec_copy_across(struct prec_span to, uint64_t to_offset,
 	enum prec_status status = check(to, to_offset, size, PREC_WRITE);
 	uint64_t done;
 
+	/*@ ghost prec_touched_count = 0; */
 	if (status == PREC_OK)
 		status = check(from, from_offset, size, PREC_READ);
 	if (status != PREC_OK)
@@ -114,8 +118,7 @@ struct prec_result prec_copy_across(struct prec_span to, uint64_t to_offset,
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures all: \result <==> \forall integer i; 0 <= i < count ==>
-    rights_grant(spans[i].rights, rights);
+  ensures all: \result <==> spans_grant(spans, count, rights);
 */
 static bool all_grant(const struct prec_span *spans, uint32_t count,
 		      uint32_t rights)
@@ -124,8 +127,7 @@ static bool all_grant(const struct prec_span *spans, uint32_t count,
 
 	/*@
 	  loop invariant range: 0 <= i <= count;
-	  loop invariant so_far: \forall integer j; 0 <= j < i ==>
-	    rights_grant(spans[j].rights, rights);
+	  loop invariant so_far: spans_grant(spans, i, rights);
 	  loop assigns i;
 	  loop variant count - i;
 	*/
@@ -142,13 +144,19 @@ struct prec_result prec_gather(PREC_BYTES *to, uint64_t size,
 	uint64_t done = 0;
 	uint32_t i;
 
+	/*@ ghost prec_touched_count = 0; */
 	if (!all_grant(spans, count, PREC_READ))
 		return nothing_done(PREC_RIGHTS);
 	/*@
 	  loop invariant range: 0 <= i <= count;
 	  loop invariant part: done <= size;
 	  loop invariant sum: done == shorter(spans, i, size);
-	  loop assigns i, done, bytes[0 .. size - 1];
+	  loop invariant each: prec_touched_count == i;
+	  loop invariant where: spans_touched(spans, i, size, bytes, 0);
+	  loop invariant whole: \forall integer k; 0 <= k < i ==>
+	    touched_whole(k);
+	  loop assigns i, done, prec_touched_count,
+	    prec_touched[0 .. count - 1], bytes[0 .. size - 1];
 	  loop variant count - i;
 	*/
 	for (i = 0; i < count && done < size; i++) {
@@ -161,6 +169,8 @@ struct prec_result prec_gather(PREC_BYTES *to, uint64_t size,
 		done += moved;
 		if (moved < part)
 			return came_to(done, size);
+		/*@ assert next: spans_total(spans, i + 1) ==
+		      spans_total(spans, i) + spans[i].size; */
 	}
 	/*@ ghost
 	  /@ loop invariant rest: i <= k <= count &&
@@ -180,13 +190,19 @@ struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
 	uint64_t done = 0;
 	uint32_t i;
 
+	/*@ ghost prec_touched_count = 0; */
 	if (!all_grant(spans, count, PREC_WRITE))
 		return nothing_done(PREC_RIGHTS);
 	/*@
 	  loop invariant range: 0 <= i <= count;
 	  loop invariant part: done <= size;
 	  loop invariant sum: done == shorter(spans, i, size);
-	  loop assigns i, done;
+	  loop invariant each: prec_touched_count == i;
+	  loop invariant where: spans_touched(spans, i, size, bytes, 1);
+	  loop invariant whole: \forall integer k; 0 <= k < i ==>
+	    touched_whole(k);
+	  loop assigns i, done, prec_touched_count,
+	    prec_touched[0 .. count - 1];
 	  loop variant count - i;
 	*/
 	for (i = 0; i < count && done < size; i++) {
@@ -199,6 +215,8 @@ struct prec_result prec_scatter(const struct prec_span *spans, uint32_t count,
 		done += moved;
 		if (moved < part)
 			return came_to(done, size);
+		/*@ assert next: spans_total(spans, i + 1) ==
+		      spans_total(spans, i) + spans[i].size; */
 	}
 	/*@ ghost
 	  /@ loop invariant rest: i <= k <= count &&

@@ -368,8 +368,7 @@ static enum prec_status may_pin(const struct prec_ledger *ledger,
 
 /* Checked by the caller. */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires live: range < PREC_LEDGER_RANGES &&
     ledger->state[range] == PREC_PIN_LIVE;
   requires empty: place < PREC_LEDGER_PLACES &&
@@ -377,7 +376,7 @@ static enum prec_status may_pin(const struct prec_ledger *ledger,
   terminates \true;
   exits \false;
   assigns ledger->place.range[place], ledger->pins[range];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures pinned: ledger->place.range[place] == range + 1;
   ensures one_more: ledger->pins[range] == \old(ledger->pins[range]) + 1;
 */
@@ -443,7 +442,7 @@ enum prec_status prec_ledger_pin_all(struct prec_ledger *ledger,
 	}
 	/*@
 	  loop invariant range: 0 <= i <= count;
-	  loop invariant ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+	  loop invariant ledger: ledger_sound(*ledger);
 	  loop invariant moves: ledger_moves(\at(*ledger, Pre), *ledger);
 	  loop invariant done: \forall integer p; first <= p < first + i ==>
 	    ledger->place.range[p] == ranges[p - first] + 1;
@@ -461,8 +460,7 @@ enum prec_status prec_ledger_pin_all(struct prec_ledger *ledger,
 
 /* Undo the pin at `place`; there is one.  True: its range became quiet. */
 /*@
-  requires ledger: \valid(ledger) && ledger_ok(*ledger) &&
-    ledger_once(*ledger);
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires pinned: place < PREC_LEDGER_PLACES &&
     ledger->place.range[place] != 0;
   terminates \true;
@@ -470,7 +468,7 @@ enum prec_status prec_ledger_pin_all(struct prec_ledger *ledger,
   assigns ledger->pins[ledger->place.range[place] - 1],
     ledger->state[ledger->place.range[place] - 1],
     ledger->place.range[place];
-  ensures ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+  ensures ledger: ledger_sound(*ledger);
   ensures drains: ledger_drains(\old(*ledger), *ledger);
   ensures undone: ledger->place.range[place] == 0;
   ensures one_less: \let r = \old(*ledger).place.range[place] - 1;
@@ -578,7 +576,7 @@ uint32_t prec_ledger_quiesced(struct prec_ledger *ledger, uint32_t domain)
 	/*@
 	  loop invariant range: 0 <= i <= PREC_LEDGER_PLACES;
 	  loop invariant some: 0 <= quiet <= i;
-	  loop invariant ledger: ledger_ok(*ledger) && ledger_once(*ledger);
+	  loop invariant ledger: ledger_sound(*ledger);
 	  loop invariant drains: ledger_drains(\at(*ledger, Pre), *ledger);
 	  loop invariant undone: \forall integer p; 0 <= p < i ==>
 	    ledger->place.range[p] == 0 ||
