@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Frama-C and the provers: which, how they are called, how they are set up."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+APT = ("apt-get install --no-install-recommends "
+       "frama-c-base why3 z3 cvc5")
+# command, its version, the versions that the goals were counted with
+TOOLS = [
+    (["frama-c", "-version"], r"(\d+\.\d+)", "25.0"),
+    (["why3", "--version"], r"version (\S+)", "1.5.1"),
+    (["z3", "--version"], r"version (\S+)", "4.8.12"),
+    (["cvc5", "--version"], r"version (\S+)", "1.0.3"),
+]
+PARSE = ["-c11", "-machdep", "gcc_x86_64",
+         "-cpp-extra-args=-Iinclude -Isrc"]
+PROVE = ["-wp", "-wp-rte", "-wp-model", "Typed+ref", "-wp-prover", "z3,cvc5",
+         "-wp-par", "1", "-wp-status-all"]
+SMOKE = ["-wp-smoke-tests", "-wp-smoke-timeout", "2"]
+
+# why3 1.5.1 does not know CVC5; it takes what CVC4 takes.
+DRIVER = """prelude "(set-logic ALL)"
+unknown "^(error \\"Can't get-info :reason-unknown when the last result \
+wasn't unknown!\\")$" "(not unknown!)"
+import "%s/drivers/cvc4_16.gen"
+theory BuiltIn
+  meta "supports_smt_get_info_unknown_reason" ""
+end
+"""
+CVC5 = """
+[prover]
+name = "CVC5"
+version = "%s"
+shortcut = "cvc5"
+driver = "%s"
+command = "cvc5 --tlimit=%%t000 --lang=smt2 %%f"
+editor = ""
+in_place = false
+interactive = false
+"""
+
+
+def check():
+    """Their versions.  One that is missing ends the program with 77; another
+    version than ours is told, for it may need another time or count."""
+    missing = [t[0][0] for t in TOOLS if not shutil.which(t[0][0])]
+    if missing:
+        print("proofs: missing: %s\n  %s" % (", ".join(missing), APT))
+        sys.exit(77)
+    versions = {}
+    for command, pattern, want in TOOLS:
+        said = subprocess.run(command, capture_output=True, text=True,
+                              check=False).stdout
+        found = re.search(pattern, said)
+        versions[command[0]] = found.group(1) if found else "unknown"
+        if versions[command[0]] != want:
+            print("proofs: %s is %s; the goals were counted with %s"
+                  % (command[0], versions[command[0]], want))
+    return versions
+
+
+def configure(work):
+    """The environment to run Frama-C in: a why3 configuration of our own, so
+    that nobody else's is touched."""
+    versions = check()
+    os.makedirs(work, exist_ok=True)
+    config = os.path.join(work, "why3.conf")
+    env = dict(os.environ, HOME=work, WHY3CONFIG=config, PWD=TOP)
+    if os.path.exists(config):
+        os.unlink(config)
+    subprocess.run(["why3", "config", "detect"], env=env, check=False,
+                   capture_output=True)
+    data = subprocess.run(["why3", "--print-datadir"], env=env, text=True,
+                          check=True, capture_output=True).stdout.strip()
+    driver = os.path.join(work, "cvc5.drv")
+    with open(driver, "w", encoding="utf-8") as out:
+        out.write(DRIVER % data)
+    with open(config, "a", encoding="utf-8") as out:
+        out.write(CVC5 % (versions["cvc5"], driver))
+    return env
+
+
+def read_units(path=None):
+    """The units, and how many goals each has at least."""
+    with open(path or os.path.join(TOP, "proofs/units"),
+              encoding="utf-8") as lines:
+        rows = [line.split() for line in lines
+                if line.strip() and not line.startswith("#")]
+    return [(unit, int(goals)) for unit, goals in rows]
