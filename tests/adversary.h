@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_ADVERSARY_H
+#define TESTS_ADVERSARY_H
+
+/*
+ * The accessors of virtio/client.h as the prover has them: each load yields any
+ * value or fails, each time anew, whatever was there before.  What is fetched
+ * and stored is written down as in the ghost code there, by the same names, and
+ * what a call requires is checked.  Include this first, then a unit of
+ * src/virtio as a whole: it is the same source, over other accessors.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PREC_VIRTIO_CLIENT_RAW_H /* the machine's accessors stay outside */
+#include "virtio/split.h"
+
+/* A clause that does not hold ends the test, for it names the seed to repeat. */
+static uint64_t seed;
+static unsigned long clauses;
+
+static inline void clause(bool holds, const char *call, const char *name,
+			  const char *what)
+{
+	clauses++;
+	if (holds)
+		return;
+	printf("seed %llu: %s: %s: not so: %s\n", (unsigned long long)seed,
+	       call, name, what);
+	exit(1);
+}
+
+#define REQUIRES(call, name, what) clause(what, call, "requires " name, #what)
+#define ENSURES(call, name, what)  clause(what, call, "ensures " name, #what)
+
+/* Numbers that are the same for the same seed. */
+static uint64_t drawn;
+
+static inline uint64_t draw(void)
+{
+	drawn ^= drawn << 13;
+	drawn ^= drawn >> 7;
+	drawn ^= drawn << 17;
+	return drawn * 0x2545f4914f6cdd1dull;
+}
+
+static inline uint64_t below(uint64_t n)
+{
+	return (draw() >> 11) % n;
+}
+
+static inline bool chance(unsigned int percent)
+{
+	return below(100) < percent;
+}
+
+/* What the client says: the test's. */
+static unsigned int failing; /* per cent of accesses that find no memory */
+static uint16_t say16(uint64_t address);
+static struct virtq_desc say_desc(uint32_t index, uint32_t table);
+static struct virtio_blk_req_header say_header(void);
+
+/* The log. */
+static int fetch_count;
+static uint64_t fetch_at[FETCH_MAX];
+static uint64_t fetch_size[FETCH_MAX];
+static int store_count;
+static uint64_t store_at[STORE_MAX];
+static uint64_t store_size[STORE_MAX];
+static uint64_t store_value[STORE_MAX];
+/* The chain: what was fetched of the ring, and the table. */
+static int desc_count;
+static struct virtq_desc desc_log[VIRTQ_SIZE_MAX];
+static uint32_t table_count;
+static struct virtq_desc table_log[CLIENT_TABLE_MAX];
+/* The first bytes that the driver reads. */
+static struct virtio_blk_req_header header_said;
+
+static inline void log_begin(void)
+{
+	fetch_count = 0;
+	store_count = 0;
+	desc_count = 0;
+	table_count = 0;
+}
+
+static inline bool rights_grant(uint32_t lent, uint32_t asked)
+{
+	return (lent & asked) == asked;
+}
+
+static inline bool span_granted(const struct prec_space *s, struct prec_span p)
+{
+	return p.index < s->count && p.rights == s->rights[p.index] &&
+	       s->start[p.index] <= p.address && p.size <= PREC_ADDRESS_MAX &&
+	       p.address + p.size <= s->end[p.index] &&
+	       p.host - s->host[p.index] == p.address - s->start[p.index];
+}
+
+static inline bool readable_span(const struct prec_space *s, struct prec_span p)
+{
+	return span_granted(s, p) && rights_grant(p.rights, PREC_READ);
+}
+
+static inline bool writable_span(const struct prec_space *s, struct prec_span p)
+{
+	return span_granted(s, p) && rights_grant(p.rights, PREC_WRITE);
+}
+
+/* True: it is there. */
+static inline bool fetch(const char *call, const struct prec_space *space,
+			 struct prec_span span, uint64_t offset, uint64_t size)
+{
+	REQUIRES(call, "granted", readable_span(space, span));
+	REQUIRES(call, "inside", offset + size <= span.size);
+	REQUIRES(call, "logged", fetch_count < FETCH_MAX);
+	fetch_at[fetch_count] = span.address + offset;
+	fetch_size[fetch_count] = size;
+	fetch_count++;
+	return !chance(failing);
+}
+
+static inline bool store(const char *call, const struct prec_space *space,
+			 struct prec_span span, uint64_t offset, uint64_t size,
+			 uint64_t value)
+{
+	REQUIRES(call, "granted", writable_span(space, span));
+	REQUIRES(call, "inside", offset + size <= span.size);
+	REQUIRES(call, "logged", store_count < STORE_MAX);
+	if (chance(failing))
+		return false;
+	store_at[store_count] = span.address + offset;
+	store_size[store_count] = size;
+	store_value[store_count] = value;
+	store_count++;
+	return true;
+}
+
+/* Where an access fails the output means nothing: it is written all the same. */
+static inline enum prec_status client_load16(const struct prec_space *space,
+					     struct prec_span span,
+					     uint64_t offset, uint16_t *out)
+{
+	bool there = fetch("client_load16", space, span, offset, 2);
+
+	*out = say16(span.address + offset);
+	return there ? PREC_OK : PREC_GONE;
+}
+
+static inline enum prec_status client_load_desc(const struct prec_space *space,
+						struct prec_span span,
+						uint32_t index,
+						struct virtq_desc *out)
+{
+	bool there = fetch("client_load_desc", space, span,
+			   16 * (uint64_t)index, 16);
+
+	*out = say_desc(index, 0);
+	if (there)
+		desc_log[desc_count++] = *out;
+	return there ? PREC_OK : PREC_GONE;
+}
+
+static inline enum prec_status client_load_table(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t count,
+						 struct virtq_desc *out)
+{
+	bool there = fetch("client_load_table", space, span, 0,
+			   16 * (uint64_t)count);
+
+	REQUIRES("client_load_table", "bounded", count <= CLIENT_TABLE_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		table_log[i] = out[i] = say_desc(i, count);
+	if (there)
+		table_count = count;
+	return there ? PREC_OK : PREC_GONE;
+}
+
+static inline enum prec_status
+client_load_header(const struct prec_space *space, struct prec_span span,
+		   struct virtio_blk_req_header *out)
+{
+	bool there = fetch("client_load_header", space, span, 0, 16);
+
+	*out = header_said = say_header();
+	return there ? PREC_OK : PREC_GONE;
+}
+
+static inline enum prec_status client_load_bytes(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t count, uint8_t *bytes,
+						 uint32_t at)
+{
+	bool there = fetch("client_load_bytes", space, span, 0, count);
+
+	REQUIRES("client_load_bytes", "room", at + count <= 16);
+	if (at == 0)
+		header_said = say_header();
+	memcpy(bytes + at, (unsigned char *)&header_said + at, count);
+	return there ? PREC_OK : PREC_GONE;
+}
+
+static inline enum prec_status client_store8(const struct prec_space *space,
+					     struct prec_span span,
+					     uint64_t offset, uint8_t value)
+{
+	return store("client_store8", space, span, offset, 1, value)
+		       ? PREC_OK
+		       : PREC_GONE;
+}
+
+static inline enum prec_status client_store16(const struct prec_space *space,
+					      struct prec_span span,
+					      uint64_t offset, uint16_t value)
+{
+	return store("client_store16", space, span, offset, 2, value)
+		       ? PREC_OK
+		       : PREC_GONE;
+}
+
+static inline enum prec_status client_store_used(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t slot,
+						 struct virtq_used_elem elem)
+{
+	uint64_t at = 4 + 8 * (uint64_t)slot;
+
+	return store("client_store_used", space, span, at, 4, elem.id) &&
+			       store("client_store_used", space, span, at + 4,
+				     4, elem.len)
+		       ? PREC_OK
+		       : PREC_GONE;
+}
+
+static inline void client_fence(void)
+{
+}
+
+#endif

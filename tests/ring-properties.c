@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The contracts of the ring and of block requests at run time.  The source that
+ * ships is compiled over accessors that yield anything (adversary.h), and each
+ * clause is checked by the name that it has in split.h and blk.h, after each of
+ * thousands of histories of a queue: honest, hostile, and cut off.
+ *
+ * ring-properties [SEEDS [FIRST]]; a failure names its seed, which
+ * `ring-properties 1 SEED` repeats.
+ */
+#include "ring-specification.h"
+
+#include "virtio/blk.c"
+#include "virtio/split.c"
+#include "virtio/split_setup.c"
+
+#define HISTORY 40 /* calls a seed */
+
+static struct prec_space space;
+static struct virtq queue, before;
+static struct virtq_request chain, chain_before;
+static struct vblk_request block;
+static struct vblk_device device;
+static unsigned int wild; /* per cent of values that are nonsense */
+
+/* This chain: is it a request as it should be; has what the driver writes begun;
+ * the type; where the header is cut in two, if it is; descriptors of data to
+ * come, and of all so far. */
+static bool tidy;
+static bool writing;
+static uint32_t type;
+static uint32_t header_cut;
+static uint32_t data_left;
+static uint32_t said;
+
+static unsigned long seen[VIRTQ_STOPPED + 1], operations[VBLK_IDENTIFY + 1];
+
+/* An address, mostly one that is lent with these rights and off the rings. */
+static uint64_t say_address(uint32_t rights, uint32_t size)
+{
+	uint64_t ring[] = { queue.desc.address, queue.avail.address,
+			    queue.used.address, 0,
+			    PREC_ADDRESS_MAX,	~0ull };
+	uint64_t at = 0;
+
+	if (chance(wild))
+		return chance(80) ? ring[below(6)] + below(40) - 20 : draw();
+	for (int tries = 0; tries < 10 && space.count > 0; tries++) {
+		uint32_t i = (uint32_t)below(space.count);
+		uint64_t room = space.end[i] - space.start[i];
+		struct prec_span p = { .size = size };
+
+		if (room > size && !chance(10))
+			room -= size;
+		at = p.address = space.start[i] + below(room);
+		if (rights_grant(space.rights[i], rights) &&
+		    off_rings(&queue, p))
+			break;
+	}
+	return at;
+}
+
+static uint32_t say_size(void)
+{
+	static const uint32_t sizes[] = { 0, 1, 15, 16, 17, 20, 512, 513 };
+
+	if (chance(wild))
+		return (uint32_t)draw();
+	return chance(50) ? sizes[below(8)] : (uint32_t)below(1500);
+}
+
+static uint16_t say16(uint64_t address)
+{
+	if (chance(wild))
+		return (uint16_t)draw();
+	if (address == queue.avail.address + VIRTQ_AVAIL_IDX)
+		return (uint16_t)(queue.next_avail +
+				  below(queue.size < 4 ? 2 : 4));
+	for (int tries = 0; tries < 4; tries++) {
+		uint16_t head = (uint16_t)below(queue.size);
+
+		if (!queue.held[head] || chance(wild))
+			return head;
+	}
+	return (uint16_t)below(queue.size);
+}
+
+/* One of a request as it should be: header, data, status. */
+static struct virtq_desc say_tidy(void)
+{
+	struct virtq_desc d = { .len = 1, .flags = VIRTQ_DESC_F_WRITE };
+
+	if (said == 0 || (said == 1 && header_cut)) {
+		d.len = said ? 16 - header_cut : header_cut ? header_cut : 16;
+		d.flags = VIRTQ_DESC_F_NEXT;
+	} else if (data_left > 0) {
+		d.len = type == VIRTIO_BLK_T_GET_ID ? 20 : 512;
+		d.flags = VIRTQ_DESC_F_NEXT;
+		if (type != VIRTIO_BLK_T_OUT)
+			d.flags |= VIRTQ_DESC_F_WRITE;
+		data_left--;
+	}
+	said++;
+	return d;
+}
+
+/* Anything. */
+static struct virtq_desc say_any(bool in_table)
+{
+	struct virtq_desc d = { .len = say_size() };
+
+	if (chance(30))
+		writing = true;
+	if (writing && !chance(wild))
+		d.flags = VIRTQ_DESC_F_WRITE;
+	if (chance(80))
+		d.flags |= VIRTQ_DESC_F_NEXT;
+	if (chance(in_table ? wild : 8)) {
+		d.flags = VIRTQ_DESC_F_INDIRECT;
+		d.len = (uint32_t)(VIRTQ_DESC_SIZE *
+				   below(chance(5) ? 300 : 8));
+		writing = false;
+	}
+	if (chance(wild))
+		d.flags = (uint16_t)draw();
+	return d;
+}
+
+static struct virtq_desc say_desc(uint32_t index, uint32_t table)
+{
+	uint32_t entries = table ? table : queue.size;
+	struct virtq_desc d;
+
+	if (said == 0 && table == 0 && tidy && chance(20))
+		d = (struct virtq_desc){ .len = 16 * 7,
+					 .flags = VIRTQ_DESC_F_INDIRECT };
+	else
+		d = tidy ? say_tidy() : say_any(table > 0);
+	d.addr = say_address(
+		d.flags & VIRTQ_DESC_F_WRITE ? PREC_WRITE : PREC_READ, d.len);
+	d.next = (uint16_t)((index + 1) % entries);
+	if (!tidy && chance(50))
+		d.next = (uint16_t)below(entries);
+	if (chance(wild))
+		d.next = (uint16_t)(chance(50) ? entries : draw());
+	return d;
+}
+
+/* What the next chain is meant to be. */
+static void plan(void)
+{
+	static const uint32_t types[] = { VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT,
+					  VIRTIO_BLK_T_FLUSH,
+					  VIRTIO_BLK_T_GET_ID };
+
+	log_begin();
+	writing = false;
+	said = 0;
+	tidy = !chance(wild) && chance(70);
+	header_cut = chance(20) ? 1 + (uint32_t)below(15) : 0;
+	type = types[below(4)];
+	data_left = type == VIRTIO_BLK_T_FLUSH	  ? 0
+		    : type == VIRTIO_BLK_T_GET_ID ? 1
+						  : 1 + (uint32_t)below(3);
+	/* about as many as there is room for */
+	if (queue.size > VIRTQ_SEGMENTS_MAX && chance(20))
+		data_left = VIRTQ_SEGMENTS_MAX - 6 + (uint32_t)below(8);
+}
+
+static struct virtio_blk_req_header say_header(void)
+{
+	struct virtio_blk_req_header h = { type, (uint32_t)draw(), draw() };
+
+	if (chance(wild))
+		h.type = (uint32_t)draw();
+	if (!chance(wild))
+		h.sector = below(device.capacity + 1);
+	return h;
+}
+
+/* Everything of the queue that a call does not assign is as before. */
+#define KEEPS(call, field)                                                     \
+	ENSURES(call, "assigns",                                               \
+		!memcmp(&queue.field, &before.field, sizeof(queue.field)))
+
+static void keeps_rings(const char *call)
+{
+	KEEPS(call, size);
+	KEEPS(call, desc);
+	KEEPS(call, avail);
+	KEEPS(call, used);
+	KEEPS(call, event_index);
+}
+
+static bool others_held(uint32_t head)
+{
+	for (uint32_t i = 0; i < VIRTQ_SIZE_MAX; i++)
+		if (i != head && queue.held[i] != before.held[i])
+			return false;
+	return true;
+}
+
+/* The whole chain, not only each descriptor: what was fetched is what is handed
+ * out, in order, the readable before the writable, and nothing else. */
+static bool chain_covered(void)
+{
+	int64_t at = 0;
+
+	for (int k = 0; k < chain_count && at >= 0; k++) {
+		struct virtq_desc d = chain_desc[k];
+		bool write = d.flags & VIRTQ_DESC_F_WRITE;
+		int64_t end;
+
+		if (d.flags & VIRTQ_DESC_F_INDIRECT)
+			continue;
+		end = covers(&chain, (uint32_t)at, d.addr, d.len);
+		if (end > at &&
+		    (write ? at < chain.readable : end > chain.readable))
+			return false;
+		at = end;
+	}
+	return at == chain.count;
+}
+
+static void request_ensured(const char *call, enum virtq_answer answer)
+{
+	chain_read();
+	ENSURES(call, "queue", virtq_ok(&space, &queue));
+	ENSURES(call, "segments", request_ok(&space, &queue, &chain));
+	ENSURES(call, "once", fetched_once());
+	if (answer != VIRTQ_STOPPED)
+		ENSURES(call, "known", fetched_known(&queue, &chain));
+	if (answer == VIRTQ_TAKEN) {
+		ENSURES(call, "taken", !chain.refused);
+		ENSURES(call, "covers", chain_ended() && chain_covered());
+	}
+	if (answer == VIRTQ_MALFORMED)
+		ENSURES(call, "malformed", only_last(&chain));
+	if (answer == VIRTQ_MALFORMED && chain.count == 1)
+		ENSURES(call, "last",
+			chain_ended() && chain.refused && last_kept(&chain));
+	if (answer == VIRTQ_LOST)
+		ENSURES(call, "lost", chain.count == 0);
+	ENSURES(call, "assigns", store_count == 0);
+	keeps_rings(call);
+	KEEPS(call, next_used);
+	KEEPS(call, notified);
+	seen[answer]++;
+}
+
+static enum virtq_answer next(void)
+{
+	const char *call = "virtq_next";
+	enum virtq_answer answer;
+
+	plan();
+	before = queue;
+	answer = virtq_next(&queue, &space, &chain);
+	ENSURES(call, "said", answer <= VIRTQ_STOPPED);
+	request_ensured(call, answer);
+	ENSURES(call, "bounded", fetch_count <= (int)queue.size + 3);
+	ENSURES(call, "state",
+		(answer == VIRTQ_STOPPED) == (queue.state != VIRTQ_READY));
+	ENSURES(call, "only_breaks",
+		queue.state == before.state || (before.state == VIRTQ_READY &&
+						queue.state == VIRTQ_BROKEN));
+	ENSURES(call, "others", others_held(chain.head));
+	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
+	    answer == VIRTQ_LOST) {
+		ENSURES(call, "held",
+			chain.head < queue.size && !before.held[chain.head] &&
+				queue.held[chain.head] == 1);
+		ENSURES(call, "held", queue.in_flight == before.in_flight + 1);
+		ENSURES(call, "held",
+			queue.next_avail == (uint16_t)(before.next_avail + 1));
+		ENSURES(call, "slot",
+			entry_fetched(&queue, !before.waiting,
+				      before.next_avail));
+	}
+	if (answer == VIRTQ_EMPTY || answer == VIRTQ_GONE) {
+		ENSURES(call, "none",
+			queue.next_avail == before.next_avail &&
+				queue.in_flight == before.in_flight &&
+				others_held(VIRTQ_SIZE_MAX));
+	}
+	return answer;
+}
+
+static enum virtq_answer retake(void)
+{
+	const char *call = "virtq_retake";
+	uint32_t head =
+		(uint32_t)(chance(wild) ? draw() : below(queue.size + 1));
+	enum virtq_answer answer;
+
+	plan();
+	before = queue;
+	answer = virtq_retake(&queue, &space, head, &chain);
+	ENSURES(call, "said",
+		answer == VIRTQ_TAKEN || answer == VIRTQ_LOST ||
+			answer == VIRTQ_MALFORMED || answer == VIRTQ_STOPPED);
+	request_ensured(call, answer);
+	ENSURES(call, "bounded", fetch_count <= (int)queue.size + 1);
+	KEEPS(call, state);
+	KEEPS(call, waiting);
+	KEEPS(call, next_avail);
+	if (answer == VIRTQ_STOPPED) {
+		ENSURES(call, "refused", queue.in_flight == before.in_flight);
+		ENSURES(call, "others", others_held(VIRTQ_SIZE_MAX));
+	} else {
+		ENSURES(call, "held",
+			chain.head == head && head < queue.size &&
+				!before.held[head] && queue.held[head] == 1);
+		ENSURES(call, "held", queue.in_flight == before.in_flight + 1);
+		ENSURES(call, "others", others_held(head));
+	}
+	return answer;
+}
+
+static void complete(uint32_t head)
+{
+	const char *call = "virtq_complete";
+	uint32_t len = (uint32_t)draw();
+	bool held = head < queue.size && queue.held[head];
+	enum prec_status status;
+
+	log_begin();
+	before = queue;
+	status = virtq_complete(&queue, &space, head, len);
+	ENSURES(call, "queue", virtq_ok(&space, &queue));
+	keeps_rings(call);
+	KEEPS(call, state);
+	KEEPS(call, waiting);
+	KEEPS(call, next_avail);
+	KEEPS(call, notified);
+	KEEPS(call, serial);
+	KEEPS(call, stamp);
+	ENSURES(call, "assigns", fetch_count == 0);
+	if (!held) {
+		ENSURES(call, "unheld said", status == PREC_INVALID);
+		ENSURES(call, "unheld assigns",
+			store_count == 0 &&
+				!memcmp(&queue, &before, sizeof(queue)));
+		return;
+	}
+	ENSURES(call, "held said", status == PREC_OK || status == PREC_GONE);
+	ENSURES(call, "free",
+		!queue.held[head] && queue.in_flight == before.in_flight - 1);
+	ENSURES(call, "assigns", others_held(head));
+	ENSURES(call, "all",
+		status == PREC_OK ? store_count == 3 : store_count <= 2);
+	ENSURES(call, "stored",
+		used_stored(&queue, before.next_used, head, len, store_count));
+	ENSURES(call, "nowhere_else", stored_used(&queue));
+	ENSURES(call, "told, untold",
+		queue.next_used ==
+			(uint16_t)(before.next_used + (status == PREC_OK)));
+}
+
+/* As what happened has it, any numbers at all. */
+static void outcome(void)
+{
+	const char *call = "vblk_outcome";
+	enum prec_status did = chance(60) ? PREC_OK : PREC_GONE;
+	uint64_t moved = chance(60) ? block.bytes : below(block.bytes + 3);
+	bool same = chance(80);
+	bool data = block.op == VBLK_READ || block.op == VBLK_IDENTIFY;
+	struct vblk_outcome out = vblk_outcome(&block, did, moved, same);
+	uint8_t status = VIRTIO_BLK_S_IOERR;
+
+	if (block.op == VBLK_ANSWER)
+		status = block.answer;
+	else if (did == PREC_OK && moved == block.bytes && same)
+		status = VIRTIO_BLK_S_OK;
+	ENSURES(call, "told", out.status == status);
+	ENSURES(call, "granted", out.used <= block.bytes + 1);
+	ENSURES(call, "happened", out.used <= moved + 1);
+	if (block.op == VBLK_READ && !same)
+		ENSURES(call, "believed", out.used == 0);
+	if (!data)
+		ENSURES(call, "only_status", out.used == 1);
+
+	store_count = 0;
+	call = "vblk_store_status";
+	if (vblk_store_status(&block, &space, out.status) == PREC_OK) {
+		ENSURES(call, "once", store_count == 1);
+		ENSURES(call, "stored",
+			store_is(0, block.status.address, 1, out.status));
+	} else {
+		ENSURES(call, "once", store_count == 0);
+	}
+}
+
+static void decode(enum virtq_answer taken)
+{
+	const char *call = "vblk_decode";
+	int fetched = fetch_count;
+	enum virtq_answer answer;
+
+	before = queue;
+	chain_before = chain;
+	answer = vblk_decode(&device, &queue, &space, &chain, &block);
+	ENSURES(call, "said",
+		answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED);
+	ENSURES(call, "answered",
+		(answer == VIRTQ_TAKEN) ==
+			(chain_before.readable < chain_before.count));
+	ENSURES(call, "chain", request_ok(&space, &queue, &chain));
+	ENSURES(call, "once", fetched_once());
+	ENSURES(call, "bounded", fetch_count <= fetched + 16);
+	ENSURES(call, "assigns",
+		!memcmp(&queue, &before, sizeof(queue)) && store_count == 0);
+	if (answer != VIRTQ_TAKEN)
+		return;
+	ENSURES(call, "last", block.status.address == last_byte(&chain_before));
+	ENSURES(call, "decision", decision_ok(&device, &space, &chain, &block));
+	if (chain_before.readable == 0 || block.gone || taken != VIRTQ_TAKEN)
+		ENSURES(call, "failed",
+			block.op == VBLK_ANSWER &&
+				block.answer == VIRTIO_BLK_S_IOERR);
+	if (block.op != VBLK_ANSWER)
+		ENSURES(call, "the header that was fetched",
+			block.type == header_said.type &&
+				block.sector == header_said.sector);
+	operations[block.op]++;
+	outcome();
+}
+
+static void hints(void)
+{
+	bool yes = chance(50), was = yes, on = chance(50);
+	uint16_t index;
+	enum prec_status status;
+
+	log_begin();
+	before = queue;
+	status = virtq_should_notify(&queue, &space, &yes);
+	ENSURES("virtq_should_notify", "queue", virtq_ok(&space, &queue));
+	ENSURES("virtq_should_notify", "untouched",
+		status == PREC_OK || yes == was);
+	ENSURES("virtq_should_notify", "assigns",
+		fetch_count <= 1 && store_count == 0);
+	log_begin();
+	status = virtq_suppress(&queue, &space, on);
+	ENSURES("virtq_suppress", "all",
+		store_count ==
+			!(status == PREC_GONE || (queue.event_index && on)));
+	ENSURES("virtq_suppress", "nowhere_else", stored_used(&queue));
+	if (store_count && !queue.event_index)
+		ENSURES("virtq_suppress", "flags",
+			store_is(0, queue.used.address, 2, on));
+	if (store_count && queue.event_index)
+		ENSURES("virtq_suppress", "avail_event",
+			store_is(0, queue.used.address + 4 + 8ull * queue.size,
+				 2, queue.next_avail));
+	log_begin();
+	if (virtq_used_index(&queue, &space, &index) == PREC_OK)
+		ENSURES("virtq_used_index", "assigns", fetch_count == 1);
+}
+
+/* What is lent: some regions, some that touch, with any rights. */
+static void lend(void)
+{
+	uint64_t at = 0x1000 * below(4);
+
+	memset(&space, 0, sizeof(space));
+	for (uint32_t i = 0, n = 1 + (uint32_t)below(5); i < n; i++) {
+		uint64_t size = 0x200 + 16 * below(0x400);
+		uint32_t rights = chance(60) ? 3 : 1 + (uint32_t)below(2);
+		uint64_t host = 0x7f0000000000 + 0x10000000ull * i + at;
+
+		REQUIRES("lend", "a sound claim",
+			 prec_space_add(&space, at, size, host, rights, i) ==
+				 PREC_OK);
+		at += size + (chance(50) ? 0 : 16 * below(0x100));
+	}
+}
+
+static void set_up(void)
+{
+	const char *call = "virtq_setup";
+	uint32_t size = 1u << below(chance(5) ? 11 : 6);
+	uint64_t desc = say_address(PREC_READ, 16 * size) & ~15ull;
+	uint64_t avail = say_address(PREC_READ, 2 * size + 6) & ~1ull;
+	uint64_t used = say_address(3, 8 * size + 6) & ~3ull;
+	enum prec_status status;
+
+	if (chance(wild))
+		size = (uint32_t)below(3000);
+	before = queue;
+	status = virtq_setup(&queue, &space, size, desc, avail, used);
+	if (status != PREC_OK) {
+		ENSURES(call, "untouched",
+			!memcmp(&queue, &before, sizeof(queue)));
+		return;
+	}
+	ENSURES(call, "ready",
+		queue.state == VIRTQ_READY && virtq_ok(&space, &queue) &&
+			queue.size == size);
+	ENSURES(call, "there",
+		queue.desc.address == desc && queue.avail.address == avail &&
+			queue.used.address == used);
+	ENSURES(call, "none_held",
+		queue.in_flight == 0 &&
+			held_below(queue.held, VIRTQ_SIZE_MAX) == 0);
+	queue.event_index = chance(50);
+	virtq_seek(&queue, (uint16_t)draw(), (uint16_t)draw());
+	/* the stamps come round once in 2^32 requests: come near */
+	if (chance(10))
+		queue.serial = ~0u - (uint32_t)below(20);
+}
+
+/* A region goes, or comes. */
+static void change(void)
+{
+	enum virtq_state was = queue.state;
+	enum prec_status status;
+
+	if (chance(50) && space.count > 0)
+		prec_space_remove(&space, (uint32_t)below(space.count));
+	else if (prec_space_add(&space, 0x100000 + below(64) * 0x1000, 0x1000,
+				0x7e0000000000, 3, 0) != PREC_OK)
+		return;
+	status = virtq_rebase(&queue, &space);
+	ENSURES("virtq_rebase", "queue", virtq_ok(&space, &queue));
+	ENSURES("virtq_rebase", "found",
+		(status == PREC_OK) == (queue.state == VIRTQ_READY));
+	ENSURES("virtq_rebase", "broken, unset",
+		(was != VIRTQ_BROKEN && was != VIRTQ_UNSET) ||
+			queue.state == was);
+}
+
+/* Mostly one that is in flight. */
+static uint32_t say_head(void)
+{
+	uint32_t head = (uint32_t)below(queue.size + 1);
+
+	while (!chance(5) && head < queue.size && !queue.held[head])
+		head = (head + 1) % queue.size;
+	return head;
+}
+
+static void history(void)
+{
+	lend();
+	memset(&queue, 0, sizeof(queue));
+	for (int tries = 0; tries < 20 && queue.state != VIRTQ_READY; tries++)
+		set_up();
+	for (int i = 0; i < HISTORY; i++) {
+		uint64_t what = below(100);
+		enum virtq_answer answer = VIRTQ_EMPTY;
+
+		if (queue.state != VIRTQ_READY && chance(50))
+			set_up();
+		else if (what < 60)
+			answer = next();
+		else if (what < 65)
+			answer = retake();
+		else if (what < 90)
+			complete(say_head());
+		else if (what < 96)
+			hints();
+		else if (what < 98)
+			change();
+		else
+			set_up();
+		if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED)
+			decode(answer);
+	}
+}
+
+int main(int count, char **arguments)
+{
+	uint64_t seeds = count > 1 ? strtoull(arguments[1], NULL, 0) : 50000;
+	uint64_t first = count > 2 ? strtoull(arguments[2], NULL, 0) : 1;
+	bool poor = false;
+
+	for (seed = first; seed < first + seeds; seed++) {
+		static const unsigned int percent[] = { 0, 1, 10, 50 };
+
+		drawn = seed * 0x9e3779b97f4a7c15ull + 1;
+		for (int i = 0; i < 8; i++)
+			(void)draw();
+		wild = percent[below(4)];
+		failing = percent[below(3)];
+		device.capacity = 1 + below(chance(50) ? 10 : 100000);
+		device.read_only = chance(20);
+		history();
+	}
+	/* A test that never comes to the point passes too. */
+	for (int i = 0; i <= VIRTQ_STOPPED; i++)
+		poor |= seen[i] < seeds / 4;
+	for (int i = 0; i <= VBLK_IDENTIFY; i++)
+		poor |= operations[i] < seeds / 100;
+	printf("%llu seeds, %lu clauses held; taken %lu, empty %lu, malformed "
+	       "%lu, lost %lu, gone %lu, stopped %lu; answers %lu, reads %lu, "
+	       "writes %lu, flushes %lu, identities %lu\n",
+	       (unsigned long long)seeds, clauses, seen[0], seen[1], seen[2],
+	       seen[3], seen[4], seen[5], operations[0], operations[1],
+	       operations[2], operations[3], operations[4]);
+	if (seeds >= 1000 && poor)
+		printf("some outcomes were hardly seen\n");
+	return seeds == 0 || (seeds >= 1000 && poor);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_RING_SPECIFICATION_H
+#define TESTS_RING_SPECIFICATION_H
+
+#include "adversary.h"
+
+#include "virtio/blk.h"
+
+/* The predicates of virtio/client.h, split.h and blk.h in C, by their names and
+ * in their order. */
+
+static inline bool apart(uint64_t a, uint64_t a_size, uint64_t b,
+			 uint64_t b_size)
+{
+	return a + a_size <= b || b + b_size <= a;
+}
+
+static inline bool fetched_once(void)
+{
+	for (int j = 1; j < fetch_count; j++)
+		for (int i = 0; i < j; i++)
+			if (!apart(fetch_at[i], fetch_size[i], fetch_at[j],
+				   fetch_size[j]))
+				return false;
+	return fetch_count <= FETCH_MAX;
+}
+
+static inline bool store_is(int i, uint64_t at, uint64_t size, uint64_t value)
+{
+	return store_at[i] == at && store_size[i] == size &&
+	       store_value[i] == value;
+}
+
+static inline bool virtq_stamped(const struct virtq *q)
+{
+	for (uint32_t i = 0; i < VIRTQ_SIZE_MAX; i++)
+		if (q->stamp[i] > q->serial)
+			return false;
+	return true;
+}
+
+static inline bool rings_sized(const struct virtq *q)
+{
+	return q->size >= 1 && q->desc.size == 16ull * q->size &&
+	       q->avail.size == 6 + 2ull * q->size &&
+	       q->used.size == 6 + 8ull * q->size &&
+	       q->desc.address + q->desc.size <= PREC_ADDRESS_MAX &&
+	       q->avail.address + q->avail.size <= PREC_ADDRESS_MAX &&
+	       q->used.address + q->used.size <= PREC_ADDRESS_MAX;
+}
+
+static inline bool off_one(struct prec_span a, struct prec_span b)
+{
+	return apart(a.address, a.size, b.address, b.size);
+}
+
+static inline bool rings_apart(const struct virtq *q)
+{
+	return off_one(q->desc, q->avail) && off_one(q->desc, q->used) &&
+	       off_one(q->avail, q->used);
+}
+
+static inline bool rings_granted(const struct prec_space *s,
+				 const struct virtq *q)
+{
+	return readable_span(s, q->desc) && readable_span(s, q->avail) &&
+	       readable_span(s, q->used) && writable_span(s, q->used);
+}
+
+static inline uint32_t held_below(const uint8_t *held, uint32_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += held[i] != 0;
+	return sum;
+}
+
+static inline bool virtq_counted(const struct virtq *q)
+{
+	return q->in_flight == held_below(q->held, VIRTQ_SIZE_MAX);
+}
+
+static inline bool virtq_whole(const struct virtq *q)
+{
+	if (q->state > VIRTQ_BROKEN || q->size > VIRTQ_SIZE_MAX ||
+	    q->waiting > q->size || !virtq_stamped(q) || !virtq_counted(q))
+		return false;
+	return (q->state != VIRTQ_READY && q->state != VIRTQ_DETACHED) ||
+	       (rings_sized(q) && rings_apart(q));
+}
+
+static inline bool virtq_ok(const struct prec_space *s, const struct virtq *q)
+{
+	return virtq_whole(q) &&
+	       (q->state != VIRTQ_READY || rings_granted(s, q));
+}
+
+static inline bool off_rings(const struct virtq *q, struct prec_span p)
+{
+	return off_one(p, q->desc) && off_one(p, q->avail) &&
+	       off_one(p, q->used);
+}
+
+static inline bool segment_ok(const struct prec_space *s, const struct virtq *q,
+			      const struct virtq_request *r, uint32_t i)
+{
+	struct prec_span p = r->segment[i];
+
+	if (!span_granted(s, p) || p.size == 0 || p.size > 0xffffffff)
+		return false;
+	if (i < r->readable)
+		return rights_grant(p.rights, PREC_READ);
+	return rights_grant(p.rights, PREC_WRITE) && off_rings(q, p);
+}
+
+static inline bool request_ok(const struct prec_space *s, const struct virtq *q,
+			      const struct virtq_request *r)
+{
+	if (r->readable > r->count || r->count > VIRTQ_SEGMENTS_MAX ||
+	    r->table_address + r->table_size > PREC_ADDRESS_MAX)
+		return false;
+	for (uint32_t i = 0; i < r->count; i++)
+		if (!segment_ok(s, q, r, i))
+			return false;
+	return true;
+}
+
+static inline bool only_last(const struct virtq_request *r)
+{
+	return r->readable == 0 && r->count <= 1 &&
+	       (r->count == 0 || r->segment[0].size == 1);
+}
+
+/* The chain in hand, in its order, from what was fetched (split.h). */
+static int chain_count;
+static int chain_last;
+static struct virtq_desc chain_desc[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
+
+static inline bool has_room(struct virtq_desc d)
+{
+	return (d.flags & VIRTQ_DESC_F_WRITE) &&
+	       !(d.flags & VIRTQ_DESC_F_INDIRECT) && d.len > 0;
+}
+
+static inline void chain_follow(struct virtq_desc d)
+{
+	if (has_room(d))
+		chain_last = chain_count;
+	chain_desc[chain_count++] = d;
+}
+
+static inline void chain_read(void)
+{
+	uint32_t i = 0;
+
+	chain_count = 0;
+	chain_last = -1;
+	for (int k = 0; k < desc_count; k++)
+		chain_follow(desc_log[k]);
+	for (uint32_t k = 0; k < table_count && i < table_count; k++) {
+		chain_follow(table_log[i]);
+		if (!(table_log[i].flags & VIRTQ_DESC_F_NEXT))
+			break;
+		i = table_log[i].next;
+	}
+}
+
+static inline bool chain_ended(void)
+{
+	return chain_count > 0 &&
+	       !(chain_desc[chain_count - 1].flags & VIRTQ_DESC_F_NEXT);
+}
+
+static inline bool last_kept(const struct virtq_request *r)
+{
+	return chain_last >= 0 &&
+	       r->segment[0].address == chain_desc[chain_last].addr +
+						chain_desc[chain_last].len - 1;
+}
+
+static inline bool inside_ring(struct prec_span ring, uint64_t at,
+			       uint64_t size)
+{
+	return ring.address <= at && at + size <= ring.address + ring.size;
+}
+
+static inline bool fetched_known(const struct virtq *q,
+				 const struct virtq_request *r)
+{
+	for (int i = 0; i < fetch_count; i++)
+		if (!inside_ring(q->desc, fetch_at[i], fetch_size[i]) &&
+		    !inside_ring(q->avail, fetch_at[i], fetch_size[i]) &&
+		    !(fetch_at[i] == r->table_address &&
+		      fetch_size[i] == r->table_size))
+			return false;
+	return true;
+}
+
+static inline bool entry_fetched(const struct virtq *q, int m, uint16_t index)
+{
+	return m < fetch_count && fetch_size[m] == 2 &&
+	       fetch_at[m] == q->avail.address + 4 + 2ull * (index % q->size);
+}
+
+static inline bool used_stored(const struct virtq *q, uint16_t index,
+			       uint32_t id, uint32_t len, int count)
+{
+	uint64_t at = q->used.address + 4 + 8ull * (index % q->size);
+
+	return (count <= 0 || store_is(0, at, 4, id)) &&
+	       (count <= 1 || store_is(1, at + 4, 4, len)) &&
+	       (count <= 2 ||
+		store_is(2, q->used.address + 2, 2, (uint16_t)(index + 1)));
+}
+
+static inline bool stored_used(const struct virtq *q)
+{
+	for (int i = 0; i < store_count; i++)
+		if (!inside_ring(q->used, store_at[i], store_size[i]))
+			return false;
+	return true;
+}
+
+/* The segments from `first` on that are [address, address + size), in order,
+ * each byte once: where they end, or -1. */
+static inline int64_t covers(const struct virtq_request *r, uint32_t first,
+			     uint64_t address, uint64_t size)
+{
+	uint32_t i = first;
+
+	while (size > 0) {
+		if (i >= r->count || r->segment[i].address != address ||
+		    r->segment[i].size > size)
+			return -1;
+		address += r->segment[i].size;
+		size -= r->segment[i].size;
+		i++;
+	}
+	return i;
+}
+
+static inline uint64_t span_total(const struct virtq_request *r, uint32_t first,
+				  uint32_t last)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = first; i < last; i++)
+		sum += r->segment[i].size;
+	return sum;
+}
+
+static inline uint64_t last_byte(const struct virtq_request *c)
+{
+	return c->segment[c->count - 1].address +
+	       c->segment[c->count - 1].size - 1;
+}
+
+static inline bool transfer_ok(const struct vblk_device *d,
+			       const struct vblk_request *r)
+{
+	return r->bytes > 0 && r->bytes % VIRTIO_BLK_SECTOR == 0 &&
+	       r->sector <= d->capacity &&
+	       r->offset == r->sector * VIRTIO_BLK_SECTOR &&
+	       r->offset + r->bytes <= d->capacity * VIRTIO_BLK_SECTOR;
+}
+
+static inline bool decision_ok(const struct vblk_device *d,
+			       const struct prec_space *s,
+			       const struct virtq_request *c,
+			       const struct vblk_request *r)
+{
+	if (r->op > VBLK_IDENTIFY || r->head != c->head ||
+	    !writable_span(s, r->status) || r->status.size != 1 ||
+	    r->first + r->count > c->count || r->bytes > VBLK_BYTES_MAX ||
+	    r->bytes != span_total(c, r->first, r->first + r->count))
+		return false;
+	switch (r->op) {
+	case VBLK_READ:
+		return r->first >= c->readable && transfer_ok(d, r);
+	case VBLK_WRITE:
+		return r->first + r->count <= c->readable && !d->read_only &&
+		       transfer_ok(d, r);
+	case VBLK_IDENTIFY:
+		return r->first >= c->readable &&
+		       r->bytes == VIRTIO_BLK_ID_BYTES;
+	case VBLK_ANSWER:
+		return r->count == 0 && r->answer <= VIRTIO_BLK_S_UNSUPP;
+	default:
+		return r->count == 0;
+	}
+}
+
+#endif
