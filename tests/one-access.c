@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/* Each accessor alone, for accessors-are-one-instruction to look at. */
+#include "virtio/client.h"
+
+#define ALONE(name, parameters, arguments)                                     \
+	enum prec_status alone_##name parameters;                              \
+	enum prec_status alone_##name parameters                               \
+	{                                                                      \
+		return name arguments;                                         \
+	}
+#define WHERE const struct prec_space *space, struct prec_span span
+
+ALONE(client_load16, (WHERE, uint64_t offset, uint16_t *out),
+      (space, span, offset, out))
+ALONE(client_load_desc, (WHERE, uint32_t index, struct virtq_desc *out),
+      (space, span, index, out))
+ALONE(client_load_table, (WHERE, uint32_t count, struct virtq_desc *out),
+      (space, span, count, out))
+ALONE(client_load_header, (WHERE, struct virtio_blk_req_header *out),
+      (space, span, out))
+ALONE(client_load_bytes, (WHERE, uint32_t count, uint8_t *bytes, uint32_t at),
+      (space, span, count, bytes, at))
+ALONE(client_store8, (WHERE, uint64_t offset, uint8_t value),
+      (space, span, offset, value))
+ALONE(client_store16, (WHERE, uint64_t offset, uint16_t value),
+      (space, span, offset, value))
+ALONE(client_store_used, (WHERE, uint32_t slot, struct virtq_used_elem elem),
+      (space, span, slot, elem))
+ALONE(prec_raw_load8, (uint64_t host, uint8_t *out), (host, out))
+ALONE(prec_raw_load16, (uint64_t host, uint16_t *out), (host, out))
+ALONE(prec_raw_load32, (uint64_t host, uint32_t *out), (host, out))
+ALONE(prec_raw_load64, (uint64_t host, uint64_t *out), (host, out))
+ALONE(prec_raw_store8, (uint64_t host, uint8_t value), (host, value))
+ALONE(prec_raw_store16, (uint64_t host, uint16_t value), (host, value))
+ALONE(prec_raw_store32, (uint64_t host, uint32_t value), (host, value))
+ALONE(prec_raw_store64, (uint64_t host, uint64_t value), (host, value))
