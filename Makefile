@@ -4,7 +4,8 @@
 #   make          build into build/
 #   make run      the demonstration: good and hostile clients on one driver
 #   make test     everything, ending with one line that counts
-#   make prove    the proofs alone, as a table
+#   make prove    the proofs as a table, the protocol, and the seeded bugs, which
+#                 take long: make prove MUTANTS=no leaves them out
 #   make fuzz     the fuzzers, each for SECONDS=600
 #   make bench    what it costs, against what it replaces
 #   make install  into the system (DESTDIR is honoured)
@@ -28,6 +29,11 @@ test:
 prove:
 	sh .ci/packages prove
 	proofs/run
+	proofs/protocol/run
+ifneq ($(MUTANTS),no)
+	@echo "Seeded bugs: some 20 minutes; make prove MUTANTS=no leaves them out."
+	proofs/mutants/run
+endif
 
 fuzz:
 	sh .ci/packages build test

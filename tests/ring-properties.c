@@ -22,6 +22,7 @@ static struct virtq_request chain, chain_before;
 static struct vblk_request block;
 static struct vblk_device device;
 static unsigned int wild; /* per cent of values that are nonsense */
+static bool vast;	  /* gigabytes are lent, and stored */
 
 /* This chain: is it a request as it should be; has what the driver writes begun;
  * the type; where the header is cut in two, if it is; descriptors of data to
@@ -95,6 +96,8 @@ static struct virtq_desc say_tidy(void)
 		d.flags = VIRTQ_DESC_F_NEXT;
 	} else if (data_left > 0) {
 		d.len = type == VIRTIO_BLK_T_GET_ID ? 20 : 512;
+		if (vast && d.len == 512 && chance(20))
+			d.len = VBLK_BYTES_MAX - 512 + 512 * (uint32_t)below(3);
 		d.flags = VIRTQ_DESC_F_NEXT;
 		if (type != VIRTIO_BLK_T_OUT)
 			d.flags |= VIRTQ_DESC_F_WRITE;
@@ -175,6 +178,8 @@ static struct virtio_blk_req_header say_header(void)
 		h.type = (uint32_t)draw();
 	if (!chance(wild))
 		h.sector = below(device.capacity + 1);
+	else if (chance(50))
+		h.sector = ~0ull - below(4);
 	return h;
 }
 
@@ -465,9 +470,15 @@ static void lend(void)
 
 	memset(&space, 0, sizeof(space));
 	for (uint32_t i = 0, n = 1 + (uint32_t)below(5); i < n; i++) {
-		uint64_t size = 0x200 + 16 * below(0x400);
+		uint64_t size = 0x200 + 16 * below(chance(10) ? 0x4000 : 0x400);
 		uint32_t rights = chance(60) ? 3 : 1 + (uint32_t)below(2);
-		uint64_t host = 0x7f0000000000 + 0x10000000ull * i + at;
+		uint64_t host;
+
+		if (vast && i == 0) {
+			size = 1ull << 34;
+			rights = 3;
+		}
+		host = 0x7f0000000000 + 0x10000000000ull * i + at;
 
 		REQUIRES("lend", "a sound claim",
 			 prec_space_add(&space, at, size, host, rights, i) ==
@@ -486,7 +497,7 @@ static void set_up(void)
 	enum prec_status status;
 
 	if (chance(wild))
-		size = (uint32_t)below(3000);
+		size = chance(50) ? 1u << below(13) : (uint32_t)below(3000);
 	before = queue;
 	status = virtq_setup(&queue, &space, size, desc, avail, used);
 	if (status != PREC_OK) {
@@ -585,6 +596,9 @@ int main(int count, char **arguments)
 		failing = percent[below(3)];
 		device.capacity = 1 + below(chance(50) ? 10 : 100000);
 		device.read_only = chance(20);
+		vast = chance(10);
+		if (vast)
+			device.capacity = VBLK_CAPACITY_MAX;
 		history();
 	}
 	/* A test that never comes to the point passes too. */
