@@ -9,55 +9,12 @@
  * what a call requires is checked.  Include this first, then a unit of
  * src/virtio as a whole: it is the same source, over other accessors.
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "clauses.h"
 
 #define PREC_VIRTIO_CLIENT_RAW_H /* the machine's accessors stay outside */
 #include "virtio/split.h"
 
-/* A clause that does not hold ends the test, for it names the seed to repeat. */
-static uint64_t seed;
-static unsigned long clauses;
-
-static inline void clause(bool holds, const char *call, const char *name,
-			  const char *what)
-{
-	clauses++;
-	if (holds)
-		return;
-	printf("seed %llu: %s: %s: not so: %s\n", (unsigned long long)seed,
-	       call, name, what);
-	exit(1);
-}
-
-#define REQUIRES(call, name, what) clause(what, call, "requires " name, #what)
-#define ENSURES(call, name, what)  clause(what, call, "ensures " name, #what)
-
-/* Numbers that are the same for the same seed. */
-static uint64_t drawn;
-
-static inline uint64_t draw(void)
-{
-	drawn ^= drawn << 13;
-	drawn ^= drawn >> 7;
-	drawn ^= drawn << 17;
-	return drawn * 0x2545f4914f6cdd1dull;
-}
-
-static inline uint64_t below(uint64_t n)
-{
-	return (draw() >> 11) % n;
-}
-
-static inline bool chance(unsigned int percent)
-{
-	return below(100) < percent;
-}
-
 /* What the client says: the test's. */
-static unsigned int failing; /* per cent of accesses that find no memory */
 static uint16_t say16(uint64_t address);
 static struct virtq_desc say_desc(uint32_t index, uint32_t table);
 static struct virtio_blk_req_header say_header(void);
@@ -84,11 +41,6 @@ static inline void log_begin(void)
 	store_count = 0;
 	desc_count = 0;
 	table_count = 0;
-}
-
-static inline bool rights_grant(uint32_t lent, uint32_t asked)
-{
-	return (lent & asked) == asked;
 }
 
 static inline bool span_granted(const struct prec_space *s, struct prec_span p)
