@@ -94,7 +94,7 @@ static void use(struct vhost_connection *connection,
 		struct prec_span span = { .size = 0 };
 
 		/* The region was made to hold them all. */
-		if (i < queues &&
+		if (region && i < queues &&
 		    prec_span_part(region->region.span,
 				   vhost_inflight_offset(i, entries), part,
 				   &span) != PREC_OK)

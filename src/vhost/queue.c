@@ -285,7 +285,7 @@ void vhost_queue_mark_used(struct vhost_queue *queue, uint64_t offset,
 	uint64_t base = queue->addr.log;
 
 	if (queue->addr.flags & VHOST_RING_LOG &&
-	    base <= PREC_ADDRESS_MAX - VIRTQ_SIZE_MAX * 8u)
+	    base <= PREC_ADDRESS_MAX - 8ull * VIRTQ_SIZE_MAX)
 		vhost_dirty_mark(&queue->connection->dirty, base + offset,
 				 size);
 }
