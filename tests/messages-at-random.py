@@ -23,9 +23,10 @@ NEED_REPLY = 8
 
 (GET_FEATURES, SET_FEATURES, SET_OWNER, RESET_OWNER, SET_MEM_TABLE, NUM, ADDR,
  BASE, GET_BASE, KICK, CALL, ERR, GET_PROTOCOL, SET_PROTOCOL, QUEUE_NUM, ENABLE,
- GET_CONFIG, SET_CONFIG, RESET_DEVICE, SLOTS, ADD, REMOVE) = (
+ GET_CONFIG, SET_CONFIG, RESET_DEVICE, SLOTS, ADD, REMOVE, LOG_BASE, LOG_FD,
+ GET_INFLIGHT, SET_INFLIGHT, SET_STATUS, GET_STATUS) = (
      1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 25, 34, 36,
-     37, 38)
+     37, 38, 6, 7, 31, 32, 39, 40)
 
 rng = random.Random(SEED)
 EXTREMES = [0, 1, 2, 15, 16, 255, 256, 4096, 65535, 65536, SIZE - 1, SIZE,
@@ -119,12 +120,18 @@ class Client:
         os.ftruncate(self.memory, rng.choice((0, 4096, 0x3001, SIZE, SIZE)))
 
     def say(self):
-        number = struct.pack("=Q", spoil(rng.choice((0, 1, 1 << 30, 1 << 32))))
+        number = struct.pack("=Q", spoil(rng.choice((0, 1, 1 << 26, 1 << 30,
+                                                     1 << 32))))
         state = struct.pack("=II", self.queue(), spoil(rng.choice(
             (0, 1, 16)), 32))
         index = struct.pack("=Q", self.queue())
-        addr = struct.pack("=IIQQQQ", self.queue(), spoil(0, 32), spoil(USER),
-                           spoil(USER + 0x2000), spoil(USER + 0x1000), 0)
+        addr = struct.pack("=IIQQQQ", self.queue(),
+                           spoil(rng.randrange(2), 32), spoil(USER),
+                           spoil(USER + 0x2000), spoil(USER + 0x1000),
+                           spoil(GUEST + 0x2000))
+        # The logs are in the memory that is lent, so noise is written there.
+        log = struct.pack("=QQ", spoil(SIZE), spoil(0))
+        inflight = log + struct.pack("=HH", spoil(1, 16), spoil(16, 16))
         config = struct.pack("=III", spoil(32, 32), spoil(1, 32), 0) + b"\1"
         table = (struct.pack("=II", spoil(1, 32), 0) + self.entry())
         one = struct.pack("=Q", 0) + self.entry()
@@ -149,6 +156,14 @@ class Client:
             lambda: self.send(GET_CONFIG, config),
             lambda: self.send(SET_CONFIG, config),
             lambda: self.send(RESET_DEVICE),
+            lambda: self.send(GET_STATUS),
+            lambda: self.send(SET_STATUS, struct.pack("=Q", spoil(
+                rng.randrange(16)))),
+            lambda: self.send(LOG_BASE, log, self.some_fds([self.memory])),
+            lambda: self.send(LOG_FD, b"", self.some_fds([self.event])),
+            lambda: self.send(GET_INFLIGHT, inflight),
+            lambda: self.send(SET_INFLIGHT, inflight,
+                              self.some_fds([self.memory])),
             lambda: self.send(ADD, one, self.some_fds([self.memory])),
             lambda: self.send(ADD, one, self.some_fds([self.memory])),
             lambda: self.send(REMOVE, one),

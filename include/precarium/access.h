@@ -93,6 +93,16 @@ PREC_DEFINE_ACCESS(64)
 
 PREC_DEFINE_CAS(32)
 PREC_DEFINE_CAS(64)
+
+/* Set bits of a byte, atomically.  Never waits for another writer.
+ * Sequentially consistent.  Needs both rights. */
+PREC_MUST_CHECK static inline enum prec_status
+prec_or8(struct prec_span span, uint64_t offset, uint8_t bits)
+{
+	PREC_ACCESS_CHECK(span, offset, 1u, PREC_READ);
+	PREC_ACCESS_CHECK(span, offset, 1u, PREC_WRITE);
+	return prec_raw_or8(span.host + offset, bits);
+}
 #endif
 
 /*@

@@ -101,6 +101,20 @@ PREC_DEFINE_RAW(64, "q", "r")
 PREC_DEFINE_RAW_CAS(32, "l")
 PREC_DEFINE_RAW_CAS(64, "q")
 
+/* One instruction: however often somebody else writes there meanwhile, it is
+ * done once. */
+PREC_MUST_CHECK static inline enum prec_status prec_raw_or8(uint64_t host,
+							    uint8_t bits)
+{
+	uint32_t status = PREC_GONE;
+
+	__asm__ volatile(PREC_FIXUP("lock orb %[bits], (%[at])")
+			 : [status] "+r"(status)
+			 : [at] "r"(host), [bits] "q"(bits)
+			 : "memory", "cc");
+	return (enum prec_status)status;
+}
+
 /* Orders our earlier stores before our later loads of client memory, as
  * "publish the used index, then read the notification hint" needs. */
 static inline void prec_raw_fence(void)

@@ -44,6 +44,8 @@ enum {
 	 * and F_SEAL_SEAL, so that truncation and hole punching stop.  The
 	 * client must have made a sealable memfd. */
 	PREC_ADMIT_STRICT = 1u << 2,
+	/* The file may end inside the last page; the rest of it is zeroes. */
+	PREC_ADMIT_TAIL = 1u << 4,
 	/* Leave the region in a child after fork (default: not). */
 	PREC_KEEP_ON_FORK = 1u << 3,
 };

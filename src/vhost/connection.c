@@ -21,6 +21,7 @@ static void connection_free(struct vhost_connection *connection)
 		vhost_queue_close(&connection->queues[i]);
 	free(connection->queues);
 	vhost_inflight_close(&connection->inflight);
+	vhost_dirty_close(&connection->dirty);
 	if (connection->memory)
 		vhost_memory_clear(connection->memory);
 	free(connection->memory);
@@ -72,6 +73,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->fd = fd;
 		connection->cache_mode = 1;
 		connection->inflight.fd = -1;
+		connection->dirty.call_fd = -1;
 		why = connection_make(connection);
 	}
 	if (!why) {

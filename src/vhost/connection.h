@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_VHOST_CONNECTION_H
 #define PRECARIUM_VHOST_CONNECTION_H
 
+#include "vhost/dirty.h"
 #include "vhost/inflight.h"
 #include "vhost/message.h"
 #include "vhost/worker.h"
@@ -46,6 +47,7 @@ struct vhost_connection {
 	uint64_t bytes_in_flight;
 	struct vhost_memory *memory;
 	struct vhost_inflight inflight;
+	struct vhost_dirty dirty;
 	uint32_t queue_count;
 	struct vhost_queue *queues;
 };
@@ -97,6 +99,10 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 				      const char **why);
 enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 				      const char **why);
+enum vhost_outcome vhost_set_log_base(struct vhost_connection *connection,
+				      const char **why);
+enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
+				    const char **why);
 void vhost_forget_inflight(struct vhost_connection *connection);
 
 /* The status of the device (dispatch_status.c). */

@@ -14,8 +14,9 @@ uint64_t vhost_device_features(const struct vhost_export *export)
 	uint64_t features =
 		1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC |
 		1ull << VIRTIO_F_EVENT_IDX | 1ull << VHOST_F_PROTOCOL_FEATURES |
-		1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE |
-		1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_CONFIG_WCE;
+		1ull << VHOST_F_LOG_ALL | 1ull << VIRTIO_BLK_F_SEG_MAX |
+		1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
+		1ull << VIRTIO_BLK_F_CONFIG_WCE;
 
 	if (export->queues_max > 1)
 		features |= 1ull << VIRTIO_BLK_F_MQ;

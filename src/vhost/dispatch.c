@@ -14,8 +14,9 @@
 
 /* Offered is what works, nothing else. */
 #define PROTOCOL_FEATURES                                                      \
-	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_REPLY_ACK |        \
-	 1ull << VHOST_PROTOCOL_CONFIG | 1ull << VHOST_PROTOCOL_RESET_DEVICE | \
+	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_LOG_SHMFD |        \
+	 1ull << VHOST_PROTOCOL_REPLY_ACK | 1ull << VHOST_PROTOCOL_CONFIG |    \
+	 1ull << VHOST_PROTOCOL_RESET_DEVICE |                                 \
 	 1ull << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS |                          \
 	 1ull << VHOST_PROTOCOL_INFLIGHT_SHMFD |                               \
 	 1ull << VHOST_PROTOCOL_STATUS)
@@ -55,6 +56,7 @@ static enum vhost_outcome set_features(struct vhost_connection *connection,
 	}
 	connection->features = asked;
 	connection->features_set = true;
+	connection->dirty.all = asked >> VHOST_F_LOG_ALL & 1;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_features_changed(&connection->queues[i]);
 	/* Without protocol features there is no message to enable a ring. */
@@ -295,6 +297,10 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 		return vhost_get_status(connection, why);
 	case VHOST_SET_STATUS:
 		return vhost_set_status(connection, why);
+	case VHOST_SET_LOG_BASE:
+		return vhost_set_log_base(connection, why);
+	case VHOST_SET_LOG_FD:
+		return vhost_set_log_fd(connection, why);
 	case VHOST_GET_INFLIGHT_FD:
 		return vhost_get_inflight(connection, why);
 	case VHOST_SET_INFLIGHT_FD:

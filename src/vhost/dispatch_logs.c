@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
+#include <unistd.h>
+
 #include "vhost/connection.h"
 #include "vhost/queue.h"
 
 /*
  * The messages by which logs are shared with the client.
  */
+
+#define PAGE 4096u /* files are lent by pages */
 
 /* No ring runs, and nothing is in flight. */
 static bool stopped(const struct vhost_connection *connection)
@@ -47,6 +51,20 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 	return vhost_answer(connection, &shape, answer_size, fd, why);
 }
 
+static struct vhost_region *
+map_writable(const struct vhost_memory_entry *entry, int fd,
+	     const struct vhost_admission *admission, const char **why)
+{
+	struct vhost_region *region =
+		vhost_region_new(entry, fd, admission, why);
+
+	if (!region || region->region.span.rights & PREC_WRITE)
+		return region;
+	*why = "expected a descriptor that can be written to";
+	vhost_region_free(region);
+	return NULL;
+}
+
 /* What it lends for that is admitted like other memory.  It is small enough to
  * be allowed holes: ours is one when it is new.  Sealed against writing it
  * would be of no use to the next driver. */
@@ -63,14 +81,8 @@ static struct vhost_region *map_log(const struct vhost_connection *connection,
 			  PREC_ADMIT_ANY_FILE) |
 			 PREC_ADMIT_SPARSE,
 	};
-	struct vhost_region *region;
 
-	region = vhost_region_new(&entry, fd, &admission, why);
-	if (!region || region->region.span.rights & PREC_WRITE)
-		return region;
-	*why = "expected a descriptor that can be written to";
-	vhost_region_free(region);
-	return NULL;
+	return map_writable(&entry, fd, &admission, why);
 }
 
 static void use(struct vhost_connection *connection,
@@ -82,7 +94,7 @@ static void use(struct vhost_connection *connection,
 		struct prec_span span = { .size = 0 };
 
 		/* The region was made to hold them all. */
-		if (i < queues &&
+		if (region && i < queues &&
 		    prec_span_part(region->region.span,
 				   vhost_inflight_offset(i, entries), part,
 				   &span) != PREC_OK)
@@ -118,5 +130,69 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 	if (!region)
 		return VHOST_REFUSED;
 	use(connection, region, shape->queues, shape->queue_size);
+	return VHOST_DONE;
+}
+
+/* Whole pages are mapped, but a bitmap is as long as the guest is large. */
+static struct vhost_region *
+map_bitmap(const struct vhost_connection *connection,
+	   const struct vhost_log_base *base, int fd, const char **why)
+{
+	const struct vhost_memory_entry entry = {
+		.size = (base->size + PAGE - 1) / PAGE * PAGE,
+		.offset = base->offset,
+	};
+	struct vhost_admission admission = connection->export->admission;
+
+	admission.admit &= ~(uint32_t)PREC_ADMIT_STRICT;
+	admission.admit |= PREC_ADMIT_TAIL;
+	return map_writable(&entry, fd, &admission, why);
+}
+
+static struct vhost_region *log_base(const struct vhost_connection *connection,
+				     const char **why)
+{
+	const struct vhost_message *message = &connection->message;
+	const struct vhost_log_base *base = &message->payload.log;
+
+	*why = "expected a descriptor, and the size and offset of the log";
+	if (message->fd_count != 1 || message->header.size != sizeof(*base) ||
+	    base->size == 0 || base->size > PREC_ADDRESS_MAX)
+		return NULL;
+	return map_bitmap(connection, base, message->fds[0], why);
+}
+
+/* Where the log is shared memory it has an answer of its own, which says no
+ * more than that it has come; ours tells by its number, too. */
+enum vhost_outcome vhost_set_log_base(struct vhost_connection *connection,
+				      const char **why)
+{
+	struct vhost_region *region = log_base(connection, why);
+	uint64_t failed = region == NULL;
+
+	if (region) {
+		vhost_dirty_use(&connection->dirty, region,
+				connection->message.payload.log.size);
+	} else {
+		vhost_client_log(connection->client,
+				 "SET_LOG_BASE: refused: %s", *why);
+	}
+	return vhost_answer(connection, &failed, sizeof(failed), -1, why);
+}
+
+enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
+				    const char **why)
+{
+	struct vhost_message *message = &connection->message;
+	struct vhost_dirty *dirty = &connection->dirty;
+
+	*why = "expected an eventfd, or none";
+	if (message->fd_count &&
+	    !vhost_notifier_knows(&connection->worker->notifier,
+				  message->fds[0]))
+		return VHOST_REFUSED;
+	if (dirty->call_fd >= 0)
+		close(dirty->call_fd);
+	dirty->call_fd = vhost_message_take_fd(message, 0);
 	return VHOST_DONE;
 }

@@ -204,7 +204,7 @@ static int by_counter(const void *left, const void *right)
 
 static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size)
 {
-	struct state states[VIRTQ_SIZE_MAX];
+	struct state states[VIRTQ_SIZE_MAX] = { { 0 } };
 	uint32_t count = 0;
 	uint8_t flag;
 

@@ -14,6 +14,8 @@ enum {
 	VHOST_SET_OWNER = 3,
 	VHOST_RESET_OWNER = 4,
 	VHOST_SET_MEM_TABLE = 5,
+	VHOST_SET_LOG_BASE = 6,
+	VHOST_SET_LOG_FD = 7,
 	VHOST_SET_VRING_NUM = 8,
 	VHOST_SET_VRING_ADDR = 9,
 	VHOST_SET_VRING_BASE = 10,
@@ -44,12 +46,16 @@ enum {
 #define VHOST_REPLY	   (1u << 2)
 #define VHOST_NEED_REPLY   (1u << 3)
 
+/* Feature bit: what is written into the client's memory is logged. */
+#define VHOST_F_LOG_ALL 26
+
 /* Feature bit: protocol features can be negotiated. */
 #define VHOST_F_PROTOCOL_FEATURES 30
 
 /* Protocol feature bits. */
 enum {
 	VHOST_PROTOCOL_MQ = 0,
+	VHOST_PROTOCOL_LOG_SHMFD = 1,
 	VHOST_PROTOCOL_REPLY_ACK = 3,
 	VHOST_PROTOCOL_CONFIG = 9,
 	VHOST_PROTOCOL_INFLIGHT_SHMFD = 12,
@@ -83,7 +89,15 @@ struct vhost_ring_addr {
 	uint64_t descriptors; /* in the front-end's own address space */
 	uint64_t used;
 	uint64_t available;
-	uint64_t log;
+	uint64_t log; /* guest's address of the used ring */
+};
+
+/* Its flag: what is written into the used ring is logged, at `log`. */
+#define VHOST_RING_LOG 1u
+
+struct vhost_log_base {
+	uint64_t size;
+	uint64_t offset; /* into the file */
 };
 
 struct vhost_memory_entry {
@@ -131,6 +145,7 @@ union vhost_payload {
 	struct vhost_memory_one one;
 	struct vhost_config config;
 	struct vhost_inflight_shape inflight;
+	struct vhost_log_base log;
 };
 
 _Static_assert(sizeof(struct vhost_header) == 12, "as on the wire");

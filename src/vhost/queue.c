@@ -118,8 +118,8 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 	const struct vhost_memory *memory = queue->connection->memory;
 	uint64_t guest;
 
-	*why = "logging is not offered; expected flags 0";
-	if (addr->flags)
+	*why = "expected no flag but that of the log";
+	if (addr->flags & ~VHOST_RING_LOG)
 		return false;
 	*why = "the rings are not in lent memory; expected addresses of the "
 	       "front-end in a region that was added";
@@ -184,9 +184,16 @@ bool vhost_queue_is_quiet(const struct vhost_queue *queue)
  * ring is gone nobody can ask. */
 static bool ask_for_kick(struct vhost_queue *queue)
 {
-	return queue->virtq.event_index &&
-	       virtq_suppress(&queue->virtq, &queue->connection->memory->guest,
-			      false) == PREC_OK;
+	if (!queue->virtq.event_index ||
+	    virtq_suppress(&queue->virtq, &queue->connection->memory->guest,
+			   false) != PREC_OK)
+		return false;
+	vhost_queue_mark_used(queue,
+			      VIRTQ_USED_RING +
+				      VIRTQ_USED_ENTRY *
+					      (uint64_t)queue->virtq.size,
+			      sizeof(uint16_t));
+	return true;
 }
 
 /* A client that starts the same rings again would wait for the index at which
@@ -259,12 +266,28 @@ void vhost_queue_lost(struct vhost_queue *queue, const char *what)
 		vhost_connection_end(connection, "its memory was gone");
 }
 
-void vhost_queue_look_for_log(struct vhost_queue *queue)
+void vhost_queue_look_for_logs(struct vhost_queue *queue)
 {
-	if (!queue->inflight.lost)
-		return;
+	struct vhost_dirty *dirty = &queue->connection->dirty;
+
+	if (dirty->lost)
+		vhost_queue_lost(queue, "the log of what is written is gone");
+	dirty->lost = false;
+	if (queue->inflight.lost)
+		vhost_queue_lost(queue,
+				 "the log of requests in flight is gone");
 	queue->inflight.lost = false;
-	vhost_queue_lost(queue, "the log of requests in flight is gone");
+}
+
+void vhost_queue_mark_used(struct vhost_queue *queue, uint64_t offset,
+			   uint64_t size)
+{
+	uint64_t base = queue->addr.log;
+
+	if (queue->addr.flags & VHOST_RING_LOG &&
+	    base <= PREC_ADDRESS_MAX - 8ull * VIRTQ_SIZE_MAX)
+		vhost_dirty_mark(&queue->connection->dirty, base + offset,
+				 size);
 }
 
 void vhost_queue_break(struct vhost_queue *queue, const char *why)
@@ -469,7 +492,7 @@ void vhost_queue_serve(struct vhost_queue *queue)
 		return;
 	if (!queue->attached && !attach_or_tell(queue))
 		return;
-	vhost_queue_look_for_log(queue);
+	vhost_queue_look_for_logs(queue);
 	for (int i = 0; i < REQUESTS_A_TURN && bytes < BYTES_A_TURN; i++) {
 		/* Ready again when one of them has ended. */
 		if (connection->in_flight >= IN_FLIGHT_MAX)
@@ -493,7 +516,12 @@ void vhost_queue_served(struct vhost_queue *queue)
 static void signal_one(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
+	const struct vhost_dirty *dirty = &connection->dirty;
 	bool yes = false;
+
+	if (dirty->region && dirty->call_fd >= 0)
+		vhost_notifier_add(&connection->worker->notifier,
+				   dirty->call_fd);
 
 	if (virtq_should_notify(&queue->virtq, &connection->memory->guest,
 				&yes) != PREC_OK)

@@ -89,6 +89,9 @@ void vhost_queue_ready(struct vhost_queue *queue);
 void vhost_queue_go_on(struct vhost_queue *queue);
 /* Fetch a bounded number of requests; back in line if there are more. */
 void vhost_queue_serve(struct vhost_queue *queue);
+/* So many bytes of its used ring were written, from an offset on. */
+void vhost_queue_mark_used(struct vhost_queue *queue, uint64_t offset,
+			   uint64_t size);
 /* A request was completed: its client wants to know. */
 void vhost_queue_served(struct vhost_queue *queue);
 /* Signal those of this turn. */
@@ -97,8 +100,8 @@ void vhost_queue_signal_served(struct vhost_worker *worker);
 /* Its memory was found gone: counted, told, and the client ended if that is
  * the policy. */
 void vhost_queue_lost(struct vhost_queue *queue, const char *what);
-/* Likewise its log of requests in flight, if that was found gone. */
-void vhost_queue_look_for_log(struct vhost_queue *queue);
+/* Likewise the logs it shares, if one was found gone. */
+void vhost_queue_look_for_logs(struct vhost_queue *queue);
 /* The client broke the ring: no more of this queue. */
 void vhost_queue_break(struct vhost_queue *queue, const char *why);
 

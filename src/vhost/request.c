@@ -15,6 +15,7 @@ static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
 				 uint32_t used)
 {
 	const struct prec_space *space = &queue->connection->memory->guest;
+	uint64_t slot = queue->virtq.next_used % queue->virtq.size;
 	enum prec_status status;
 
 	vhost_inflight_completing(&queue->inflight, (uint16_t)head);
@@ -22,7 +23,19 @@ static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
 	if (status == PREC_OK)
 		vhost_inflight_completed(&queue->inflight, (uint16_t)head,
 					 queue->virtq.next_used);
+	vhost_queue_mark_used(queue, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * slot,
+			      VIRTQ_USED_ENTRY);
+	vhost_queue_mark_used(queue, VIRTQ_USED_IDX, sizeof(uint16_t));
 	return status;
+}
+
+/* The kernel, or we, may have written there, whatever it says of it. */
+static void mark_data(struct vhost_connection *connection,
+		      const struct prec_span *spans, uint32_t count)
+{
+	for (uint32_t i = 0; connection->dirty.all && i < count; i++)
+		vhost_dirty_mark(&connection->dirty, spans[i].address,
+				 spans[i].size);
 }
 
 /* The request goes back to the client: status byte first, then the used ring,
@@ -36,6 +49,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
+	enum prec_status status;
 
 	vhost_count(&counts->requests, 1);
 	if (outcome.status != VIRTIO_BLK_S_OK)
@@ -44,7 +58,9 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 		vhost_count(&counts->bytes_read, moved);
 	else if (block->op == VBLK_WRITE)
 		vhost_count(&counts->bytes_written, moved);
-	if (vblk_store_status(block, space, outcome.status) != PREC_OK) {
+	status = vblk_store_status(block, space, outcome.status);
+	mark_data(connection, &block->status, 1);
+	if (status != PREC_OK) {
 		lost = true;
 		vhost_queue_break(queue, "a status byte is gone");
 	} else if (complete(queue, block->head, outcome.used) != PREC_OK) {
@@ -52,7 +68,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 		vhost_queue_break(queue, "its used ring is gone");
 	}
 	vhost_queue_served(queue);
-	vhost_queue_look_for_log(queue);
+	vhost_queue_look_for_logs(queue);
 	if (lost)
 		vhost_queue_lost(queue, "memory of a request is gone");
 }
@@ -80,6 +96,8 @@ static void identify(struct vhost_queue *queue,
 	       strnlen(queue->connection->export->name, sizeof(id)));
 	result = prec_scatter(&chain->segment[block->first], block->count, id,
 			      sizeof(id));
+	mark_data(queue->connection, &chain->segment[block->first],
+		  block->count);
 	tell(queue, block, result.status, result.done, true);
 }
 
@@ -270,6 +288,8 @@ void vhost_request_finish(struct store_io *io)
 	/* A client that is ended is told nothing: its memory stays untouched. */
 	if (connection->state != VHOST_ENDING) {
 		log_store_error(request);
+		if (io->kind == STORE_READ)
+			mark_data(connection, request->spans, io->span_count);
 		tell(queue, &request->block, io->result.status, io->result.done,
 		     same_epochs(request, lane->lane->fd >= 0));
 		vhost_queue_go_on(queue);

@@ -15,6 +15,7 @@ enum vhost_user_request {
 	VHOST_USER_SET_OWNER = 3,
 	VHOST_USER_SET_MEM_TABLE = 5,
 	VHOST_USER_SET_LOG_BASE = 6,
+	VHOST_USER_SET_LOG_FD = 7,
 	VHOST_USER_SET_VRING_NUM = 8,
 	VHOST_USER_SET_VRING_ADDR = 9,
 	VHOST_USER_SET_VRING_BASE = 10,
@@ -49,6 +50,7 @@ enum vhost_user_request {
 
 enum vhost_user_protocol_feature {
 	VHOST_USER_PROTOCOL_F_MQ = 0,
+	VHOST_USER_PROTOCOL_F_LOG_SHMFD = 1,
 	VHOST_USER_PROTOCOL_F_REPLY_ACK = 3,
 	VHOST_USER_PROTOCOL_F_CONFIG = 9,
 	VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD = 12,
@@ -92,6 +94,11 @@ struct vhost_user_vring_address {
 	uint64_t used;
 	uint64_t available;
 	uint64_t log;
+};
+
+struct vhost_user_log_base {
+	uint64_t size;
+	uint64_t offset;
 };
 
 #define VHOST_USER_CONFIG_SIZE 60u /* what QEMU asks for */

@@ -92,6 +92,7 @@ static int join(struct client *client)
 static int agree_on_protocol(struct client *client)
 {
 	uint64_t wanted = BIT(VHOST_USER_PROTOCOL_F_MQ) |
+			  BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |
 			  BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |
 			  BIT(VHOST_USER_PROTOCOL_F_CONFIG) |
 			  BIT(VHOST_USER_PROTOCOL_F_STATUS);

@@ -86,6 +86,8 @@ static bool covers(const struct stat *file, const struct prec_lending *lending)
 {
 	uint64_t size = (uint64_t)file->st_size;
 
+	if (lending->options & PREC_ADMIT_TAIL)
+		size = (size + 4095) / 4096 * 4096;
 	return lending->offset <= size &&
 	       lending->size <= size - lending->offset;
 }

@@ -34,6 +34,7 @@ enum {
 	REGION_UNCOVERABLE = 1u << 2, /* an empty page could not be put in */
 	REGION_CLOSING = 1u << 3,     /* unmap is looking for who is inside */
 	REGION_KEEPS_SIZE = 1u << 4,  /* sealed against shrinking */
+	REGION_TAIL = 1u << 5,	      /* its last page may be filled in part */
 };
 
 /* Regions that the transactions of one thread may have open at a time. */

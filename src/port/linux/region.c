@@ -63,6 +63,8 @@ static enum prec_status attach(struct prec_region *region,
 		madvise(at, lending->size, MADV_DONTFORK);
 	region->span.host = (uint64_t)(uintptr_t)at;
 	region->flags = keeps_size ? REGION_KEEPS_SIZE : 0;
+	if (lending->options & PREC_ADMIT_TAIL)
+		region->flags |= REGION_TAIL;
 	return PREC_OK;
 }
 
@@ -218,12 +220,14 @@ enum prec_status prec_region_check(struct prec_region *region)
 	uint32_t flags = region_flags(region);
 	struct stat file;
 	uint64_t end = region->file_offset + region->span.size;
+	uint64_t tail = flags & REGION_TAIL ? 4095 : 0;
 
 	if (flags & (REGION_WITHDRAWN | REGION_SUBSTITUTED))
 		return PREC_GONE;
 	if (flags & REGION_KEEPS_SIZE)
 		return PREC_OK;
-	if (fstat(region->file, &file) == 0 && (uint64_t)file.st_size >= end)
+	if (fstat(region->file, &file) == 0 &&
+	    (uint64_t)file.st_size + tail >= end)
 		return PREC_OK;
 	region_move_epoch(region);
 	return PREC_GONE;
