@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define GROUP	  "memory"
-#define PAGE	  4096u
+#define PAGE	  4096ull
 #define FILE_SIZE (256u * PAGE)
 #define GUEST	  0x7700000000ull /* free, as the client library lays out */
 #define USER	  0x660000000000ull

@@ -328,7 +328,7 @@ static void address_extremes(struct attack *attack,
 
 	for (i = 0; i < EXTREMES; i++) {
 		struct client *client = &attack->client;
-		struct vhost_user_vring_address address;
+		struct vhost_user_vring_address address = { .index = 0 };
 		uint64_t *fields[] = { &address.descriptors, &address.used,
 				       &address.available, &address.log };
 
