@@ -4,6 +4,7 @@
 #   make          build into build/
 #   make run      the demonstration: good and hostile clients on one driver
 #   make test     everything, ending with one line that counts
+#   make torture  a client's attacks on this server and on others, as a table
 #   make prove    the proofs as a table, the protocol, and the seeded bugs, which
 #                 take long: make prove MUTANTS=no leaves them out
 #   make fuzz     the fuzzers, each for SECONDS=600
@@ -25,6 +26,11 @@ run:
 test:
 	sh .ci/packages build run test prove
 	python3 tests/all
+
+torture:
+	sh .ci/packages build test
+	$(MAKE) --no-print-directory all
+	python3 tests/torture-peers.py build/tools/precarium
 
 prove:
 	sh .ci/packages prove
@@ -49,6 +55,4 @@ bench: all
 install: all
 	meson install -C build
 
-SECONDS = 600
-
-.PHONY: all run test prove fuzz bench install
+.PHONY: all run test torture prove fuzz bench install

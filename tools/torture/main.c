@@ -38,14 +38,15 @@ static bool is_wanted(const struct torture_options *options,
 	return !(options->fast && one->slow);
 }
 
-static int list_cases(const struct torture *torture)
+static int list_cases(const struct torture_options *options,
+		      const struct case_list *all)
 {
-	uint32_t i;
+	const struct torture_case *one;
 
-	for (i = 0; i < torture->count; i++)
-		printf("%s/%s%s\n", torture->cases[i]->group,
-		       torture->cases[i]->name,
-		       torture->cases[i]->slow ? " (slow)" : "");
+	for (one = all->cases; one < all->cases + all->count; one++)
+		if (is_wanted(options, one))
+			printf("%s/%s%s\n", one->group, one->name,
+			       one->slow ? " (slow)" : "");
 	return finish_output();
 }
 
@@ -169,7 +170,7 @@ int command_torture(int argc, char **argv)
 	status = EXIT_USAGE;
 	if (all.cases && select_cases(&torture, &all)) {
 		if (torture.options.list)
-			status = list_cases(&torture);
+			status = list_cases(&torture.options, &all);
 		else
 			status =
 				prepare(&torture) ? run(&torture) : EXIT_FAILED;

@@ -14,8 +14,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "frozen.h"
+
 #define GROUP	  "memory"
-#define PAGE	  4096u
+#define PAGE	  4096ull
 #define FILE_SIZE (256u * PAGE)
 #define GUEST	  0x7700000000ull /* free, as the client library lays out */
 #define USER	  0x660000000000ull
@@ -144,6 +146,7 @@ enum kind {
 	HUGE_WITHOUT_RESERVE,
 	ON_DISK,
 	PROC_FILE,
+	FROZEN,
 };
 
 static const struct {
@@ -166,6 +169,7 @@ static const struct {
 	{ "huge-pages-without-reserve", HUGE_WITHOUT_RESERVE },
 	{ "file-on-disk", ON_DISK },
 	{ "proc-file", PROC_FILE },
+	{ "file-that-never-answers", FROZEN },
 };
 
 static int read_only(void)
@@ -244,6 +248,8 @@ static int make_kind(struct attack *attack, enum kind kind)
 		return huge();
 	case ON_DISK:
 		return on_disk();
+	case FROZEN:
+		return frozen_file(FILE_SIZE);
 	default:
 		return open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	}

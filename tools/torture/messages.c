@@ -185,15 +185,15 @@ static void fd_on_each_byte(struct attack *attack,
 
 static void glued(struct attack *attack, const struct torture_case *self)
 {
-	uint32_t words[3 * 64], i;
+	uint32_t words[64][3], i;
 
 	(void)self;
 	if (attack_start(attack, (struct client_options){ .depth = 0 }))
 		return;
 	for (i = 0; i < 64; i++) {
-		words[3 * i] = VHOST_USER_GET_FEATURES;
-		words[3 * i + 1] = VHOST_USER_VERSION;
-		words[3 * i + 2] = 0;
+		words[i][0] = VHOST_USER_GET_FEATURES;
+		words[i][1] = VHOST_USER_VERSION;
+		words[i][2] = 0;
 	}
 	attack_send(attack, words, sizeof(words), NULL, 0);
 	attack_send(attack, words, 7, NULL, 0);
@@ -328,7 +328,7 @@ static void address_extremes(struct attack *attack,
 
 	for (i = 0; i < EXTREMES; i++) {
 		struct client *client = &attack->client;
-		struct vhost_user_vring_address address;
+		struct vhost_user_vring_address address = { .index = 0 };
 		uint64_t *fields[] = { &address.descriptors, &address.used,
 				       &address.available, &address.log };
 

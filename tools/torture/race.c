@@ -17,6 +17,7 @@ struct flip {
 
 struct race {
 	const char *name;
+	uint64_t bad;
 	enum {
 		HEAD,
 		INDEX,
@@ -29,30 +30,29 @@ struct race {
 		TABLE_LENGTH,
 		TABLE_ADDRESS
 	} what;
-	uint64_t bad;
 	bool indirect;
 };
 
 static const struct race races[] = {
-	{ "head", HEAD, 0xffff, false },
-	{ "index", INDEX, 0x8000, false },
-	{ "next", NEXT, 0xffff, false },
-	{ "next-in-a-loop", NEXT, 0, false },
-	{ "length", LENGTH, 0xffffffff, false },
-	{ "length-0", LENGTH, 0, false },
-	{ "address", ADDRESS, 0x7000, false },
-	{ "address-wraps", ADDRESS, UINT64_MAX - 255, false },
-	{ "flags", FLAGS, 0xffff, false },
-	{ "flags-direction", FLAGS, VRING_DESC_F_NEXT, false },
-	{ "type", TYPE, VIRTIO_BLK_T_OUT, false },
-	{ "type-unknown", TYPE, 0x4711, false },
-	{ "sector", SECTOR, 1ull << 62, false },
-	{ "next-in-a-table", NEXT, 0xffff, true },
-	{ "length-in-a-table", LENGTH, 0xffffffff, true },
-	{ "address-in-a-table", ADDRESS, 0x7000, true },
-	{ "table-length", TABLE_LENGTH, 0xfffffff0, true },
-	{ "table-length-odd", TABLE_LENGTH, 17, true },
-	{ "table-address", TABLE_ADDRESS, 0x7000, true },
+	{ "head", 0xffff, HEAD, false },
+	{ "index", 0x8000, INDEX, false },
+	{ "next", 0xffff, NEXT, false },
+	{ "next-in-a-loop", 0, NEXT, false },
+	{ "length", 0xffffffff, LENGTH, false },
+	{ "length-0", 0, LENGTH, false },
+	{ "address", 0x7000, ADDRESS, false },
+	{ "address-wraps", UINT64_MAX - 255, ADDRESS, false },
+	{ "flags", 0xffff, FLAGS, false },
+	{ "flags-direction", VRING_DESC_F_NEXT, FLAGS, false },
+	{ "type", VIRTIO_BLK_T_OUT, TYPE, false },
+	{ "type-unknown", 0x4711, TYPE, false },
+	{ "sector", 1ull << 62, SECTOR, false },
+	{ "next-in-a-table", 0xffff, NEXT, true },
+	{ "length-in-a-table", 0xffffffff, LENGTH, true },
+	{ "address-in-a-table", 0x7000, ADDRESS, true },
+	{ "table-length", 0xfffffff0, TABLE_LENGTH, true },
+	{ "table-length-odd", 17, TABLE_LENGTH, true },
+	{ "table-address", 0x7000, TABLE_ADDRESS, true },
 };
 
 static struct flip flip_of(struct attack *attack, const struct race *race,

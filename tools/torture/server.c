@@ -119,14 +119,14 @@ static const char *last_part(const char *path)
 }
 
 /* Has the server this socket? */
-static bool holds_socket(const struct torture *torture, unsigned long inode)
+static bool holds_socket(const struct torture *torture, const char *inode)
 {
-	char folder[40], path[300], wanted[40], target[40];
+	char folder[40], path[300], wanted[32], target[40];
 	const struct dirent *entry;
 	bool found = false;
 	DIR *list;
 
-	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+	snprintf(wanted, sizeof(wanted), "socket:[%s]", inode);
 	snprintf(folder, sizeof(folder), "/proc/%d/fd", torture->server.pid);
 	list = opendir(folder);
 	while (list && !found && (entry = readdir(list))) {
@@ -148,13 +148,12 @@ static bool holds_socket(const struct torture *torture, unsigned long inode)
 static bool is_bound(const struct torture *torture, const char *path)
 {
 	FILE *table = fopen("/proc/net/unix", "re");
-	char line[400], name[200];
-	unsigned long inode;
+	char line[400], inode[21], name[200];
 	bool found = false;
 
 	while (table && !found && fgets(line, sizeof(line), table))
-		found = sscanf(line, "%*s %*s %*s 00010000 %*s %*s %lu %199s",
-			       &inode, name) == 2 &&
+		found = sscanf(line, "%*s %*s %*s 00010000 %*s %*s %20s %199s",
+			       inode, name) == 2 &&
 			!strcmp(last_part(name), last_part(path)) &&
 			holds_socket(torture, inode);
 	if (table)

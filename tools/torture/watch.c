@@ -13,7 +13,7 @@
 
 #define BLOCK	 4096u
 #define BLOCKS	 2048u
-#define DEPTH	 4u
+#define DEPTH	 4ull
 #define QUIET_MS 500
 #define PAUSE_US 500 /* its load shall leave room for the attack */
 #define PATIENCE 15000
