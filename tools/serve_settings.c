@@ -97,12 +97,31 @@ static const char *set_control(struct serve_general *general, const char *value)
 	return value[0] ? NULL : "expected a path";
 }
 
+static const char *set_user(struct serve_general *general, const char *value)
+{
+	general->user = value;
+	return value[0] ? NULL : "expected the name of a user";
+}
+
+static const char *set_seccomp(struct serve_general *general, const char *value)
+{
+	if (strcmp(value, "on") == 0)
+		general->filter = FILTER_ON;
+	else if (strcmp(value, "off") == 0)
+		general->filter = FILTER_OFF;
+	else
+		return "expected on or off";
+	return NULL;
+}
+
 const struct serve_setting serve_settings[] = {
 	{ "workers", set_workers },
 	{ "max-clients", set_max_clients },
 	{ "drain-timeout", set_drain_timeout },
 	{ "stats-json", set_stats_json },
 	{ "control", set_control },
+	{ "user", set_user },
+	{ "seccomp", set_seccomp },
 	{ NULL, NULL },
 };
 _Static_assert(sizeof(serve_settings) / sizeof(serve_settings[0]) <=

@@ -339,8 +339,9 @@ static void turn_away(struct vhost_export *export, const char *why)
 	pthread_mutex_unlock(&export->roll.lock);
 	/* Whoever connects a thousand times is told of in ten lines. */
 	if ((so_far & (so_far - 1)) == 0)
-		vhost_log("%s: a client was turned away (%llu so far): %s",
-			  export->name, (unsigned long long)so_far, why);
+		vhost_export_log(export->name,
+				 "a client was turned away (%llu so far): %s",
+				 (unsigned long long)so_far, why);
 }
 
 static void give(struct vhost_server *server, struct vhost_export *export,
@@ -450,10 +451,12 @@ static void free_removed(struct vhost_server *server)
 	for (uint32_t i = 0; i < server->export_count; i++) {
 		struct vhost_export *export = server->exports[i];
 
-		if (export->removed && connected(export) == 0)
-			export_gone(export);
-		else
+		if (!export->removed || connected(export) > 0) {
 			server->exports[kept++] = export;
+			continue;
+		}
+		vhost_export_log(export->name, "removed, and without clients");
+		export_gone(export);
 	}
 	server->export_count = kept;
 }
