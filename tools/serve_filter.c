@@ -162,8 +162,11 @@ static bool take_refusals(void)
 /* 0, or an error number. */
 static int allow_with(scmp_filter_ctx filter)
 {
-	static const unsigned int ioctls[] = { BLKGETSIZE64, BLKSSZGET,
-					       TCGETS };
+	/* of block devices, and of what lines are written to */
+	static const unsigned int ioctls[] = {
+		BLKGETSIZE64, BLKSSZGET,   BLKPBSZGET, BLKIOMIN,
+		BLKIOOPT,     BLKALIGNOFF, TCGETS,
+	};
 	const struct scmp_arg_cmp not_executable =
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp local = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <precarium/region.h>
+#include <precarium/space.h>
 
 #define A_SIZE "expected bytes, with K, M, G or T"
 
@@ -74,6 +75,30 @@ static const char *set_max_clients(struct serve_general *general,
 		       : "expected a number from 1 to 65535";
 }
 
+static const char *set_max_regions(struct serve_general *general,
+				   const char *value)
+{
+	_Static_assert(PREC_SPACE_MAX == 512, "the text tells it");
+	return parse_limit(value, PREC_SPACE_MAX, &general->limits.regions)
+		       ? NULL
+		       : "expected a number from 1 to 512";
+}
+
+static const char *set_max_queues(struct serve_general *general,
+				  const char *value)
+{
+	return parse_limit(value, 256, &general->limits.queues)
+		       ? NULL
+		       : "expected a number from 1 to 256";
+}
+
+static const char *set_max_in_flight(struct serve_general *general,
+				     const char *value)
+{
+	return parse_size(value, &general->limits.bytes_in_flight) ? NULL
+								   : A_SIZE;
+}
+
 static const char *set_drain_timeout(struct serve_general *general,
 				     const char *value)
 {
@@ -117,6 +142,9 @@ static const char *set_seccomp(struct serve_general *general, const char *value)
 const struct serve_setting serve_settings[] = {
 	{ "workers", set_workers },
 	{ "max-clients", set_max_clients },
+	{ "max-regions", set_max_regions },
+	{ "max-queues", set_max_queues },
+	{ "max-in-flight", set_max_in_flight },
 	{ "drain-timeout", set_drain_timeout },
 	{ "stats-json", set_stats_json },
 	{ "control", set_control },

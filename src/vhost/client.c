@@ -109,6 +109,7 @@ void vhost_counts_add(struct vhost_counts *sum, const struct vhost_counts *more)
 	sum->notifications += more->notifications;
 	sum->deadlines += more->deadlines;
 	sum->stuck += more->stuck;
+	sum->throttled += more->throttled;
 }
 
 static uint64_t whole(const uint64_t *counter)
@@ -129,6 +130,7 @@ struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
 		.notifications = whole(&counts->notifications),
 		.deadlines = whole(&counts->deadlines),
 		.stuck = whole(&counts->stuck),
+		.throttled = whole(&counts->throttled),
 	};
 }
 
