@@ -139,7 +139,7 @@ static void on_refusal(int number, siginfo_t *info, void *context)
 	size += sizeof(before) - 1;
 	line[size++] = '\n';
 	if (write(STDERR_FILENO, line, size) < 0)
-		size = 0;
+		__atomic_store_n(&told[call], false, __ATOMIC_RELAXED);
 	errno = error;
 }
 
