@@ -14,6 +14,8 @@ import tempfile
 import serving
 from serving import GET_FEATURES, PRECARIUM, Server, check, run
 
+sys.argv[2] = os.path.abspath(sys.argv[2])
+
 
 def sockets():
     return [name for name in os.listdir(".") if name.endswith(".sock")]
@@ -55,6 +57,18 @@ def wrong_usage():
             "socket=a.sock,null=1M", "--workers=" + number)
     bad(2, ["--control=", "expected a path"], "serve", "--export",
         "socket=a.sock,null=1M", "--control=")
+    for number in ("0", "513", ""):
+        bad(2, ["--max-regions", "1 to 512"], "serve", "--export",
+            "socket=a.sock,null=1M", "--max-regions=" + number)
+    for number in ("0", "257", ""):
+        bad(2, ["--max-queues", "1 to 256"], "serve", "--export",
+            "socket=a.sock,null=1M", "--max-queues=" + number)
+    bad(2, ["--max-in-flight", "expected bytes"], "serve", "--export",
+        "socket=a.sock,null=1M", "--max-in-flight=0")
+    bad(2, ["--seccomp", "on or off"], "serve", "--export",
+        "socket=a.sock,null=1M", "--seccomp=maybe")
+    bad(1, ["user: nobody-such", "there is none"], "serve", "--export",
+        "socket=a.sock,null=1M", "--user=nobody-such")
     for number in ("0", "3600001", "soon", "-1", ""):
         bad(2, ["--drain-timeout", "1 to 3600000"], "serve", "--export",
             "socket=a.sock,null=1M", "--drain-timeout=" + number)
@@ -159,6 +173,11 @@ def good_words():
     check(capabilities == {"type": "block",
                            "features": ["read-only", "blk-file"]},
           "capabilities:", capabilities)
+    with open(sys.argv[2], encoding="utf-8") as file:
+        description = json.load(file)
+    check(description["type"] == capabilities["type"] and
+          os.path.basename(description["binary"]) == "precarium",
+          "description:", description)
     for args in (["--help"], ["--version"], ["serve", "--help"],
                  ["check-host", "--help"]):
         done = run(*args)

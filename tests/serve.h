@@ -101,9 +101,24 @@ static void __attribute__((unused)) serve_start(void)
 	CHECK(driver_start(&driver) == 0, "%s", driver.error);
 }
 
+/* Everything the driver does is in its list of system calls. */
+static void check_refused(void)
+{
+	char path[100], line[300];
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log))
+		CHECK(!strstr(line, "system call refused"), "%s", line);
+	if (log)
+		fclose(log);
+}
+
 /* The driver lived to the end, and ends well when asked. */
 static int __attribute__((unused)) serve_end(void)
 {
+	check_refused();
 	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
 	driver_free(&driver);
 	return 0;

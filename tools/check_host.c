@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "command.h"
+#include "serve_sandbox.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <linux/membarrier.h>
+#include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -184,6 +186,19 @@ static void check_membarrier(struct finding *finding)
 		      "commands 0x%lx", (unsigned long)commands);
 }
 
+static void check_filter(struct finding *finding)
+{
+	uint32_t action = SECCOMP_RET_TRAP;
+
+	if (!sandbox_has_filter)
+		found(finding, false, "this program was built without it");
+	else if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
+		found(finding, false, "%s; expected --seccomp=off",
+		      strerror(errno));
+	else
+		found(finding, true, "system calls can be refused");
+}
+
 static void check_userfaultfd(struct finding *finding)
 {
 	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
@@ -221,6 +236,7 @@ static const struct check {
 	{ "aio", true, check_notify },
 	{ "hugetlb", false, check_hugetlb },
 	{ "membarrier", false, check_membarrier },
+	{ "seccomp", false, check_filter },
 	{ "userfaultfd", false, check_userfaultfd },
 	{ "shadow-stack", false, check_shadow_stack },
 };

@@ -2,9 +2,12 @@
 #include "command.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "serve_control.h"
+#include "serve_manager.h"
+#include "serve_sandbox.h"
 #include "serve_stats.h"
 
 /* What signals asked for.  The handlers see the server by this. */
@@ -84,9 +87,11 @@ static void act_on_signals(struct serve_context *context)
 
 static int run(struct serve_context *context)
 {
+	manager_tell_ready();
 	while (!asked_to_stop && vhost_server_run(context->server))
 		act_on_signals(context);
 	release_signals();
+	manager_tell_stopping();
 	vhost_server_stop(context->server);
 	return tell(context) ? EXIT_GOOD : EXIT_FAILED;
 }
@@ -100,23 +105,61 @@ static bool try_stats_path(struct serve_context *context)
 	       serve_stats_write(context->server, path);
 }
 
+static bool filter(const struct serve_general *general,
+		   struct vhost_error *error)
+{
+	if (general->filter == FILTER_OFF ||
+	    (general->filter == FILTER_IF_BUILT && !sandbox_has_filter))
+		return true;
+	return sandbox_filter(error);
+}
+
+/* What needs the rights that we were started with comes first, threads
+ * before they can no longer be made. */
+static bool start(struct serve_context *context, struct serve_control **control,
+		  struct vhost_error *error)
+{
+	const struct serve_general *general = &context->options.general;
+
+	if (general->control) {
+		*control = serve_control_open(general->control, context, error);
+		if (!*control)
+			return false;
+	}
+	if (general->user && !sandbox_become(general->user, error))
+		return false;
+	return vhost_server_start(context->server, error) &&
+	       filter(general, error);
+}
+
 static int serve_with(struct serve_context *context)
 {
-	const char *path = context->options.general.control;
 	struct serve_control *control = NULL;
 	struct vhost_error error;
 	int status = EXIT_FAILED;
 
 	if (!try_stats_path(context))
 		return EXIT_FAILED;
-	if (vhost_server_start(context->server, &error) &&
-	    (!path || (control = serve_control_open(path, context, &error))))
+	if (start(context, &control, &error))
 		status = run(context);
 	else
 		complain("%s", error.text);
 	release_signals();
 	serve_control_close(control);
 	return status;
+}
+
+/* A client that connects to a socket nobody accepts from would wait for ever. */
+static bool all_sockets_used(struct vhost_error *error)
+{
+	const char *path = manager_unused_socket();
+
+	if (path)
+		snprintf(error->text, sizeof(error->text),
+			 "LISTEN_FDS: %.120s: no export is there; expected one "
+			 "with socket=%.120s",
+			 path, path);
+	return !path;
 }
 
 static int serve(struct serve_context *context, struct serve_options *options)
@@ -132,7 +175,9 @@ static int serve(struct serve_context *context, struct serve_options *options)
 	}
 	/* Before the first socket is there: none is left behind. */
 	take_signals(context);
-	if (serve_exports_apply(context, options, &changes, &error))
+	if (manager_take_sockets(&error) &&
+	    serve_exports_apply(context, options, &changes, &error) &&
+	    all_sockets_used(&error))
 		status = serve_with(context);
 	else
 		complain("%s", error.text);
@@ -148,6 +193,7 @@ int command_serve(int argc, char **argv)
 	struct vhost_error error;
 	int status = EXIT_USAGE;
 
+	manager_take_log();
 	switch (serve_options_parse(argc, argv, &command_line)) {
 	case SERVE_RUN:
 		context.command_line = &command_line;

@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "blk/backend.h"
+#include "serve_manager.h"
 #include "vhost/client.h"
 
 static struct store *open_store(const struct serve_export *export,
@@ -54,9 +56,14 @@ static bool open_export(struct vhost_server *server,
 	}
 	options.store = store;
 	options.argument = store;
+	if (export->socket_path)
+		options.fd = manager_socket_at(export->socket_path);
 	export->served = vhost_server_add(server, &options, error);
-	if (!export->served)
+	if (!export->served) {
 		blk_close(store);
+		if (options.fd != export->fd)
+			close(options.fd);
+	}
 	return export->served;
 }
 
@@ -197,7 +204,12 @@ static bool read_again(struct serve_context *context,
 bool serve_reload(struct serve_context *context, struct serve_changes *changes,
 		  struct vhost_error *error)
 {
-	if (!read_again(context, changes, error)) {
+	bool good;
+
+	manager_tell_reloading();
+	good = read_again(context, changes, error);
+	manager_tell_ready();
+	if (!good) {
 		vhost_log("not reloaded, all is as it was: %s", error->text);
 		return false;
 	}

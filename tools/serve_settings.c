@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <precarium/region.h>
+#include <precarium/space.h>
 
 #define A_SIZE "expected bytes, with K, M, G or T"
 
@@ -74,6 +75,30 @@ static const char *set_max_clients(struct serve_general *general,
 		       : "expected a number from 1 to 65535";
 }
 
+static const char *set_max_regions(struct serve_general *general,
+				   const char *value)
+{
+	_Static_assert(PREC_SPACE_MAX == 512, "the text tells it");
+	return parse_limit(value, PREC_SPACE_MAX, &general->limits.regions)
+		       ? NULL
+		       : "expected a number from 1 to 512";
+}
+
+static const char *set_max_queues(struct serve_general *general,
+				  const char *value)
+{
+	return parse_limit(value, 256, &general->limits.queues)
+		       ? NULL
+		       : "expected a number from 1 to 256";
+}
+
+static const char *set_max_in_flight(struct serve_general *general,
+				     const char *value)
+{
+	return parse_size(value, &general->limits.bytes_in_flight) ? NULL
+								   : A_SIZE;
+}
+
 static const char *set_drain_timeout(struct serve_general *general,
 				     const char *value)
 {
@@ -97,12 +122,34 @@ static const char *set_control(struct serve_general *general, const char *value)
 	return value[0] ? NULL : "expected a path";
 }
 
+static const char *set_user(struct serve_general *general, const char *value)
+{
+	general->user = value;
+	return value[0] ? NULL : "expected the name of a user";
+}
+
+static const char *set_seccomp(struct serve_general *general, const char *value)
+{
+	if (strcmp(value, "on") == 0)
+		general->filter = FILTER_ON;
+	else if (strcmp(value, "off") == 0)
+		general->filter = FILTER_OFF;
+	else
+		return "expected on or off";
+	return NULL;
+}
+
 const struct serve_setting serve_settings[] = {
 	{ "workers", set_workers },
 	{ "max-clients", set_max_clients },
+	{ "max-regions", set_max_regions },
+	{ "max-queues", set_max_queues },
+	{ "max-in-flight", set_max_in_flight },
 	{ "drain-timeout", set_drain_timeout },
 	{ "stats-json", set_stats_json },
 	{ "control", set_control },
+	{ "user", set_user },
+	{ "seccomp", set_seccomp },
 	{ NULL, NULL },
 };
 _Static_assert(sizeof(serve_settings) / sizeof(serve_settings[0]) <=

@@ -33,6 +33,8 @@ struct serve_general {
 	struct vhost_limits limits;
 	const char *stats_json; /* NULL: none; "-": standard output */
 	const char *control;	/* path of the control socket, or NULL */
+	const char *user;	/* to become, or NULL */
+	enum { FILTER_IF_BUILT, FILTER_ON, FILTER_OFF } filter;
 };
 
 /* `set` gives NULL, or what was expected; a flag gets NULL as its value. */

@@ -51,6 +51,7 @@ static void add_counts(json_t *object, const struct vhost_counts *counts,
 	add_number(object, "notifications", counts->notifications);
 	add_number(object, "drain-deadlines", counts->deadlines);
 	add_number(object, "requests-stuck", counts->stuck);
+	add_number(object, "throttled", counts->throttled);
 	add_number(object, "requests-in-flight", now->in_flight);
 	add_number(object, "bytes-in-flight", now->bytes_in_flight);
 	add_number(object, "queues-broken", now->queues_broken);

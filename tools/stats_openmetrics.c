@@ -37,6 +37,8 @@ static const struct family {
 	  "Messages whose requests in flight were cancelled." },
 	{ "requests-stuck", "requests_stuck", NULL, false,
 	  "Requests that the store kept after they were cancelled." },
+	{ "throttled", "throttled", NULL, false,
+	  "Times that requests waited for bytes in flight to become fewer." },
 	{ "requests-in-flight", "requests_in_flight", NULL, true,
 	  "Requests in the store now." },
 	{ "bytes-in-flight", "in_flight_bytes", "bytes", true,

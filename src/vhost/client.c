@@ -109,6 +109,7 @@ void vhost_counts_add(struct vhost_counts *sum, const struct vhost_counts *more)
 	sum->notifications += more->notifications;
 	sum->deadlines += more->deadlines;
 	sum->stuck += more->stuck;
+	sum->throttled += more->throttled;
 }
 
 static uint64_t whole(const uint64_t *counter)
@@ -129,6 +130,7 @@ struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
 		.notifications = whole(&counts->notifications),
 		.deadlines = whole(&counts->deadlines),
 		.stuck = whole(&counts->stuck),
+		.throttled = whole(&counts->throttled),
 	};
 }
 
@@ -156,27 +158,74 @@ int64_t vhost_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* In one write, so that lines of several threads stay whole. */
-static void put_line(const char *who, const char *format, va_list args)
+static void name_subject(char who[160], const struct vhost_log_line *line)
 {
-	char line[800];
-	size_t used;
+	who[0] = 0;
+	if (line->client && line->pid)
+		snprintf(who, 160, "%.80s#%u (pid %d, uid %u): ", line->export,
+			 line->client, (int)line->pid, (unsigned int)line->uid);
+	else if (line->client)
+		snprintf(who, 160, "%.80s#%u: ", line->export, line->client);
+	else if (line->export)
+		snprintf(who, 160, "%.120s: ", line->export);
+}
 
-	snprintf(line, sizeof(line), "precarium: %s", who);
-	used = strlen(line);
-	vsnprintf(line + used, sizeof(line) - used - 1, format, args);
-	used = strlen(line);
-	line[used++] = '\n';
-	if (write(STDERR_FILENO, line, used) < 0)
+void vhost_log_format(char *text, size_t size,
+		      const struct vhost_log_line *line)
+{
+	char who[160];
+
+	name_subject(who, line);
+	snprintf(text, size, "%s%s", who, line->text);
+}
+
+/* In one write, so that lines of several threads stay whole. */
+static void to_standard_error(const struct vhost_log_line *line)
+{
+	char text[800] = "precarium: ";
+	size_t used = strlen(text);
+
+	vhost_log_format(text + used, sizeof(text) - used - 1, line);
+	used = strlen(text);
+	text[used++] = '\n';
+	if (write(STDERR_FILENO, text, used) < 0)
 		return;
+}
+
+static vhost_log_sink *log_sink = to_standard_error;
+
+void vhost_log_to(vhost_log_sink *sink)
+{
+	log_sink = sink;
+}
+
+static void put_line(struct vhost_log_line *line, const char *format,
+		     va_list args)
+{
+	char text[600];
+
+	vsnprintf(text, sizeof(text), format, args);
+	line->text = text;
+	log_sink(line);
 }
 
 void vhost_log(const char *format, ...)
 {
+	struct vhost_log_line line = { .export = NULL };
 	va_list args;
 
 	va_start(args, format);
-	put_line("", format, args);
+	put_line(&line, format, args);
+	va_end(args);
+}
+
+void vhost_export_log(const char *export, const char *format, ...)
+{
+	struct vhost_log_line line = { .export = export };
+	va_list args;
+
+	va_start(args, format);
+	put_line(&line, format, args);
 	va_end(args);
 }
 
@@ -204,8 +253,9 @@ static void tell_dropped(const struct vhost_client *client, uint32_t dropped,
 			 const char *about)
 {
 	if (dropped)
-		vhost_log("%s#%u: %u lines about %s were left out",
-			  client->export_name, client->number, dropped, about);
+		vhost_export_log(client->export_name,
+				 "client #%u: %u lines about %s were left out",
+				 client->number, dropped, about);
 }
 
 /* Both allowances, and what could not be said before. */
@@ -234,20 +284,17 @@ static bool begin_to_speak(struct vhost_client *client)
 
 void vhost_client_log(struct vhost_client *client, const char *format, ...)
 {
-	char who[160];
+	struct vhost_log_line line = {
+		.export = client->export_name,
+		.client = client->number,
+		.pid = client->pid,
+		.uid = client->uid,
+	};
 	va_list args;
 
 	if (!begin_to_speak(client))
 		return;
-	if (client->pid)
-		snprintf(who, sizeof(who),
-			 "%.80s#%u (pid %d, uid %u): ", client->export_name,
-			 client->number, (int)client->pid,
-			 (unsigned int)client->uid);
-	else
-		snprintf(who, sizeof(who), "%.80s#%u: ", client->export_name,
-			 client->number);
 	va_start(args, format);
-	put_line(who, format, args);
+	put_line(&line, format, args);
 	va_end(args);
 }

@@ -86,8 +86,28 @@ static inline void vhost_gauge(uint64_t *gauge, uint64_t value)
 __attribute__((format(printf, 2, 3))) void
 vhost_client_log(struct vhost_client *client, const char *format, ...);
 
-/* One line that concerns no client. */
+/* One line that concerns an export, or nobody. */
+__attribute__((format(printf, 2, 3))) void
+vhost_export_log(const char *export, const char *format, ...);
 __attribute__((format(printf, 1, 2))) void vhost_log(const char *format, ...);
+
+/* Where lines go.  Texts last for the call only. */
+struct vhost_log_line {
+	const char *export; /* or NULL */
+	uint32_t client;    /* its number; 0: none */
+	pid_t pid;	    /* 0: not told */
+	uid_t uid;
+	const char *text;
+};
+typedef void vhost_log_sink(const struct vhost_log_line *line);
+
+/* Instead of standard error: called by any thread, several at once.  Before the
+ * server starts. */
+void vhost_log_to(vhost_log_sink *sink);
+
+/* The line with its subject before it, as standard error gets it. */
+void vhost_log_format(char *text, size_t size,
+		      const struct vhost_log_line *line);
 
 int64_t vhost_now_ms(void);
 

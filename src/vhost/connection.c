@@ -81,7 +81,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		vhost_client_log(client, "connected");
 		return;
 	}
-	vhost_log("%s: a client could not be served: %s", export->name, why);
+	vhost_export_log(export->name, "a client could not be served: %s", why);
 	if (connection && client) {
 		connection_free(connection);
 	} else {

@@ -45,6 +45,7 @@ struct vhost_connection {
 
 	uint32_t in_flight; /* requests, over all queues */
 	uint64_t bytes_in_flight;
+	bool waits_for_room; /* its queues go on when some have ended */
 	struct vhost_memory *memory;
 	struct vhost_inflight inflight;
 	struct vhost_dirty dirty;

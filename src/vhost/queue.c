@@ -2,6 +2,7 @@
 #include "vhost/queue.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -321,13 +322,41 @@ void vhost_queue_ready(struct vhost_queue *queue)
 	TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
 }
 
+/* A request that is larger than the limit has its turn alone. */
+static bool has_room(const struct vhost_connection *connection)
+{
+	return connection->in_flight < IN_FLIGHT_MAX &&
+	       connection->bytes_in_flight <
+		       connection->export->bytes_in_flight_max;
+}
+
+/* Ready again when one of them has ended.  That a client keeps its device busy
+ * is no news after the first time. */
+static void wait_for_room(struct vhost_connection *connection)
+{
+	uint64_t *throttled = &connection->client->counts.throttled;
+
+	connection->waits_for_room = true;
+	if (connection->in_flight >= IN_FLIGHT_MAX)
+		return;
+	if (*throttled == 0)
+		vhost_client_log(connection->client,
+				 "%" PRIu64 " bytes are in flight, the limit "
+				 "is %" PRIu64 ": its requests wait for each "
+				 "other; told once",
+				 connection->bytes_in_flight,
+				 connection->export->bytes_in_flight_max);
+	vhost_count(throttled, 1);
+}
+
 void vhost_queue_go_on(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
 
 	vhost_queue_ready(queue);
-	if (connection->in_flight != IN_FLIGHT_MAX - 1)
+	if (!connection->waits_for_room || !has_room(connection))
 		return;
+	connection->waits_for_room = false;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_ready(&connection->queues[i]);
 }
@@ -484,7 +513,7 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 
 void vhost_queue_serve(struct vhost_queue *queue)
 {
-	const struct vhost_connection *connection = queue->connection;
+	struct vhost_connection *connection = queue->connection;
 	uint64_t bytes = 0;
 
 	queue->is_ready = false;
@@ -494,9 +523,10 @@ void vhost_queue_serve(struct vhost_queue *queue)
 		return;
 	vhost_queue_look_for_logs(queue);
 	for (int i = 0; i < REQUESTS_A_TURN && bytes < BYTES_A_TURN; i++) {
-		/* Ready again when one of them has ended. */
-		if (connection->in_flight >= IN_FLIGHT_MAX)
+		if (!has_room(connection)) {
+			wait_for_room(connection);
 			return;
+		}
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return;
 	}

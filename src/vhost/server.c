@@ -21,6 +21,10 @@
 
 #define WORKERS_MAX 64u
 
+/* More than any device needs to be busy, and little to wait for when memory is
+ * taken back. */
+#define BYTES_IN_FLIGHT (64ull << 20)
+
 /* Connections taken from one socket before the others have their turn. */
 #define ACCEPTS_A_TURN 8
 
@@ -68,6 +72,9 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->limits.regions =
 		limit(limits->regions, REGIONS_MAX, PREC_SPACE_MAX);
 	server->limits.queues = limit(limits->queues, 16, 256);
+	server->limits.bytes_in_flight = limits->bytes_in_flight
+						 ? limits->bytes_in_flight
+						 : BYTES_IN_FLIGHT;
 	server->limits.drain_timeout_ms =
 		limit(limits->drain_timeout_ms, 5000, VHOST_DRAIN_MAX_MS);
 	server->watched.fd = -1;
@@ -143,6 +150,7 @@ static struct vhost_export *export_new(struct vhost_server *server,
 	export->argument = from->argument;
 	export->on_loss = from->on_loss;
 	export->queues_max = server->limits.queues;
+	export->bytes_in_flight_max = server->limits.bytes_in_flight;
 	export->drain_timeout_ms = server->limits.drain_timeout_ms;
 	export->connections_max = server->limits.connections;
 	export->admission.regions_max = server->limits.regions;
@@ -330,17 +338,23 @@ static uint64_t connected_in_all(const struct vhost_server *server)
 	return count;
 }
 
-static void turn_away(struct vhost_export *export, const char *why)
+static void turn_away(struct vhost_export *export, int fd, const char *why)
 {
+	struct ucred peer = { .pid = 0 };
+	socklen_t size = sizeof(peer);
 	uint64_t so_far;
 
 	pthread_mutex_lock(&export->roll.lock);
 	so_far = ++export->roll.turned_away;
 	pthread_mutex_unlock(&export->roll.lock);
 	/* Whoever connects a thousand times is told of in ten lines. */
-	if ((so_far & (so_far - 1)) == 0)
-		vhost_log("%s: a client was turned away (%llu so far): %s",
-			  export->name, (unsigned long long)so_far, why);
+	if ((so_far & (so_far - 1)) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		vhost_export_log(export->name,
+				 "a client (pid %d, uid %u) was turned away "
+				 "(%llu so far): %s",
+				 (int)peer.pid, (unsigned int)peer.uid,
+				 (unsigned long long)so_far, why);
 }
 
 static void give(struct vhost_server *server, struct vhost_export *export,
@@ -350,17 +364,19 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 		&server->workers[server->next_worker++ % server->worker_count];
 
 	if (connected(export) >= export->connections_max) {
-		turn_away(export, "as many are connected as the limit allows");
+		turn_away(export, fd,
+			  "as many are connected as the limit allows");
 	} else if (connected_in_all(server) >= server->clients_max) {
-		turn_away(export, "no file descriptors for another, see "
-				  "ulimit -n");
+		turn_away(export, fd,
+			  "no file descriptors for another, see "
+			  "ulimit -n");
 	} else {
 		/* Before the worker can see it go. */
 		vhost_roll_expect(&export->roll);
 		if (vhost_worker_give(worker, export, fd))
 			return;
 		vhost_roll_leave(&export->roll, NULL, NULL);
-		turn_away(export, "out of memory");
+		turn_away(export, fd, "out of memory");
 	}
 	close(fd);
 }
@@ -375,10 +391,12 @@ static bool accept_and_drop(struct vhost_server *server,
 
 	close(server->spare_fd);
 	fd = accept4(export->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0) {
+		turn_away(export, fd,
+			  "no file descriptor is left, see ulimit -n");
 		close(fd);
+	}
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	turn_away(export, "no file descriptor is left, see ulimit -n");
 	return fd >= 0;
 }
 
@@ -450,10 +468,12 @@ static void free_removed(struct vhost_server *server)
 	for (uint32_t i = 0; i < server->export_count; i++) {
 		struct vhost_export *export = server->exports[i];
 
-		if (export->removed && connected(export) == 0)
-			export_gone(export);
-		else
+		if (!export->removed || connected(export) > 0) {
 			server->exports[kept++] = export;
+			continue;
+		}
+		vhost_export_log(export->name, "removed, and without clients");
+		export_gone(export);
 	}
 	server->export_count = kept;
 }

@@ -46,10 +46,11 @@ struct vhost_export_options {
 
 /* 0 is a default throughout. */
 struct vhost_limits {
-	uint32_t workers;     /* threads; 1 */
-	uint32_t connections; /* per export; 32 */
-	uint32_t regions;     /* per client; 509 */
-	uint32_t queues;      /* per client; 16 */
+	uint32_t workers;	  /* threads; 1 */
+	uint32_t connections;	  /* per export; 32 */
+	uint32_t regions;	  /* per client; 509 */
+	uint32_t queues;	  /* per client; 16 */
+	uint64_t bytes_in_flight; /* per client, see vhost_queue; 64 MiB */
 	/* How long a message waits for requests in flight before they are
 	 * cancelled, and then again before its client is ended; 5000 */
 	uint32_t drain_timeout_ms;
@@ -124,6 +125,7 @@ struct vhost_counts {
 	uint64_t notifications; /* of used buffers */
 	uint64_t deadlines;	/* messages whose requests were cancelled */
 	uint64_t stuck;		/* requests the store kept even then */
+	uint64_t throttled;	/* times it waited for its bytes in flight */
 };
 
 /* What is so now; zeroes when the client has gone. */

@@ -26,6 +26,7 @@ struct vhost_export {
 	struct vhost_admission admission;
 	struct vhost_pool *pool; /* the server's */
 	uint32_t queues_max;
+	uint64_t bytes_in_flight_max;
 	uint32_t drain_timeout_ms;
 	uint32_t connections_max;
 	struct vhost_roll roll;

@@ -55,6 +55,8 @@ int driver_init(struct driver *driver)
 	}
 	snprintf(driver->stats_path, sizeof(driver->stats_path),
 		 "%s/stats.json", driver->directory);
+	snprintf(driver->control_path, sizeof(driver->control_path),
+		 "%s/control", driver->directory);
 	return 0;
 }
 
@@ -159,6 +161,13 @@ static void our_arguments(const struct driver *driver,
 		add(arguments, "--drain-timeout");
 		add(arguments, "%u", driver->drain_timeout_ms);
 	}
+	if (driver->max_in_flight) {
+		add(arguments, "--max-in-flight");
+		add(arguments, "%llu",
+		    (unsigned long long)driver->max_in_flight);
+	}
+	add(arguments, "--control");
+	add(arguments, "%s", driver->control_path);
 	add(arguments, "--stats-json");
 	add(arguments, "%s", driver->stats_path);
 }

@@ -28,11 +28,13 @@ struct driver {
 	pid_t pid;
 	char directory[64]; /* for sockets and images; ours to remove */
 	char stats_path[100];
+	char control_path[100];
 	uint32_t export_count;
 	struct driver_export exports[DRIVER_EXPORTS_MAX];
 	uint32_t workers;	   /* of ours; 0: 2 */
 	uint32_t clients;	   /* per export, of ours; 0: its default */
 	uint32_t drain_timeout_ms; /* of ours; 0: its default */
+	uint64_t max_in_flight;	   /* bytes; of ours; 0: its default */
 	bool peer;		   /* it is not ours */
 	int exit_status;	   /* as from waitpid; once it is gone */
 	char error[400];
