@@ -580,6 +580,22 @@ static void history(void)
 	}
 }
 
+/* A client, a device, and a history of their queue. */
+static void play(void)
+{
+	static const unsigned int percent[] = { 0, 1, 10, 50 };
+
+	wild = percent[below(4)];
+	failing = percent[below(3)];
+	device.capacity = 1 + below(chance(50) ? 10 : 100000);
+	device.read_only = chance(20);
+	vast = chance(10);
+	if (vast)
+		device.capacity = VBLK_CAPACITY_MAX;
+	history();
+}
+
+#ifndef CLAUSES_DRAW
 int main(int count, char **arguments)
 {
 	uint64_t seeds = count > 1 ? strtoull(arguments[1], NULL, 0) : 50000;
@@ -587,19 +603,10 @@ int main(int count, char **arguments)
 	bool poor = false;
 
 	for (seed = first; seed < first + seeds; seed++) {
-		static const unsigned int percent[] = { 0, 1, 10, 50 };
-
 		drawn = seed * 0x9e3779b97f4a7c15ull + 1;
 		for (int i = 0; i < 8; i++)
 			(void)draw();
-		wild = percent[below(4)];
-		failing = percent[below(3)];
-		device.capacity = 1 + below(chance(50) ? 10 : 100000);
-		device.read_only = chance(20);
-		vast = chance(10);
-		if (vast)
-			device.capacity = VBLK_CAPACITY_MAX;
-		history();
+		play();
 	}
 	/* A test that never comes to the point passes too. */
 	for (int i = 0; i <= VIRTQ_STOPPED; i++)
@@ -616,3 +623,4 @@ int main(int count, char **arguments)
 		printf("some outcomes were hardly seen\n");
 	return seeds == 0 || (seeds >= 1000 && poor);
 }
+#endif
