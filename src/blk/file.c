@@ -21,6 +21,9 @@
 /* No file system asks for more; a block device tells its own. */
 #define DIRECT_ALIGN 4096u
 
+/* No disk has larger sectors. */
+#define PHYSICAL_MAX 65536u
+
 __attribute__((format(printf, 2, 3))) static bool
 fail(struct store_error *error, const char *format, ...)
 {
@@ -58,6 +61,32 @@ static bool check_kind(const char *path, const struct stat *st,
 					    : "a special file");
 }
 
+/* What is good for speed; none of it can be wrong. */
+static void learn_topology(struct file_store *file, const struct stat *st)
+{
+	struct store_topology *topology = &file->store.topology;
+	unsigned int physical = 0, least = 0, best = 0;
+	int alignment = 0;
+
+	if (!S_ISBLK(st->st_mode)) {
+		physical = (unsigned int)st->st_blksize;
+	} else if (ioctl(file->fd, BLKPBSZGET, &physical) < 0 ||
+		   ioctl(file->fd, BLKIOMIN, &least) < 0 ||
+		   ioctl(file->fd, BLKIOOPT, &best) < 0 ||
+		   ioctl(file->fd, BLKALIGNOFF, &alignment) < 0) {
+		physical = 0;
+	}
+	/* Network file systems tell a megabyte, which is a wish, not a block. */
+	if (physical > PHYSICAL_MAX || (physical & (physical - 1)) != 0 ||
+	    physical < file->store.block_size)
+		physical = file->store.block_size;
+	topology->physical_block = physical;
+	topology->alignment = alignment > 0 ? (uint32_t)alignment : 0;
+	topology->min_io = least;
+	topology->opt_io = best;
+	file->store.discard_align = physical;
+}
+
 static bool learn_size(struct file_store *file, const char *path,
 		       const struct stat *st, struct store_error *error)
 {
@@ -84,6 +113,7 @@ static bool learn_size(struct file_store *file, const char *path,
 			    path, size, STORE_SECTOR);
 	file->store.capacity = size;
 	file->store.block_size = (uint32_t)sector;
+	learn_topology(file, st);
 	return true;
 }
 

@@ -11,7 +11,7 @@
  * A store of nothing.  Reads are answered by filling the client's pages with
  * zeroes; a page that is lost is told as such, so that the null store meets
  * revocation as a real one does.  Writes touch no byte of the client: what is
- * dropped need not be fetched.
+ * dropped need not be fetched.  What is discarded or made zeroes is zeroes.
  *
  * The filling is this thread's own work, so it is done in slices: a client
  * that asks for gigabytes takes turns with the others.
@@ -159,6 +159,7 @@ struct store *blk_null_open(uint64_t size, struct store_error *error)
 	store->ops = &null_ops;
 	store->capacity = size;
 	store->block_size = STORE_SECTOR;
+	store->discard_align = STORE_SECTOR;
 	return store;
 }
 
