@@ -37,6 +37,7 @@ struct vhost_connection {
 	int64_t deadline_ms; /* of the message, while PARKED */
 	bool cancelled;	     /* its first deadline has passed */
 
+	int backend_fd;		    /* our own channel to the client, or -1 */
 	uint64_t features;	    /* negotiated */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;
@@ -119,6 +120,9 @@ void vhost_device_config(const struct vhost_connection *connection,
 			 uint8_t config[VHOST_CONFIG_MAX]);
 /* Do both sides say by an index when they want to be notified? */
 bool vhost_device_event_index(const struct vhost_connection *connection);
+/* Is the driver to be notified, whatever it suppresses, when it has nothing
+ * more available? */
+bool vhost_device_notifies_on_empty(const struct vhost_connection *connection);
 /* Must writes be durable before they are reported? */
 bool vhost_device_writes_through(const struct vhost_connection *connection);
 

@@ -5,9 +5,10 @@
 #include "virtio/store.h"
 
 /* VIRTIO 1.2, clause 6: features that are not of one device. */
-#define VIRTIO_F_INDIRECT_DESC 28
-#define VIRTIO_F_EVENT_IDX     29
-#define VIRTIO_F_VERSION_1     32
+#define VIRTIO_F_NOTIFY_ON_EMPTY 24 /* 6.3, for drivers of old */
+#define VIRTIO_F_INDIRECT_DESC	 28
+#define VIRTIO_F_EVENT_IDX	 29
+#define VIRTIO_F_VERSION_1	 32
 
 /* Is there any use in asking the store for these? */
 static uint64_t range_features(const struct store *store)
@@ -25,6 +26,7 @@ uint64_t vhost_device_features(const struct vhost_export *export)
 		1ull << VHOST_F_LOG_ALL | 1ull << VIRTIO_BLK_F_SEG_MAX |
 		1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
 		1ull << VIRTIO_BLK_F_CONFIG_WCE |
+		1ull << VIRTIO_F_NOTIFY_ON_EMPTY |
 		1ull << VIRTIO_BLK_F_TOPOLOGY | 1ull << VIRTIO_BLK_F_GEOMETRY |
 		range_features(export->store);
 
@@ -33,6 +35,11 @@ uint64_t vhost_device_features(const struct vhost_export *export)
 	if (export->store->read_only)
 		features |= 1ull << VIRTIO_BLK_F_RO;
 	return features;
+}
+
+bool vhost_device_notifies_on_empty(const struct vhost_connection *connection)
+{
+	return connection->features >> VIRTIO_F_NOTIFY_ON_EMPTY & 1;
 }
 
 bool vhost_device_event_index(const struct vhost_connection *connection)
