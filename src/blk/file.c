@@ -87,20 +87,27 @@ static void learn_topology(struct file_store *file, const struct stat *st)
 	file->store.discard_align = physical;
 }
 
+static bool image_size(const struct file_store *file, const struct stat *st,
+		       uint64_t *size)
+{
+	*size = (uint64_t)st->st_size;
+	return !S_ISBLK(st->st_mode) ||
+	       ioctl(file->fd, BLKGETSIZE64, size) == 0;
+}
+
 static bool learn_size(struct file_store *file, const char *path,
 		       const struct stat *st, struct store_error *error)
 {
-	uint64_t size = (uint64_t)st->st_size;
 	int sector = STORE_SECTOR;
+	uint64_t size;
 
 	file->align = DIRECT_ALIGN;
-	if (S_ISBLK(st->st_mode)) {
-		if (ioctl(file->fd, BLKGETSIZE64, &size) < 0 ||
-		    ioctl(file->fd, BLKSSZGET, &sector) < 0)
-			return fail(error, "%s: size of block device: %s", path,
-				    strerror(errno));
+	if (!image_size(file, st, &size) ||
+	    (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKSSZGET, &sector) < 0))
+		return fail(error, "%s: size of block device: %s", path,
+			    strerror(errno));
+	if (S_ISBLK(st->st_mode))
 		file->align = (uint32_t)sector;
-	}
 	if (size == 0)
 		return fail(error,
 			    "%s: is empty; expected at least one sector "
@@ -220,6 +227,43 @@ static bool file_open(struct file_store *file, const char *path,
 	return true;
 }
 
+/*
+ * Growing: the image first, so that who sees the new capacity finds it there.
+ * Shrinking: only the capacity.  To cut the image is to destroy data, which its
+ * owner can do when no guest needs it any more.
+ */
+static bool file_resize(struct store *store, uint64_t capacity,
+			struct store_error *error)
+{
+	struct file_store *file = (struct file_store *)store;
+	struct stat st;
+	uint64_t size;
+
+	if (fstat(file->fd, &st) < 0 || !image_size(file, &st, &size))
+		return fail(error, "the size of the image cannot be read: %s",
+			    strerror(errno));
+	if (capacity == 0)
+		capacity = size;
+	if (capacity == 0 || capacity % STORE_SECTOR != 0 ||
+	    capacity > INT64_MAX)
+		return fail(error,
+			    "%" PRIu64 " bytes: expected a positive multiple "
+			    "of %u",
+			    capacity, STORE_SECTOR);
+	if (capacity > size && (S_ISBLK(st.st_mode) || store->read_only))
+		return fail(error,
+			    "the image has %" PRIu64 " bytes: expected no "
+			    "more, as %s is not grown",
+			    size,
+			    store->read_only ? "one that is read-only"
+					     : "a block device");
+	if (capacity > size && ftruncate(file->fd, (off_t)capacity) < 0)
+		return fail(error, "the image cannot be grown: %s",
+			    strerror(errno));
+	store_set_capacity(store, capacity);
+	return true;
+}
+
 static void file_close(struct store *store)
 {
 	struct file_store *file = (struct file_store *)store;
@@ -238,6 +282,7 @@ static const struct store_ops file_ops = {
 	.start = file_lane_start,
 	.reap = file_lane_reap,
 	.cancel = file_lane_cancel,
+	.resize = file_resize,
 	.close = file_close,
 };
 

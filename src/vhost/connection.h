@@ -113,6 +113,13 @@ enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
 enum vhost_outcome vhost_set_status(struct vhost_connection *connection,
 				    const char **why);
 
+/* The back-end's own channel (backend.c).  Set: take the descriptor of the
+ * message; false: refused, *why says what was expected. */
+bool vhost_backend_set(struct vhost_connection *connection, const char **why);
+void vhost_backend_drop(struct vhost_connection *connection);
+/* Ask the client to look at the configuration again.  Never waits. */
+void vhost_backend_config_changed(struct vhost_connection *connection);
+
 /* Device configuration and features of an export (device.c). */
 uint64_t vhost_device_features(const struct vhost_export *export);
 struct vblk_device vhost_device_of(const struct vhost_connection *connection);

@@ -76,7 +76,7 @@ static struct vblk_device device_with(const struct vhost_connection *connection,
 {
 	const struct store *store = connection->export->store;
 	struct vblk_device device = {
-		.capacity = store->capacity / VIRTIO_BLK_SECTOR,
+		.capacity = store_capacity(store) / VIRTIO_BLK_SECTOR,
 		.blk_size = store->block_size,
 		.queues = (uint16_t)connection->queue_count,
 		.read_only = store->read_only,

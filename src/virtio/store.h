@@ -94,6 +94,14 @@ struct store_ops {
 	 * same, as done or as failed. */
 	void (*cancel)(struct store_lane *lane, struct store_io *io);
 
+	/*
+	 * Another capacity, while lanes are open; one thread at a time.  0: what
+	 * there is now.  What is larger than the image grows it where it can;
+	 * no image is ever cut.  False: *error says why; nothing has changed.
+	 */
+	bool (*resize)(struct store *store, uint64_t capacity,
+		       struct store_error *error);
+
 	void (*close)(struct store *store);
 };
 
@@ -119,5 +127,20 @@ struct store {
 };
 
 #define STORE_SECTOR 512u
+
+/*
+ * Any thread.  Whoever reads a capacity finds the store at least as large as it
+ * was then: it has grown before its capacity does.  It may have shrunk since;
+ * requests that began before that go on, and may fail.
+ */
+static inline uint64_t store_capacity(const struct store *store)
+{
+	return __atomic_load_n(&store->capacity, __ATOMIC_ACQUIRE);
+}
+
+static inline void store_set_capacity(struct store *store, uint64_t capacity)
+{
+	__atomic_store_n(&store->capacity, capacity, __ATOMIC_RELEASE);
+}
 
 #endif
