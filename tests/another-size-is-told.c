@@ -184,6 +184,12 @@ static void deaf(void)
 			      "beside a deaf client: %s", good.error);
 	}
 	told(&silent, CHANGES * MIB);
+	/* Who has read all of them is told of the next. */
+	while (client_await_change(&silent, 0) == 1)
+		continue;
+	resized("2.sock", MIB, MIB);
+	told(&silent, MIB);
+	resized("2.sock", CHANGES * MIB, CHANGES * MIB);
 	CHECK(client_io(&closed, 0, VIRTIO_BLK_T_IN, 0, SIZE) == 0, "%s",
 	      closed.error);
 	DO(&plain, client_read_config(&plain));

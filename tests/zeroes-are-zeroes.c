@@ -124,6 +124,20 @@ static void file_is_zeroed(uint32_t export, uint32_t flags)
 	client_close(&client);
 }
 
+/* More than one window of written zeroes. */
+static void all_is_zeroed(uint32_t export)
+{
+	const struct range all = { 0, SECTORS, 0 };
+	struct client client;
+
+	open_client(&client, export);
+	fill(&client);
+	CHECK(ranges(&client, VIRTIO_BLK_T_WRITE_ZEROES, &all, 1) == 0,
+	      "write zeroes: %s", client.error);
+	judge(&client, &all, 1, true, "all");
+	client_close(&client);
+}
+
 static void file_is_discarded(uint32_t export)
 {
 	struct client client;
@@ -237,6 +251,7 @@ int main(void)
 	for (uint32_t export = 0; export < 2; export ++) {
 		file_is_zeroed(export, 0);
 		file_is_zeroed(export, UNMAP);
+		all_is_zeroed(export);
 		file_is_discarded(export);
 		answers(export, 3);
 	}
