@@ -513,15 +513,16 @@ enum prec_status vblk_store_status(const struct vblk_request *r,
 */
 static void set_geometry(struct virtio_blk_config *config, uint64_t capacity)
 {
-	uint64_t tracks = capacity / (16 * 63);
+	uint64_t cylinders = capacity / 1008; /* of 16 times 63 */
 
-	if (tracks == 0) {
+	if (cylinders == 0) {
 		config->geometry.cylinders = (uint16_t)capacity;
 		config->geometry.heads = 1;
 		config->geometry.sectors = 1;
 		return;
 	}
-	config->geometry.cylinders = tracks < 16383 ? (uint16_t)tracks : 16383;
+	config->geometry.cylinders =
+		cylinders < 16383 ? (uint16_t)cylinders : 16383;
 	config->geometry.heads = 16;
 	config->geometry.sectors = 63;
 }
