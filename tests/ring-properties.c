@@ -11,6 +11,7 @@
 #include "ring-specification.h"
 
 #include "virtio/blk.c"
+#include "virtio/blk_fetch.c"
 #include "virtio/split.c"
 #include "virtio/split_setup.c"
 
@@ -20,6 +21,7 @@ static struct prec_space space;
 static struct virtq queue, before;
 static struct virtq_request chain, chain_before;
 static struct vblk_request block;
+static struct vblk_ranges ranges;
 static struct vblk_device device;
 static unsigned int wild; /* per cent of values that are nonsense */
 static bool vast;	  /* gigabytes are lent, and stored */
@@ -404,7 +406,8 @@ static void decode(enum virtq_answer taken)
 
 	before = queue;
 	chain_before = chain;
-	answer = vblk_decode(&device, &queue, &space, &chain, &block);
+	answer = vblk_decode(&device, &queue, &space, &chain, &block,
+			     &ranges);
 	ENSURES(call, "said",
 		answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED);
 	ENSURES(call, "answered",
@@ -412,7 +415,7 @@ static void decode(enum virtq_answer taken)
 			(chain_before.readable < chain_before.count));
 	ENSURES(call, "chain", request_ok(&space, &queue, &chain));
 	ENSURES(call, "once", fetched_once());
-	ENSURES(call, "bounded", fetch_count <= fetched + 16);
+	ENSURES(call, "bounded", fetch_count <= fetched + 272);
 	ENSURES(call, "assigns",
 		!memcmp(&queue, &before, sizeof(queue)) && store_count == 0);
 	if (answer != VIRTQ_TAKEN)

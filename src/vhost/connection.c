@@ -27,6 +27,7 @@ static void connection_free(struct vhost_connection *connection)
 	free(connection->memory);
 	if (connection->lane)
 		vhost_lane_put(connection->worker, connection->lane);
+	vhost_backend_drop(connection);
 	close(connection->fd);
 	free(connection);
 }
@@ -84,6 +85,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->export = export;
 		connection->client = client;
 		connection->fd = fd;
+		connection->backend_fd = -1;
 		connection->cache_mode = 1;
 		connection->inflight.fd = -1;
 		connection->dirty.call_fd = -1;
