@@ -214,7 +214,8 @@ class Connection:
             struct.pack_into("<II", ring, at + 4 + 8 * (self.base % self.size),
                              head, length)
             self.base = (self.base + 1) & 0xffff
-            struct.pack_into("@H", ring, at + 2, self.base)
+            # pack_into would store zeroes first.
+            ring[at + 2:at + 4] = struct.pack("<H", self.base)
             if self.call >= 0:
                 os.eventfd_write(self.call, 1)
 
