@@ -131,6 +131,34 @@ static inline enum prec_status client_load_table(const struct prec_space *space,
 	return there ? PREC_OK : PREC_GONE;
 }
 
+/* Packed rings: their descriptors say what those of split ones say. */
+static inline enum prec_status
+client_load_packed(const struct prec_space *space, struct prec_span span,
+		   uint32_t index, struct pvirtq_desc *out)
+{
+	bool there = fetch("client_load_packed", space, span,
+			   16 * (uint64_t)index, 14);
+	struct virtq_desc d = say_desc(index, index + 1);
+
+	*out = (struct pvirtq_desc){ d.addr, d.len, d.next, d.flags };
+	return there ? PREC_OK : PREC_GONE;
+}
+
+static inline enum prec_status
+client_load_packed_table(const struct prec_space *space, struct prec_span span,
+			 uint32_t count, struct pvirtq_desc *out)
+{
+	bool there = fetch("client_load_packed_table", space, span, 0,
+			   16 * (uint64_t)count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct virtq_desc d = say_desc(i, count);
+
+		out[i] = (struct pvirtq_desc){ d.addr, d.len, d.next, d.flags };
+	}
+	return there ? PREC_OK : PREC_GONE;
+}
+
 static inline enum prec_status
 client_load_header(const struct prec_space *space, struct prec_span span,
 		   struct virtio_blk_req_header *out)
@@ -183,6 +211,19 @@ static inline enum prec_status client_store_used(const struct prec_space *space,
 	return store("client_store_used", space, span, at, 4, elem.id) &&
 			       store("client_store_used", space, span, at + 4,
 				     4, elem.len)
+		       ? PREC_OK
+		       : PREC_GONE;
+}
+
+static inline enum prec_status
+client_store_packed(const struct prec_space *space, struct prec_span span,
+		    uint32_t index, uint32_t len, uint16_t id)
+{
+	uint64_t at = 16 * (uint64_t)index;
+
+	return store("client_store_packed", space, span, at + 8, 4, len) &&
+			       store("client_store_packed", space, span,
+				     at + 12, 2, id)
 		       ? PREC_OK
 		       : PREC_GONE;
 }

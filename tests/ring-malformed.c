@@ -3,69 +3,12 @@
  * Honest chains come out as they were put in; hostile ones are refused, each
  * with the answer that its kind has, and the queue goes on.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "lent-ring.h"
 
-#include "virtio/blk.h"
-
-#define BASE   0x100000ull
-#define HALF   0x20000ull
-#define HIGH   (BASE + HALF) /* a second region, touching the first */
-#define LENT   0x400000ull   /* lent for reading only */
-#define DROP   0x500000ull   /* lent for writing only */
-#define SKEW   0x600008ull   /* aligned here, not there */
-#define BENT   0x700000ull   /* aligned there, not here */
-#define SIZE   16u
-#define DESC   BASE
-#define AVAIL  (BASE + 0x1000)
-#define USED   (BASE + 0x2000)
-#define TABLE  (BASE + 0x3000)
-#define HEADER (BASE + 0x4000)
-#define DATA   (BASE + 0x5000)
-#define STATUS (BASE + 0x4100)
-
-static struct prec_space space;
-static struct virtq queue;
-static struct virtq_request chain;
-static struct vblk_request block;
-static struct vblk_ranges ranges;
-static struct vblk_device device = { .capacity = 1000, .blk_size = 512 };
-static unsigned char *low, *high, *lent;
-static unsigned int failures;
-
-#define CHECK(what, want)                                                      \
-	check(__LINE__, #what, (unsigned long long)(what),                     \
-	      (unsigned long long)(want))
-
-static void check(int line, const char *what, unsigned long long is,
-		  unsigned long long want)
-{
-	if (is == want)
-		return;
-	printf("line %d: %s is %llu, not %llu\n", line, what, is, want);
-	failures++;
-}
-
-static void *at(uint64_t address)
-{
-	if (address >= HIGH)
-		return high + (address - HIGH);
-	return low + (address - BASE);
-}
-
-static void put16(uint64_t address, uint16_t value)
-{
-	memcpy(at(address), &value, sizeof(value));
-}
-
-static uint16_t get16(uint64_t address)
-{
-	uint16_t value;
-
-	memcpy(&value, at(address), sizeof(value));
-	return value;
-}
+#define SIZE  16u
+#define DESC  BASE
+#define AVAIL (BASE + 0x1000)
+#define USED  (BASE + 0x2000)
 
 static void desc_at(uint64_t table, uint32_t i, uint64_t addr, uint32_t len,
 		    uint16_t flags, uint16_t next)
@@ -79,13 +22,6 @@ static void desc(uint32_t i, uint64_t addr, uint32_t len, uint16_t flags,
 		 uint16_t next)
 {
 	desc_at(DESC, i, addr, len, flags, next);
-}
-
-static void header(uint32_t type, uint64_t sector)
-{
-	struct virtio_blk_req_header h = { type, 0, sector };
-
-	memcpy(at(HEADER), &h, sizeof(h));
 }
 
 static void offer(uint16_t head)
@@ -112,11 +48,6 @@ static enum virtq_answer next(void)
 	return virtq_next(&queue, &space, &chain);
 }
 
-static enum virtq_answer decode(void)
-{
-	return vblk_decode(&device, &queue, &space, &chain, &block, &ranges);
-}
-
 /* Offer descriptor 0: it is refused as a chain, without a word. */
 #define REFUSED()                                                              \
 	do {                                                                   \
@@ -137,18 +68,6 @@ static enum virtq_answer decode(void)
 		FAILS_AT(STATUS);                                              \
 		CHECK(virtq_complete(&queue, &space, chain.head, 1), PREC_OK); \
 		CHECK(queue.state, VIRTQ_READY);                               \
-	} while (0)
-
-#define FAILS_AT(place)                                                        \
-	do {                                                                   \
-		block.gone = true;                                             \
-		CHECK(decode(), VIRTQ_TAKEN);                                  \
-		CHECK(block.op, VBLK_ANSWER);                                  \
-		CHECK(block.answer, VIRTIO_BLK_S_IOERR);                       \
-		CHECK(block.gone, false);                                      \
-		CHECK(block.status.address, place);                            \
-		CHECK(block.status.host, (uintptr_t)at(place));                \
-		CHECK(block.status.size, 1);                                   \
 	} while (0)
 
 /* Offer descriptor 0: it is a request, answered without I/O. */
@@ -752,21 +671,7 @@ static void cut_ranges(void)
 
 int main(void)
 {
-	low = aligned_alloc(4096, HALF);
-	high = aligned_alloc(4096, HALF);
-	lent = aligned_alloc(4096, 4096);
-	CHECK(prec_space_add(&space, BASE, HALF, (uintptr_t)low, 3, 0),
-	      PREC_OK);
-	CHECK(prec_space_add(&space, HIGH, HALF, (uintptr_t)high, 3, 1),
-	      PREC_OK);
-	CHECK(prec_space_add(&space, LENT, 4096, (uintptr_t)lent, PREC_READ, 2),
-	      PREC_OK);
-	CHECK(prec_space_add(&space, DROP, 256, (uintptr_t)lent, PREC_WRITE, 3),
-	      PREC_OK);
-	CHECK(prec_space_add(&space, SKEW, 256, (uintptr_t)lent, 3, 4),
-	      PREC_OK);
-	CHECK(prec_space_add(&space, BENT, 256, (uintptr_t)lent + 8, 3, 5),
-	      PREC_OK);
+	lend();
 	honest();
 	event_index();
 	wrap();
@@ -780,10 +685,5 @@ int main(void)
 	wrong_ranges(VIRTIO_BLK_T_DISCARD);
 	wrong_ranges(VIRTIO_BLK_T_WRITE_ZEROES);
 	cut_ranges();
-	free(low);
-	free(high);
-	free(lent);
-	if (failures)
-		printf("%u wrong\n", failures);
-	return failures != 0;
+	return end();
 }

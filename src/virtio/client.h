@@ -27,15 +27,16 @@
 #define CLIENT_TABLE_MAX 256u
 
 /* Ghost: every fetch, by the client's addresses.  A request may fetch each
- * descriptor of the ring, the avail index and entry, one indirect table, the
- * header in up to 16 pieces, and what is read after it in up to 256. */
+ * descriptor of the ring (of a packed one in two pieces), the avail index and
+ * entry, one indirect table, the header in up to 16 pieces, and what is read
+ * after it in up to 256. */
 /*@ ghost
   int fetch_count;
-  uint64_t fetch_at[2048];
-  uint64_t fetch_size[2048];
-  uint32_t fetch_index[2048]; // which descriptor of the ring; split.c sets it
+  uint64_t fetch_at[4096];
+  uint64_t fetch_size[4096];
+  uint32_t fetch_index[4096]; // which descriptor of the ring; its taker sets it
 */
-#define FETCH_MAX 2048
+#define FETCH_MAX 4096
 
 /* Ghost: every store that was made, in order: one entry an instruction.  Each
  * function that stores begins the log anew. */
@@ -133,6 +134,45 @@ CLIENT_CALL enum prec_status client_load_table(const struct prec_space *space,
 					       struct prec_span span,
 					       uint32_t count,
 					       struct virtq_desc *out);
+
+/* A descriptor of a packed ring but for its flags, which say whether the rest
+ * means anything and are loaded before. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: readable_span(*space, span);
+  requires inside: 16 * index + 16 <= span.size;
+  requires out: \valid(out) && \separated(out, space);
+  requires logged: 0 <= fetch_count < FETCH_MAX;
+  terminates \true;
+  exits \false;
+  assigns out->addr, out->len, out->id, fetch_count, fetch_at[fetch_count],
+    fetch_size[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(span.address + 16 * index, 14);
+*/
+CLIENT_CALL enum prec_status client_load_packed(const struct prec_space *space,
+						struct prec_span span,
+						uint32_t index,
+						struct pvirtq_desc *out);
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: readable_span(*space, span);
+  requires inside: 16 * count <= span.size;
+  requires bounded: count <= CLIENT_TABLE_MAX;
+  requires out: \valid(out + (0 .. CLIENT_TABLE_MAX - 1)) &&
+    \separated(out + (0 .. CLIENT_TABLE_MAX - 1), space);
+  requires logged: 0 <= fetch_count < FETCH_MAX;
+  terminates \true;
+  exits \false;
+  assigns out[0 .. CLIENT_TABLE_MAX - 1], fetch_count,
+    fetch_at[fetch_count], fetch_size[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(span.address, 16 * count);
+*/
+CLIENT_CALL enum prec_status
+client_load_packed_table(const struct prec_space *space, struct prec_span span,
+			 uint32_t count, struct pvirtq_desc *out);
 
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -239,6 +279,32 @@ CLIENT_CALL enum prec_status client_store_used(const struct prec_space *space,
 					       struct prec_span span,
 					       uint32_t slot,
 					       struct virtq_used_elem elem);
+
+/* A used descriptor of a packed ring but for its flags, which publish it and
+ * are stored after.  Two stores: the length, then the id. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires granted: writable_span(*space, span);
+  requires inside: 16 * index + 16 <= span.size;
+  requires logged: 0 <= store_count <= STORE_MAX - 2;
+  terminates \true;
+  exits \false;
+  assigns store_count, store_at[store_count .. store_count + 1],
+    store_size[store_count .. store_count + 1],
+    store_value[store_count .. store_count + 1];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: \result == PREC_OK ?
+    store_count == \old(store_count) + 2 :
+    \old(store_count) <= store_count <= \old(store_count) + 1;
+  ensures length: store_count > \old(store_count) ==>
+    store_is(\old(store_count), span.address + 16 * index + 8, 4, len);
+  ensures id: store_count > \old(store_count) + 1 ==>
+    store_is(\old(store_count) + 1, span.address + 16 * index + 12, 2, id);
+*/
+CLIENT_CALL enum prec_status client_store_packed(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t index, uint32_t len,
+						 uint16_t id);
 
 /* Our earlier stores are seen before our later loads are made. */
 /*@

@@ -61,6 +61,40 @@ static inline enum prec_status client_load_table(const struct prec_space *space,
 }
 
 static inline enum prec_status
+client_load_packed(const struct prec_space *space, struct prec_span span,
+		   uint32_t index, struct pvirtq_desc *out)
+{
+	(void)space;
+	uint64_t at = span.host + 16 * (uint64_t)index;
+
+	if (prec_raw_load64(at, &out->addr) ||
+	    prec_raw_load32(at + 8, &out->len) ||
+	    prec_raw_load16(at + 12, &out->id))
+		return PREC_GONE;
+	return PREC_OK;
+}
+
+/* As struct virtq_desc, with the last two fields the other way round: flags
+ * come last. */
+static inline enum prec_status
+client_load_packed_table(const struct prec_space *space, struct prec_span span,
+			 uint32_t count, struct pvirtq_desc *out)
+{
+	(void)space;
+	struct virtq_desc d;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (client_raw_desc(span.host + 16 * (uint64_t)i, &d))
+			return PREC_GONE;
+		out[i].addr = d.addr;
+		out[i].len = d.len;
+		out[i].id = d.flags;
+		out[i].flags = d.next;
+	}
+	return PREC_OK;
+}
+
+static inline enum prec_status
 client_load_header(const struct prec_space *space, struct prec_span span,
 		   struct virtio_blk_req_header *out)
 {
@@ -117,6 +151,18 @@ static inline enum prec_status client_store_used(const struct prec_space *space,
 	if (prec_raw_store32(at, elem.id))
 		return PREC_GONE;
 	return prec_raw_store32(at + 4, elem.len);
+}
+
+static inline enum prec_status
+client_store_packed(const struct prec_space *space, struct prec_span span,
+		    uint32_t index, uint32_t len, uint16_t id)
+{
+	(void)space;
+	uint64_t at = span.host + 16 * (uint64_t)index;
+
+	if (prec_raw_store32(at + 8, len))
+		return PREC_GONE;
+	return prec_raw_store16(at + 12, id);
 }
 
 static inline void client_fence(void)

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Split virtqueues as they lie in memory: VIRTIO 1.2, clause 2.7.  All fields
- * are little-endian (1.4); the structs are read and written whole on
+ * Virtqueues as they lie in memory: split ones, VIRTIO 1.2, clause 2.7, and
+ * packed ones, clause 2.8.  All fields are little-endian (1.4); the structs are read and written whole on
  * little-endian processors only, which client.h checks.
  */
 
@@ -51,5 +51,36 @@ struct virtq_used_elem {
 	uint32_t id;  /* head of the chain */
 	uint32_t len; /* bytes that the device wrote into it */
 };
+
+/* 2.8.10.1: alignment of the event suppression structures; the descriptor ring
+ * has that of a descriptor table. */
+#define PVIRTQ_EVENT_ALIGN 4u
+
+/* 2.8.1: available where AVAIL is the wrap counter and USED is not, used where
+ * both are. */
+#define PVIRTQ_DESC_F_AVAIL (1u << 7)
+#define PVIRTQ_DESC_F_USED  (1u << 15)
+
+/* 2.8.13 The Virtqueue Descriptor Format; NEXT, WRITE and INDIRECT as above */
+struct pvirtq_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t id;
+	uint16_t flags;
+};
+
+#define PVIRTQ_DESC_FLAGS 14u
+
+/* 2.8.14 Event Suppression Structure Format: desc, flags */
+#define PVIRTQ_EVENT_DESC  0u
+#define PVIRTQ_EVENT_FLAGS 2u
+#define PVIRTQ_EVENT_SIZE  4u
+
+/* 2.8.10: the two low bits of flags, and an offset with its wrap counter */
+#define PVIRTQ_EVENT_F_MASK    3u
+#define PVIRTQ_EVENT_F_ENABLE  0u
+#define PVIRTQ_EVENT_F_DISABLE 1u
+#define PVIRTQ_EVENT_F_DESC    2u
+#define PVIRTQ_EVENT_WRAP      (1u << 15)
 
 #endif

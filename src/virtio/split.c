@@ -552,7 +552,7 @@ static void begin(struct virtq_request *r)
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q) &&
-    q->state == VIRTQ_READY;
+    q->state == VIRTQ_READY && !q->packed;
   requires log: fetch_count == 0;
   terminates \true;
   exits \false;

@@ -55,6 +55,12 @@ struct virtq {
 	uint16_t next_used;  /* entries used, likewise */
 	uint16_t notified;   /* next_used when a notification was last weighed */
 	bool event_index;    /* VIRTIO_F_EVENT_IDX */
+	/* Of a packed ring (packed.h) next_avail and next_used are slots, each
+	 * with its wrap counter, and notified is a place as of packed_place. */
+	bool packed;
+	bool avail_wrap;
+	bool used_wrap;
+	uint16_t length[VIRTQ_SIZE_MAX]; /* descriptors of the held head */
 	/* A descriptor whose stamp is `serial` was fetched for the request in
 	 * hand: no loop, and nothing to clear between requests. */
 	uint32_t serial;
@@ -88,7 +94,8 @@ struct virtq_request {
 
   predicate rings_sized(struct virtq q) =
     1 <= q.size && q.desc.size == 16 * q.size &&
-    q.avail.size == 6 + 2 * q.size && q.used.size == 6 + 8 * q.size &&
+    q.avail.size == (q.packed ? 4 : 6 + 2 * q.size) &&
+    q.used.size == (q.packed ? 4 : 6 + 8 * q.size) &&
     q.desc.address + q.desc.size <= PREC_ADDRESS_MAX &&
     q.avail.address + q.avail.size <= PREC_ADDRESS_MAX &&
     q.used.address + q.used.size <= PREC_ADDRESS_MAX;
@@ -100,7 +107,14 @@ struct virtq_request {
 
   predicate rings_granted(struct prec_space s, struct virtq q) =
     readable_span(s, q.desc) && readable_span(s, q.avail) &&
-    readable_span(s, q.used) && writable_span(s, q.used);
+    readable_span(s, q.used) && writable_span(s, q.used) &&
+    (q.packed ==> writable_span(s, q.desc));
+
+  // Slots of a packed ring are in it.
+  predicate slots_ok(struct virtq q) =
+    q.next_avail < q.size && q.next_used < q.size &&
+    q.notified < 2 * q.size &&
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.length[i] <= q.size;
 
   // How many of the first n heads are in flight.
   logic integer held_below(uint8_t held[VIRTQ_SIZE_MAX], integer n) =
@@ -119,7 +133,7 @@ struct virtq_request {
     q.state <= VIRTQ_BROKEN && q.size <= VIRTQ_SIZE_MAX &&
     q.waiting <= q.size && virtq_stamped(q) && virtq_counted(q) &&
     (q.state == VIRTQ_READY || q.state == VIRTQ_DETACHED ==>
-      rings_sized(q) && rings_apart(q));
+      rings_sized(q) && rings_apart(q) && (q.packed ==> slots_ok(q)));
 
   predicate virtq_ok(struct prec_space s, struct virtq q) =
     virtq_whole(q) && (q.state == VIRTQ_READY ==> rings_granted(s, q));
@@ -270,7 +284,7 @@ static inline bool virtq_meets_rings(const struct virtq *q,
     \result == PREC_RANGE || \result == PREC_RIGHTS ||
     \result == PREC_OVERLAP;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
-    virtq_ok(*space, *q) && q->size == size;
+    virtq_ok(*space, *q) && q->size == size && !q->packed;
   ensures there: \result == PREC_OK ==> q->desc.address == desc &&
     q->avail.address == avail && q->used.address == used;
   ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
@@ -284,7 +298,7 @@ virtq_setup(struct virtq *q, const struct prec_space *space, uint32_t size,
 /* Go on at these indices: SET_VRING_BASE, or a queue taken over from a driver
  * that died. */
 /*@
-  requires queue: \valid(q) && virtq_whole(*q);
+  requires queue: \valid(q) && virtq_whole(*q) && !q->packed;
   terminates \true;
   exits \false;
   assigns q->next_avail, q->next_used, q->notified, q->waiting;
@@ -297,7 +311,7 @@ void virtq_seek(struct virtq *q, uint16_t avail, uint16_t used);
  * not VIRTQ_READY. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) && !q->packed;
   requires out: \valid(index) && \separated(index, space, q);
   terminates \true;
   exits \false;
@@ -335,7 +349,7 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid(q) && virtq_ok(*space, *q);
+  requires queue: \valid(q) && virtq_ok(*space, *q) && !q->packed;
   requires request: \valid(r) && \separated(r, q, space);
   terminates \true;
   exits \false;
@@ -388,7 +402,7 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid(q) && virtq_ok(*space, *q);
+  requires queue: \valid(q) && virtq_ok(*space, *q) && !q->packed;
   requires request: \valid(r) && \separated(r, q, space);
   terminates \true;
   exits \false;
@@ -435,7 +449,7 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q);
+  requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q) && !q->packed;
   terminates \true;
   exits \false;
   assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used,
@@ -475,7 +489,7 @@ virtq_complete(struct virtq *q, const struct prec_space *space, uint32_t head,
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid(q) && virtq_ok(*space, *q);
+  requires queue: \valid(q) && virtq_ok(*space, *q) && !q->packed;
   requires out: \valid(yes) && \separated(yes, space, q);
   terminates \true;
   exits \false;
@@ -494,7 +508,7 @@ virtq_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) && !q->packed;
   terminates \true;
   exits \false;
   assigns store_count, store_at[0], store_size[0], store_value[0];

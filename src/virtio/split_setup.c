@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "virtio/packed.h"
 #include "virtio/split.h"
 
 /*
@@ -58,40 +59,53 @@ static enum prec_status find_ring(const struct prec_space *space,
   ensures desc: \result == PREC_OK ==>
     readable_span(*space, rings->desc) && rings->desc.address == desc &&
     rings->desc.size == 16 * size &&
-    desc + 16 * size <= PREC_ADDRESS_MAX;
+    desc + 16 * size <= PREC_ADDRESS_MAX &&
+    (packed ==> writable_span(*space, rings->desc));
   ensures avail: \result == PREC_OK ==>
     readable_span(*space, rings->avail) &&
-    rings->avail.address == avail && rings->avail.size == 6 + 2 * size &&
-    avail + 6 + 2 * size <= PREC_ADDRESS_MAX;
+    rings->avail.address == avail &&
+    rings->avail.size == (packed ? 4 : 6 + 2 * size) &&
+    avail + rings->avail.size <= PREC_ADDRESS_MAX;
   ensures used: \result == PREC_OK ==>
     readable_span(*space, rings->used) &&
     writable_span(*space, rings->used) &&
-    rings->used.address == used && rings->used.size == 6 + 8 * size &&
-    used + 6 + 8 * size <= PREC_ADDRESS_MAX;
+    rings->used.address == used &&
+    rings->used.size == (packed ? 4 : 6 + 8 * size) &&
+    used + rings->used.size <= PREC_ADDRESS_MAX;
 */
-static enum prec_status find_rings(const struct prec_space *space,
+static enum prec_status find_rings(const struct prec_space *space, bool packed,
 				   uint32_t size, uint64_t desc, uint64_t avail,
 				   uint64_t used, struct rings *rings)
 {
 	uint64_t n = size;
+	uint64_t avail_size = VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * n + 2;
+	uint64_t used_size = VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2;
+	uint32_t desc_rights = PREC_READ;
+	uint32_t avail_align = VIRTQ_AVAIL_ALIGN;
 	enum prec_status status;
 
-	status = find_ring(space, desc, VIRTQ_DESC_SIZE * n, PREC_READ,
+	if (packed) {
+		avail_size = PVIRTQ_EVENT_SIZE;
+		used_size = PVIRTQ_EVENT_SIZE;
+		desc_rights = PREC_WRITE;
+		avail_align = PVIRTQ_EVENT_ALIGN;
+	}
+	status = find_ring(space, desc, VIRTQ_DESC_SIZE * n, desc_rights,
 			   VIRTQ_DESC_ALIGN, &rings->desc);
 	if (status != PREC_OK)
 		return status;
-	status = find_ring(space, avail,
-			   VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * n + 2,
-			   PREC_READ, VIRTQ_AVAIL_ALIGN, &rings->avail);
+	status = find_ring(space, avail, avail_size, PREC_READ, avail_align,
+			   &rings->avail);
 	if (status != PREC_OK)
 		return status;
-	status = find_ring(space, used,
-			   VIRTQ_USED_RING + VIRTQ_USED_ENTRY * n + 2,
-			   PREC_WRITE, VIRTQ_USED_ALIGN, &rings->used);
+	status = find_ring(space, used, used_size, PREC_WRITE, VIRTQ_USED_ALIGN,
+			   &rings->used);
 	if (status != PREC_OK)
 		return status;
-	/* We ask it how far a driver before us came. */
-	if ((rings->used.rights & PREC_READ) != PREC_READ)
+	/* Descriptors are read in either layout; a split used ring is asked how
+	 * far a driver before us came. */
+	if ((rings->desc.rights & PREC_READ) != PREC_READ ||
+	    (rings->used.rights & PREC_READ) != PREC_READ)
 		return PREC_RIGHTS;
 	return PREC_OK;
 }
@@ -110,17 +124,37 @@ static bool overlap(struct prec_span a, struct prec_span b)
 	return a.address + a.size > b.address && b.address + b.size > a.address;
 }
 
-enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
-			     uint32_t size, uint64_t desc, uint64_t avail,
-			     uint64_t used)
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && \separated(q, space);
+  terminates \true;
+  exits \false;
+  assigns *q;
+  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
+    \result == PREC_RANGE || \result == PREC_RIGHTS ||
+    \result == PREC_OVERLAP;
+  ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
+    virtq_ok(*space, *q) && q->size == size && (q->packed <==> packed != 0);
+  ensures there: \result == PREC_OK ==> q->desc.address == desc &&
+    q->avail.address == avail && q->used.address == used;
+  ensures start: \result == PREC_OK ==> q->next_avail == 0 &&
+    q->next_used == 0 && q->avail_wrap && q->used_wrap;
+  ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
+    none_held(*q);
+  ensures untouched: \result != PREC_OK ==> *q == \old(*q);
+*/
+static enum prec_status begin_rings(struct virtq *q,
+				    const struct prec_space *space, bool packed,
+				    uint32_t size, uint64_t desc,
+				    uint64_t avail, uint64_t used)
 {
 	struct rings rings;
 	enum prec_status status;
 	uint32_t i;
 
-	if (size == 0 || size > VIRTQ_SIZE_MAX || (size & (size - 1)) != 0)
+	if (size == 0 || size > VIRTQ_SIZE_MAX)
 		return PREC_INVALID;
-	status = find_rings(space, size, desc, avail, used, &rings);
+	status = find_rings(space, packed, size, desc, avail, used, &rings);
 	if (status != PREC_OK)
 		return status;
 	if (overlap(rings.desc, rings.avail) ||
@@ -136,18 +170,23 @@ enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
 	q->next_used = 0;
 	q->notified = 0;
 	q->event_index = false;
+	q->packed = packed;
+	q->avail_wrap = true;
+	q->used_wrap = true;
 	q->serial = 0;
 	/*@
 	  loop invariant range: 0 <= i <= VIRTQ_SIZE_MAX;
 	  loop invariant clear: \forall integer j; 0 <= j < i ==>
-	    q->stamp[j] == 0 && q->held[j] == 0;
+	    q->stamp[j] == 0 && q->held[j] == 0 && q->length[j] == 0;
 	  loop assigns i, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-	    q->held[0 .. VIRTQ_SIZE_MAX - 1];
+	    q->held[0 .. VIRTQ_SIZE_MAX - 1],
+	    q->length[0 .. VIRTQ_SIZE_MAX - 1];
 	  loop variant VIRTQ_SIZE_MAX - i;
 	*/
 	for (i = 0; i < VIRTQ_SIZE_MAX; i++) {
 		q->stamp[i] = 0;
 		q->held[i] = 0;
+		q->length[i] = 0;
 	}
 	/*@ ghost
 	  uint32_t k = 0;
@@ -162,14 +201,31 @@ enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
 	return PREC_OK;
 }
 
+enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
+			     uint32_t size, uint64_t desc, uint64_t avail,
+			     uint64_t used)
+{
+	/* 2.7: a power of 2. */
+	if ((size & (size - 1)) != 0)
+		return PREC_INVALID;
+	return begin_rings(q, space, false, size, desc, avail, used);
+}
+
+enum prec_status packed_setup(struct virtq *q, const struct prec_space *space,
+			      uint32_t size, uint64_t desc, uint64_t driver,
+			      uint64_t device)
+{
+	return begin_rings(q, space, true, size, desc, driver, device);
+}
+
 enum prec_status virtq_rebase(struct virtq *q, const struct prec_space *space)
 {
 	struct rings rings;
 
 	if (q->state != VIRTQ_READY && q->state != VIRTQ_DETACHED)
 		return PREC_GONE;
-	if (find_rings(space, q->size, q->desc.address, q->avail.address,
-		       q->used.address, &rings)) {
+	if (find_rings(space, q->packed, q->size, q->desc.address,
+		       q->avail.address, q->used.address, &rings)) {
 		q->state = VIRTQ_DETACHED;
 		return PREC_GONE;
 	}

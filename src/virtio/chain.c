@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+#include "virtio/chain.h"
+
+void chain_begin(struct virtq_request *r)
+{
+	r->head = 0;
+	r->readable = 0;
+	r->count = 0;
+	r->refused = false;
+	r->table_address = 0;
+	r->table_size = 0;
+	/*@ ghost
+	  fetch_count = 0;
+	  element_count = 0;
+	  element_room = -1;
+	*/
+}
+
+/* Append [address, address + size) to the request, cut where regions end. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r);
+  requires order: rights == PREC_WRITE ||
+    (rights == PREC_READ && r->readable == r->count);
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+  ensures segments: request_ok(*space, *q, *r);
+  ensures kept: \forall integer i; 0 <= i < \old(r->count) ==>
+    r->segment[i] == \old(*r).segment[i];
+  ensures covers: \result ==>
+    covers(*r, \old(r->count), r->count, address, size);
+  ensures side: r->readable ==
+    (rights == PREC_READ ? r->count : \old(r->readable));
+*/
+static bool append(struct virtq_request *r, const struct prec_space *space,
+		   const struct virtq *q, uint64_t address, uint32_t size,
+		   uint32_t rights)
+{
+	uint32_t n;
+
+	/*@
+	  loop invariant segments: request_ok(*space, *q, *r);
+	  loop invariant more: \at(r->count, Pre) <= r->count;
+	  loop invariant left: size <= \at(size, Pre);
+	  loop invariant at: size == \at(size, Pre) ||
+	    (address <= PREC_ADDRESS_MAX);
+	  loop invariant sum: address + size ==
+	    \at(address, Pre) + \at(size, Pre);
+	  loop invariant kept: \forall integer i;
+	    0 <= i < \at(r->count, Pre) ==>
+	    r->segment[i] == \at(*r, Pre).segment[i];
+	  loop invariant covers: covers(*r, \at(r->count, Pre), r->count,
+	    \at(address, Pre), \at(size, Pre) - size);
+	  loop invariant reads: rights == PREC_READ ==>
+	    r->readable == r->count;
+	  loop invariant writes: rights == PREC_WRITE ==>
+	    r->readable == \at(r->readable, Pre);
+	  loop assigns n, address, size, r->readable, r->count,
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+	  loop variant size;
+	*/
+	while (size > 0) {
+		n = r->count;
+		if (n >= VIRTQ_SEGMENTS_MAX)
+			return false;
+		/* In place: a copy would be loaded wider than it was stored,
+		 * and wait for the stores. */
+		if (prec_space_piece(space, address, size, rights,
+				     &r->segment[n]))
+			return false;
+		if (rights == PREC_WRITE && virtq_meets_rings(q, r->segment[n]))
+			return false;
+		r->count = n + 1;
+		if (rights == PREC_READ)
+			r->readable++;
+		address += r->segment[n].size;
+		size -= (uint32_t)r->segment[n].size;
+	}
+	return true;
+}
+
+/* The data of a descriptor (2.7.4.2, 2.8.17: what the driver reads comes first). */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r);
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+  ensures segments: request_ok(*space, *q, *r);
+  ensures kept: \forall integer i; 0 <= i < \old(r->count) ==>
+    r->segment[i] == \old(*r).segment[i];
+  ensures covers: \result ==>
+    covers(*r, \old(r->count), r->count, addr, len);
+  ensures written: \result && write ==> r->readable == \old(r->readable);
+  ensures read: \result && !write ==>
+    \old(r->readable) == \old(r->count) && r->readable == r->count;
+*/
+static bool take_data(struct virtq_request *r, const struct prec_space *space,
+		      const struct virtq *q, uint64_t addr, uint32_t len,
+		      bool write)
+{
+	if (write)
+		return append(r, space, q, addr, len, PREC_WRITE);
+	return r->readable == r->count &&
+	       append(r, space, q, addr, len, PREC_READ);
+}
+
+/* Of a chain that is refused only the last byte is kept that the driver may
+ * write. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    request_ok(*space, *q, *r) && only_last(*r);
+  terminates \true;
+  exits \false;
+  assigns r->count, r->segment[0];
+  ensures segments: request_ok(*space, *q, *r) && only_last(*r);
+  ensures later: write && len > 0 &&
+    r->count == 1 ==> r->segment[0].address == addr + len - 1;
+  ensures kept: !write || len == 0 ==>
+    r->count == \old(r->count) && r->segment[0] == \old(r->segment[0]);
+*/
+static void keep_last(struct virtq_request *r, const struct prec_space *space,
+		      const struct virtq *q, uint64_t addr, uint32_t len,
+		      bool write)
+{
+	if (!write || len == 0)
+		return;
+	r->count = 0;
+	if (addr > PREC_ADDRESS_MAX)
+		return;
+	if (prec_space_resolve(space, addr + (len - 1), 1, PREC_WRITE,
+			       &r->segment[0]))
+		return;
+	if (!virtq_meets_rings(q, r->segment[0]))
+		r->count = 1;
+}
+
+/* The chain has this element next, and no segments of it yet. */
+/*@ ghost
+  /@ requires logged: elements_logged && element_count < ELEMENT_MAX;
+     terminates \true;
+     exits \false;
+     assigns element_count, element_room, element_addr[element_count],
+       element_len[element_count], element_write[element_count],
+       element_first[element_count];
+     ensures logged: elements_logged;
+     ensures more: element_count == \old(element_count) + 1;
+     ensures there: element_addr[\old(element_count)] == addr &&
+       element_len[\old(element_count)] == len &&
+       element_first[\old(element_count)] == first &&
+       (element_write[\old(element_count)] != 0 <==> write);
+     ensures room: element_room ==
+       (write && len > 0 ? \old(element_count) : \old(element_room));
+  @/
+  void follow(uint64_t addr, uint32_t len, bool write, uint32_t first)
+  {
+    element_addr[element_count] = addr;
+    element_len[element_count] = len;
+    element_write[element_count] = write ? 1 : 0;
+    element_first[element_count] = first;
+    if (write && len > 0)
+      element_room = element_count;
+    element_count++;
+  }
+*/
+
+void chain_take(struct virtq_request *r, const struct prec_space *space,
+		const struct virtq *q, uint64_t addr, uint32_t len, bool write)
+{
+	/*@ ghost follow(addr, len, write, r->count); */
+	if (!r->refused && !take_data(r, space, q, addr, len, write)) {
+		r->refused = true;
+		r->readable = 0;
+		r->count = 0;
+	}
+	if (r->refused)
+		keep_last(r, space, q, addr, len, write);
+	/*@ ghost element_end[element_count - 1] = r->count; */
+	/*@ assert logged: elements_logged; */
+	/*@ assert kept: last_byte_kept(*r); */
+	/*@ assert earlier: !r->refused ==>
+	      \forall integer k; 0 <= k < element_count - 1 ==>
+	      element_end[k] <= r->count &&
+	      covers(*r, element_first[k], element_end[k], element_addr[k],
+	        element_len[k]) &&
+	      (has_bytes(k) ==> r->readable <= element_first[k]) &&
+	      (element_write[k] == 0 ==> element_end[k] <= r->readable); */
+	/*@ assert this: !r->refused ==>
+	      covers(*r, element_first[element_count - 1],
+	        element_end[element_count - 1], addr, len); */
+	/*@ assert side: !r->refused ==>
+	      (write ? r->readable <= element_first[element_count - 1] :
+	        element_end[element_count - 1] <= r->readable); */
+	/*@ assert starts: !r->refused ==> element_first[0] == 0 &&
+	      \forall integer k; 0 < k < element_count ==>
+	      element_first[k] == element_end[k - 1]; */
+	/*@ assert covered: elements_covered(*r); */
+}
+
+bool chain_table(struct virtq_request *r, const struct prec_space *space,
+		 const struct virtq *q, uint64_t addr, uint32_t len,
+		 struct prec_span *span)
+{
+	uint32_t count = len / VIRTQ_DESC_SIZE;
+
+	if (len % VIRTQ_DESC_SIZE != 0)
+		return false;
+	if (count == 0 || count > CLIENT_TABLE_MAX)
+		return false;
+	if (prec_space_resolve(space, addr, len, PREC_READ, span))
+		return false;
+	if (virtq_meets_rings(q, *span))
+		return false;
+	r->table_address = addr;
+	r->table_size = len;
+	return true;
+}
+
+/* A head comes into flight, or leaves it.  The ghost loop follows the sum. */
+/*@
+  requires queue: \valid(q) && virtq_counted(*q);
+  requires head: head < VIRTQ_SIZE_MAX && (q->held[head] == 0 <==> held);
+  terminates \true;
+  exits \false;
+  assigns q->held[head], q->in_flight;
+  ensures marked: q->held[head] == (held ? 1 : 0);
+  ensures counted: virtq_counted(*q);
+  ensures by_one: q->in_flight == \old(q->in_flight) + (held ? 1 : -1);
+*/
+static void mark(struct virtq *q, uint32_t head, bool held)
+{
+	q->held[head] = held ? 1 : 0;
+	/*@ ghost
+	  uint32_t k = 0;
+	  /@ loop invariant 0 <= k <= VIRTQ_SIZE_MAX;
+	     loop invariant held_below(q->held, k) ==
+	       held_below(\at(*q, Pre).held, k) +
+	       (head < k ? (held ? 1 : -1) : 0);
+	     loop invariant 0 <= held_below(\at(*q, Pre).held, k) <= k;
+	     loop invariant 0 <= held_below(q->held, k) <= k;
+	     loop invariant held_below(q->held, k) == 0 ==>
+	       \forall integer i; 0 <= i < k ==> q->held[i] == 0;
+	     loop assigns k;
+	     loop variant VIRTQ_SIZE_MAX - k;
+	  @/
+	  while (k < VIRTQ_SIZE_MAX) k++;
+	*/
+	if (held)
+		q->in_flight++;
+	else
+		q->in_flight--;
+}
+
+bool chain_hold(struct virtq *q, uint32_t head)
+{
+	if (head >= q->size || q->held[head])
+		return false;
+	mark(q, head, true);
+	return true;
+}
+
+void chain_release(struct virtq *q, uint32_t head)
+{
+	mark(q, head, false);
+}
+
+enum virtq_answer chain_settle(struct virtq_request *r,
+			       enum virtq_answer answer)
+{
+	if (answer == VIRTQ_TAKEN)
+		return r->refused ? VIRTQ_MALFORMED : VIRTQ_TAKEN;
+	r->readable = 0;
+	r->count = 0;
+	return answer;
+}

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: MIT
+#include "virtio/packed.h"
+
+#include "virtio/chain.h"
+
+/*
+ * How a request is taken.  A descriptor is there when its flags say so, and is
+ * published by them, so they are fetched alone and first; then its other
+ * fields, in one more fetch.  Its successor in a list is the next slot of the
+ * ring; what was fetched is never asked of the client again.
+ *
+ * 2.8.6 has the flags of every descriptor of a list set correctly before the
+ * first makes it available.  One that says otherwise, a list that is longer
+ * than the ring, or an id that is none or is in flight, leave nothing to
+ * complete: the queue is broken.  Errors of what a list describes belong to its
+ * request alone.
+ */
+
+/* 2.8.1 */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures there: \result <==> flags_avail(flags, wrap);
+*/
+static bool available(uint16_t flags, bool wrap)
+{
+	if (wrap)
+		return (flags & PVIRTQ_DESC_F_AVAIL) &&
+		       !(flags & PVIRTQ_DESC_F_USED);
+	return !(flags & PVIRTQ_DESC_F_AVAIL) && (flags & PVIRTQ_DESC_F_USED);
+}
+
+/* VIRTQ_EMPTY: the flags say that the client has put nothing there. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY && q->packed;
+  requires slot: slot < q->size;
+  requires out: \valid(d) && \separated(d, q, space);
+  requires once: fetched_once && fetch_count + 2 <= FETCH_MAX;
+  requires new: \forall integer m; 0 <= m < fetch_count ==>
+    apart(fetch_at[m], fetch_size[m], q->desc.address + 16 * slot, 16);
+  terminates \true;
+  exits \false;
+  assigns *d, fetch_count, fetch_at[fetch_count .. fetch_count + 1],
+    fetch_size[fetch_count .. fetch_count + 1],
+    fetch_index[fetch_count .. fetch_count + 1];
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ||
+    \result == VIRTQ_GONE;
+  ensures there: \result == VIRTQ_TAKEN ==> flags_avail(d->flags, wrap);
+  ensures work: \old(fetch_count) + (\result == VIRTQ_TAKEN ? 2 : 1) <=
+    fetch_count <= \old(fetch_count) + (\result == VIRTQ_EMPTY ? 1 : 2);
+  ensures first: flags_fetched(*q, \old(fetch_count), slot);
+  ensures rest: fetch_count == \old(fetch_count) + 2 ==>
+    fetch_at[fetch_count - 1] == q->desc.address + 16 * slot &&
+    fetch_size[fetch_count - 1] == 14;
+  ensures index: \forall integer m; \old(fetch_count) <= m < fetch_count ==>
+    fetch_index[m] == slot;
+  ensures once: fetched_once;
+*/
+static enum virtq_answer load(const struct virtq *q,
+			      const struct prec_space *space, uint32_t slot,
+			      bool wrap, struct pvirtq_desc *d)
+{
+	uint16_t flags;
+
+	/*@ ghost fetch_index[fetch_count] = slot; */
+	/* Acquires: the rest is as the client stored it before (2.8.21.1). */
+	if (client_load16(space, q->desc,
+			  VIRTQ_DESC_SIZE * (uint64_t)slot + PVIRTQ_DESC_FLAGS,
+			  &flags))
+		return VIRTQ_GONE;
+	if (!available(flags, wrap))
+		return VIRTQ_EMPTY;
+	/*@ ghost fetch_index[fetch_count] = slot; */
+	if (client_load_packed(space, q->desc, slot, d))
+		return VIRTQ_GONE;
+	d->flags = flags;
+	return VIRTQ_TAKEN;
+}
+
+/* The descriptors of a fetched table (2.8.7): all of them, one after the other.
+ * Of their flags only WRITE means something. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r);
+  requires entries: \valid_read(table + (0 .. CLIENT_TABLE_MAX - 1)) &&
+    \separated(table + (0 .. CLIENT_TABLE_MAX - 1), r);
+  requires bounded: count <= CLIENT_TABLE_MAX;
+  requires log: elements_told(*r) && element_count == 0;
+  terminates \true;
+  exits \false;
+  assigns r->readable, r->count, r->refused,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
+  ensures log: elements_told(*r) && element_count == count;
+  ensures these: \forall integer k; 0 <= k < count ==>
+    element_is(k, table[k].addr, table[k].len, table[k].flags);
+  ensures segments: chain_ok(*space, *q, *r);
+*/
+static void walk_table(struct virtq_request *r, const struct prec_space *space,
+		       const struct virtq *q, const struct pvirtq_desc *table,
+		       uint32_t count)
+{
+	uint32_t i;
+
+	/*@
+	  loop invariant entry: 0 <= i <= count;
+	  loop invariant segments: chain_ok(*space, *q, *r);
+	  loop invariant log: elements_told(*r) && element_count == i;
+	  loop invariant these: \forall integer k; 0 <= k < i ==>
+	    element_is(k, table[k].addr, table[k].len, table[k].flags);
+	  loop assigns i, r->readable, r->count, r->refused,
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
+	  loop variant count - i;
+	*/
+	for (i = 0; i < count; i++)
+		chain_take(r, space, q, table[i].addr, table[i].len,
+			   table[i].flags & VIRTQ_DESC_F_WRITE);
+}
+
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r);
+  requires first_table: r->table_size == 0;
+  requires log: elements_told(*r) && element_count == 0;
+  requires once: fetched_once && fetch_count < FETCH_MAX;
+  requires rings: fetched_rings(*q);
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    fetch_count, fetch_at[fetch_count], fetch_size[fetch_count],
+    ELEMENT_LOG;
+  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
+    16 * element_count == d.len;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures segments: chain_ok(*space, *q, *r);
+  ensures work: fetch_count == \old(fetch_count) ||
+    fetch_count == \old(fetch_count) + 1;
+  ensures once: fetched_once;
+  ensures known: fetched_known(*q, *r);
+*/
+static enum virtq_answer take_table(struct virtq_request *r,
+				    const struct prec_space *space,
+				    const struct virtq *q, struct pvirtq_desc d)
+{
+	struct pvirtq_desc table[CLIENT_TABLE_MAX];
+	struct prec_span span;
+	uint32_t count = d.len / VIRTQ_DESC_SIZE;
+
+	if (!chain_table(r, space, q, d.addr, d.len, &span))
+		return VIRTQ_MALFORMED;
+	/*@ assert new: \forall integer i; 0 <= i < fetch_count ==>
+	      apart(fetch_at[i], fetch_size[i], d.addr, d.len); */
+	if (client_load_packed_table(space, span, count, table))
+		return VIRTQ_LOST;
+	/*@ assert once: fetched_once; */
+	/*@ assert known: fetched_known(*q, *r); */
+	walk_table(r, space, q, table, count);
+	return VIRTQ_TAKEN;
+}
+
+/* One descriptor of the ring; `so_far` is how its list has come along.  An
+ * indirect one stands alone (2.8.5, 2.8.19).  A list that is malformed is
+ * followed all the same: its last descriptor has the id. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r);
+  requires said: so_far == VIRTQ_TAKEN || so_far == VIRTQ_MALFORMED;
+  requires no_table: r->table_size == 0;
+  requires log: so_far == VIRTQ_TAKEN ==> elements_told(*r) &&
+    0 <= element_count < VIRTQ_SIZE_MAX && (first ==> element_count == 0);
+  requires once: fetched_once && fetch_count < FETCH_MAX;
+  requires rings: fetched_rings(*q);
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    fetch_count, fetch_at[fetch_count], fetch_size[fetch_count],
+    ELEMENT_LOG;
+  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r);
+  ensures this: \result == VIRTQ_TAKEN &&
+    (d.flags & VIRTQ_DESC_F_INDIRECT) == 0 ==>
+    element_count == \old(element_count) + 1 &&
+    element_is(\old(element_count), d.addr, d.len, d.flags);
+  ensures table: \result == VIRTQ_TAKEN &&
+    (d.flags & VIRTQ_DESC_F_INDIRECT) != 0 ==>
+    16 * element_count == d.len;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures stays: so_far == VIRTQ_MALFORMED ==> \result == VIRTQ_MALFORMED;
+  ensures segments: chain_ok(*space, *q, *r);
+  ensures more: (d.flags & VIRTQ_DESC_F_NEXT) != 0 ==>
+    r->table_size == 0 && fetch_count == \old(fetch_count) &&
+    \result != VIRTQ_LOST;
+  ensures alone: (d.flags & VIRTQ_DESC_F_INDIRECT) != 0 &&
+    (!first || (d.flags & VIRTQ_DESC_F_NEXT) != 0) ==>
+    \result == VIRTQ_MALFORMED;
+  ensures work: fetch_count == \old(fetch_count) ||
+    fetch_count == \old(fetch_count) + 1;
+  ensures once: fetched_once;
+  ensures known: fetched_known(*q, *r);
+*/
+static enum virtq_answer take_desc(struct virtq_request *r,
+				   const struct prec_space *space,
+				   const struct virtq *q, struct pvirtq_desc d,
+				   bool first, enum virtq_answer so_far)
+{
+	if (so_far != VIRTQ_TAKEN)
+		return so_far;
+	if (d.flags & VIRTQ_DESC_F_INDIRECT) {
+		if (!first || (d.flags & VIRTQ_DESC_F_NEXT))
+			return VIRTQ_MALFORMED;
+		return take_table(r, space, q, d);
+	}
+	chain_take(r, space, q, d.addr, d.len, d.flags & VIRTQ_DESC_F_WRITE);
+	return VIRTQ_TAKEN;
+}
+
+/* The list ended: it is taken, by the id of its last descriptor, unless that
+ * is none or in flight. */
+/*@
+  requires queue: \valid(q) && \valid(r) && \separated(r, q) &&
+    virtq_whole(*q) && q->state == VIRTQ_READY && q->packed;
+  requires length: 1 <= length <= q->size;
+  requires end: slot < q->size && slot_on(q->size, q->next_avail,
+    q->avail_wrap, slot, wrap, length);
+  terminates \true;
+  exits \false;
+  assigns r->head, q->in_flight, q->next_avail, q->avail_wrap,
+    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1];
+  ensures queue: virtq_whole(*q);
+  ensures took: \result ==> r->head == id && id < q->size &&
+    \old(*q).held[id] == 0 && q->held[id] == 1 &&
+    q->in_flight == \old(q->in_flight) + 1 &&
+    q->length[id] == length && q->next_avail == slot &&
+    q->avail_wrap == wrap;
+  ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != id ==>
+    q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+  ensures refused: !\result ==> r->head == \old(r->head) &&
+    q->in_flight == \old(q->in_flight) &&
+    q->next_avail == \old(q->next_avail) &&
+    q->avail_wrap == \old(q->avail_wrap) &&
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
+      q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+*/
+static bool hold_list(struct virtq *q, struct virtq_request *r, uint16_t id,
+		      uint32_t length, uint32_t slot, bool wrap)
+{
+	if (!chain_hold(q, id))
+		return false;
+	r->head = id;
+	q->length[id] = (uint16_t)length;
+	q->next_avail = (uint16_t)slot;
+	q->avail_wrap = wrap;
+	return true;
+}
+
+enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
+			      struct virtq_request *r)
+{
+	enum virtq_answer answer = VIRTQ_TAKEN;
+	struct pvirtq_desc d;
+	uint32_t slot;
+	uint32_t k;
+	bool wrap;
+
+	chain_begin(r);
+	if (q->state != VIRTQ_READY)
+		return VIRTQ_STOPPED;
+	slot = q->next_avail;
+	wrap = q->avail_wrap;
+	/*@
+	  loop invariant steps: 0 <= k <= q->size;
+	  loop invariant slot: slot < q->size &&
+	    slot_on(q->size, q->next_avail, q->avail_wrap, slot, wrap, k);
+	  loop invariant said: answer == VIRTQ_TAKEN ||
+	    answer == VIRTQ_MALFORMED;
+	  loop invariant head: r->head == 0;
+	  loop invariant segments: chain_ok(*space, *q, *r);
+	  loop invariant no_table: r->table_size == 0;
+	  loop invariant log: answer == VIRTQ_TAKEN ==>
+	    elements_told(*r) && element_count == k;
+	  loop invariant work: fetch_count == 2 * k;
+	  loop invariant first: 0 < k ==>
+	    flags_fetched(*q, 0, q->next_avail);
+	  loop invariant descs: \forall integer m; 0 <= m < fetch_count ==>
+	    slot_among(q->size, q->next_avail, k, fetch_index[m]) &&
+	    q->desc.address + 16 * fetch_index[m] <= fetch_at[m] &&
+	    fetch_at[m] + fetch_size[m] <=
+	      q->desc.address + 16 * fetch_index[m] + 16;
+	  loop invariant once: fetched_once;
+	  loop assigns k, slot, wrap, d, answer, r->table_address,
+	    r->table_size, r->readable, r->count, r->refused,
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+	    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
+	    fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1],
+	    ELEMENT_LOG;
+	  loop variant q->size - k;
+	*/
+	for (k = 0; k < q->size; k++) {
+		enum virtq_answer there = load(q, space, slot, wrap, &d);
+
+		/*@ assert rings: fetched_rings(*q); */
+		/*@ assert no_other: fetched_known(*q, *r); */
+		if (there == VIRTQ_GONE)
+			return VIRTQ_GONE;
+		if (there == VIRTQ_EMPTY && k == 0)
+			return VIRTQ_EMPTY;
+		if (there == VIRTQ_EMPTY)
+			break;
+		/*@ assert descs: \forall integer m; 0 <= m < fetch_count ==>
+		      slot_among(q->size, q->next_avail, k + 1,
+		        fetch_index[m]) &&
+		      q->desc.address + 16 * fetch_index[m] <= fetch_at[m] &&
+		      fetch_at[m] + fetch_size[m] <=
+		        q->desc.address + 16 * fetch_index[m] + 16; */
+		answer = take_desc(r, space, q, d, k == 0, answer);
+		slot++;
+		if (slot == q->size) {
+			slot = 0;
+			wrap = !wrap;
+		}
+		if (d.flags & VIRTQ_DESC_F_NEXT)
+			continue;
+		if (!hold_list(q, r, d.id, k + 1, slot, wrap))
+			break;
+		/*@ assert known: fetched_known(*q, *r); */
+		return chain_settle(r, answer);
+	}
+	q->state = VIRTQ_BROKEN;
+	return VIRTQ_STOPPED;
+}
+
+/*@
+  requires size: 1 <= size <= VIRTQ_SIZE_MAX && slot < size;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures place: \result == place(size, slot, wrap);
+*/
+static uint32_t packed_place(uint32_t size, uint32_t slot, bool wrap)
+{
+	return wrap ? slot : slot + size;
+}
+
+enum prec_status packed_complete(struct virtq *q,
+				 const struct prec_space *space, uint32_t id,
+				 uint32_t len)
+{
+	uint16_t flags = len > 0 ? VIRTQ_DESC_F_WRITE : 0;
+	uint32_t next;
+
+	if (id >= q->size || !q->held[id])
+		return PREC_INVALID;
+	/*@ ghost store_count = 0; */
+	chain_release(q, id);
+	if (q->state != VIRTQ_READY)
+		return PREC_GONE;
+	if (q->used_wrap)
+		flags += PVIRTQ_DESC_F_AVAIL + PVIRTQ_DESC_F_USED;
+	if (client_store_packed(space, q->desc, q->next_used, len,
+				(uint16_t)id))
+		return PREC_GONE;
+	/* Releases: the client that sees the flags sees the rest, the status
+	 * byte and the data. */
+	if (client_store16(space, q->desc,
+			   VIRTQ_DESC_SIZE * (uint64_t)q->next_used +
+				   PVIRTQ_DESC_FLAGS,
+			   flags))
+		return PREC_GONE;
+	/* 2.8.6: the rest of the list is skipped. */
+	next = (uint32_t)q->next_used + q->length[id];
+	if (next >= q->size) {
+		next -= q->size;
+		q->used_wrap = !q->used_wrap;
+	}
+	q->next_used = (uint16_t)next;
+	return PREC_OK;
+}
+
+/* From one place to another, round the ring twice. */
+/*@
+  requires size: 1 <= size <= VIRTQ_SIZE_MAX;
+  requires places: from < 2 * size && to < 2 * size;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures far: \result < 2 * size &&
+    (from + \result == to || from + \result == to + 2 * size);
+*/
+static uint32_t distance(uint32_t size, uint32_t from, uint32_t to)
+{
+	return to >= from ? to - from : to + 2 * size - from;
+}
+
+/* 2.8.10: notify when a descriptor was used at the event's slot, with its wrap
+ * counter, since it was last weighed; also for an event that is no slot. */
+/*@
+  requires size: 1 <= size <= VIRTQ_SIZE_MAX;
+  requires places: before < 2 * size && now < 2 * size;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures none: (event % 0x8000) >= size ==> \result;
+  ensures ahead: (event % 0x8000) < size && before <= now ==>
+    (\result <==> before <= place(size, event % 0x8000,
+      event / 0x8000) < now);
+  ensures round: (event % 0x8000) < size && now < before ==>
+    (\result <==> !(now <= place(size, event % 0x8000,
+      event / 0x8000) < before));
+*/
+static bool passed(uint32_t size, uint16_t event, uint32_t now, uint32_t before)
+{
+	uint32_t slot = event % PVIRTQ_EVENT_WRAP;
+	uint32_t place;
+
+	if (slot >= size)
+		return true;
+	place = packed_place(size, slot, event >= PVIRTQ_EVENT_WRAP);
+	return distance(size, before, place) < distance(size, before, now);
+}
+
+enum prec_status packed_should_notify(struct virtq *q,
+				      const struct prec_space *space, bool *yes)
+{
+	uint16_t flags;
+	uint16_t event;
+	uint32_t now;
+	bool wanted;
+
+	if (q->state != VIRTQ_READY)
+		return PREC_GONE;
+	/*@ ghost fetch_count = 0; */
+	now = packed_place(q->size, q->next_used, q->used_wrap);
+	/* The used descriptor is out before the hint is read: else a client
+	 * that asks to be notified, and then looks, misses both. */
+	client_fence();
+	if (client_load16(space, q->avail, PVIRTQ_EVENT_FLAGS, &flags))
+		return PREC_GONE;
+	flags &= PVIRTQ_EVENT_F_MASK;
+	wanted = flags != PVIRTQ_EVENT_F_DISABLE;
+	if (flags == PVIRTQ_EVENT_F_DESC && q->event_index) {
+		if (client_load16(space, q->avail, PVIRTQ_EVENT_DESC, &event))
+			return PREC_GONE;
+		wanted = passed(q->size, event, now, q->notified);
+	}
+	*yes = wanted;
+	q->notified = (uint16_t)now;
+	return PREC_OK;
+}
+
+enum prec_status packed_suppress(const struct virtq *q,
+				 const struct prec_space *space, bool on)
+{
+	uint16_t flags = on ? PVIRTQ_EVENT_F_DISABLE : PVIRTQ_EVENT_F_ENABLE;
+	uint16_t event = q->next_avail;
+	enum prec_status status;
+
+	/*@ ghost store_count = 0; */
+	if (q->state != VIRTQ_READY)
+		return PREC_GONE;
+	if (q->event_index && !on) {
+		flags = PVIRTQ_EVENT_F_DESC;
+		if (q->avail_wrap)
+			event += PVIRTQ_EVENT_WRAP;
+		if (client_store16(space, q->used, PVIRTQ_EVENT_DESC, event))
+			return PREC_GONE;
+	}
+	status = client_store16(space, q->used, PVIRTQ_EVENT_FLAGS, flags);
+	/* The hint is out before the caller looks at the ring once more. */
+	client_fence();
+	return status;
+}
+
+enum prec_status packed_seek(struct virtq *q, uint32_t base)
+{
+	uint32_t avail = base % PVIRTQ_EVENT_WRAP;
+	uint32_t used = base / 0x10000u % PVIRTQ_EVENT_WRAP;
+
+	if (avail >= q->size || used >= q->size)
+		return PREC_INVALID;
+	q->next_avail = (uint16_t)avail;
+	q->avail_wrap = base / PVIRTQ_EVENT_WRAP % 2 != 0;
+	q->next_used = (uint16_t)used;
+	q->used_wrap = base >= 0x80000000u;
+	q->notified = (uint16_t)packed_place(q->size, used, q->used_wrap);
+	return PREC_OK;
+}
+
+uint32_t packed_base(const struct virtq *q)
+{
+	uint32_t base = q->next_avail + 0x10000u * q->next_used;
+
+	if (q->avail_wrap)
+		base += PVIRTQ_EVENT_WRAP;
+	if (q->used_wrap)
+		base += 0x80000000u;
+	return base;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PREC_VIRTIO_PACKED_H
+#define PREC_VIRTIO_PACKED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/chain.h"
+#include "virtio/split.h"
+
+/*
+ * A packed virtqueue (VIRTIO 1.2, 2.8): one ring of descriptors, where the
+ * client makes requests available and the driver overwrites them as used, and
+ * two structures in which each side says when it wants to be notified.  They
+ * are the `desc`, `avail` and `used` of struct virtq; what holds of a split
+ * queue (split.h) holds here, with these differences.
+ *
+ * A request is known by the buffer id that the client chose.  It stands in the
+ * last descriptor of a list, so a list whose end is not found cannot be given
+ * back: the queue is broken then.
+ */
+
+/*@
+  // The slot `n` on from this one, and its wrap counter (2.8.1).
+  predicate slot_on(integer size, integer from, integer from_wrap,
+                    integer to, integer to_wrap, integer n) =
+    from + n < size ? to == from + n && (to_wrap != 0 <==> from_wrap != 0) :
+      to == from + n - size && (to_wrap != 0 <==> from_wrap == 0);
+
+  // The slot is one of the `n` from this one on.
+  predicate slot_among(integer size, integer from, integer n, integer slot) =
+    0 <= slot < size && (from <= slot < from + n || slot < from + n - size);
+
+  // Fetch m is of the flags of this slot.
+  predicate flags_fetched{L}(struct virtq q, integer m, integer slot) =
+    m < fetch_count && fetch_size[m] == 2 &&
+    fetch_at[m] == q.desc.address + 16 * slot + PVIRTQ_DESC_FLAGS;
+
+  predicate flags_avail(integer flags, integer wrap) =
+    ((flags & PVIRTQ_DESC_F_AVAIL) != 0 <==> wrap != 0) &&
+    ((flags & PVIRTQ_DESC_F_USED) != 0 <==> wrap == 0);
+
+  // 2.8.1, 2.8.3: the flags of a used descriptor.
+  logic integer used_flags(integer wrap, integer len) =
+    (wrap != 0 ? 0x8080 : 0) + (len > 0 ? 2 : 0);
+
+  // The first `count` stores of giving a request back: its length and its id
+  // into this slot, and last the flags that publish them.
+  predicate packed_stored{L}(struct virtq q, integer slot, integer wrap,
+                             integer id, integer len, integer count) =
+    (0 < count ==> store_is(0, q.desc.address + 16 * slot + 8, 4, len)) &&
+    (1 < count ==> store_is(1, q.desc.address + 16 * slot + 12, 2, id)) &&
+    (2 < count ==> store_is(2, q.desc.address + 16 * slot + 14, 2,
+      used_flags(wrap, len)));
+
+  predicate base_is(struct virtq q, integer base) =
+    base == q.next_avail + (q.avail_wrap != 0 ? 0x8000 : 0) +
+      0x10000 * q.next_used + (q.used_wrap != 0 ? 0x80000000 : 0);
+
+  // A place in the ring and in two rounds of it: what a slot and its wrap
+  // counter say.
+  logic integer place(integer size, integer slot, integer wrap) =
+    wrap != 0 ? slot : slot + size;
+*/
+
+/* As virtq_setup, for a packed ring: `driver` and `device` are the event
+ * suppression structures.  The size need be no power of 2 (2.8.10.1). */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && \separated(q, space);
+  terminates \true;
+  exits \false;
+  assigns *q;
+  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
+    \result == PREC_RANGE || \result == PREC_RIGHTS ||
+    \result == PREC_OVERLAP;
+  ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
+    virtq_ok(*space, *q) && q->size == size && q->packed;
+  ensures there: \result == PREC_OK ==> q->desc.address == desc &&
+    q->avail.address == driver && q->used.address == device;
+  ensures start: \result == PREC_OK ==> q->next_avail == 0 &&
+    q->next_used == 0 && q->avail_wrap && q->used_wrap;
+  ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
+    none_held(*q);
+  ensures untouched: \result != PREC_OK ==> *q == \old(*q);
+*/
+PREC_MUST_CHECK enum prec_status packed_setup(struct virtq *q,
+					      const struct prec_space *space,
+					      uint32_t size, uint64_t desc,
+					      uint64_t driver, uint64_t device);
+
+/*
+ * Go on there.  As vhost-user writes it: a slot in the low 15 bits, its wrap
+ * counter in bit 15; `base` has what is next available below and what is next
+ * used above.  PREC_INVALID, and nothing changed: no such slot.
+ */
+/*@
+  requires queue: \valid(q) && virtq_whole(*q) && q->packed;
+  terminates \true;
+  exits \false;
+  assigns q->next_avail, q->avail_wrap, q->next_used, q->used_wrap,
+    q->notified;
+  ensures queue: virtq_whole(*q);
+  ensures said: \result == PREC_OK || \result == PREC_INVALID;
+  ensures at: \result == PREC_OK ==> base_is(*q, base);
+  ensures refused: \result == PREC_INVALID <==>
+    base % 0x8000 >= q->size || base / 0x10000 % 0x8000 >= q->size;
+  ensures untouched: \result != PREC_OK ==> *q == \old(*q);
+*/
+PREC_MUST_CHECK enum prec_status packed_seek(struct virtq *q, uint32_t base);
+
+/* Where it is, likewise. */
+/*@
+  requires queue: \valid_read(q) && q->packed && slots_ok(*q) &&
+    q->size <= VIRTQ_SIZE_MAX;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures at: base_is(*q, \result);
+*/
+uint32_t packed_base(const struct virtq *q);
+
+/*
+ * Take the next request, as virtq_next does; `head` is its buffer id.  The
+ * flags of a descriptor are loaded first, and the rest only when they say that
+ * it is there.  VIRTQ_GONE: the ring is gone; nothing was taken.
+ */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && virtq_ok(*space, *q) && q->packed;
+  requires request: \valid(r) && \separated(r, q, space);
+  terminates \true;
+  exits \false;
+  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+    r->table_size,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    q->state, q->in_flight, q->next_avail, q->avail_wrap,
+    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1],
+    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
+    fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1],
+    ELEMENT_LOG;
+  ensures said: \result <= VIRTQ_STOPPED;
+  ensures queue: virtq_ok(*space, *q);
+  ensures segments: request_ok(*space, *q, *r);
+  ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
+  ensures in_order: \result == VIRTQ_TAKEN ==> elements_told(*r);
+  ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
+  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
+    r->refused && elements_logged && last_byte_kept(*r);
+  ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
+  ensures once: fetched_once;
+  ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
+  ensures bounded: fetch_count <= 2 * q->size + 1;
+  ensures first: \old(q->state) == VIRTQ_READY ==>
+    flags_fetched(*q, 0, \old(q->next_avail));
+  ensures idle: \result == VIRTQ_EMPTY ==> fetch_count == 1;
+  ensures state: \result == VIRTQ_STOPPED ? q->state != VIRTQ_READY :
+    q->state == VIRTQ_READY;
+  ensures only_breaks: q->state == \old(q->state) ||
+    (\old(q->state) == VIRTQ_READY && q->state == VIRTQ_BROKEN);
+  ensures held: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==> r->head < q->size &&
+    \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
+    q->in_flight == \old(q->in_flight) + 1 && 1 <= q->length[r->head] <= q->size &&
+    slot_on(q->size, \old(q->next_avail), \old(q->avail_wrap),
+      q->next_avail, q->avail_wrap, q->length[r->head]);
+  ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
+    i != r->head ==> q->held[i] == \old(*q).held[i] &&
+    q->length[i] == \old(*q).length[i];
+  ensures none: \result == VIRTQ_EMPTY || \result == VIRTQ_GONE ||
+    \result == VIRTQ_STOPPED ==>
+    q->next_avail == \old(q->next_avail) &&
+    q->avail_wrap == \old(q->avail_wrap) &&
+    q->in_flight == \old(q->in_flight) &&
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
+      q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+*/
+enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
+			      struct virtq_request *r);
+
+/*
+ * Give the request back, as virtq_complete does (2.8.2, 2.8.6): its used
+ * descriptor is stored, then the flags that publish it, and nothing else.
+ */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && \separated(q, space) &&
+    virtq_ok(*space, *q) && q->packed;
+  terminates \true;
+  exits \false;
+  assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used,
+    q->used_wrap, store_count, store_at[0 .. 2], store_size[0 .. 2],
+    store_value[0 .. 2];
+  ensures queue: virtq_ok(*space, *q);
+  behavior held:
+    assumes held: id < q->size && q->held[id] != 0;
+    assigns q->held[id], q->in_flight, q->next_used, q->used_wrap,
+      store_count, store_at[0 .. 2], store_size[0 .. 2],
+      store_value[0 .. 2];
+    ensures said: \result == PREC_OK || \result == PREC_GONE;
+    ensures free: q->held[id] == 0 &&
+      q->in_flight == \old(q->in_flight) - 1;
+    ensures all: \result == PREC_OK ? store_count == 3 :
+      0 <= store_count <= 2;
+    ensures stored: packed_stored(*q, \old(q->next_used),
+      \old(q->used_wrap), id, len, store_count);
+    ensures told: \result == PREC_OK ==>
+      slot_on(q->size, \old(q->next_used), \old(q->used_wrap),
+        q->next_used, q->used_wrap, q->length[id]);
+    ensures untold: \result == PREC_GONE ==>
+      q->next_used == \old(q->next_used) &&
+      q->used_wrap == \old(q->used_wrap);
+  behavior unheld:
+    assumes unheld: !(id < q->size && q->held[id] != 0);
+    assigns \nothing;
+    ensures said: \result == PREC_INVALID;
+  complete behaviors;
+  disjoint behaviors;
+*/
+PREC_MUST_CHECK enum prec_status packed_complete(struct virtq *q,
+						 const struct prec_space *space,
+						 uint32_t id, uint32_t len);
+
+/* As virtq_should_notify: what the client says in the driver event suppression
+ * structure (2.8.10). */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && virtq_ok(*space, *q) && q->packed;
+  requires out: \valid(yes) && \separated(yes, space, q);
+  terminates \true;
+  exits \false;
+  assigns *yes, q->notified, fetch_count, fetch_at[0 .. 1],
+    fetch_size[0 .. 1];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures queue: virtq_ok(*space, *q);
+  ensures untouched: \result != PREC_OK ==> *yes == \old(*yes) &&
+    q->notified == \old(q->notified);
+  ensures weighed: \result == PREC_OK ==>
+    q->notified == place(q->size, q->next_used, q->used_wrap);
+  ensures once: \result == PREC_OK ==> fetched_once && fetch_count <= 2 &&
+    fetch_at[0] == q->avail.address + PVIRTQ_EVENT_FLAGS &&
+    (fetch_count == 2 ==>
+      q->event_index && fetch_at[1] == q->avail.address);
+*/
+PREC_MUST_CHECK enum prec_status
+packed_should_notify(struct virtq *q, const struct prec_space *space,
+		     bool *yes);
+
+/* As virtq_suppress: what we say in the device event suppression structure
+ * (2.8.10).  Where to kick is said before that it is to be looked at. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) && q->packed;
+  terminates \true;
+  exits \false;
+  assigns store_count, store_at[0 .. 1], store_size[0 .. 1],
+    store_value[0 .. 1];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures all: \result == PREC_OK ==>
+    store_count == (q->event_index && !on ? 2 : 1);
+  ensures flags: \result == PREC_OK ==> store_is(store_count - 1,
+    q->used.address + PVIRTQ_EVENT_FLAGS, 2, on ? PVIRTQ_EVENT_F_DISABLE :
+    q->event_index ? PVIRTQ_EVENT_F_DESC : PVIRTQ_EVENT_F_ENABLE);
+  ensures event: \result == PREC_OK && q->event_index && !on ==>
+    store_is(0, q->used.address, 2,
+      q->next_avail + (q->avail_wrap ? 0x8000 : 0));
+  ensures nowhere_else: stored_used(*q);
+*/
+PREC_MUST_CHECK enum prec_status
+packed_suppress(const struct virtq *q, const struct prec_space *space, bool on);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PREC_VIRTIO_VRING_H
+#define PREC_VIRTIO_VRING_H
+
+#include "virtio/packed.h"
+#include "virtio/split.h"
+
+/*
+ * A queue of either layout, as it was set up.  What is called here has the
+ * contracts, and is proved against them, in split.h and packed.h.
+ */
+
+static inline enum prec_status
+vring_setup(struct virtq *q, const struct prec_space *space, bool packed,
+	    uint32_t size, uint64_t desc, uint64_t driver, uint64_t device)
+{
+	if (packed)
+		return packed_setup(q, space, size, desc, driver, device);
+	return virtq_setup(q, space, size, desc, driver, device);
+}
+
+static inline enum virtq_answer vring_next(struct virtq *q,
+					   const struct prec_space *space,
+					   struct virtq_request *r)
+{
+	return q->packed ? packed_next(q, space, r) : virtq_next(q, space, r);
+}
+
+static inline enum prec_status vring_complete(struct virtq *q,
+					      const struct prec_space *space,
+					      uint32_t head, uint32_t len)
+{
+	return q->packed ? packed_complete(q, space, head, len)
+			 : virtq_complete(q, space, head, len);
+}
+
+static inline enum prec_status
+vring_should_notify(struct virtq *q, const struct prec_space *space, bool *yes)
+{
+	return q->packed ? packed_should_notify(q, space, yes)
+			 : virtq_should_notify(q, space, yes);
+}
+
+static inline enum prec_status
+vring_suppress(const struct virtq *q, const struct prec_space *space, bool on)
+{
+	return q->packed ? packed_suppress(q, space, on)
+			 : virtq_suppress(q, space, on);
+}
+
+/* What GET_VRING_BASE answers. */
+static inline uint32_t vring_base(const struct virtq *q)
+{
+	return q->packed ? packed_base(q) : q->next_avail;
+}
+
+#endif
