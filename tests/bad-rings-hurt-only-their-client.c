@@ -33,7 +33,7 @@ static void check_good(const char *what, int kind)
 	      (unsigned long long)(client_now_ns() - begin) / 1000000);
 }
 
-static void open_bad(struct client *client, bool indirect)
+static void open_bad(struct client *client, bool indirect, bool packed)
 {
 	struct client_options options = {
 		.socket_path = driver.exports[1].socket_path,
@@ -41,6 +41,7 @@ static void open_bad(struct client *client, bool indirect)
 		.depth = 8,
 		.buffer_size = SIZE,
 		.indirect = indirect,
+		.packed = packed,
 		.timeout_ms = 3000,
 	};
 
@@ -57,12 +58,12 @@ static bool may_succeed(int kind)
 	       kind == HOSTILE_ZERO_LENGTH;
 }
 
-static void chain(int kind, uint32_t type, bool indirect)
+static void chain(int kind, uint32_t type, bool indirect, bool packed)
 {
 	struct client_completion completion;
 	struct client client;
 
-	open_bad(&client, indirect);
+	open_bad(&client, indirect, packed);
 	DO(&client, hostile_chain(&client, (enum hostile_chain)kind, type));
 	if (client_wait(&client, 0, &completion, 20) == 1)
 		CHECK(completion.status != VIRTIO_BLK_S_OK || may_succeed(kind),
@@ -75,7 +76,7 @@ static void message(int kind)
 {
 	struct client client;
 
-	open_bad(&client, false);
+	open_bad(&client, false, false);
 	/* It may hang up while we send. */
 	hostile_message(&client, (enum hostile_message)kind);
 	check_good("message", kind);
@@ -117,11 +118,11 @@ int main(void)
 	CHECK(client_open(&good, &options) == 0, "open: %s", good.error);
 	DO(&good, client_start(&good));
 	for (kind = 0; kind < HOSTILE_CHAINS; kind++)
-		for (way = 0; way < 4; way++)
-			chain(kind, way & 1, way & 2);
+		for (way = 0; way < 8; way++)
+			chain(kind, way & 1, way & 2, way & 4);
 	for (kind = 0; kind < HOSTILE_MESSAGES; kind++)
 		message(kind);
-	open_bad(&clogged, false);
+	open_bad(&clogged, false, false);
 	DO(&clogged, hostile_clog(&clogged, 0));
 	DO(&clogged, client_submit(&clogged, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
 	DO(&clogged, client_kick(&clogged, 0));

@@ -38,7 +38,19 @@ static const struct client_options lendings[] = {
 	  .buffer_size = 16384,
 	  .mem_table = true },
 	{ .region_count = 2, .depth = 8, .buffer_size = 262144, .segments = 4 },
+	{ .region_count = 3,
+	  .depth = 16,
+	  .buffer_size = 65536,
+	  .packed = true,
+	  .event_idx = true },
+	{ .region_count = 2,
+	  .depth = 8,
+	  .buffer_size = 65536,
+	  .packed = true,
+	  .indirect = true },
 };
+
+#define LENDINGS (sizeof(lendings) / sizeof(lendings[0]))
 
 static void be_hostile(uint32_t number)
 {
@@ -48,7 +60,7 @@ static void be_hostile(uint32_t number)
 	end = client_now_ns() + SECONDS * 1000000000ull;
 	while (client_now_ns() < end) {
 		struct client_options options =
-			lendings[hostile_random(&random) % 4];
+			lendings[hostile_random(&random) % LENDINGS];
 		uint32_t act = (number + round++) % hostile_act_count;
 
 		options.socket_path = driver.exports[number + 1].socket_path;

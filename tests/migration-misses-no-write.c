@@ -41,7 +41,7 @@ static uint8_t *named[REGIONS];
 static pthread_mutex_t copying = PTHREAD_MUTEX_INITIALIZER;
 static bool over;
 
-static void open_client(struct client *one, bool plain)
+static void open_client(struct client *one, bool plain, bool packed)
 {
 	const struct client_options options = {
 		.socket_path = driver.exports[0].socket_path,
@@ -51,6 +51,7 @@ static void open_client(struct client *one, bool plain)
 		.segments = 2,
 		.event_idx = !plain,
 		.indirect = !plain,
+		.packed = packed,
 	};
 
 	CHECK(client_open(one, &options) == 0, "open: %s", one->error);
@@ -211,16 +212,26 @@ static void check_data(void)
 	pthread_mutex_unlock(&copying);
 }
 
+/* Where we write: the used ring, or descriptors that are used, and beside them
+ * when we want to be kicked. */
+static void check_rings(void)
+{
+	const struct client_queue *queue = &client.queues[0];
+	bool packed = client.options.packed;
+
+	check_pages(queue->used_place, packed ? 4 : 4 + 8 * queue->ring.num + 2,
+		    !packed || client.options.event_idx, "the used ring");
+	check_pages(queue->desc_place, 16 * queue->ring.num, packed,
+		    "the descriptors");
+	check_pages(queue->avail_place, packed ? 4 : 4 + 2 * queue->ring.num,
+		    false, "the available ring");
+}
+
 static void check_copy(void)
 {
 	const struct client_queue *queue = &client.queues[0];
 
-	check_pages(queue->used_place, 4 + 8 * queue->ring.num + 2, true,
-		    "the used ring");
-	check_pages(queue->desc_place, 16 * queue->ring.num, false,
-		    "the descriptors");
-	check_pages(queue->avail_place, 4 + 2 * queue->ring.num, false,
-		    "the available ring");
+	check_rings();
 	for (uint32_t i = 0; i < DEPTH; i++) {
 		const struct client_slot *slot = &queue->slots[i];
 
@@ -238,14 +249,14 @@ static void check_copy(void)
 	      "the status is not named");
 }
 
-static void migration(bool plain)
+static void migration(bool plain, bool packed)
 {
 	uint64_t random = 3;
 	pthread_t migrator;
 	int call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	eventfd_t calls;
 
-	open_client(&client, plain);
+	open_client(&client, plain, packed);
 	make_bitmap();
 	for (uint32_t r = 0; r < REGIONS; r++) {
 		copies[r] = calloc(1, client.regions[r].size);
@@ -296,7 +307,7 @@ static void hostile(void)
 	char path[40];
 	int read_only;
 
-	open_client(&client, false);
+	open_client(&client, false, false);
 	make_bitmap();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", bitmap.fd);
 	read_only = open(path, O_RDONLY | O_CLOEXEC);
@@ -352,9 +363,9 @@ int main(void)
 	serve_init(100);
 	driver_add(&driver, full_image(), 0);
 	serve_start();
-	open_client(&good, false);
-	migration(false);
-	migration(true);
+	open_client(&good, false, false);
+	for (int way = 0; way < 4; way++)
+		migration(way & 1, way & 2);
 	hostile();
 	client_close(&good);
 	return serve_end();

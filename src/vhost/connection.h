@@ -130,6 +130,7 @@ bool vhost_device_event_index(const struct vhost_connection *connection);
 /* Is the driver to be notified, whatever it suppresses, when it has nothing
  * more available? */
 bool vhost_device_notifies_on_empty(const struct vhost_connection *connection);
+bool vhost_device_packed(const struct vhost_connection *connection);
 /* Must writes be durable before they are reported? */
 bool vhost_device_writes_through(const struct vhost_connection *connection);
 

@@ -9,6 +9,7 @@
 #define VIRTIO_F_INDIRECT_DESC	 28
 #define VIRTIO_F_EVENT_IDX	 29
 #define VIRTIO_F_VERSION_1	 32
+#define VIRTIO_F_RING_PACKED	 34
 
 /* Is there any use in asking the store for these? */
 static uint64_t range_features(const struct store *store)
@@ -22,10 +23,10 @@ uint64_t vhost_device_features(const struct vhost_export *export)
 {
 	uint64_t features =
 		1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC |
-		1ull << VIRTIO_F_EVENT_IDX | 1ull << VHOST_F_PROTOCOL_FEATURES |
-		1ull << VHOST_F_LOG_ALL | 1ull << VIRTIO_BLK_F_SEG_MAX |
-		1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
-		1ull << VIRTIO_BLK_F_CONFIG_WCE |
+		1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_RING_PACKED |
+		1ull << VHOST_F_PROTOCOL_FEATURES | 1ull << VHOST_F_LOG_ALL |
+		1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE |
+		1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_CONFIG_WCE |
 		1ull << VIRTIO_F_NOTIFY_ON_EMPTY |
 		1ull << VIRTIO_BLK_F_TOPOLOGY | 1ull << VIRTIO_BLK_F_GEOMETRY |
 		range_features(export->store);
@@ -88,6 +89,11 @@ static struct vblk_device device_with(const struct vhost_connection *connection,
 	};
 
 	return device;
+}
+
+bool vhost_device_packed(const struct vhost_connection *connection)
+{
+	return connection->features >> VIRTIO_F_RING_PACKED & 1;
 }
 
 struct vblk_device vhost_device_of(const struct vhost_connection *connection)

@@ -40,7 +40,9 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 
 	shape.size = 0;
 	shape.offset = 0;
-	if (check_shape(connection, &shape) && stopped(connection)) {
+	/* Of packed rings there is no log; a back-end without one says so. */
+	if (check_shape(connection, &shape) && stopped(connection) &&
+	    !vhost_device_packed(connection)) {
 		uint64_t size =
 			vhost_inflight_size(shape.queues, shape.queue_size);
 
@@ -122,6 +124,9 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 	       "and the size that GET_INFLIGHT_FD told";
 	if (message->fd_count != 1 || !check_shape(connection, shape) ||
 	    shape->size < vhost_inflight_size(shape->queues, shape->queue_size))
+		return VHOST_REFUSED;
+	*why = "packed rings have no log of requests in flight";
+	if (vhost_device_packed(connection))
 		return VHOST_REFUSED;
 	*why = "expected all rings to be stopped";
 	if (!stopped(connection))

@@ -78,9 +78,13 @@ void vhost_queue_close(struct vhost_queue *queue)
 bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
 			 const char **why)
 {
-	*why = "expected a power of 2 up to 1024, on a ring that is stopped";
-	if (num == 0 || num > VIRTQ_SIZE_MAX || (num & (num - 1)) != 0 ||
-	    queue->started)
+	bool packed = vhost_device_packed(queue->connection);
+
+	*why = packed ? "expected 1 to 1024, on a ring that is stopped"
+		      : "expected a power of 2 up to 1024, on a ring that is "
+			"stopped";
+	if (num == 0 || num > VIRTQ_SIZE_MAX || queue->started ||
+	    (!packed && (num & (num - 1)) != 0))
 		return false;
 	queue->num = num;
 	queue->attached = false;
@@ -90,10 +94,15 @@ bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
 bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
 			  const char **why)
 {
-	*why = "expected an index below 65536, on a ring that is stopped";
-	if (base > UINT16_MAX || queue->started)
+	bool packed = vhost_device_packed(queue->connection);
+
+	*why = packed ? "expected a ring that is stopped"
+		      : "expected an index below 65536, on a ring that is "
+			"stopped";
+	if ((!packed && base > UINT16_MAX) || queue->started)
 		return false;
-	queue->base = (uint16_t)base;
+	queue->base = base;
+	queue->has_base = true;
 	queue->attached = false;
 	return true;
 }
@@ -113,6 +122,15 @@ static bool guest_address(const struct vhost_memory *memory, uint64_t user,
 	return true;
 }
 
+static void keep_base(struct vhost_queue *queue)
+{
+	if (!queue->attached)
+		return;
+	queue->base = vring_base(&queue->virtq);
+	queue->has_base = true;
+	queue->attached = false;
+}
+
 bool vhost_queue_set_addr(struct vhost_queue *queue,
 			  const struct vhost_ring_addr *addr, const char **why)
 {
@@ -128,11 +146,9 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 	    !guest_address(memory, addr->available, &guest) ||
 	    !guest_address(memory, addr->used, &guest))
 		return false;
-	if (queue->attached)
-		queue->base = queue->virtq.next_avail;
+	keep_base(queue);
 	queue->addr = *addr;
 	queue->has_addr = true;
-	queue->attached = false;
 	set_broken(queue, false);
 	vhost_queue_ready(queue);
 	return true;
@@ -186,14 +202,10 @@ bool vhost_queue_is_quiet(const struct vhost_queue *queue)
 static bool ask_for_kick(struct vhost_queue *queue)
 {
 	if (!queue->virtq.event_index ||
-	    virtq_suppress(&queue->virtq, &queue->connection->memory->guest,
+	    vring_suppress(&queue->virtq, &queue->connection->memory->guest,
 			   false) != PREC_OK)
 		return false;
-	vhost_queue_mark_used(queue,
-			      VIRTQ_USED_RING +
-				      VIRTQ_USED_ENTRY *
-					      (uint64_t)queue->virtq.size,
-			      sizeof(uint16_t));
+	vhost_queue_mark_hint(queue);
 	return true;
 }
 
@@ -205,11 +217,9 @@ bool vhost_queue_stop(struct vhost_queue *queue)
 	drop_kick(queue);
 	if (!vhost_queue_is_quiet(queue))
 		return false;
-	if (queue->attached) {
+	if (queue->attached)
 		ask_for_kick(queue);
-		queue->base = queue->virtq.next_avail;
-	}
-	queue->attached = false;
+	keep_base(queue);
 	return true;
 }
 
@@ -219,6 +229,7 @@ void vhost_queue_reset(struct vhost_queue *queue)
 	queue->enabled = false;
 	set_broken(queue, false);
 	queue->has_addr = false;
+	queue->has_base = false;
 	queue->num = 0;
 	queue->base = 0;
 }
@@ -280,8 +291,8 @@ void vhost_queue_look_for_logs(struct vhost_queue *queue)
 	queue->inflight.lost = false;
 }
 
-void vhost_queue_mark_used(struct vhost_queue *queue, uint64_t offset,
-			   uint64_t size)
+/* The client names a split used ring for the log by an address of its own. */
+static void mark_used(struct vhost_queue *queue, uint64_t offset, uint64_t size)
 {
 	uint64_t base = queue->addr.log;
 
@@ -289,6 +300,38 @@ void vhost_queue_mark_used(struct vhost_queue *queue, uint64_t offset,
 	    base <= PREC_ADDRESS_MAX - 8ull * VIRTQ_SIZE_MAX)
 		vhost_dirty_mark(&queue->connection->dirty, base + offset,
 				 size);
+}
+
+/* That address is of one area, and a packed ring is written in two. */
+static void mark_packed(struct vhost_queue *queue, const struct prec_span *area,
+			uint64_t offset, uint64_t size)
+{
+	if (queue->addr.flags & VHOST_RING_LOG)
+		vhost_dirty_mark(&queue->connection->dirty,
+				 area->address + offset, size);
+}
+
+void vhost_queue_mark_hint(struct vhost_queue *queue)
+{
+	if (queue->virtq.packed)
+		mark_packed(queue, &queue->virtq.used, 0, PVIRTQ_EVENT_SIZE);
+	else
+		mark_used(queue,
+			  VIRTQ_USED_RING + VIRTQ_USED_ENTRY *
+						    (uint64_t)queue->virtq.size,
+			  sizeof(uint16_t));
+}
+
+void vhost_queue_mark_completed(struct vhost_queue *queue, uint64_t slot)
+{
+	if (queue->virtq.packed) {
+		mark_packed(queue, &queue->virtq.desc, VIRTQ_DESC_SIZE * slot,
+			    VIRTQ_DESC_SIZE);
+		return;
+	}
+	mark_used(queue, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * slot,
+		  VIRTQ_USED_ENTRY);
+	mark_used(queue, VIRTQ_USED_IDX, sizeof(uint16_t));
 }
 
 void vhost_queue_break(struct vhost_queue *queue, const char *why)
@@ -384,27 +427,47 @@ static const char *why_not_attached(enum prec_status status)
 	case PREC_RANGE:
 		return "the rings are not wholly in lent memory";
 	case PREC_RIGHTS:
-		return "the used ring is in memory lent read-only";
+		return "a ring to be written is in memory lent read-only";
 	case PREC_OVERLAP:
 		return "the rings overlap";
 	case PREC_FULL:
 		return "the log of requests in flight is for smaller rings";
 	default:
-		return "the rings are not aligned, or have no size";
+		return "the rings are not aligned, or have no such size or "
+		       "base";
 	}
+}
+
+/* 2.8.1: of a driver that was reset the counters are 1.  A packed ring is not
+ * in the log of requests in flight, which is offered for split ones only. */
+static enum prec_status find_packed_place(struct vhost_queue *queue)
+{
+	vhost_inflight_use(&queue->inflight, (struct prec_span){ .size = 0 });
+	return packed_seek(&queue->virtq,
+			   queue->has_base ? queue->base : 0x80008000u);
 }
 
 /*
  * Go on where this device, or the driver before us, has stopped.  What that
- * one had completed it may not have told: so it is told once more.
+ * one had completed it may not have told: so it is told once more.  The used
+ * index is the ring's to say, as it is for every back-end that takes over from
+ * another; a lie harms the client alone.
  */
-static enum prec_status find_place(struct vhost_queue *queue, uint16_t used)
+static enum prec_status find_place(struct vhost_queue *queue)
 {
 	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
-	uint16_t base = queue->base;
+	uint16_t base = (uint16_t)queue->base;
+	enum prec_status status;
 	uint32_t taken;
 	bool recovered;
+	uint16_t used;
 
+	if (queue->virtq.packed)
+		return find_packed_place(queue);
+	status = virtq_used_index(&queue->virtq,
+				  &queue->connection->memory->guest, &used);
+	if (status != PREC_OK)
+		return status;
 	if (vhost_inflight_read(&queue->inflight, queue->num, used, &recovered,
 				&taken) == PREC_RANGE)
 		return PREC_FULL;
@@ -421,27 +484,22 @@ static enum prec_status find_place(struct vhost_queue *queue, uint16_t used)
 	return PREC_OK;
 }
 
-/* Find the rings.  The used index is theirs to say, as it is for every
- * back-end that takes over from another; a lie harms the client alone. */
 static enum prec_status attach(struct vhost_queue *queue)
 {
 	const struct vhost_memory *memory = queue->connection->memory;
+	bool packed = vhost_device_packed(queue->connection);
 	uint64_t desc, avail, used;
 	enum prec_status status;
-	uint16_t used_index;
 
 	if (!guest_address(memory, queue->addr.descriptors, &desc) ||
 	    !guest_address(memory, queue->addr.available, &avail) ||
 	    !guest_address(memory, queue->addr.used, &used))
 		return PREC_RANGE;
-	status = virtq_setup(&queue->virtq, &memory->guest, queue->num, desc,
-			     avail, used);
+	status = vring_setup(&queue->virtq, &memory->guest, packed, queue->num,
+			     desc, avail, used);
 	if (status != PREC_OK)
 		return status;
-	status = virtq_used_index(&queue->virtq, &memory->guest, &used_index);
-	if (status != PREC_OK)
-		return status;
-	status = find_place(queue, used_index);
+	status = find_place(queue);
 	if (status != PREC_OK)
 		return status;
 	queue->attached = true;
@@ -475,9 +533,9 @@ static enum virtq_answer next(struct vhost_queue *queue,
 	if (queue->virtq.state == VIRTQ_READY &&
 	    vhost_inflight_next(&queue->inflight, &head))
 		return virtq_retake(&queue->virtq, space, head, chain);
-	answer = virtq_next(&queue->virtq, space, chain);
+	answer = vring_next(&queue->virtq, space, chain);
 	if (answer == VIRTQ_EMPTY && ask_for_kick(queue))
-		answer = virtq_next(&queue->virtq, space, chain);
+		answer = vring_next(&queue->virtq, space, chain);
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
 	    answer == VIRTQ_LOST)
 		vhost_inflight_taken(&queue->inflight, (uint16_t)chain->head);
@@ -553,7 +611,7 @@ static void signal_one(struct vhost_queue *queue)
 		vhost_notifier_add(&connection->worker->notifier,
 				   dirty->call_fd);
 
-	if (virtq_should_notify(&queue->virtq, &connection->memory->guest,
+	if (vring_should_notify(&queue->virtq, &connection->memory->guest,
 				&yes) != PREC_OK)
 		yes = true; /* it cannot say; a call too many is harmless */
 	if (queue->virtq.waiting == 0 &&

@@ -8,7 +8,7 @@
 #include "vhost/protocol.h"
 #include "vhost/request.h"
 #include "vhost/worker.h"
-#include "virtio/split.h"
+#include "virtio/vring.h"
 
 /*
  * One queue of one client.
@@ -29,9 +29,10 @@ struct vhost_queue {
 	bool broken;   /* the client broke it; until it is set up again */
 	bool attached; /* virtq is set up from num, base and addr */
 	bool has_addr;
+	bool has_base;
 	bool is_ready; /* on the worker's list */
 	bool is_served;
-	uint16_t base;
+	uint32_t base; /* of a packed ring both sides' (vhost-user.rst) */
 	uint32_t num;
 	struct vhost_ring_addr addr;
 
@@ -89,9 +90,10 @@ void vhost_queue_ready(struct vhost_queue *queue);
 void vhost_queue_go_on(struct vhost_queue *queue);
 /* Fetch a bounded number of requests; back in line if there are more. */
 void vhost_queue_serve(struct vhost_queue *queue);
-/* So many bytes of its used ring were written, from an offset on. */
-void vhost_queue_mark_used(struct vhost_queue *queue, uint64_t offset,
-			   uint64_t size);
+/* A request was given back in this slot, and a kick was asked for: written are
+ * bytes of its rings. */
+void vhost_queue_mark_completed(struct vhost_queue *queue, uint64_t slot);
+void vhost_queue_mark_hint(struct vhost_queue *queue);
 /* A request was completed: its client wants to know. */
 void vhost_queue_served(struct vhost_queue *queue);
 /* Signal those of this turn. */

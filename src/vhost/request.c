@@ -19,13 +19,11 @@ static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
 	enum prec_status status;
 
 	vhost_inflight_completing(&queue->inflight, (uint16_t)head);
-	status = virtq_complete(&queue->virtq, space, head, used);
+	status = vring_complete(&queue->virtq, space, head, used);
 	if (status == PREC_OK)
 		vhost_inflight_completed(&queue->inflight, (uint16_t)head,
 					 queue->virtq.next_used);
-	vhost_queue_mark_used(queue, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * slot,
-			      VIRTQ_USED_ENTRY);
-	vhost_queue_mark_used(queue, VIRTQ_USED_IDX, sizeof(uint16_t));
+	vhost_queue_mark_completed(queue, slot);
 	return status;
 }
 

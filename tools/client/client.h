@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 /*
@@ -43,6 +44,7 @@ struct client_options {
 	uint32_t timeout_ms;   /* 0: 5000 */
 	bool indirect;	       /* descriptors, if offered */
 	bool event_idx;	       /* if offered */
+	bool packed;	       /* rings; it is an error if not offered */
 	bool mem_table;	       /* SET_MEM_TABLE, even if slots are offered */
 	bool sealed;	       /* F_SEAL_SHRINK | F_SEAL_GROW */
 	bool sparse;	       /* do not allocate the pages */
@@ -75,6 +77,7 @@ struct client_slot {
 	struct client_place data;
 	struct client_place table; /* indirect descriptors */
 	uint16_t first;		   /* descriptor */
+	uint16_t count;		   /* descriptors of a packed ring */
 	bool busy;
 	uint32_t type;
 	uint32_t size;
@@ -85,7 +88,9 @@ struct client_slot {
 struct client_queue {
 	struct client_place desc_place, avail_place, used_place;
 	struct vring ring;
+	/* Entries of a split ring so far; of a packed one the next slots. */
 	uint16_t avail_index, used_index;
+	bool avail_wrap, used_wrap;
 	uint16_t kick_index; /* avail_index when a kick was last weighed */
 	bool fresh;	     /* not kicked since it was started */
 	uint64_t kicks;	     /* that were sent */

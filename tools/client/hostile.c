@@ -197,11 +197,15 @@ int hostile_chain(struct client *client, enum hostile_chain kind, uint32_t type)
 
 	if (client_submit(client, 0, 0, type, 0, client->options.buffer_size))
 		return -1;
-	switch (kind) {
-	case HOSTILE_WILD_SECTOR:
-	case HOSTILE_UNKNOWN_TYPE:
+	if (kind == HOSTILE_WILD_SECTOR || kind == HOSTILE_UNKNOWN_TYPE) {
 		spoil_header(client, kind);
-		break;
+		return client_kick(client, 0);
+	}
+	if (client_has(client, VIRTIO_F_RING_PACKED)) {
+		hostile_packed_chain(client, kind);
+		return client_kick(client, 0);
+	}
+	switch (kind) {
 	case HOSTILE_WILD_HEAD:
 	case HOSTILE_WILD_INDEX:
 		spoil_ring(client, kind);

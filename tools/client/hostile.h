@@ -19,11 +19,14 @@ int hostile_shrink_and_grow(struct client *client, uint32_t region);
 
 /* The chain of slot 0 of queue 0 is submitted, spoilt, then kicked. */
 enum hostile_chain {
-	HOSTILE_LOOP,	      /* a descriptor that follows itself */
+	HOSTILE_LOOP,	      /* a descriptor that follows itself; a packed
+				 list that does not end where it should */
 	HOSTILE_LOOP_LONG,    /* a ring of all descriptors */
 	HOSTILE_WILD_NEXT,    /* next is outside the table */
-	HOSTILE_WILD_HEAD,    /* the available ring names no descriptor */
-	HOSTILE_WILD_INDEX,   /* the available index jumps */
+	HOSTILE_WILD_HEAD,    /* the available ring names no descriptor; a
+				 buffer id that is none */
+	HOSTILE_WILD_INDEX,   /* the available index jumps; a buffer id that
+				 is in flight */
 	HOSTILE_WILD_ADDRESS, /* in no region */
 	HOSTILE_WRAP_ADDRESS, /* address + length passes 2^64 */
 	HOSTILE_EDGE,	      /* data runs over the end of a region */
@@ -43,6 +46,8 @@ enum hostile_chain {
 
 int hostile_chain(struct client *client, enum hostile_chain kind,
 		  uint32_t type);
+/* Part of it: spoil what was put into a packed ring last. */
+void hostile_packed_chain(struct client *client, enum hostile_chain kind);
 
 /* Messages with something wrong in them.  The driver may hang up; no answer
  * is waited for. */

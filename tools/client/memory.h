@@ -17,4 +17,26 @@ uint64_t client_ring_need(const struct client_options *options);
 int client_ring_place(struct client *client);
 void client_ring_reset(struct client *client);
 
+#define load_acquire(at)	 __atomic_load_n(at, __ATOMIC_ACQUIRE)
+#define store_release(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
+
+/* The chain of one request, numbered from `first`: header, data in `segments`
+ * pieces of whole sectors, status. */
+uint32_t client_fill_chain(struct client *client, struct client_slot *slot,
+			   struct vring_desc *table, uint16_t first);
+
+/* Packed rings. */
+void client_packed_reset(struct client *client, struct client_queue *queue);
+uint32_t client_packed_base(const struct client_queue *queue);
+void client_packed_publish(struct client *client, struct client_queue *queue,
+			   struct client_slot *slot);
+bool client_packed_wants_kick(struct client_queue *queue);
+void client_packed_want_call(struct client_queue *queue);
+int client_packed_take(struct client *client, struct client_queue *queue,
+		       uint32_t *id, uint32_t *length);
+struct vring_packed_desc *client_packed_desc(struct client_queue *queue,
+					     uint32_t index);
+/* The flags that make the next descriptor available. */
+uint16_t client_packed_available(const struct client_queue *queue);
+
 #endif

@@ -8,9 +8,6 @@
 
 #include "memory.h"
 
-#define load_acquire(at)	 __atomic_load_n(at, __ATOMIC_ACQUIRE)
-#define store_release(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
-
 uint64_t client_now_ns(void)
 {
 	struct timespec now;
@@ -30,9 +27,7 @@ static bool driver_writes(uint32_t type)
 	return type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
 }
 
-/* The chain of one request, numbered from `first`: header, data in `segments`
- * pieces of whole sectors, status. */
-static uint32_t fill_chain(struct client *client, struct client_slot *slot,
+uint32_t client_fill_chain(struct client *client, struct client_slot *slot,
 			   struct vring_desc *table, uint16_t first)
 {
 	uint32_t count = client->options.segments, used = 0, done = 0, piece;
@@ -78,12 +73,13 @@ static void publish(struct client *client, struct client_queue *queue,
 		table = client_at(client, slot->table);
 		ring->desc[slot->first] = (struct vring_desc){
 			.addr = client_address(client, slot->table),
-			.len = fill_chain(client, slot, table, 0) *
+			.len = client_fill_chain(client, slot, table, 0) *
 			       (uint32_t)sizeof(*table),
 			.flags = VRING_DESC_F_INDIRECT,
 		};
 	} else {
-		fill_chain(client, slot, &ring->desc[slot->first], slot->first);
+		client_fill_chain(client, slot, &ring->desc[slot->first],
+				  slot->first);
 	}
 	ring->avail->ring[queue->avail_index % ring->num] = slot->first;
 	/* The driver that sees the index must see the chain. */
@@ -117,7 +113,10 @@ int client_submit(struct client *client, uint32_t number, uint32_t index,
 	slot->busy = true;
 	queue->busy++;
 	slot->started_ns = client_now_ns();
-	publish(client, queue, slot);
+	if (client_has(client, VIRTIO_F_RING_PACKED))
+		client_packed_publish(client, queue, slot);
+	else
+		publish(client, queue, slot);
 	return 0;
 }
 
@@ -128,8 +127,12 @@ static bool wants_kick(struct client *client, struct client_queue *queue)
 	uint16_t before = queue->kick_index, event;
 	struct vring *ring = &queue->ring;
 
+	if (client->regions[0].torn)
+		return true;
+	if (client_has(client, VIRTIO_F_RING_PACKED))
+		return client_packed_wants_kick(queue) || queue->fresh;
 	queue->kick_index = queue->avail_index;
-	if (client->regions[0].torn || queue->fresh)
+	if (queue->fresh)
 		return true;
 	if (!client_has(client, VIRTIO_RING_F_EVENT_IDX))
 		return !(load_acquire(&ring->used->flags) &
@@ -154,10 +157,11 @@ int client_kick(struct client *client, uint32_t number)
 	return 0;
 }
 
-static int take(struct client *client, struct client_queue *queue,
-		struct client_completion *completion)
+/* The next of the used ring: which request, by the descriptor it began at. */
+static int take_split(struct client *client, struct client_queue *queue,
+		      uint32_t *first, uint32_t *length)
 {
-	uint32_t place = queue->used_index % queue->ring.num, id, i;
+	uint32_t place = queue->used_index % queue->ring.num;
 	uint16_t ahead;
 
 	ahead = (uint16_t)(load_acquire(&queue->ring.used->idx) -
@@ -167,13 +171,28 @@ static int take(struct client *client, struct client_queue *queue,
 	if (ahead > queue->busy)
 		return client_fail(client, "%u completions of %u requests",
 				   ahead, queue->busy);
-	id = queue->ring.used->ring[place].id;
-	completion->length = queue->ring.used->ring[place].len;
+	*first = queue->ring.used->ring[place].id;
+	*length = queue->ring.used->ring[place].len;
 	queue->used_index++;
+	return 1;
+}
+
+static int take(struct client *client, struct client_queue *queue,
+		struct client_completion *completion)
+{
+	bool packed = client_has(client, VIRTIO_F_RING_PACKED);
+	uint32_t id = 0, i;
+	int found;
+
+	found = packed ? client_packed_take(client, queue, &id,
+					    &completion->length)
+		       : take_split(client, queue, &id, &completion->length);
+	if (found != 1)
+		return found;
 	for (i = 0; i < client->options.depth; i++) {
 		struct client_slot *slot = &queue->slots[i];
 
-		if (!slot->busy || slot->first != id)
+		if (!slot->busy || (packed ? i : slot->first) != id)
 			continue;
 		slot->busy = false;
 		queue->busy--;
@@ -207,7 +226,11 @@ static bool hung_up(struct client *client, int timeout_ms, int call_fd)
 /* Ask to be called at the next completion; the caller looks once more. */
 static void want_call(struct client *client, struct client_queue *queue)
 {
-	if (client_has(client, VIRTIO_RING_F_EVENT_IDX))
+	if (!client_has(client, VIRTIO_RING_F_EVENT_IDX))
+		;
+	else if (client_has(client, VIRTIO_F_RING_PACKED))
+		client_packed_want_call(queue);
+	else
 		store_release(&vring_used_event(&queue->ring),
 			      queue->used_index);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

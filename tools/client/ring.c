@@ -121,6 +121,8 @@ void client_ring_reset(struct client *client)
 		memset(queue->ring.used, 0, 6 + 8 * (size_t)size);
 		if (client->options.polling)
 			queue->ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+		if (client_has(client, VIRTIO_F_RING_PACKED))
+			client_packed_reset(client, queue);
 		queue->avail_index = queue->used_index = 0;
 		queue->kick_index = 0;
 		queue->fresh = true;

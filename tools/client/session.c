@@ -10,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <linux/virtio_config.h>
-
 #include "memory.h"
 #include "protocol.h"
 
@@ -184,6 +182,8 @@ static int negotiate(struct client *client)
 		wanted |= BIT(VIRTIO_RING_F_INDIRECT_DESC);
 	if (client->options.event_idx)
 		wanted |= BIT(VIRTIO_RING_F_EVENT_IDX);
+	if (client->options.packed)
+		wanted |= BIT(VIRTIO_F_RING_PACKED);
 	if (client_ask(client, VHOST_USER_GET_FEATURES, NULL, 0,
 		       &client->offered, sizeof(client->offered)))
 		return -1;
@@ -192,6 +192,8 @@ static int negotiate(struct client *client)
 	    !client_has(client, VIRTIO_F_VERSION_1))
 		return client_fail(client, "features %llx are too few",
 				   (unsigned long long)client->offered);
+	if (client->options.packed && !client_has(client, VIRTIO_F_RING_PACKED))
+		return client_fail(client, "packed rings are not offered");
 	if (agree_on_protocol(client))
 		return -1;
 	client->queue_limit = 1;
@@ -295,7 +297,9 @@ static int start_queue(struct client *client, uint32_t index)
 		return -1;
 	/* With an in-flight log the driver goes on at what was used; else both
 	 * sides start together at our position. */
-	state.number = queue->used_index;
+	state.number = client_has(client, VIRTIO_F_RING_PACKED)
+			       ? client_packed_base(queue)
+			       : queue->used_index;
 	if (client_tell(client, VHOST_USER_SET_VRING_BASE, &state,
 			sizeof(state), -1) ||
 	    client_tell(client, VHOST_USER_SET_VRING_ADDR, &address,
@@ -343,6 +347,13 @@ int client_stop(struct client *client)
 					   "asked for the base of "
 					   "queue %u, got that of %u",
 					   i, answer.index);
+		if (client_has(client, VIRTIO_F_RING_PACKED) &&
+		    client->queues[i].busy == 0 &&
+		    answer.number != client_packed_base(&client->queues[i]))
+			return client_fail(
+				client, "queue %u stopped at %x, not at %x", i,
+				answer.number,
+				client_packed_base(&client->queues[i]));
 	}
 	client->started = false;
 	return 0;
