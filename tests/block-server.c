@@ -11,6 +11,7 @@ struct served *served;
 static struct prec_space space;
 static struct virtq queue;
 static struct virtq_request chain;
+static struct vblk_ranges ranges;
 static const struct vblk_device device = { .capacity = 16,
 					   .blk_size = 512,
 					   .queues = 1 };
@@ -72,7 +73,7 @@ static void serve(void *none)
 	served->decoded = served->answer;
 	if (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_MALFORMED)
 		served->decoded = vblk_decode(&device, &queue, &space, &chain,
-					      &served->request);
+					      &served->request, &ranges);
 	if (served->decoded == VIRTQ_TAKEN)
 		carry_out(before);
 	if (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_LOST ||

@@ -28,7 +28,10 @@ static inline void clause(bool holds, const char *call, const char *name,
 #define REQUIRES(call, name, what) clause(what, call, "requires " name, #what)
 #define ENSURES(call, name, what)  clause(what, call, "ensures " name, #what)
 
-/* Numbers that are the same for the same seed. */
+/* Numbers that are the same for the same seed; a fuzzer brings its own. */
+#ifdef CLAUSES_DRAW
+static uint64_t draw(void);
+#else
 static uint64_t drawn;
 
 static inline uint64_t draw(void)
@@ -38,6 +41,7 @@ static inline uint64_t draw(void)
 	drawn ^= drawn << 17;
 	return drawn * 0x2545f4914f6cdd1dull;
 }
+#endif
 
 static inline uint64_t below(uint64_t n)
 {

@@ -29,6 +29,7 @@ static struct prec_space space;
 static struct virtq queue;
 static struct virtq_request chain;
 static struct vblk_request block;
+static struct vblk_ranges ranges;
 static struct vblk_device device = { .capacity = 1000, .blk_size = 512 };
 static unsigned char *low, *high, *lent;
 static unsigned int failures;
@@ -113,7 +114,7 @@ static enum virtq_answer next(void)
 
 static enum virtq_answer decode(void)
 {
-	return vblk_decode(&device, &queue, &space, &chain, &block);
+	return vblk_decode(&device, &queue, &space, &chain, &block, &ranges);
 }
 
 /* Offer descriptor 0: it is refused as a chain, without a word. */
@@ -607,6 +608,148 @@ static void requests(void)
 	FAILS_AT(STATUS);
 }
 
+static void range(uint32_t i, uint64_t sector, uint32_t sectors, uint32_t flags)
+{
+	struct {
+		uint64_t sector;
+		uint32_t sectors, flags;
+	} one = { sector, sectors, flags };
+
+	memcpy(at(DATA + 16ull * i), &one, sizeof(one));
+}
+
+/* Ranges at DATA, `bytes` of them in one piece. */
+static void begin_ranges(uint32_t type, uint32_t bytes)
+{
+	begin();
+	memset(at(DATA), 0, 4096);
+	header(type, 0);
+	desc(1, DATA, bytes, VIRTQ_DESC_F_NEXT, 2);
+	device.discard = true;
+	device.write_zeroes = true;
+	range(0, 1, 2, 0);
+}
+
+#define TAKEN(what, count_, bytes_)                                            \
+	do {                                                                   \
+		offer(0);                                                      \
+		CHECK(next(), VIRTQ_TAKEN);                                    \
+		CHECK(decode(), VIRTQ_TAKEN);                                  \
+		CHECK(block.op, what);                                         \
+		CHECK(block.count, 0);                                         \
+		CHECK(block.bytes, bytes_);                                    \
+		CHECK(ranges.count, count_);                                   \
+		CHECK(ranges.range[0].offset, 512);                            \
+		CHECK(ranges.range[0].size, 1024);                             \
+	} while (0)
+
+static void one_range(void)
+{
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 16);
+	TAKEN(VBLK_DISCARD, 1, 1024);
+	begin_ranges(VIRTIO_BLK_T_WRITE_ZEROES, 16);
+	TAKEN(VBLK_ZEROES, 1, 1024);
+	CHECK(ranges.range[0].unmap, false);
+	begin_ranges(VIRTIO_BLK_T_WRITE_ZEROES, 16);
+	range(0, 1, 2, 1);
+	TAKEN(VBLK_ZEROES, 1, 1024);
+	CHECK(ranges.range[0].unmap, true);
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 16);
+	range(0, 1, 0, 0); /* nothing is soon done */
+	ANSWERED(VIRTIO_BLK_S_OK);
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 16 * VBLK_RANGES_MAX);
+	range(VBLK_RANGES_MAX - 1, 0, 1000, 0);
+	TAKEN(VBLK_DISCARD, VBLK_RANGES_MAX, 1002 * 512);
+	CHECK(ranges.range[VBLK_RANGES_MAX - 1].size, 1000 * 512);
+}
+
+/* 5.2.6.2, and what no driver sends. */
+static void wrong_ranges(uint32_t type)
+{
+	const uint32_t sizes[] = { 1, 8, 15, 17, 31, 257, 272, 4096 };
+	const struct {
+		uint64_t sector;
+		uint32_t sectors;
+	} outside[] = {
+		{ 1000, 1 },	   { 999, 2 }, { 0, 1001 }, { ~0ull, 2 },
+		{ 1ull << 55, 1 }, { 0, ~0u }, { 1001, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		begin_ranges(type, sizes[i]);
+		ANSWERED(VIRTIO_BLK_S_IOERR);
+	}
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+		begin_ranges(type, 32);
+		range(1, outside[i].sector, outside[i].sectors, 0);
+		ANSWERED(VIRTIO_BLK_S_IOERR);
+		/* Unknown flags come first, wherever they are. */
+		for (uint32_t j = 0; j < 2; j++) {
+			begin_ranges(type, 32);
+			range(1, outside[i].sector, outside[i].sectors, 0);
+			put16(DATA + 16 * j + 14, 0x8000);
+			ANSWERED(VIRTIO_BLK_S_UNSUPP);
+		}
+	}
+	begin_ranges(type, 16);
+	range(0, 1, 2, type == VIRTIO_BLK_T_DISCARD ? 1 : 3);
+	ANSWERED(VIRTIO_BLK_S_UNSUPP);
+	begin_ranges(type, 16);
+	device.capacity = VBLK_CAPACITY_MAX;
+	range(0, 1, VBLK_RANGE_SECTORS_MAX + 1, 0);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	device.capacity = 1000;
+	begin_ranges(type, 16); /* no data at all */
+	desc(0, HEADER, 16, VIRTQ_DESC_F_NEXT, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin_ranges(type, 16); /* data for us to write */
+	desc(1, DATA, 16, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin_ranges(type, 16);
+	device.read_only = true;
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	device.read_only = false;
+	begin_ranges(type, 16);
+	device.discard = false;
+	device.write_zeroes = false;
+	ANSWERED(VIRTIO_BLK_S_UNSUPP);
+}
+
+/* However the client cut it; and no byte is fetched twice. */
+static void cut_ranges(void)
+{
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 32); /* with the header */
+	memmove(at(HEADER + 16), at(DATA), 32);
+	desc(0, HEADER, 48, VIRTQ_DESC_F_NEXT, 2);
+	TAKEN(VBLK_DISCARD, 2, 1024);
+	for (uint32_t cut = 1; cut < 64; cut++) {
+		begin_ranges(VIRTIO_BLK_T_DISCARD, 0);
+		range(1, 500, 1, 0);
+		range(2, 999, 1, 0);
+		memmove(at(DATA + 16), at(DATA), 48);
+		memcpy(at(DATA), at(HEADER), 16);
+		desc(0, DATA, cut, VIRTQ_DESC_F_NEXT, 1);
+		desc(1, DATA + cut, 64 - cut, VIRTQ_DESC_F_NEXT, 2);
+		TAKEN(VBLK_DISCARD, 3, 4 * 512);
+		CHECK(ranges.range[1].offset, 500 * 512);
+		CHECK(ranges.range[2].offset, 999 * 512);
+	}
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 16); /* the same twice */
+	desc(1, DATA, 16, VIRTQ_DESC_F_NEXT, 3);
+	desc(3, DATA, 16, VIRTQ_DESC_F_NEXT, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 16); /* the header for a range */
+	desc(1, HEADER, 16, VIRTQ_DESC_F_NEXT, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 16); /* a part of it */
+	desc(0, HEADER, 24, VIRTQ_DESC_F_NEXT, 1);
+	desc(1, HEADER + 23, 8, VIRTQ_DESC_F_NEXT, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin_ranges(VIRTIO_BLK_T_DISCARD, 16); /* an entry of the ring */
+	desc(1, DESC, 16, VIRTQ_DESC_F_NEXT, 2);
+	ANSWERED(VIRTIO_BLK_S_IOERR);
+}
+
 int main(void)
 {
 	low = aligned_alloc(4096, HALF);
@@ -633,6 +776,10 @@ int main(void)
 	rings();
 	setups();
 	requests();
+	one_range();
+	wrong_ranges(VIRTIO_BLK_T_DISCARD);
+	wrong_ranges(VIRTIO_BLK_T_WRITE_ZEROES);
+	cut_ranges();
 	free(low);
 	free(high);
 	free(lent);

@@ -13,6 +13,8 @@ import tempfile
 import serving
 from serving import Server, check, run, talk
 
+EXAMPLE = os.path.abspath(sys.argv[2])
+
 GOOD = """# Disks of two machines.
 workers: 2
 drain-timeout: 900
@@ -73,6 +75,13 @@ def wrong_files():
         done = run("serve", "--config", name)
         check(done.returncode == 2 and words in done.stderr and
               done.stderr.count("\n") == 1, name, ":", done.stderr)
+
+
+def example():
+    """The one that is installed is complete; only its image is not here."""
+    done = run("serve", "--config", EXAMPLE)
+    check(done.returncode == 1 and "disk.img: No such file" in done.stderr,
+          "the example:", done.returncode, done.stderr)
 
 
 def exports():
@@ -180,7 +189,7 @@ def no_file():
 def main():
     with tempfile.TemporaryDirectory(prefix="precarium-") as folder:
         os.chdir(folder)
-        for test in (wrong_files, laid_over, reloaded, no_file):
+        for test in (wrong_files, example, laid_over, reloaded, no_file):
             test()
         left = [name for name in os.listdir(".") if name != "p.yaml"]
         check(left == [], "left behind:", left)

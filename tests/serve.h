@@ -125,7 +125,7 @@ static int __attribute__((unused)) serve_end(void)
 }
 
 /* A file of zeroes in the driver's directory. */
-static char *__attribute__((unused)) make_image(const char *name, uint64_t size)
+__attribute__((unused)) static char *make_image(const char *name, uint64_t size)
 {
 	char *path;
 	int fd;

@@ -203,7 +203,8 @@ class Connection:
         desc, used, avail = self.rings
         while True:
             ring, at = self.find(avail, 4 + 2 * self.size, True)
-            if struct.unpack_from("<H", ring, at + 2)[0] == self.base:
+            # Native: both bytes of an index at once.
+            if struct.unpack_from("@H", ring, at + 2)[0] == self.base:
                 return
             head, = struct.unpack_from(
                 "<H", ring, at + 4 + 2 * (self.base % self.size))
@@ -213,7 +214,8 @@ class Connection:
             struct.pack_into("<II", ring, at + 4 + 8 * (self.base % self.size),
                              head, length)
             self.base = (self.base + 1) & 0xffff
-            struct.pack_into("<H", ring, at + 2, self.base)
+            # pack_into would store zeroes first.
+            ring[at + 2:at + 4] = struct.pack("<H", self.base)
             if self.call >= 0:
                 os.eventfd_write(self.call, 1)
 

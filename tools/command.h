@@ -7,6 +7,7 @@
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_serve(int argc, char **argv);
+int command_resize(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_check_host(int argc, char **argv);

@@ -13,6 +13,7 @@ static const char help[] =
 	"\n"
 	"Commands:\n"
 	"  serve        serve block devices by vhost-user\n"
+	"  resize       give an export another size\n"
 	"  stat         tell what a server has done\n"
 	"  reload       make a server read its configuration again\n"
 	"  check-host   tell whether this machine has what is needed\n"
@@ -31,6 +32,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "serve", command_serve },
+	{ "resize", command_resize },
 	{ "stat", command_stat },
 	{ "reload", command_reload },
 	{ "check-host", command_check_host },

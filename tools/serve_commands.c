@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <stdio.h>
 #include <string.h>
 
+#include "blk/backend.h"
 #include "serve_control.h"
 #include "serve_stats.h"
 
@@ -30,11 +32,54 @@ static json_t *run_reload(struct serve_context *context, const json_t *request,
 			 "kept", (int)changes.kept);
 }
 
+/* {"export": NAME, "size": BYTES}; without a size what the image has now.  It
+ * may wait for the disk of the image, and new clients with it. */
+static json_t *run_resize(struct serve_context *context, const json_t *request,
+			  struct vhost_error *error)
+{
+	const json_t *size = json_object_get(request, "size");
+	const char *name =
+		json_string_value(json_object_get(request, "export"));
+	const struct serve_export *export =
+		serve_exports_find(&context->options, name);
+	json_int_t bytes = size ? json_integer_value(size) : 0;
+	struct store_error why;
+
+	if (!export) {
+		snprintf(error->text, sizeof(error->text),
+			 "%.200s: no such export; expected \"export\" to name "
+			 "one",
+			 name ? name : "resize");
+		return NULL;
+	}
+	if (size && bytes <= 0) {
+		snprintf(error->text, sizeof(error->text),
+			 "%.200s: expected \"size\" to be a positive number",
+			 name);
+		return NULL;
+	}
+	if (!blk_resize(export->store, (uint64_t)bytes, &why)) {
+		snprintf(error->text, sizeof(error->text), "%.100s: %s", name,
+			 why.text);
+		return NULL;
+	}
+	if (!vhost_server_tell_changed(context->server, export->served)) {
+		snprintf(error->text, sizeof(error->text),
+			 "%.100s: has another size, but no memory is left to "
+			 "tell its clients",
+			 name);
+		return NULL;
+	}
+	return json_pack("{sI}", "size",
+			 (json_int_t)store_capacity(export->store));
+}
+
 static const struct command {
 	const char *name;
 	json_t *(*run)(struct serve_context *context, const json_t *request,
 		       struct vhost_error *error);
 } commands[] = {
+	{ "resize", run_resize },
 	{ "stat", run_stat },
 	{ "reload", run_reload },
 };

@@ -154,20 +154,31 @@ static void send_on(struct serve_control *control, struct caller *caller)
 		look_for_request(control, caller);
 }
 
-static struct caller *free_place(struct serve_control *control)
+static struct caller *oldest(struct serve_control *control)
 {
-	struct caller *oldest = &control->callers[0];
+	struct caller *found = &control->callers[0];
 
-	for (size_t i = 0; i < CALLERS; i++) {
+	for (size_t i = 1; i < CALLERS; i++) {
 		struct caller *caller = &control->callers[i];
 
-		if (caller->fd < 0)
-			return caller;
-		if (caller->heard < oldest->heard)
-			oldest = caller;
+		if (caller->fd >= 0 &&
+		    (found->fd < 0 || caller->heard < found->heard))
+			found = caller;
 	}
-	hang_up(oldest);
-	return oldest;
+	return found;
+}
+
+static struct caller *free_place(struct serve_control *control)
+{
+	struct caller *caller;
+
+	for (size_t i = 0; i < CALLERS; i++) {
+		if (control->callers[i].fd < 0)
+			return &control->callers[i];
+	}
+	caller = oldest(control);
+	hang_up(caller);
+	return caller;
 }
 
 static void take_caller(struct serve_control *control)
@@ -177,8 +188,12 @@ static void take_caller(struct serve_control *control)
 	struct epoll_event event = { .events = EPOLLIN };
 	struct caller *caller;
 
-	if (fd < 0)
+	if (fd < 0) {
+		/* For want of descriptors: one of ours makes room. */
+		if (errno == EMFILE || errno == ENFILE)
+			hang_up(oldest(control));
 		return;
+	}
 	caller = free_place(control);
 	event.data.ptr = caller;
 	caller->fd = fd;

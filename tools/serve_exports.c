@@ -54,6 +54,7 @@ static bool open_export(struct vhost_server *server,
 			 store_error.text);
 		return false;
 	}
+	export->store = store;
 	options.store = store;
 	options.argument = store;
 	if (export->socket_path)
@@ -81,11 +82,11 @@ static bool same(const struct serve_export *a, const struct serve_export *b)
 	       a->admit == b->admit;
 }
 
-static struct serve_export *find(struct serve_options *options,
-				 const struct serve_export *named)
+struct serve_export *serve_exports_find(struct serve_options *options,
+					const char *name)
 {
-	for (uint32_t i = 0; i < options->export_count; i++) {
-		if (strcmp(options->exports[i].name, named->name) == 0)
+	for (uint32_t i = 0; name && i < options->export_count; i++) {
+		if (strcmp(options->exports[i].name, name) == 0)
 			return &options->exports[i];
 	}
 	return NULL;
@@ -96,7 +97,7 @@ static void undo(struct serve_context *context, struct serve_options *wanted)
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
 		struct serve_export *export = &wanted->exports[i];
 		const struct serve_export *old =
-			find(&context->options, export);
+			serve_exports_find(&context->options, export->name);
 
 		if (export->served && (!old || old->served != export->served))
 			vhost_server_remove(context->server, export->served);
@@ -112,10 +113,11 @@ static bool open_wanted(struct serve_context *context,
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
 		struct serve_export *export = &wanted->exports[i];
 		const struct serve_export *old =
-			find(&context->options, export);
+			serve_exports_find(&context->options, export->name);
 
 		if (old && same(old, export)) {
 			export->served = old->served;
+			export->store = old->store;
 			changes->kept++;
 			continue;
 		}
@@ -135,7 +137,8 @@ static void close_unwanted(struct serve_context *context,
 {
 	for (uint32_t i = 0; i < context->options.export_count; i++) {
 		struct serve_export *old = &context->options.exports[i];
-		const struct serve_export *now = find(wanted, old);
+		const struct serve_export *now =
+			serve_exports_find(wanted, old->name);
 
 		if (now && now->served == old->served)
 			continue;

@@ -18,6 +18,10 @@ struct serve_changes {
 	uint32_t kept; /* not touched */
 };
 
+/* The export of this name, or NULL. */
+struct serve_export *serve_exports_find(struct serve_options *options,
+					const char *name);
+
 /*
  * Make the exports those of `wanted`, which is taken over, also on failure.
  * What is new is opened first; only when all of that has succeeded do those

@@ -27,7 +27,7 @@ bool serve_parse_number(const char *text, uint64_t max, uint64_t *number)
 }
 
 /* Bytes, with K, M, G or T for powers of 1024; at least one. */
-static bool parse_size(const char *text, uint64_t *size)
+bool serve_parse_size(const char *text, uint64_t *size)
 {
 	static const char units[] = "KMGT";
 	size_t length = strlen(text);
@@ -95,8 +95,9 @@ static const char *set_max_queues(struct serve_general *general,
 static const char *set_max_in_flight(struct serve_general *general,
 				     const char *value)
 {
-	return parse_size(value, &general->limits.bytes_in_flight) ? NULL
-								   : A_SIZE;
+	return serve_parse_size(value, &general->limits.bytes_in_flight)
+		       ? NULL
+		       : A_SIZE;
 }
 
 static const char *set_drain_timeout(struct serve_general *general,
@@ -170,7 +171,7 @@ static const char *set_file(struct serve_export *export, const char *value)
 
 static const char *set_null(struct serve_export *export, const char *value)
 {
-	return parse_size(value, &export->null_size) ? NULL : A_SIZE;
+	return serve_parse_size(value, &export->null_size) ? NULL : A_SIZE;
 }
 
 static const char *set_read_only(struct serve_export *export, const char *value)
@@ -210,7 +211,7 @@ static const char *set_sparse(struct serve_export *export, const char *value)
 		export->admit |= PREC_ADMIT_SPARSE;
 		return NULL;
 	}
-	return parse_size(value, &export->sparse_max)
+	return serve_parse_size(value, &export->sparse_max)
 		       ? NULL
 		       : "expected any, or bytes, with K, M, G or T";
 }

@@ -24,6 +24,7 @@ struct serve_export {
 	uint64_t sparse_max;
 	uint32_t admit;
 	struct vhost_export *served; /* NULL: not yet */
+	struct store *store;	     /* … on this, which it owns */
 	/* Where the file describes it, from 1; 0: on the command line. */
 	unsigned int line;
 	unsigned int column;
@@ -64,5 +65,7 @@ const char *serve_export_check(const struct serve_export *export);
 
 /* Parsers, for what is not in the tables. */
 bool serve_parse_number(const char *text, uint64_t max, uint64_t *number);
+/* Bytes, with K, M, G or T for powers of 1024. */
+bool serve_parse_size(const char *text, uint64_t *size);
 
 #endif

@@ -24,6 +24,10 @@ struct store *blk_file_open(const char *path,
 /* Zeroes to read; what is written is dropped. */
 struct store *blk_null_open(uint64_t size, struct store_error *error);
 
+/* As store_ops.resize does it.  May wait for the disk. */
+bool blk_resize(struct store *store, uint64_t capacity,
+		struct store_error *error);
+
 /* Closes either kind.  No lane may be open.  NULL is nothing. */
 void blk_close(struct store *store);
 

@@ -21,6 +21,9 @@
 /* No file system asks for more; a block device tells its own. */
 #define DIRECT_ALIGN 4096u
 
+/* No disk has larger sectors. */
+#define PHYSICAL_MAX 65536u
+
 __attribute__((format(printf, 2, 3))) static bool
 fail(struct store_error *error, const char *format, ...)
 {
@@ -58,20 +61,53 @@ static bool check_kind(const char *path, const struct stat *st,
 					    : "a special file");
 }
 
+/* What is good for speed; none of it can be wrong. */
+static void learn_topology(struct file_store *file, const struct stat *st)
+{
+	struct store_topology *topology = &file->store.topology;
+	unsigned int physical = 0, least = 0, best = 0;
+	int alignment = 0;
+
+	if (!S_ISBLK(st->st_mode)) {
+		physical = (unsigned int)st->st_blksize;
+	} else if (ioctl(file->fd, BLKPBSZGET, &physical) < 0 ||
+		   ioctl(file->fd, BLKIOMIN, &least) < 0 ||
+		   ioctl(file->fd, BLKIOOPT, &best) < 0 ||
+		   ioctl(file->fd, BLKALIGNOFF, &alignment) < 0) {
+		physical = 0;
+	}
+	/* Network file systems tell a megabyte, which is a wish, not a block. */
+	if (physical > PHYSICAL_MAX || (physical & (physical - 1)) != 0 ||
+	    physical < file->store.block_size)
+		physical = file->store.block_size;
+	topology->physical_block = physical;
+	topology->alignment = alignment > 0 ? (uint32_t)alignment : 0;
+	topology->min_io = least;
+	topology->opt_io = best;
+	file->store.discard_align = physical;
+}
+
+static bool image_size(const struct file_store *file, const struct stat *st,
+		       uint64_t *size)
+{
+	*size = (uint64_t)st->st_size;
+	return !S_ISBLK(st->st_mode) ||
+	       ioctl(file->fd, BLKGETSIZE64, size) == 0;
+}
+
 static bool learn_size(struct file_store *file, const char *path,
 		       const struct stat *st, struct store_error *error)
 {
-	uint64_t size = (uint64_t)st->st_size;
 	int sector = STORE_SECTOR;
+	uint64_t size;
 
 	file->align = DIRECT_ALIGN;
-	if (S_ISBLK(st->st_mode)) {
-		if (ioctl(file->fd, BLKGETSIZE64, &size) < 0 ||
-		    ioctl(file->fd, BLKSSZGET, &sector) < 0)
-			return fail(error, "%s: size of block device: %s", path,
-				    strerror(errno));
+	if (!image_size(file, st, &size) ||
+	    (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKSSZGET, &sector) < 0))
+		return fail(error, "%s: size of block device: %s", path,
+			    strerror(errno));
+	if (S_ISBLK(st->st_mode))
 		file->align = (uint32_t)sector;
-	}
 	if (size == 0)
 		return fail(error,
 			    "%s: is empty; expected at least one sector "
@@ -84,6 +120,7 @@ static bool learn_size(struct file_store *file, const char *path,
 			    path, size, STORE_SECTOR);
 	file->store.capacity = size;
 	file->store.block_size = (uint32_t)sector;
+	learn_topology(file, st);
 	return true;
 }
 
@@ -190,6 +227,43 @@ static bool file_open(struct file_store *file, const char *path,
 	return true;
 }
 
+/*
+ * Growing: the image first, so that who sees the new capacity finds it there.
+ * Shrinking: only the capacity.  To cut the image is to destroy data, which its
+ * owner can do when no guest needs it any more.
+ */
+static bool file_resize(struct store *store, uint64_t capacity,
+			struct store_error *error)
+{
+	struct file_store *file = (struct file_store *)store;
+	struct stat st;
+	uint64_t size;
+
+	if (fstat(file->fd, &st) < 0 || !image_size(file, &st, &size))
+		return fail(error, "the size of the image cannot be read: %s",
+			    strerror(errno));
+	if (capacity == 0)
+		capacity = size;
+	if (capacity == 0 || capacity % STORE_SECTOR != 0 ||
+	    capacity > INT64_MAX)
+		return fail(error,
+			    "%" PRIu64 " bytes: expected a positive multiple "
+			    "of %u",
+			    capacity, STORE_SECTOR);
+	if (capacity > size && (S_ISBLK(st.st_mode) || store->read_only))
+		return fail(error,
+			    "the image has %" PRIu64 " bytes: expected no "
+			    "more, as %s is not grown",
+			    size,
+			    store->read_only ? "one that is read-only"
+					     : "a block device");
+	if (capacity > size && ftruncate(file->fd, (off_t)capacity) < 0)
+		return fail(error, "the image cannot be grown: %s",
+			    strerror(errno));
+	store_set_capacity(store, capacity);
+	return true;
+}
+
 static void file_close(struct store *store)
 {
 	struct file_store *file = (struct file_store *)store;
@@ -208,6 +282,7 @@ static const struct store_ops file_ops = {
 	.start = file_lane_start,
 	.reap = file_lane_reap,
 	.cancel = file_lane_cancel,
+	.resize = file_resize,
 	.close = file_close,
 };
 

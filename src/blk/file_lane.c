@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/falloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -22,21 +23,43 @@
  * Alignment is the client's choice.  A window that O_DIRECT would not take
  * goes through the page cache by the second descriptor; the kernel keeps the
  * two coherent.
+ *
+ * A discard, or a writing of zeroes, goes range by range, by the first of these
+ * ways that the file system has:
+ *
+ *	punch	give the blocks back: of a discard, or of zeroes that may
+ *	zero	let the file system make them zeroes, and keep them
+ *	write	write zeroes, in windows
+ *	nothing	a discard is a hint
+ *
+ * A block device knows the first two as well, in whole sectors of its own.
  */
 enum {
 	LANE_SLOTS = 128,
 	SLOT_VECTORS = 64,
 	/* EAGAIN and EINTR are the kernel's passing troubles: not for ever. */
 	RETRIES_MAX = 64,
+	ZEROES_SIZE = 65536,
+};
+
+/* What is not supported is a bit of `lacks`. */
+enum range_way {
+	WAY_PUNCH = 1,
+	WAY_ZERO = 2,
+	WAY_WRITE = 4,
+	WAY_NOTHING = 8,
 };
 
 struct file_slot {
 	struct store_io *io;
 	struct file_slot *next_free;
 	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
-	uint64_t span_done; /* … of them, in span `span` */
+	uint64_t span_done; /* … of them, in span, or range, `span` */
 	uint32_t span;
 	uint32_t retries;
+	enum range_way way;
+	uint32_t lacks; /* ways that this range cannot go */
+	bool syncing;	/* zeroes: all written, and now made durable */
 	bool direct;	/* the window went past the page cache */
 	bool no_direct; /* … which was refused once: no more for this one */
 	bool cancelled;
@@ -47,9 +70,12 @@ struct file_lane {
 	struct store_lane lane;
 	const struct file_store *file;
 	struct io_uring ring;
+	uint32_t lacks; /* ways that the file system does not have */
 	struct file_slot *free;
 	struct file_slot slots[LANE_SLOTS];
 };
+
+static uint8_t zeroes[ZEROES_SIZE]; /* never written */
 
 static struct file_lane *file_lane(struct store_lane *lane)
 {
@@ -116,13 +142,19 @@ static uint32_t slot_fill_window(struct file_slot *slot, uint32_t align)
 	return count;
 }
 
+static uint64_t piece_size(const struct store_io *io, uint32_t i)
+{
+	return io->range_count ? io->ranges[i].size : io->spans[i].size;
+}
+
 static void slot_move(struct file_slot *slot, uint64_t moved)
 {
 	const struct store_io *io = slot->io;
+	uint32_t count = io->range_count ? io->range_count : io->span_count;
 
 	slot->done += moved;
-	while (slot->span < io->span_count) {
-		uint64_t left = io->spans[slot->span].size - slot->span_done;
+	while (slot->span < count) {
+		uint64_t left = piece_size(io, slot->span) - slot->span_done;
 
 		if (moved < left) {
 			slot->span_done += moved;
@@ -131,25 +163,82 @@ static void slot_move(struct file_slot *slot, uint64_t moved)
 		moved -= left;
 		slot->span++;
 		slot->span_done = 0;
+		slot->lacks = 0;
 	}
 }
 
-static void lane_queue(struct file_lane *lane, struct file_slot *slot)
+static void prep_fsync(struct io_uring_sqe *sqe, const struct file_store *file)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&lane->ring);
-	const struct store_io *io = slot->io;
+	io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
+}
+
+static enum range_way choose_way(const struct store_io *io,
+				 const struct store_range *range,
+				 uint32_t lacks)
+{
+	bool discard = io->kind == STORE_DISCARD;
+
+	if ((discard || range->unmap) && !(lacks & WAY_PUNCH))
+		return WAY_PUNCH;
+	if (discard)
+		return WAY_NOTHING;
+	return lacks & WAY_ZERO ? WAY_WRITE : WAY_ZERO;
+}
+
+/* Vectors of zeroes, for so many bytes or fewer. */
+static uint32_t fill_zeroes(struct file_slot *slot, uint64_t size)
+{
+	uint32_t count = 0;
+
+	while (size > 0 && count < SLOT_VECTORS) {
+		uint64_t piece = size < ZEROES_SIZE ? size : ZEROES_SIZE;
+
+		slot->vectors[count].iov_base = zeroes;
+		slot->vectors[count].iov_len = piece;
+		size -= piece;
+		count++;
+	}
+	return count;
+}
+
+static void prep_range(struct io_uring_sqe *sqe, const struct file_lane *lane,
+		       struct file_slot *slot)
+{
+	const struct store_range *range = &slot->io->ranges[slot->span];
+	uint64_t offset = range->offset + slot->span_done;
+	uint64_t left = range->size - slot->span_done;
+	int fd = lane->file->fd;
+
+	slot->way = choose_way(slot->io, range, lane->lacks | slot->lacks);
+	switch (slot->way) {
+	case WAY_PUNCH:
+		io_uring_prep_fallocate(
+			sqe, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			(off_t)offset, (off_t)left);
+		break;
+	case WAY_ZERO:
+		io_uring_prep_fallocate(
+			sqe, fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+			(off_t)offset, (off_t)left);
+		break;
+	case WAY_WRITE:
+		io_uring_prep_writev(sqe, fd, slot->vectors,
+				     fill_zeroes(slot, left), offset);
+		break;
+	case WAY_NOTHING:
+		io_uring_prep_nop(sqe);
+		break;
+	}
+}
+
+static void prep_window(struct io_uring_sqe *sqe, const struct file_lane *lane,
+			struct file_slot *slot)
+{
 	const struct file_store *file = lane->file;
-	uint32_t count;
+	const struct store_io *io = slot->io;
+	uint32_t count = slot_fill_window(slot, file->align);
 	int fd;
 
-	/* A slot has at most one entry waiting, and there are as many. */
-	assert(sqe);
-	if (io->kind == STORE_FLUSH) {
-		io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
-		io_uring_sqe_set_data(sqe, slot);
-		return; /* which the kernel never does at once */
-	}
-	count = slot_fill_window(slot, file->align);
 	slot->direct = slot->direct && file->direct_fd >= 0;
 	fd = slot->direct ? file->direct_fd : file->fd;
 	if (io->kind == STORE_READ)
@@ -159,8 +248,25 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 		io_uring_prep_writev2(sqe, fd, slot->vectors, count,
 				      io->offset + slot->done,
 				      io->durable ? RWF_DSYNC : 0);
+}
+
+static void lane_queue(struct file_lane *lane, struct file_slot *slot)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&lane->ring);
+	const struct store_io *io = slot->io;
+	bool sync = io->kind == STORE_FLUSH || slot->syncing;
+
+	/* A slot has at most one entry waiting, and there are as many. */
+	assert(sqe);
+	if (sync)
+		prep_fsync(sqe, lane->file);
+	else if (io->range_count)
+		prep_range(sqe, lane, slot);
+	else
+		prep_window(sqe, lane, slot);
 	io_uring_sqe_set_data(sqe, slot);
-	if (file->may_wait)
+	/* A sync the kernel never does at once. */
+	if (lane->file->may_wait && !sync)
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
@@ -177,9 +283,12 @@ bool file_lane_add(struct store_lane *generic, struct store_io *io)
 	slot->span = 0;
 	slot->span_done = 0;
 	slot->retries = 0;
+	slot->lacks = 0;
+	slot->syncing = false;
 	slot->no_direct = false;
 	slot->cancelled = false;
 	io->slot = slot;
+	slot_move(slot, 0); /* past what is empty */
 	lane_queue(lane, slot);
 	return true;
 }
@@ -199,14 +308,21 @@ bool file_lane_start(struct store_lane *generic)
 	return true;
 }
 
-/* What the kernel said about a window.  True: the transfer has ended. */
-static bool slot_ended(struct file_slot *slot, int32_t got)
+/* The end of a transfer; `got` < 0: with that error. */
+static bool slot_end(struct file_slot *slot, int32_t got)
 {
 	struct store_io *io = slot->io;
-	bool passing = got == -EAGAIN || got == -EINTR;
 
-	if (passing && !slot->cancelled && slot->retries++ < RETRIES_MAX)
-		return false;
+	io->result = prec_result_of_call(got < 0 ? -1 : 0, -got);
+	io->result.done = slot->done;
+	return true;
+}
+
+/* What the kernel said about a window.  True: the transfer has ended. */
+static bool window_ended(struct file_slot *slot, int32_t got)
+{
+	struct store_io *io = slot->io;
+
 	if (got == -EINVAL && slot->direct) {
 		slot->no_direct = true;
 		return false;
@@ -219,9 +335,60 @@ static bool slot_ended(struct file_slot *slot, int32_t got)
 	} else if (got == 0 && slot->done < io->size) {
 		got = -EIO; /* the image has become shorter */
 	}
-	io->result = prec_result_of_call(got < 0 ? -1 : 0, -got);
-	io->result.done = slot->done;
+	return slot_end(slot, got);
+}
+
+/* Another way remains.  EINVAL speaks of this range only: a block device wants
+ * larger sectors. */
+static bool range_detours(struct file_lane *lane, struct file_slot *slot,
+			  int32_t got)
+{
+	if (slot->way != WAY_PUNCH && slot->way != WAY_ZERO)
+		return false;
+	if (got == -EOPNOTSUPP || got == -ENOSYS || got == -ENODEV)
+		lane->lacks |= slot->way;
+	else if (got == -EINVAL)
+		slot->lacks |= slot->way;
+	else
+		return false;
 	return true;
+}
+
+/* What it said about a range, or about making all of them durable. */
+static bool range_ended(struct file_lane *lane, struct file_slot *slot,
+			int32_t got)
+{
+	struct store_io *io = slot->io;
+
+	if (slot->syncing)
+		return slot_end(slot, got);
+	if (range_detours(lane, slot, got))
+		return false;
+	if (got < 0)
+		return slot_end(slot, got);
+	if (slot->way != WAY_WRITE)
+		slot_move(slot, io->ranges[slot->span].size - slot->span_done);
+	else if (got > 0)
+		slot_move(slot, (uint64_t)got);
+	else
+		return slot_end(slot, -EIO);
+	if (slot->cancelled && (io->durable || slot->done < io->size))
+		return slot_end(slot, -ECANCELED);
+	slot->syncing = io->durable && slot->done == io->size;
+	if (slot->syncing || slot->done < io->size)
+		return false;
+	return slot_end(slot, 0);
+}
+
+static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
+		       int32_t got)
+{
+	bool passing = got == -EAGAIN || got == -EINTR;
+
+	if (passing && !slot->cancelled && slot->retries++ < RETRIES_MAX)
+		return false;
+	return slot->io->range_count ? range_ended(lane, slot, got)
+				     : window_ended(slot, got);
 }
 
 struct store_io *file_lane_reap(struct store_lane *generic)
@@ -236,7 +403,7 @@ struct store_io *file_lane_reap(struct store_lane *generic)
 		io_uring_cqe_seen(&lane->ring, cqe);
 		if (!slot)
 			continue; /* the answer to a cancel */
-		if (!slot_ended(slot, got)) {
+		if (!slot_ended(lane, slot, got)) {
 			lane_queue(lane, slot);
 			continue;
 		}

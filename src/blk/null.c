@@ -11,7 +11,7 @@
  * A store of nothing.  Reads are answered by filling the client's pages with
  * zeroes; a page that is lost is told as such, so that the null store meets
  * revocation as a real one does.  Writes touch no byte of the client: what is
- * dropped need not be fetched.
+ * dropped need not be fetched.  What is discarded or made zeroes is zeroes.
  *
  * The filling is this thread's own work, so it is done in slices: a client
  * that asks for gigabytes takes turns with the others.
@@ -125,6 +125,26 @@ static void null_cancel(struct store_lane *lane, struct store_io *io)
 	(void)io;
 }
 
+static bool check_size(uint64_t size, struct store_error *error)
+{
+	if (size > 0 && size % STORE_SECTOR == 0 && size <= INT64_MAX)
+		return true;
+	snprintf(error->text, sizeof(error->text),
+		 "null store of %" PRIu64 " bytes: expected a positive "
+		 "multiple of %u",
+		 size, STORE_SECTOR);
+	return false;
+}
+
+static bool null_resize(struct store *store, uint64_t capacity,
+			struct store_error *error)
+{
+	if (!check_size(capacity, error))
+		return false;
+	store_set_capacity(store, capacity);
+	return true;
+}
+
 static void null_close(struct store *store)
 {
 	free(store);
@@ -137,6 +157,7 @@ static const struct store_ops null_ops = {
 	.start = null_start,
 	.reap = null_reap,
 	.cancel = null_cancel,
+	.resize = null_resize,
 	.close = null_close,
 };
 
@@ -144,13 +165,8 @@ struct store *blk_null_open(uint64_t size, struct store_error *error)
 {
 	struct store *store;
 
-	if (size == 0 || size % STORE_SECTOR != 0 || size > INT64_MAX) {
-		snprintf(error->text, sizeof(error->text),
-			 "null store of %" PRIu64 " bytes: expected a positive "
-			 "multiple of %u",
-			 size, STORE_SECTOR);
+	if (!check_size(size, error))
 		return NULL;
-	}
 	store = calloc(1, sizeof(*store));
 	if (!store) {
 		snprintf(error->text, sizeof(error->text), "out of memory");
@@ -159,7 +175,14 @@ struct store *blk_null_open(uint64_t size, struct store_error *error)
 	store->ops = &null_ops;
 	store->capacity = size;
 	store->block_size = STORE_SECTOR;
+	store->discard_align = STORE_SECTOR;
 	return store;
+}
+
+bool blk_resize(struct store *store, uint64_t capacity,
+		struct store_error *error)
+{
+	return store->ops->resize(store, capacity, error);
 }
 
 void blk_close(struct store *store)

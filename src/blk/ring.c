@@ -6,10 +6,8 @@
 #include <string.h>
 
 static const int needed[] = {
-	IORING_OP_READV,
-	IORING_OP_WRITEV,
-	IORING_OP_FSYNC,
-	IORING_OP_ASYNC_CANCEL,
+	IORING_OP_READV,     IORING_OP_WRITEV,	     IORING_OP_FSYNC,
+	IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
 };
 
 static bool ring_does_all(struct io_uring *ring)
@@ -57,7 +55,8 @@ bool blk_ring_open(struct io_uring *ring, unsigned int entries,
 	if (!ring_does_all(ring)) {
 		snprintf(error->text, sizeof(error->text),
 			 "io_uring cannot be used: it lacks readv, writev, "
-			 "fsync or cancel; expected a kernel from 5.6 on");
+			 "fsync, fallocate or cancel; expected a kernel from "
+			 "5.6 on");
 		io_uring_queue_exit(ring);
 		return false;
 	}

@@ -27,6 +27,7 @@ static void connection_free(struct vhost_connection *connection)
 	free(connection->memory);
 	if (connection->lane)
 		vhost_lane_put(connection->worker, connection->lane);
+	vhost_backend_drop(connection);
 	close(connection->fd);
 	free(connection);
 }
@@ -57,6 +58,19 @@ static const char *connection_make(struct vhost_connection *connection)
 	return NULL;
 }
 
+/* The last touch of the export: nothing of it may be used after.  Who waits for
+ * that is woken. */
+static void leave(struct vhost_worker *worker, struct vhost_export *export,
+		  struct vhost_client *client, const char *why)
+{
+	uint64_t one = 1;
+
+	vhost_roll_leave(&export->roll, client, why);
+	/* Our own eventfd: it has room, or somebody is about to look. */
+	if (write(worker->ended_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
 void vhost_connection_open(struct vhost_worker *worker,
 			   struct vhost_export *export, int fd)
 {
@@ -71,6 +85,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->export = export;
 		connection->client = client;
 		connection->fd = fd;
+		connection->backend_fd = -1;
 		connection->cache_mode = 1;
 		connection->inflight.fd = -1;
 		connection->dirty.call_fd = -1;
@@ -88,7 +103,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		free(connection);
 		close(fd);
 	}
-	vhost_roll_leave(&export->roll, client, why);
+	leave(worker, export, client, why);
 }
 
 void vhost_connection_end(struct vhost_connection *connection, const char *why)
@@ -111,10 +126,9 @@ static void connection_finish(struct vhost_connection *connection)
 {
 	struct vhost_worker *worker = connection->worker;
 	struct vhost_client *client = connection->client;
-	struct vhost_roll *roll = &connection->export->roll;
+	struct vhost_export *export = connection->export;
 	const char *why = connection->ended;
 	struct vhost_counts counts = vhost_counts_read(&client->counts);
-	uint64_t one = 1;
 
 	LIST_REMOVE(connection, entry);
 	connection_free(connection);
@@ -122,10 +136,7 @@ static void connection_finish(struct vhost_connection *connection)
 			 "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
 			 "%" PRIu64 " losses of memory",
 			 why, counts.requests, counts.errors, counts.losses);
-	vhost_roll_leave(roll, client, why);
-	/* Our own eventfd: it has room, or somebody is about to look. */
-	if (write(worker->ended_fd, &one, sizeof(one)) < 0)
-		return;
+	leave(worker, export, client, why);
 }
 
 /* The answer to a message that has none of its own. */

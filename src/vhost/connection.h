@@ -37,6 +37,7 @@ struct vhost_connection {
 	int64_t deadline_ms; /* of the message, while PARKED */
 	bool cancelled;	     /* its first deadline has passed */
 
+	int backend_fd;		    /* our own channel to the client, or -1 */
 	uint64_t features;	    /* negotiated */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;
@@ -112,6 +113,13 @@ enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
 enum vhost_outcome vhost_set_status(struct vhost_connection *connection,
 				    const char **why);
 
+/* The back-end's own channel (backend.c).  Set: take the descriptor of the
+ * message; false: refused, *why says what was expected. */
+bool vhost_backend_set(struct vhost_connection *connection, const char **why);
+void vhost_backend_drop(struct vhost_connection *connection);
+/* Ask the client to look at the configuration again.  Never waits. */
+void vhost_backend_config_changed(struct vhost_connection *connection);
+
 /* Device configuration and features of an export (device.c). */
 uint64_t vhost_device_features(const struct vhost_export *export);
 struct vblk_device vhost_device_of(const struct vhost_connection *connection);
@@ -119,6 +127,9 @@ void vhost_device_config(const struct vhost_connection *connection,
 			 uint8_t config[VHOST_CONFIG_MAX]);
 /* Do both sides say by an index when they want to be notified? */
 bool vhost_device_event_index(const struct vhost_connection *connection);
+/* Is the driver to be notified, whatever it suppresses, when it has nothing
+ * more available? */
+bool vhost_device_notifies_on_empty(const struct vhost_connection *connection);
 /* Must writes be durable before they are reported? */
 bool vhost_device_writes_through(const struct vhost_connection *connection);
 

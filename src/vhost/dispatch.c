@@ -15,7 +15,8 @@
 /* Offered is what works, nothing else. */
 #define PROTOCOL_FEATURES                                                      \
 	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_LOG_SHMFD |        \
-	 1ull << VHOST_PROTOCOL_REPLY_ACK | 1ull << VHOST_PROTOCOL_CONFIG |    \
+	 1ull << VHOST_PROTOCOL_REPLY_ACK |                                    \
+	 1ull << VHOST_PROTOCOL_BACKEND_REQ | 1ull << VHOST_PROTOCOL_CONFIG |  \
 	 1ull << VHOST_PROTOCOL_RESET_DEVICE |                                 \
 	 1ull << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS |                          \
 	 1ull << VHOST_PROTOCOL_INFLIGHT_SHMFD |                               \
@@ -289,6 +290,9 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 	case VHOST_SET_VRING_CALL:
 	case VHOST_SET_VRING_ERR:
 		return set_ring_fd(connection, why);
+	case VHOST_SET_BACKEND_REQ_FD:
+		return vhost_backend_set(connection, why) ? VHOST_DONE
+							  : VHOST_REFUSED;
 	case VHOST_GET_CONFIG:
 		return get_config(connection, why);
 	case VHOST_SET_CONFIG:

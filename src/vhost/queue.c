@@ -556,6 +556,9 @@ static void signal_one(struct vhost_queue *queue)
 	if (virtq_should_notify(&queue->virtq, &connection->memory->guest,
 				&yes) != PREC_OK)
 		yes = true; /* it cannot say; a call too many is harmless */
+	if (queue->virtq.waiting == 0 &&
+	    vhost_device_notifies_on_empty(connection))
+		yes = true;
 	if (!yes || queue->call_fd < 0)
 		return;
 	vhost_count(&connection->client->counts.notifications, 1);

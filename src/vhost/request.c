@@ -126,15 +126,41 @@ static void watch_regions(struct vhost_request *request,
 	}
 }
 
+static enum store_kind kind_of(enum vblk_op op)
+{
+	switch (op) {
+	case VBLK_READ:
+		return STORE_READ;
+	case VBLK_WRITE:
+		return STORE_WRITE;
+	case VBLK_DISCARD:
+		return STORE_DISCARD;
+	case VBLK_ZEROES:
+		return STORE_WRITE_ZEROES;
+	default:
+		return STORE_FLUSH;
+	}
+}
+
+static bool is_of_ranges(enum vblk_op op)
+{
+	return op == VBLK_DISCARD || op == VBLK_ZEROES;
+}
+
 static struct vhost_request *request_new(struct vhost_queue *queue,
 					 const struct virtq_request *chain,
-					 const struct vblk_request *block)
+					 const struct vblk_request *block,
+					 const struct vblk_ranges *ranges)
 {
 	const struct vhost_connection *connection = queue->connection;
 	uint32_t count = block->count;
+	uint32_t range_count = is_of_ranges(block->op) ? ranges->count : 0;
 	struct vhost_request *request =
-		malloc(sizeof(*request) + count * (sizeof(struct prec_span) +
-						   sizeof(struct vhost_watch)));
+		malloc(sizeof(*request) +
+		       count * (sizeof(struct prec_span) +
+				sizeof(struct vhost_watch)) +
+		       range_count * sizeof(struct store_range));
+	struct store_range *copy;
 
 	if (!request)
 		return NULL;
@@ -142,13 +168,16 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	memcpy(request->spans, &chain->segment[block->first],
 	       count * sizeof(request->spans[0]));
 	request->watches = (struct vhost_watch *)&request->spans[count];
+	copy = (struct store_range *)&request->watches[count];
+	memcpy(copy, ranges->range, range_count * sizeof(*copy));
 	request->queue = queue;
 	request->block = *block;
-	request->io.kind = block->op == VBLK_READ    ? STORE_READ
-			   : block->op == VBLK_WRITE ? STORE_WRITE
-						     : STORE_FLUSH;
-	request->io.durable = block->op == VBLK_WRITE &&
-			      vhost_device_writes_through(connection);
+	request->io.kind = kind_of(block->op);
+	request->io.durable =
+		(block->op == VBLK_WRITE || block->op == VBLK_ZEROES) &&
+		vhost_device_writes_through(connection);
+	request->io.ranges = copy;
+	request->io.range_count = range_count;
 	request->io.offset = block->offset;
 	request->io.size = block->bytes;
 	request->io.spans = request->spans;
@@ -197,9 +226,11 @@ static bool hand_over(struct vhost_request *request)
 
 static void transfer(struct vhost_queue *queue,
 		     const struct virtq_request *chain,
-		     const struct vblk_request *block)
+		     const struct vblk_request *block,
+		     const struct vblk_ranges *ranges)
 {
-	struct vhost_request *request = request_new(queue, chain, block);
+	struct vhost_request *request =
+		request_new(queue, chain, block, ranges);
 
 	if (!request) {
 		tell(queue, block, PREC_SYSTEM, 0, true);
@@ -218,9 +249,10 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
 	const struct vhost_connection *connection = queue->connection;
 	const struct vblk_device device = vhost_device_of(connection);
 	struct vblk_request block;
+	struct vblk_ranges ranges;
 
 	if (vblk_decode(&device, &queue->virtq, &connection->memory->guest,
-			chain, &block) != VIRTQ_TAKEN) {
+			chain, &block, &ranges) != VIRTQ_TAKEN) {
 		vhost_request_reject(queue, false);
 		return 0;
 	}
@@ -234,9 +266,11 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
 	case VBLK_READ:
 	case VBLK_WRITE:
 	case VBLK_FLUSH:
+	case VBLK_DISCARD:
+	case VBLK_ZEROES:
 		break;
 	}
-	transfer(queue, chain, &block);
+	transfer(queue, chain, &block, &ranges);
 	return block.bytes;
 }
 
@@ -257,6 +291,23 @@ static bool same_epochs(const struct vhost_request *request, bool by_kernel)
 	return true;
 }
 
+static const char *name_of(enum store_kind kind)
+{
+	switch (kind) {
+	case STORE_READ:
+		return "read";
+	case STORE_WRITE:
+		return "write";
+	case STORE_FLUSH:
+		return "flush";
+	case STORE_DISCARD:
+		return "discard";
+	case STORE_WRITE_ZEROES:
+		return "write zeroes";
+	}
+	return "request";
+}
+
 static void log_store_error(const struct vhost_request *request)
 {
 	const struct prec_result *result = &request->io.result;
@@ -265,14 +316,14 @@ static void log_store_error(const struct vhost_request *request)
 	if (result->status != PREC_SYSTEM ||
 	    request->queue->connection->cancelled)
 		return;
-	vhost_client_log(request->queue->connection->client,
-			 "store: %s of %llu bytes at %llu: %s",
-			 request->io.kind == STORE_READ	   ? "read"
-			 : request->io.kind == STORE_WRITE ? "write"
-							   : "flush",
-			 (unsigned long long)request->io.size,
-			 (unsigned long long)request->io.offset,
-			 strerror(result->error));
+	vhost_client_log(
+		request->queue->connection->client,
+		"store: %s of %llu bytes at %llu: %s",
+		name_of(request->io.kind), (unsigned long long)request->io.size,
+		(unsigned long long)(request->io.range_count
+					     ? request->io.ranges[0].offset
+					     : request->io.offset),
+		strerror(result->error));
 }
 
 void vhost_request_finish(struct store_io *io)

@@ -549,6 +549,16 @@ void vhost_server_interrupt(struct vhost_server *server)
 	errno = error;
 }
 
+bool vhost_server_tell_changed(struct vhost_server *server,
+			       struct vhost_export *export)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < server->worker_count; i++)
+		all &= vhost_worker_tell_changed(&server->workers[i], export);
+	return all;
+}
+
 void vhost_server_stop(struct vhost_server *server)
 {
 	if (server->stopped)

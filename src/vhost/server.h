@@ -114,6 +114,12 @@ void vhost_server_stop(struct vhost_server *server);
 /* Stops first, if that was not done.  NULL is nothing. */
 void vhost_server_free(struct vhost_server *server);
 
+/* The configuration of the export has changed, as its store's capacity does:
+ * have its clients told, those that can be.  The thread that runs the server.
+ * False: no memory, and some may not be told. */
+bool vhost_server_tell_changed(struct vhost_server *server,
+			       struct vhost_export *export);
+
 struct vhost_counts {
 	uint64_t requests;	/* that came to an end, good or bad */
 	uint64_t errors;	/* … bad: I/O error or not supported */

@@ -120,6 +120,19 @@ void vhost_lane_put(struct vhost_worker *worker, struct vhost_lane *lane)
 	free(lane);
 }
 
+static void tell_changed(struct vhost_worker *worker,
+			 const struct vhost_export *export)
+{
+	struct vhost_connection *connection;
+
+	LIST_FOREACH(connection, &worker->connections, entry)
+	{
+		if (connection->export == export &&
+		    connection->state != VHOST_ENDING)
+			vhost_backend_config_changed(connection);
+	}
+}
+
 static void take_inbox(struct vhost_worker *worker)
 {
 	struct vhost_connection *connection;
@@ -136,7 +149,11 @@ static void take_inbox(struct vhost_worker *worker)
 	while (arrival) {
 		struct vhost_arrival *next = arrival->next;
 
-		vhost_connection_open(worker, arrival->export, arrival->fd);
+		if (arrival->fd >= 0)
+			vhost_connection_open(worker, arrival->export,
+					      arrival->fd);
+		else
+			tell_changed(worker, arrival->export);
 		free(arrival);
 		arrival = next;
 	}
@@ -342,6 +359,12 @@ static void ring_inbox(struct vhost_worker *worker)
 	/* Non-blocking and our own: when it is full the worker is awake. */
 	if (write(worker->inbox_fd, &one, sizeof(one)) < 0)
 		return;
+}
+
+bool vhost_worker_tell_changed(struct vhost_worker *worker,
+			       struct vhost_export *export)
+{
+	return vhost_worker_give(worker, export, -1);
 }
 
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,

@@ -59,10 +59,11 @@ struct vhost_lane {
 	struct vhost_queues stalled; /* with a request it had no room for */
 };
 
+/* What the server has for a worker. */
 struct vhost_arrival {
 	struct vhost_arrival *next;
 	struct vhost_export *export;
-	int fd;
+	int fd; /* a connection; -1: the export's configuration has changed */
 };
 
 /*
@@ -101,6 +102,11 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 /* Give it a connection.  It owns the fd from now on.  False: no memory. */
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 		       int fd);
+
+/* Have it tell its clients of the export that the configuration has changed.
+ * False: no memory. */
+bool vhost_worker_tell_changed(struct vhost_worker *worker,
+			       struct vhost_export *export);
 
 /* Ask it to end its clients and itself; wait until it has. */
 void vhost_worker_ask_stop(struct vhost_worker *worker);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "virtio/blk.h"
 
+#include "virtio/blk_fetch.h"
+
 /* The last byte that the driver writes is the status, and no data. */
 /*@
   requires table: space_ok(*space) && virtq_ok(*space, *q);
@@ -39,226 +41,24 @@ static bool place_status(const struct virtq *q, const struct prec_space *space,
 	return true;
 }
 
-/* May these bytes be fetched, having been fetched by nobody before? */
-/*@
-  requires queue: \valid_read(q) && rings_sized(*q);
-  requires chain: \valid_read(c);
-  requires bounded: p.address + p.size <= PREC_ADDRESS_MAX &&
-    c->table_address + c->table_size <= PREC_ADDRESS_MAX;
-  terminates \true;
-  exits \false;
-  assigns \nothing;
-  ensures off: \result ==> off_rings(*q, p) &&
-    apart(p.address, p.size, c->table_address, c->table_size);
-*/
-static bool fetchable(const struct virtq *q, const struct virtq_request *c,
-		      struct prec_span p)
-{
-	if (virtq_meets_rings(q, p))
-		return false;
-	return p.address + p.size <= c->table_address ||
-	       c->table_address + c->table_size <= p.address;
-}
-
-/* Take `size` bytes off the front of segment i; true if nothing remains, and
- * then the segment is left as it was. */
+/* Take `size` bytes, not all, off the front of segment i. */
 /*@
   requires chain: \valid(c) && i < VIRTQ_SEGMENTS_MAX;
-  requires part: 0 < size <= c->segment[i].size;
+  requires part: size < c->segment[i].size;
   terminates \true;
   exits \false;
   assigns c->segment[i].host, c->segment[i].address, c->segment[i].size;
-  ensures whole: \result <==> size == \old(c->segment[i].size);
-  ensures kept: \result ==> c->segment[i] == \old(c->segment[i]);
-  ensures rest: !\result ==>
-    c->segment[i].host == (uint64_t)(\old(c->segment[i].host) + size) &&
-    c->segment[i].address ==
-      (uint64_t)(\old(c->segment[i].address) + size) &&
-    c->segment[i].size == \old(c->segment[i].size) - size;
+  ensures host: c->segment[i].host ==
+    (uint64_t)(\old(c->segment[i].host) + size);
+  ensures address: c->segment[i].address ==
+    (uint64_t)(\old(c->segment[i].address) + size);
+  ensures size: c->segment[i].size == \old(c->segment[i].size) - size;
 */
-static bool trim(struct virtq_request *c, uint32_t i, uint64_t size)
+static void trim(struct virtq_request *c, uint32_t i, uint64_t size)
 {
-	if (c->segment[i].size == size)
-		return true;
 	c->segment[i].host += size;
 	c->segment[i].address += size;
 	c->segment[i].size -= size;
-	return false;
-}
-
-/* As it comes from every client we know: the header in one segment. */
-/*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
-    q->state == VIRTQ_READY;
-  requires chain: \valid(c) && request_ok(*space, *q, *c);
-  requires out: \valid(first) && \valid(header) &&
-    \separated(first, header, c, q, space);
-  requires header: 0 < c->readable &&
-    VIRTIO_BLK_HEADER_SIZE <= c->segment[0].size;
-  requires once: fetched_once && fetch_count + 1 <= FETCH_MAX;
-  requires known: fetched_known(*q, *c);
-  terminates \true;
-  exits \false;
-  assigns *first, *header, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1];
-  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
-    \result == VIRTQ_LOST;
-  ensures chain: request_ok(*space, *q, *c);
-  ensures data: \result == VIRTQ_TAKEN ==> *first <= c->readable;
-  ensures once: fetched_once;
-  ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 1;
-*/
-static enum virtq_answer whole_header(const struct virtq *q,
-				      const struct prec_space *space,
-				      struct virtq_request *c, uint32_t *first,
-				      struct virtio_blk_req_header *header)
-{
-	struct prec_span p = c->segment[0];
-	enum prec_status gone;
-
-	p.size = VIRTIO_BLK_HEADER_SIZE;
-	if (!fetchable(q, c, p))
-		return VIRTQ_MALFORMED;
-	/*@ assert new: \forall integer m; 0 <= m < fetch_count ==>
-	      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-	gone = client_load_header(space, p, header);
-	/*@ assert once: fetched_once; */
-	if (gone)
-		return VIRTQ_LOST;
-	*first = trim(c, 0, VIRTIO_BLK_HEADER_SIZE) ? 1 : 0;
-	return VIRTQ_TAKEN;
-}
-
-/* Does the span meet one of the first `count` segments? */
-/*@
-  requires chain: \valid_read(c) && count <= VIRTQ_SEGMENTS_MAX;
-  requires bounded: p.address + p.size <= PREC_ADDRESS_MAX &&
-    \forall integer i; 0 <= i < count ==>
-      c->segment[i].address + c->segment[i].size <= PREC_ADDRESS_MAX;
-  terminates \true;
-  exits \false;
-  assigns \nothing;
-  ensures apart: !\result ==> \forall integer i; 0 <= i < count ==>
-    apart(p.address, p.size, c->segment[i].address, c->segment[i].size);
-*/
-static bool meets_earlier(const struct virtq_request *c, uint32_t count,
-			  struct prec_span p)
-{
-	uint32_t i;
-
-	/*@
-	  loop invariant range: 0 <= i <= count;
-	  loop invariant so_far: \forall integer j; 0 <= j < i ==>
-	    apart(p.address, p.size, c->segment[j].address,
-	      c->segment[j].size);
-	  loop assigns i;
-	  loop variant count - i;
-	*/
-	for (i = 0; i < count; i++)
-		if (p.address + p.size > c->segment[i].address &&
-		    c->segment[i].address + c->segment[i].size > p.address)
-			return true;
-	return false;
-}
-
-/*@
-  requires bytes: \valid_read(bytes + (at .. at + 3)) && at <= 12;
-  terminates \true;
-  exits \false;
-  assigns \nothing;
-*/
-static uint32_t number32(const uint8_t *bytes, uint32_t at)
-{
-	return bytes[at] | (uint32_t)bytes[at + 1] << 8 |
-	       (uint32_t)bytes[at + 2] << 16 | (uint32_t)bytes[at + 3] << 24;
-}
-
-/* Cut into pieces, by the client or at a region's end.  Pieces that overlap
- * would be fetched twice, so that is no header. */
-/*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
-    q->state == VIRTQ_READY;
-  requires chain: \valid(c) && request_ok(*space, *q, *c);
-  requires out: \valid(first) && \valid(header) &&
-    \separated(first, header, c, q, space);
-  requires once: fetched_once && fetch_count + 16 <= FETCH_MAX;
-  requires known: fetched_known(*q, *c);
-  terminates \true;
-  exits \false;
-  assigns *first, *header, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1];
-  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
-    \result == VIRTQ_LOST;
-  ensures chain: request_ok(*space, *q, *c);
-  ensures data: \result == VIRTQ_TAKEN ==> *first <= c->readable;
-  ensures once: fetched_once;
-  ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 16;
-*/
-static enum virtq_answer split_header(const struct virtq *q,
-				      const struct prec_space *space,
-				      struct virtq_request *c, uint32_t *first,
-				      struct virtio_blk_req_header *header)
-{
-	uint8_t bytes[VIRTIO_BLK_HEADER_SIZE];
-	uint32_t have = 0;
-	uint32_t part = 0;
-	uint32_t i = 0;
-	/*@ ghost int before = fetch_count; */
-
-	/*@
-	  loop invariant have: 0 <= i <= have <= VIRTIO_BLK_HEADER_SIZE;
-	  loop invariant pieces: i <= c->readable;
-	  loop invariant work: fetch_count == before + i;
-	  loop invariant earlier: \forall integer m; 0 <= m < before ==>
-	    fetch_at[m] == \at(fetch_at[m], Pre) &&
-	    fetch_size[m] == \at(fetch_size[m], Pre);
-	  loop invariant these: \forall integer m;
-	    before <= m < fetch_count ==>
-	    fetch_at[m] == c->segment[m - before].address &&
-	    fetch_size[m] <= c->segment[m - before].size;
-	  loop invariant last: i > 0 ==> 0 < part <= c->segment[i - 1].size;
-	  loop invariant some: have > 0 ==> i > 0;
-	  loop invariant once: fetched_once;
-	  loop assigns have, part, i, bytes[0 .. 15], fetch_count,
-	    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1];
-	  loop variant VIRTIO_BLK_HEADER_SIZE - have;
-	*/
-	while (have < VIRTIO_BLK_HEADER_SIZE) {
-		struct prec_span p;
-		enum prec_status gone;
-
-		if (i >= c->readable)
-			return VIRTQ_MALFORMED;
-		p = c->segment[i];
-		if (p.size > VIRTIO_BLK_HEADER_SIZE - have)
-			p.size = VIRTIO_BLK_HEADER_SIZE - have;
-		if (!fetchable(q, c, p) || meets_earlier(c, i, p))
-			return VIRTQ_MALFORMED;
-		/*@ assert new: \forall integer m; 0 <= m < before ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		/*@ assert piece: \forall integer m;
-		      before <= m < fetch_count ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		part = (uint32_t)p.size;
-		gone = client_load_bytes(space, p, part, bytes, have);
-		/*@ assert once: fetched_once; */
-		if (gone)
-			return VIRTQ_LOST;
-		have += part;
-		i++;
-	}
-	*first = trim(c, i - 1, part) ? i : i - 1;
-	header->type = number32(bytes, 0);
-	header->reserved = number32(bytes, 4);
-	header->sector = (uint64_t)number32(bytes, 12) << 32;
-	header->sector |= number32(bytes, 8);
-	return VIRTQ_TAKEN;
 }
 
 /*@
@@ -415,55 +215,226 @@ static void decide(const struct vblk_device *d, struct vblk_request *r,
 	answer_with(r, VIRTIO_BLK_S_IOERR);
 }
 
-/* The first bytes that the driver reads are the header. */
+/*
+ * The segments of a discard or write zeroes, decoded and checked.  `known` is
+ * VIRTIO_BLK_RANGE_UNMAP where that means something, or 0; what is above has a
+ * flag that is unknown.  5.2.6.2: that is answered by UNSUPP, whatever else is
+ * wrong.
+ */
+/*@
+  requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
+  requires known: known <= VIRTIO_BLK_RANGE_UNMAP;
+  requires bytes: \valid_read(bytes + (0 .. CLIENT_BYTES_MAX - 1));
+  requires out: \valid(w) && w->count <= VBLK_RANGES_MAX &&
+    \separated(w, d, bytes + (0 .. CLIENT_BYTES_MAX - 1));
+  terminates \true;
+  exits \false;
+  assigns w->range[0 .. VBLK_RANGES_MAX - 1];
+  ensures said: \result <= VIRTIO_BLK_S_UNSUPP;
+  ensures unknown: \result == VIRTIO_BLK_S_UNSUPP <==>
+    !(\forall integer i; 0 <= i < w->count ==>
+      \old(range_flags(bytes, i)) <= known);
+  ensures ranges: \result == VIRTIO_BLK_S_OK ==> ranges_ok(*d, *w);
+  ensures kept: \result == VIRTIO_BLK_S_OK && known == 0 ==>
+    \forall integer i; 0 <= i < w->count ==> !w->range[i].unmap;
+  ensures meant: \result == VIRTIO_BLK_S_OK ==>
+    \forall integer i; 0 <= i < w->count ==>
+      w->range[i].offset == VIRTIO_BLK_SECTOR * \old(range_sector(bytes, i)) &&
+      w->range[i].size == VIRTIO_BLK_SECTOR * \old(range_sectors(bytes, i)) &&
+      (w->range[i].unmap <==>
+        \old(range_flags(bytes, i)) == VIRTIO_BLK_RANGE_UNMAP);
+*/
+static uint8_t read_ranges(const struct vblk_device *d, const uint8_t *bytes,
+			   uint32_t known, struct vblk_ranges *w)
+{
+	uint8_t answer = VIRTIO_BLK_S_OK;
+	uint32_t i;
+
+	/*@
+	  loop invariant range: 0 <= i <= w->count;
+	  loop invariant said: answer == VIRTIO_BLK_S_OK ||
+	    answer == VIRTIO_BLK_S_IOERR;
+	  loop invariant known: \forall integer j; 0 <= j < i ==>
+	    range_flags(bytes, j) <= known;
+	  loop invariant ranges: answer == VIRTIO_BLK_S_OK ==>
+	    \forall integer j; 0 <= j < i ==> range_ok(*d, w->range[j]);
+	  loop invariant meant: answer == VIRTIO_BLK_S_OK ==>
+	    \forall integer j; 0 <= j < i ==>
+	    w->range[j].offset == VIRTIO_BLK_SECTOR * range_sector(bytes, j) &&
+	    w->range[j].size == VIRTIO_BLK_SECTOR * range_sectors(bytes, j) &&
+	    (w->range[j].unmap <==>
+	      range_flags(bytes, j) == VIRTIO_BLK_RANGE_UNMAP);
+	  loop assigns i, answer, w->range[0 .. VBLK_RANGES_MAX - 1];
+	  loop variant w->count - i;
+	*/
+	for (i = 0; i < w->count; i++) {
+		uint64_t sector = vblk_number64(bytes, 16 * i);
+		uint32_t sectors = vblk_number32(bytes, 16 * i + 8);
+		uint32_t flags = vblk_number32(bytes, 16 * i + 12);
+		uint64_t size = (uint64_t)sectors * VIRTIO_BLK_SECTOR;
+		struct store_range range;
+
+		/*@ assert sector: sector == range_sector(bytes, i); */
+		/*@ assert sectors: sectors == range_sectors(bytes, i); */
+		/*@ assert flags: flags == range_flags(bytes, i); */
+		if (flags > known)
+			return VIRTIO_BLK_S_UNSUPP;
+		if (sectors > VBLK_RANGE_SECTORS_MAX ||
+		    !inside(d, sector, size)) {
+			answer = VIRTIO_BLK_S_IOERR;
+			continue;
+		}
+		range.offset = sector * VIRTIO_BLK_SECTOR;
+		range.size = size;
+		range.unmap = false;
+		if (flags == VIRTIO_BLK_RANGE_UNMAP)
+			range.unmap = true;
+		/*@ assert exact: range.offset == VIRTIO_BLK_SECTOR * sector; */
+		/*@ assert whole: range.offset % VIRTIO_BLK_SECTOR == 0; */
+		/*@ assert good: range_ok(*d, range); */
+		w->range[i] = range;
+	}
+	return answer;
+}
+
+/*@
+  requires ranges: \valid_read(w) && w->count <= VBLK_RANGES_MAX;
+  requires sizes: \forall integer i; 0 <= i < w->count ==>
+    w->range[i].size <= VBLK_RANGE_SECTORS_MAX * VIRTIO_BLK_SECTOR;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures sum: \result == range_total(*w, w->count);
+  ensures bounded: \result <= VBLK_BYTES_MAX;
+*/
+static uint64_t sum_of(const struct vblk_ranges *w)
+{
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	/*@
+	  loop invariant range: 0 <= i <= w->count;
+	  loop invariant bounded: 0 <= bytes <=
+	    i * (VBLK_RANGE_SECTORS_MAX * VIRTIO_BLK_SECTOR);
+	  loop invariant sum: bytes == range_total(*w, i);
+	  loop assigns i, bytes;
+	  loop variant w->count - i;
+	*/
+	for (i = 0; i < w->count; i++)
+		bytes += w->range[i].size;
+	return bytes;
+}
+
+/* 5.2.6.2: whole segments, at most as many as were offered, and nothing on the
+ * side that the device writes. */
+/*@
+  requires chain: \valid_read(c) && c->readable <= c->count <= VIRTQ_SEGMENTS_MAX;
+  requires cursor: cursor_ok(*c, at);
+  requires sizes: \forall integer i; 0 <= i < c->count ==>
+    c->segment[i].size <= 0xffffffff;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures count: \result <= VBLK_RANGES_MAX;
+  ensures whole: \result > 0 ==> c->count == c->readable &&
+    VIRTIO_BLK_RANGE_SIZE * \result + at.part ==
+      span_total(*c, at.segment, c->readable);
+*/
+static uint32_t count_ranges(const struct virtq_request *c,
+			     struct vblk_cursor at)
+{
+	uint64_t size = total(c, at.segment, c->readable);
+
+	if (c->count != c->readable || size < at.part)
+		return 0;
+	size -= at.part;
+	if (size % VIRTIO_BLK_RANGE_SIZE != 0 ||
+	    size / VIRTIO_BLK_RANGE_SIZE > VBLK_RANGES_MAX)
+		return 0;
+	return (uint32_t)(size / VIRTIO_BLK_RANGE_SIZE);
+}
+
+/* DISCARD and WRITE_ZEROES: what they name is data of the client, too. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
     q->state == VIRTQ_READY;
-  requires chain: \valid(c) && request_ok(*space, *q, *c);
-  requires out: \valid(first) && \valid(header) &&
-    \separated(first, header, c, q, space);
-  requires once: fetched_once && fetch_count + 16 <= FETCH_MAX;
-  requires known: fetched_known(*q, *c);
+  requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
+  requires chain: \valid_read(c) && request_ok(*space, *q, *c);
+  requires cursor: cursor_ok(*c, at);
+  requires out: \valid(r) && \valid(w) && \separated(r, w, c, q, space, d);
+  requires type: r->type == VIRTIO_BLK_T_DISCARD ||
+    r->type == VIRTIO_BLK_T_WRITE_ZEROES;
+  requires once: fetched_once && fetch_count + 256 <= FETCH_MAX;
+  requires fetched: fetched_to(*c, at, fetch_count - pieces(at));
+  requires known: \forall integer m; 0 <= m < fetch_count - pieces(at) ==>
+    inside_ring(q->desc, fetch_at[m], fetch_size[m]) ||
+    inside_ring(q->avail, fetch_at[m], fetch_size[m]) ||
+    (fetch_at[m] == c->table_address && fetch_size[m] == c->table_size);
   terminates \true;
   exits \false;
-  assigns *first, *header, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
+  assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
+    *w, fetch_count, fetch_at[0 .. FETCH_MAX - 1],
     fetch_size[0 .. FETCH_MAX - 1];
-  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
-    \result == VIRTQ_LOST;
-  ensures chain: request_ok(*space, *q, *c);
-  ensures some: \result == VIRTQ_TAKEN ==> 0 < c->readable;
-  ensures data: \result == VIRTQ_TAKEN ==> *first <= c->readable;
+  ensures said: r->op == VBLK_ANSWER || of_ranges(*r);
+  ensures answer: r->op == VBLK_ANSWER ==> r->bytes == 0 &&
+    r->answer <= VIRTIO_BLK_S_UNSUPP;
+  ensures none: r->first == 0 && r->count == 0;
+  ensures gone: r->gone ==> r->op == VBLK_ANSWER &&
+    r->answer == VIRTIO_BLK_S_IOERR;
+  ensures type: of_ranges(*r) ==>
+    (r->op == VBLK_DISCARD <==> r->type == VIRTIO_BLK_T_DISCARD);
+  ensures decided: of_ranges(*r) ==> ranges_decided(*d, *r, *w) &&
+    r->bytes <= VBLK_BYTES_MAX;
   ensures once: fetched_once;
   ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 16;
+    \old(fetch_count) + 256;
 */
-static enum virtq_answer take_header(const struct virtq *q,
-				     const struct prec_space *space,
-				     struct virtq_request *c, uint32_t *first,
-				     struct virtio_blk_req_header *header)
+static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
+			  const struct prec_space *space,
+			  const struct virtq_request *c, struct vblk_cursor at,
+			  struct vblk_request *r, struct vblk_ranges *w)
 {
-	if (c->readable == 0)
-		return VIRTQ_MALFORMED;
-	if (c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)
-		return whole_header(q, space, c, first, header);
-	return split_header(q, space, c, first, header);
+	bool zeroes = r->type == VIRTIO_BLK_T_WRITE_ZEROES;
+	uint8_t bytes[CLIENT_BYTES_MAX];
+	enum virtq_answer answer;
+
+	answer_with(r, VIRTIO_BLK_S_IOERR);
+	r->gone = false;
+	w->count = count_ranges(c, at);
+	if (d->read_only || w->count == 0)
+		return;
+	if (zeroes ? !d->write_zeroes : !d->discard) {
+		r->answer = VIRTIO_BLK_S_UNSUPP;
+		return;
+	}
+	answer = vblk_take_rest(q, space, c, at, bytes);
+	r->gone = answer == VIRTQ_LOST;
+	if (answer != VIRTQ_TAKEN)
+		return;
+	r->answer =
+		read_ranges(d, bytes, zeroes ? VIRTIO_BLK_RANGE_UNMAP : 0, w);
+	if (r->answer != VIRTIO_BLK_S_OK)
+		return;
+	r->bytes = sum_of(w);
+	if (r->bytes > 0)
+		r->op = zeroes ? VBLK_ZEROES : VBLK_DISCARD;
 }
 
 enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      const struct virtq *q,
 			      const struct prec_space *space,
-			      struct virtq_request *c, struct vblk_request *r)
+			      struct virtq_request *c, struct vblk_request *r,
+			      struct vblk_ranges *w)
 {
 	struct virtio_blk_req_header header = { 0, 0, 0 };
+	struct vblk_cursor at = { 0, 0 };
 	enum virtq_answer answer;
-	uint32_t first = 0;
 	uint32_t other;
 
 	if (!place_status(q, space, c, &r->status))
 		return VIRTQ_MALFORMED;
-	answer = take_header(q, space, c, &first, &header);
+	answer = vblk_take_header(q, space, c, &at, &header);
 	r->head = c->head;
 	r->type = header.type;
 	r->sector = header.sector;
@@ -474,14 +445,21 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 		answer_with(r, VIRTIO_BLK_S_IOERR);
 		return VIRTQ_TAKEN;
 	}
+	if (header.type == VIRTIO_BLK_T_DISCARD ||
+	    header.type == VIRTIO_BLK_T_WRITE_ZEROES) {
+		decide_ranges(d, q, space, c, at, r, w);
+		return VIRTQ_TAKEN;
+	}
+	if (at.part > 0)
+		trim(c, at.segment, at.part);
 	if (header.type == VIRTIO_BLK_T_OUT) {
-		r->first = first;
-		r->count = c->readable - first;
+		r->first = at.segment;
+		r->count = c->readable - at.segment;
 		other = c->count - c->readable;
 	} else {
 		r->first = c->readable;
 		r->count = c->count - c->readable;
-		other = c->readable - first;
+		other = c->readable - at.segment;
 	}
 	r->bytes = total(c, r->first, r->first + r->count);
 	decide(d, r, other);
@@ -520,14 +498,58 @@ enum prec_status vblk_store_status(const struct vblk_request *r,
 	return client_store8(space, r->status, 0, status);
 }
 
+/*
+ * What firmware of old asks: 63 sectors a track, 16 heads, and no more
+ * cylinders than an ATA disk has.  Never more than there is.
+ */
+/*@
+  requires out: \valid(config);
+  terminates \true;
+  exits \false;
+  assigns config->geometry;
+  ensures inside: config->geometry.cylinders * config->geometry.heads *
+    config->geometry.sectors <= capacity;
+  ensures some: 0 < capacity ==> 0 < config->geometry.cylinders;
+*/
+static void set_geometry(struct virtio_blk_config *config, uint64_t capacity)
+{
+	uint64_t cylinders = capacity / 1008; /* of 16 times 63 */
+
+	if (cylinders == 0) {
+		config->geometry.cylinders = (uint16_t)capacity;
+		config->geometry.heads = 1;
+		config->geometry.sectors = 1;
+		return;
+	}
+	config->geometry.cylinders =
+		cylinders < 16383 ? (uint16_t)cylinders : 16383;
+	config->geometry.heads = 16;
+	config->geometry.sectors = 63;
+}
+
 void vblk_config(const struct vblk_device *d, struct virtio_blk_config *config)
 {
 	struct virtio_blk_config fill = { 0 };
 
 	fill.capacity = d->capacity;
 	fill.seg_max = VBLK_SEG_MAX;
+	set_geometry(&fill, d->capacity);
 	fill.blk_size = d->blk_size;
+	fill.topology.physical_block_exp = d->physical_block_exp;
+	fill.topology.alignment_offset = d->alignment_offset;
+	fill.topology.min_io_size = d->min_io_size;
+	fill.topology.opt_io_size = d->opt_io_size;
 	fill.writeback = d->writeback;
 	fill.num_queues = d->queues;
+	if (d->discard) {
+		fill.max_discard_sectors = VBLK_RANGE_SECTORS_MAX;
+		fill.max_discard_seg = VBLK_RANGES_MAX;
+		fill.discard_sector_alignment = d->discard_alignment;
+	}
+	if (d->write_zeroes) {
+		fill.max_write_zeroes_sectors = VBLK_RANGE_SECTORS_MAX;
+		fill.max_write_zeroes_seg = VBLK_RANGES_MAX;
+		fill.write_zeroes_may_unmap = d->may_unmap;
+	}
 	*config = fill;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "virtio/block.h"
+#include "virtio/range.h"
 #include "virtio/split.h"
 
 /*
@@ -23,20 +24,36 @@
 /* seg_max as told to clients: with header and status a chain of 128. */
 #define VBLK_SEG_MAX 126u
 
+/* Ranges of one discard or write zeroes, as told to clients: what is fetched
+ * fits CLIENT_BYTES_MAX, and the sum VBLK_BYTES_MAX. */
+#define VBLK_RANGES_MAX	       16u
+#define VBLK_RANGE_SECTORS_MAX 0x20000u /* 64 MiB */
+
 struct vblk_device {
 	uint64_t capacity; /* in sectors; at most VBLK_CAPACITY_MAX */
 	uint32_t blk_size; /* bytes: 512 or 4096 */
 	uint16_t queues;
 	bool read_only;
 	bool writeback;
+	bool discard; /* may be asked for */
+	bool write_zeroes;
+	bool may_unmap;		    /* … and the second may deallocate */
+	uint32_t discard_alignment; /* in sectors */
+	/* 5.2.4: in blocks of blk_size, but for the exponent of 2 */
+	uint8_t physical_block_exp;
+	uint8_t alignment_offset;
+	uint16_t min_io_size;
+	uint32_t opt_io_size;
 };
 
 enum vblk_op {
 	VBLK_ANSWER = 0, /* no I/O: report `answer` */
-	VBLK_READ,       /* from the store to the segments */
-	VBLK_WRITE,      /* from the segments to the store */
-	VBLK_FLUSH,      /* what was written before is to be durable */
-	VBLK_IDENTIFY,   /* VIRTIO_BLK_ID_BYTES to the segments */
+	VBLK_READ,	 /* from the store to the segments */
+	VBLK_WRITE,	 /* from the segments to the store */
+	VBLK_FLUSH,	 /* what was written before is to be durable */
+	VBLK_IDENTIFY,	 /* VIRTIO_BLK_ID_BYTES to the segments */
+	VBLK_DISCARD,	 /* the ranges are not needed any more */
+	VBLK_ZEROES,	 /* the ranges are to read as zeroes */
 };
 
 struct vblk_request {
@@ -45,13 +62,19 @@ struct vblk_request {
 	uint32_t type; /* as the client said */
 	uint64_t sector;
 	uint64_t offset; /* in the store, in bytes; READ and WRITE */
-	uint64_t bytes;  /* of data: the sum of the segments */
+	uint64_t bytes; /* of data: the sum of the segments, or of the ranges */
 	/* The data: segments first .. first + count - 1 of the chain. */
 	uint32_t first;
 	uint32_t count;
 	uint8_t answer;
 	bool gone;		 /* ANSWER: because the header is gone */
 	struct prec_span status; /* the status byte's place */
+};
+
+/* What DISCARD and ZEROES are about; not written for others. */
+struct vblk_ranges {
+	uint32_t count;
+	struct store_range range[VBLK_RANGES_MAX];
 };
 
 /*@
@@ -63,10 +86,37 @@ struct vblk_request {
   logic integer last_byte(struct virtq_request c) =
     c.segment[c.count - 1].address + c.segment[c.count - 1].size - 1;
 
+  logic integer range_total(struct vblk_ranges w, integer last) =
+    last <= 0 ? 0 : range_total(w, last - 1) + w.range[last - 1].size;
+
+  // Whole sectors inside the device, and not too many of them.
+  predicate range_ok(struct vblk_device d, struct store_range g) =
+    g.size % VIRTIO_BLK_SECTOR == 0 && g.offset % VIRTIO_BLK_SECTOR == 0 &&
+    g.size <= VBLK_RANGE_SECTORS_MAX * VIRTIO_BLK_SECTOR &&
+    g.offset + g.size <= d.capacity * VIRTIO_BLK_SECTOR;
+
+  predicate ranges_ok(struct vblk_device d, struct vblk_ranges w) =
+    w.count <= VBLK_RANGES_MAX &&
+    (\forall integer i; 0 <= i < w.count ==> range_ok(d, w.range[i]));
+
+  predicate of_ranges(struct vblk_request r) =
+    r.op == VBLK_DISCARD || r.op == VBLK_ZEROES;
+
+  // 5.2.6.2: nothing of the kind on a device that is read-only, or that did
+  // not offer it; a discard knows no unmap.
+  predicate ranges_decided(struct vblk_device d, struct vblk_request r,
+                           struct vblk_ranges w) =
+    !d.read_only && ranges_ok(d, w) && 0 < r.bytes && r.count == 0 &&
+    r.bytes == range_total(w, w.count) &&
+    (r.op == VBLK_DISCARD ==> d.discard &&
+      (\forall integer i; 0 <= i < w.count ==> !w.range[i].unmap)) &&
+    (r.op == VBLK_ZEROES ==> d.write_zeroes);
+
   // The decision is one that may be carried out.
   predicate decision_ok(struct vblk_device d, struct prec_space s,
-                        struct virtq_request c, struct vblk_request r) =
-    r.op <= VBLK_IDENTIFY && r.head == c.head &&
+                        struct virtq_request c, struct vblk_request r,
+                        struct vblk_ranges w) =
+    r.op <= VBLK_ZEROES && r.head == c.head &&
     writable_span(s, r.status) && r.status.size == 1 &&
     r.first + r.count <= c.count && r.bytes <= VBLK_BYTES_MAX &&
     (r.op == VBLK_READ || r.op == VBLK_IDENTIFY ==>
@@ -81,7 +131,8 @@ struct vblk_request {
     (r.op == VBLK_FLUSH || r.op == VBLK_ANSWER ==>
       r.bytes == 0 && r.count == 0) &&
     (r.op == VBLK_ANSWER ==> r.answer <= VIRTIO_BLK_S_UNSUPP) &&
-    r.bytes == span_total(c, r.first, r.first + r.count);
+    (of_ranges(r) ==> ranges_decided(d, r, w)) &&
+    (!of_ranges(r) ==> r.bytes == span_total(c, r.first, r.first + r.count));
 */
 
 /*
@@ -101,12 +152,12 @@ struct vblk_request {
     q->state == VIRTQ_READY;
   requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
   requires chain: \valid(c) && request_ok(*space, *q, *c);
-  requires out: \valid(r) && \separated(r, c, q, space, d);
-  requires once: fetched_once && fetch_count + 16 <= FETCH_MAX;
+  requires out: \valid(r) && \valid(w) && \separated(r, w, c, q, space, d);
+  requires once: fetched_once && fetch_count + 272 <= FETCH_MAX;
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *r, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], fetch_count,
+  assigns *r, *w, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], fetch_count,
     fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
   ensures answered: \result == VIRTQ_TAKEN <==>
@@ -118,14 +169,15 @@ struct vblk_request {
     r->op == VBLK_ANSWER && r->answer == VIRTIO_BLK_S_IOERR;
   ensures chain: request_ok(*space, *q, *c);
   ensures decision: \result == VIRTQ_TAKEN ==>
-    decision_ok(*d, *space, *c, *r);
+    decision_ok(*d, *space, *c, *r, *w);
   ensures once: fetched_once;
-  ensures bounded: fetch_count <= \old(fetch_count) + 16;
+  ensures bounded: fetch_count <= \old(fetch_count) + 272;
 */
 enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      const struct virtq *q,
 			      const struct prec_space *space,
-			      struct virtq_request *c, struct vblk_request *r);
+			      struct virtq_request *c, struct vblk_request *r,
+			      struct vblk_ranges *w);
 
 /* What the client is told: the status byte, and the length for the used ring
  * when that byte could be stored. */
@@ -187,6 +239,17 @@ vblk_store_status(const struct vblk_request *r, const struct prec_space *space,
   assigns *config;
   ensures capacity: config->capacity == d->capacity;
   ensures segments: config->seg_max == VBLK_SEG_MAX;
+  ensures geometry: config->geometry.cylinders * config->geometry.heads *
+    config->geometry.sectors <= d->capacity;
+  ensures cylinders: 0 < d->capacity ==> 0 < config->geometry.cylinders;
+  ensures discard: config->max_discard_seg ==
+      (d->discard ? VBLK_RANGES_MAX : 0) &&
+    config->max_discard_sectors ==
+      (d->discard ? VBLK_RANGE_SECTORS_MAX : 0);
+  ensures zeroes: config->max_write_zeroes_seg ==
+      (d->write_zeroes ? VBLK_RANGES_MAX : 0) &&
+    config->max_write_zeroes_sectors ==
+      (d->write_zeroes ? VBLK_RANGE_SECTORS_MAX : 0);
 */
 void vblk_config(const struct vblk_device *d, struct virtio_blk_config *config);
 

@@ -47,6 +47,12 @@ struct virtio_blk_req_header {
 
 #define VIRTIO_BLK_HEADER_SIZE 16u
 
+/* 5.2.6: a segment of a discard or write zeroes request is struct
+ * virtio_blk_discard_write_zeroes: le64 sector, le32 num_sectors, le32 flags,
+ * of which unmap is the first bit and the others mean nothing yet. */
+#define VIRTIO_BLK_RANGE_SIZE  16u
+#define VIRTIO_BLK_RANGE_UNMAP 1u
+
 /* 5.2.4 Device configuration layout, as far as no feature of ours needs more.
  * The compiler pads the struct; the client sees the first 60 bytes. */
 #define VIRTIO_BLK_CONFIG_SIZE 60u

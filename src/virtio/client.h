@@ -27,8 +27,8 @@
 #define CLIENT_TABLE_MAX 256u
 
 /* Ghost: every fetch, by the client's addresses.  A request may fetch each
- * descriptor of the ring, the avail index and entry, one indirect table, and
- * the header in up to 16 pieces. */
+ * descriptor of the ring, the avail index and entry, one indirect table, the
+ * header in up to 16 pieces, and what is read after it in up to 256. */
 /*@ ghost
   int fetch_count;
   uint64_t fetch_at[2048];
@@ -150,20 +150,23 @@ CLIENT_CALL enum prec_status
 client_load_header(const struct prec_space *space, struct prec_span span,
 		   struct virtio_blk_req_header *out);
 
-/* The first `count` bytes of the span, to bytes[at] and on: a piece of a header
- * that the client cut. */
+/* What is fetched byte by byte. */
+#define CLIENT_BYTES_MAX 256u
+
+/* The first `count` bytes of the span, to bytes[at] and on: a piece of what the
+ * client may have cut. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires granted: readable_span(*space, span);
   requires inside: count <= span.size;
-  requires room: at + count <= 16;
-  requires out: \valid(bytes + (0 .. 15)) &&
-    \separated(bytes + (0 .. 15), space);
+  requires room: at + count <= CLIENT_BYTES_MAX;
+  requires out: \valid(bytes + (0 .. CLIENT_BYTES_MAX - 1)) &&
+    \separated(bytes + (0 .. CLIENT_BYTES_MAX - 1), space);
   requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
-  assigns bytes[0 .. 15], fetch_count, fetch_at[fetch_count],
-    fetch_size[fetch_count];
+  assigns bytes[0 .. CLIENT_BYTES_MAX - 1], fetch_count,
+    fetch_at[fetch_count], fetch_size[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address, count);
 */

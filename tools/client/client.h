@@ -48,6 +48,7 @@ struct client_options {
 	bool sparse;	       /* do not allocate the pages */
 	bool polling;	       /* wait by looking, not by eventfd */
 	bool inflight;	       /* let the driver keep a log of requests */
+	bool channel;	       /* be told of changes of the configuration */
 	bool lend_read_only;   /* the data regions, by an O_RDONLY descriptor */
 };
 
@@ -104,6 +105,7 @@ struct client {
 	struct client_queue queues[CLIENT_QUEUES_MAX];
 	int inflight_fd;
 	uint64_t inflight_size;
+	int channel; /* our end of the driver's own, or -1 */
 	bool started;
 	bool lost; /* the driver hung up */
 	char error[200];
@@ -130,6 +132,10 @@ int client_reopen(struct client *client);
 /* Free the connection and nothing else: what a crash looks like. */
 void client_hang_up(struct client *client);
 bool client_has(const struct client *client, unsigned int feature);
+/* Read the configuration again: `capacity`. */
+int client_read_config(struct client *client);
+/* Wait to be told that it has changed: 1; not within the time: 0; -1. */
+int client_await_change(struct client *client, uint32_t timeout_ms);
 
 /* memory.c */
 int client_lend(struct client *client, uint32_t region);

@@ -100,6 +100,8 @@ static int agree_on_protocol(struct client *client)
 
 	if (!client->options.mem_table)
 		wanted |= BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+	if (client->options.channel)
+		wanted |= BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ);
 	if (client->options.inflight)
 		wanted |= BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
 	client->protocol = 0;
@@ -114,7 +116,44 @@ static int agree_on_protocol(struct client *client)
 	return 0;
 }
 
-static int read_config(struct client *client)
+/* The driver gets one end of a pair, we keep the other. */
+static int open_channel(struct client *client)
+{
+	int pair[2], failed;
+
+	if (!(client->protocol & BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ)))
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return client_fail(client, "socketpair: %s", strerror(errno));
+	failed = client_tell(client, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0,
+			     pair[1]);
+	close(pair[1]);
+	if (client->channel >= 0)
+		close(client->channel);
+	client->channel = pair[0];
+	return failed;
+}
+
+int client_await_change(struct client *client, uint32_t timeout_ms)
+{
+	struct pollfd poller = { .fd = client->channel, .events = POLLIN };
+	struct vhost_user_header header;
+
+	if (client->channel < 0)
+		return client_fail(client, "the driver has no channel");
+	if (poll(&poller, 1, (int)timeout_ms) != 1)
+		return 0;
+	if (recv(client->channel, &header, sizeof(header), MSG_WAITALL) !=
+	    sizeof(header))
+		return client_fail(client, "the channel is closed");
+	if (header.request != VHOST_USER_BACKEND_CONFIG_CHANGE_MSG ||
+	    header.flags != VHOST_USER_VERSION || header.size != 0)
+		return client_fail(client, "message %u, flags %x, %u bytes",
+				   header.request, header.flags, header.size);
+	return 1;
+}
+
+int client_read_config(struct client *client)
 {
 	struct vhost_user_config asked = { .size = VHOST_USER_CONFIG_SIZE };
 	struct vhost_user_config answer;
@@ -167,7 +206,9 @@ static int negotiate(struct client *client)
 				   client->queue_limit);
 	if (client_tell(client, VHOST_USER_SET_OWNER, NULL, 0, -1))
 		return -1;
-	return read_config(client);
+	if (open_channel(client))
+		return -1;
+	return client_read_config(client);
 }
 
 static int make_eventfds(struct client *client)
@@ -192,7 +233,7 @@ int client_open(struct client *client, const struct client_options *options)
 
 	memset(client, 0, sizeof(*client));
 	client->options = *options;
-	client->socket = client->inflight_fd = -1;
+	client->socket = client->inflight_fd = client->channel = -1;
 	client_memory_init(client);
 	for (i = 0; i < CLIENT_QUEUES_MAX; i++)
 		client->queues[i].kick_fd = client->queues[i].call_fd = -1;
@@ -317,6 +358,9 @@ void client_hang_up(struct client *client)
 	client->started = false;
 	for (i = 0; i < CLIENT_REGIONS_MAX; i++)
 		client->regions[i].lent = false;
+	if (client->channel >= 0)
+		close(client->channel);
+	client->channel = -1;
 }
 
 int client_reopen(struct client *client)

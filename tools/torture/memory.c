@@ -14,6 +14,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <linux/vhost_types.h>
+
 #include "frozen.h"
 
 #define GROUP	  "memory"
@@ -446,6 +448,78 @@ static void inflight(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 10);
 }
 
+/* And so is the log of writes, for migration.  Its bits are one a page. */
+struct log {
+	const char *name;
+	uint64_t size, offset;
+	enum { STAYS, CUT_OFF, NO_MEMORY, FOR_READING, OF_RINGS } how;
+};
+
+static const struct log logs[] = {
+	{ "size-0", 0, 0, STAYS },
+	{ "size-1", 1, 0, STAYS },
+	{ "size-beyond-the-file", 4 * FILE_SIZE, 0, STAYS },
+	{ "size-2^64-1", UINT64_MAX, 0, STAYS },
+	{ "offset-beyond-the-file", FILE_SIZE, 8 * FILE_SIZE, STAYS },
+	{ "offset-wraps", FILE_SIZE, UINT64_MAX - PAGE + 1, STAYS },
+	{ "cut-off", FILE_SIZE, 0, CUT_OFF },
+	{ "is-a-pipe", FILE_SIZE, 0, NO_MEMORY },
+	{ "read-only", FILE_SIZE, 0, FOR_READING },
+	{ "of-rings-elsewhere", FILE_SIZE, 0, OF_RINGS },
+};
+
+/* Where a ring's own writes are noted, the ring says. */
+static void misplace_ring(struct attack *attack)
+{
+	const struct vring *ring = &attack->client.queues[0].ring;
+	const struct vhost_user_vring_address address = {
+		.flags = 1,
+		.descriptors = (uintptr_t)ring->desc,
+		.used = (uintptr_t)ring->used,
+		.available = (uintptr_t)ring->avail,
+		.log = UINT64_MAX - 7,
+	};
+
+	attack_say(attack, VHOST_USER_SET_VRING_ADDR, &address, sizeof(address),
+		   -1);
+}
+
+static void run_log(struct attack *attack, const struct torture_case *self)
+{
+	const struct log *log = self->row;
+	const uint64_t words[2] = { log->size, log->offset };
+	struct client *client = &attack->client;
+	uint64_t features;
+	int fd;
+
+	if (attack_start(attack, (struct client_options){ .queue_size = 64 }) ||
+	    attack_lacks_protocol(attack, VHOST_USER_PROTOCOL_F_LOG_SHMFD,
+				  "LOG_SHMFD"))
+		return;
+	if (log->how == FOR_READING)
+		fd = read_only();
+	else if (log->how == NO_MEMORY)
+		fd = make_kind(attack, PIPE);
+	else
+		fd = memfd_create("log", MFD_CLOEXEC);
+	if (log->how != FOR_READING && log->how != NO_MEMORY &&
+	    ftruncate(fd, FILE_SIZE))
+		return;
+	attack_say(attack, VHOST_USER_SET_LOG_BASE, words, sizeof(words), fd);
+	features = client->features | 1u << VHOST_F_LOG_ALL;
+	attack_say(attack, VHOST_USER_SET_FEATURES, &features, sizeof(features),
+		   -1);
+	if (log->how == OF_RINGS)
+		misplace_ring(attack);
+	hostile_load(client, 1);
+	if (log->how == CUT_OFF && ftruncate(fd, 0))
+		return;
+	hostile_load(client, 2);
+	craft_kick(attack);
+	attack_linger(attack, 10);
+	attack_listen(attack);
+}
+
 static void add_parts(struct case_list *list)
 {
 	static const char *const overlaps[] = { "guest-addresses",
@@ -456,9 +530,9 @@ static void add_parts(struct case_list *list)
 						"of-no-size" };
 	static const char *const parts[] = { "rings", "headers-and-status",
 					     "data" };
-	static const char *const logs[] = { "size-2^64-1", "offset-wraps",
-					    "65535-queues", "65535-entries",
-					    "cut-off" };
+	static const char *const inflights[] = { "size-2^64-1", "offset-wraps",
+						 "65535-queues",
+						 "65535-entries", "cut-off" };
 	uint32_t i;
 
 	for (i = 0; i < 3; i++) {
@@ -469,11 +543,14 @@ static void add_parts(struct case_list *list)
 		add_case(list, GROUP, lent_read_only, "read-only", parts[i])
 			->kind = i;
 	}
+	for (i = 0; i < sizeof(logs) / sizeof(logs[0]); i++)
+		add_case(list, GROUP, run_log, "dirty-log", logs[i].name)->row =
+			&logs[i];
 	for (i = 0; i < 5; i++) {
 		add_case(list, GROUP, remove_wrongly, "taken-back", removals[i])
 			->kind = i;
-		add_case(list, GROUP, inflight, "inflight-log", logs[i])->kind =
-			i;
+		add_case(list, GROUP, inflight, "inflight-log", inflights[i])
+			->kind = i;
 	}
 }
 

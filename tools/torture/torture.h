@@ -65,7 +65,7 @@ struct torture_options {
 /* What the neighbour's process says.  It writes, and the watcher reads. */
 struct board {
 	struct neighbour_counts counts;
-	bool ready; /* the first completions are there */
+	bool ready; /* all its blocks are written */
 	bool failed;
 	struct finding finding;
 };

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define BLOCK	 4096u
-#define BLOCKS	 2048u
+#define BLOCKS	 256u
 #define DEPTH	 4ull
 #define QUIET_MS 500
 #define PAUSE_US 500 /* its load shall leave room for the attack */
@@ -53,6 +53,17 @@ static int open_neighbour(struct client *client,
 	return client_start(client);
 }
 
+/* Wherever it reads from then on, it knows what must be there. */
+static bool all_written(const struct neighbour *neighbour)
+{
+	uint32_t i;
+
+	for (i = 0; i < neighbour->block_count; i++)
+		if (!neighbour->written[i])
+			return false;
+	return true;
+}
+
 static void be_neighbour(struct board *board,
 			 const struct torture_options *options)
 {
@@ -67,9 +78,10 @@ static void be_neighbour(struct board *board,
 	}
 	while (result == 0) {
 		result = neighbour_step(&neighbour);
-		if (board->counts.requests > 16 * DEPTH)
+		if (board->ready)
+			usleep(PAUSE_US);
+		else if (result == 0 && all_written(&neighbour))
 			__atomic_store_n(&board->ready, true, __ATOMIC_RELEASE);
-		usleep(PAUSE_US);
 	}
 	tell(board, &client, "");
 	_exit(1);
@@ -154,10 +166,11 @@ void watch_mark(struct torture *torture)
 		torture->watch.before = torture->watch.board->counts;
 }
 
-/* All that it has in flight was asked before, or during, the attack. */
+/* All that it has in flight was asked before, or during, the attack; of what
+ * comes then about half are reads. */
 static bool goes_on(const struct watch *watch, uint32_t stall_ms)
 {
-	uint64_t enough = watch->board->counts.requests + 2 * DEPTH;
+	uint64_t enough = watch->board->counts.requests + 8 * DEPTH;
 	uint64_t end = client_now_ns() + (stall_ms + 500) * 1000000ull;
 
 	while (watch->board->counts.requests < enough) {

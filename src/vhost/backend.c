@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "vhost/connection.h"
+#include "vhost/discard.h"
+
+/*
+ * The back-end's own channel (BACKEND_REQ): a socket that the client sent, on
+ * which we speak first.  Nothing on it is waited for, and nothing is read from
+ * it: no message of ours asks for a reply.
+ */
+
+static bool is_unix_stream(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t size = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
+		return false;
+	size = sizeof(type);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+		return false;
+	return domain == AF_UNIX && type == SOCK_STREAM;
+}
+
+bool vhost_backend_set(struct vhost_connection *connection, const char **why)
+{
+	struct vhost_message *message = &connection->message;
+
+	*why = "BACKEND_REQ was not negotiated";
+	if (!(connection->protocol_features &
+	      (1ull << VHOST_PROTOCOL_BACKEND_REQ)))
+		return false;
+	*why = "the descriptor is not a Unix stream socket";
+	if (!is_unix_stream(message->fds[0]))
+		return false;
+	vhost_discard(connection->backend_fd);
+	connection->backend_fd = vhost_message_take_fd(message, 0);
+	return true;
+}
+
+void vhost_backend_drop(struct vhost_connection *connection)
+{
+	vhost_discard(connection->backend_fd);
+	connection->backend_fd = -1;
+}
+
+/*
+ * A message has no contents, so one that has no room is not missed: those that
+ * the client has not read yet will make it look.
+ */
+void vhost_backend_config_changed(struct vhost_connection *connection)
+{
+	const struct vhost_header header = {
+		.request = VHOST_BACKEND_CONFIG_CHANGE,
+		.flags = VHOST_VERSION,
+	};
+	ssize_t sent;
+
+	if (connection->backend_fd < 0)
+		return;
+	do
+		sent = send(connection->backend_fd, &header, sizeof(header),
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent == (ssize_t)sizeof(header) ||
+	    (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)))
+		return;
+	vhost_client_log(connection->client,
+			 "its back-end channel is closed: it is not told of "
+			 "another size any more");
+	vhost_backend_drop(connection);
+}
