@@ -23,6 +23,13 @@
  */
 enum vhost_state { VHOST_SERVING, VHOST_PARKED, VHOST_ENDING };
 
+/* What a client may still fetch in one turn of its worker. */
+struct vhost_turn {
+	uint64_t number;
+	uint64_t bytes;
+	uint32_t requests;
+};
+
 struct vhost_connection {
 	struct vhost_source source;
 	struct vhost_worker *worker;
@@ -46,6 +53,7 @@ struct vhost_connection {
 
 	uint32_t in_flight; /* requests, over all queues */
 	uint64_t bytes_in_flight;
+	struct vhost_turn turn;
 	bool waits_for_room; /* its queues go on when some have ended */
 	struct vhost_memory *memory;
 	struct vhost_inflight inflight;

@@ -9,7 +9,8 @@
 
 #include "vhost/connection.h"
 
-/* A queue's part of one turn: so many requests, or so many bytes. */
+/* A client's part of one turn, over all its queues: so many requests, or so many
+ * bytes. */
 #define REQUESTS_A_TURN 64
 #define BYTES_A_TURN	(4ull << 20)
 
@@ -57,6 +58,8 @@ static void leave_lists(struct vhost_queue *queue)
 {
 	struct vhost_worker *worker = queue->connection->worker;
 
+	if (worker->again == queue)
+		worker->again = TAILQ_NEXT(queue, ready);
 	if (queue->is_ready)
 		TAILQ_REMOVE(&worker->ready, queue, ready);
 	if (queue->is_served)
@@ -569,26 +572,76 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 	return false;
 }
 
-void vhost_queue_serve(struct vhost_queue *queue)
+/* What is left of its client's turn. */
+static struct vhost_turn *turn_of(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
-	uint64_t bytes = 0;
+
+	if (connection->turn.number != connection->worker->turn)
+		connection->turn = (struct vhost_turn){
+			.number = connection->worker->turn,
+			.requests = REQUESTS_A_TURN,
+			.bytes = BYTES_A_TURN,
+		};
+	return &connection->turn;
+}
+
+static bool is_over(const struct vhost_turn *turn)
+{
+	return turn->requests == 0 || turn->bytes == 0;
+}
+
+/* False: it has nothing more, or cannot go on now. */
+static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
+{
+	while (!is_over(turn)) {
+		uint64_t bytes = 0;
+
+		if (!has_room(queue->connection)) {
+			wait_for_room(queue->connection);
+			return false;
+		}
+		if (!may_serve(queue) || !take_one(queue, &bytes))
+			return false;
+		turn->requests--;
+		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
+	}
+	return true;
+}
+
+/* Its client's turn was over before it came to it: it stands before those that
+ * had a part of it, or the first queue would have all. */
+static void stay_in_line(struct vhost_queue *queue)
+{
+	struct vhost_worker *worker = queue->connection->worker;
+
+	queue->is_ready = true;
+	if (worker->again)
+		TAILQ_INSERT_BEFORE(worker->again, queue, ready);
+	else
+		TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
+}
+
+void vhost_queue_serve(struct vhost_queue *queue)
+{
+	struct vhost_worker *worker = queue->connection->worker;
+	struct vhost_turn *turn = turn_of(queue);
 
 	queue->is_ready = false;
 	if (!may_serve(queue))
 		return;
+	if (is_over(turn)) {
+		stay_in_line(queue);
+		return;
+	}
 	if (!queue->attached && !attach_or_tell(queue))
 		return;
 	vhost_queue_look_for_logs(queue);
-	for (int i = 0; i < REQUESTS_A_TURN && bytes < BYTES_A_TURN; i++) {
-		if (!has_room(connection)) {
-			wait_for_room(connection);
-			return;
-		}
-		if (!may_serve(queue) || !take_one(queue, &bytes))
-			return;
-	}
+	if (!serve_turn(queue, turn))
+		return;
 	vhost_queue_ready(queue);
+	if (queue->is_ready && !worker->again)
+		worker->again = queue;
 }
 
 void vhost_queue_served(struct vhost_queue *queue)

@@ -185,7 +185,7 @@ static void take_event(struct vhost_worker *worker,
 }
 
 /* As many queues as stood in line when the turn began: those that come back
- * in line stand behind them. */
+ * in line stand behind them, and those that had a part of it last. */
 static void serve_queues(struct vhost_worker *worker)
 {
 	struct vhost_queue *queue;
@@ -193,7 +193,10 @@ static void serve_queues(struct vhost_worker *worker)
 
 	TAILQ_FOREACH(queue, &worker->ready, ready)
 	count++;
-	while (count-- && (queue = TAILQ_FIRST(&worker->ready))) {
+	worker->turn++;
+	worker->again = NULL;
+	while (count-- && (queue = TAILQ_FIRST(&worker->ready)) &&
+	       queue != worker->again) {
 		TAILQ_REMOVE(&worker->ready, queue, ready);
 		vhost_queue_serve(queue);
 	}

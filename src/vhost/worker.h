@@ -69,10 +69,10 @@ struct vhost_arrival {
 /*
  * A thread with an event loop.  Everything but the inbox is its own.
  *
- * One turn: take events; let each ready queue fetch a bounded number of
- * requests; begin and reap transfers; signal the clients; settle connections
- * that waited for their requests to end.  A queue that has more goes to the
- * end of the line, so that no client can keep the others waiting.
+ * One turn: take events; let each client that has ready queues fetch a bounded
+ * number of requests; begin and reap transfers; signal the clients; settle
+ * connections that waited for their requests to end.  A queue that has more goes
+ * to the end of the line, so that no client can keep the others waiting.
  */
 struct vhost_worker {
 	pthread_t thread;
@@ -87,7 +87,10 @@ struct vhost_worker {
 
 	struct vhost_notifier notifier;
 	struct vhost_lanes lanes;
+	uint64_t turn; /* counts them */
 	struct vhost_queues ready;
+	struct vhost_queue *again; /* the first in line that was served in this
+				      turn already */
 	struct vhost_queues served; /* to be signalled at the end of the turn */
 	struct vhost_connections connections;
 	uint32_t parked; /* connections that a deadline waits for */
