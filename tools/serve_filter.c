@@ -169,7 +169,12 @@ static int allow_with(scmp_filter_ctx filter)
 	};
 	const struct scmp_arg_cmp not_executable =
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	const struct scmp_arg_cmp local = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+	/* Not by the macros: clang finds a field missing in them. */
+	const struct scmp_arg_cmp local = {
+		.arg = 0,
+		.op = SCMP_CMP_EQ,
+		.datum_a = AF_UNIX,
+	};
 	int status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
 					    SCMP_SYS(mmap), 1, &not_executable);
 
@@ -181,8 +186,11 @@ static int allow_with(scmp_filter_ctx filter)
 		status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
 						SCMP_SYS(socket), 1, &local);
 	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++) {
-		const struct scmp_arg_cmp this =
-			SCMP_A1(SCMP_CMP_EQ, ioctls[i]);
+		const struct scmp_arg_cmp this = {
+			.arg = 1,
+			.op = SCMP_CMP_EQ,
+			.datum_a = ioctls[i],
+		};
 
 		if (status == 0)
 			status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
