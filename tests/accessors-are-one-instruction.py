@@ -26,6 +26,9 @@ ACCESSES = {
     "client_store8": ["store 8"],
     "client_store16": ["store 16"],
     "client_store_used": ["store 32"] * 2,
+    "client_load_packed": ["load 64", "load 32", "load 16"],
+    "client_load_packed_table": ["load 64"] * 2,
+    "client_store_packed": ["store 32", "store 16"],
 }
 for bits in (8, 16, 32, 64):
     for kind in ("load", "store"):

@@ -26,6 +26,13 @@ ALONE(client_store16, (WHERE, uint64_t offset, uint16_t value),
       (space, span, offset, value))
 ALONE(client_store_used, (WHERE, uint32_t slot, struct virtq_used_elem elem),
       (space, span, slot, elem))
+ALONE(client_load_packed, (WHERE, uint32_t index, struct pvirtq_desc *out),
+      (space, span, index, out))
+ALONE(client_load_packed_table,
+      (WHERE, uint32_t count, struct pvirtq_desc *out),
+      (space, span, count, out))
+ALONE(client_store_packed, (WHERE, uint32_t index, uint32_t len, uint16_t id),
+      (space, span, index, len, id))
 ALONE(prec_raw_load8, (uint64_t host, uint8_t *out), (host, out))
 ALONE(prec_raw_load16, (uint64_t host, uint16_t *out), (host, out))
 ALONE(prec_raw_load32, (uint64_t host, uint32_t *out), (host, out))
