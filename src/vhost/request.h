@@ -43,9 +43,9 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
 
 /*
  * A chain that cannot be answered, because no place for a status was found in
- * it, or what describes it is gone.  The queue stops.  To give the chain back would be a lie: guests look at nothing
- * but the status byte, in memory that they use again, and there the success of
- * the last request may still stand.
+ * it, or what describes it is gone.  The queue stops.  To give the chain back
+ * would be a lie: guests look at nothing but the status byte, in memory that they
+ * use again, and there the success of the last request may still stand.
  */
 void vhost_request_reject(struct vhost_queue *queue, bool lost);
 

@@ -14,9 +14,9 @@
  * The only way in which virtio code touches client memory.
  *
  * Each call answers PREC_OK, or PREC_GONE: then the output means nothing, and
- * of the stores of the call a first few were made, or none.  For the prover a call has a contract and no body: it
- * may yield any value at all, or fail, each time; what it asks is that the
- * range lies inside a granted span.  For the machine it is one instruction of
+ * of the stores of the call a first few were made, or none.  For the prover a
+ * call has a contract and no body: it may yield any value at all, or fail, each
+ * time; what it asks is that the range lies inside a granted span.  For the machine it is one instruction of
  * the stated width an access, which the compiler neither repeats nor widens:
  * client_raw.h.
  *

@@ -444,8 +444,8 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
  *
  * The element is stored, then the index that publishes it, and nothing else.
  * PREC_GONE: the used ring is gone, or the state is not VIRTQ_READY; the client
- * will not hear of it, and of these stores a first few were made, or none.  PREC_INVALID: `head` was not in flight; nothing
- * happened.
+ * will not hear of it, and of these stores a first few were made, or none.
+ * PREC_INVALID: `head` was not in flight; nothing happened.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
