@@ -67,6 +67,19 @@ static const char *set_workers(struct serve_general *general, const char *value)
 		       : "expected a number from 1 to 64";
 }
 
+static const char *set_polling(struct serve_general *general, const char *value)
+{
+	if (strcmp(value, "adaptive") == 0)
+		general->limits.polling = VHOST_POLL_ADAPTIVE;
+	else if (strcmp(value, "never") == 0)
+		general->limits.polling = VHOST_POLL_NEVER;
+	else if (strcmp(value, "always") == 0)
+		general->limits.polling = VHOST_POLL_ALWAYS;
+	else
+		return "expected adaptive, never or always";
+	return NULL;
+}
+
 static const char *set_max_clients(struct serve_general *general,
 				   const char *value)
 {
@@ -142,6 +155,7 @@ static const char *set_seccomp(struct serve_general *general, const char *value)
 
 const struct serve_setting serve_settings[] = {
 	{ "workers", set_workers },
+	{ "polling", set_polling },
 	{ "max-clients", set_max_clients },
 	{ "max-regions", set_max_regions },
 	{ "max-queues", set_max_queues },

@@ -522,14 +522,15 @@ static bool attach_or_tell(struct vhost_queue *queue)
 	return status == PREC_OK;
 }
 
-/* What the driver before us had taken comes first.  Before the queue is left as
- * empty the client is asked for a kick, and then the ring is looked at once
+/* What the driver before us had taken comes first.  Before an empty queue is
+ * left alone the client is asked for a kick, and then the ring is looked at once
  * more: what was made available before the client saw the wish comes without
  * one (2.7.10.1). */
 static enum virtq_answer next(struct vhost_queue *queue,
 			      struct virtq_request *chain)
 {
 	const struct prec_space *space = &queue->connection->memory->guest;
+	const struct vhost_poll *poll = &queue->connection->worker->poll;
 	enum virtq_answer answer;
 	uint16_t head;
 
@@ -537,8 +538,11 @@ static enum virtq_answer next(struct vhost_queue *queue,
 	    vhost_inflight_next(&queue->inflight, &head))
 		return virtq_retake(&queue->virtq, space, head, chain);
 	answer = vring_next(&queue->virtq, space, chain);
-	if (answer == VIRTQ_EMPTY && ask_for_kick(queue))
-		answer = vring_next(&queue->virtq, space, chain);
+	if (answer == VIRTQ_EMPTY) {
+		queue->looks_on = vhost_poll_goes_on(poll);
+		if (!queue->looks_on && ask_for_kick(queue))
+			answer = vring_next(&queue->virtq, space, chain);
+	}
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
 	    answer == VIRTQ_LOST)
 		vhost_inflight_taken(&queue->inflight, (uint16_t)chain->head);
@@ -603,6 +607,7 @@ static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
 		}
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
+		vhost_poll_found(&queue->connection->worker->poll);
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
 	}
@@ -628,6 +633,7 @@ void vhost_queue_serve(struct vhost_queue *queue)
 	struct vhost_turn *turn = turn_of(queue);
 
 	queue->is_ready = false;
+	queue->looks_on = false;
 	if (!may_serve(queue))
 		return;
 	if (is_over(turn)) {
@@ -637,7 +643,7 @@ void vhost_queue_serve(struct vhost_queue *queue)
 	if (!queue->attached && !attach_or_tell(queue))
 		return;
 	vhost_queue_look_for_logs(queue);
-	if (!serve_turn(queue, turn))
+	if (!serve_turn(queue, turn) && !queue->looks_on)
 		return;
 	vhost_queue_ready(queue);
 	if (queue->is_ready && !worker->again)

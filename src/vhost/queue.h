@@ -32,6 +32,7 @@ struct vhost_queue {
 	bool has_base;
 	bool is_ready; /* on the worker's list */
 	bool is_served;
+	bool looks_on; /* it was empty, and is looked at again unasked */
 	uint32_t base; /* of a packed ring both sides' (vhost-user.rst) */
 	uint32_t num;
 	struct vhost_ring_addr addr;

@@ -331,6 +331,7 @@ void vhost_request_finish(struct store_io *io)
 	struct vhost_connection *connection = queue->connection;
 	struct vhost_lane *lane = connection->lane;
 
+	vhost_poll_found(&connection->worker->poll);
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);

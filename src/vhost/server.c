@@ -67,6 +67,7 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 		snprintf(error->text, sizeof(error->text), "out of memory");
 		return NULL;
 	}
+	server->limits.polling = limits->polling;
 	server->limits.workers = limit(limits->workers, 1, WORKERS_MAX);
 	server->limits.connections = limit(limits->connections, 32, 65535);
 	server->limits.regions =
@@ -312,7 +313,8 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 	}
 	while (server->worker_count < server->limits.workers) {
 		if (!vhost_worker_start(&server->workers[server->worker_count],
-					server->ended_fd, error))
+					server->ended_fd,
+					server->limits.polling, error))
 			return false;
 		server->worker_count++;
 	}

@@ -44,8 +44,16 @@ struct vhost_export_options {
 	uint32_t admit;	     /* PREC_ADMIT_* */
 };
 
+/* What a worker does when its rings are empty.  See vhost/polling.h. */
+enum vhost_polling {
+	VHOST_POLL_ADAPTIVE, /* look a little longer where that pays */
+	VHOST_POLL_NEVER,    /* sleep until it is kicked */
+	VHOST_POLL_ALWAYS,   /* look, while some ring is started */
+};
+
 /* 0 is a default throughout. */
 struct vhost_limits {
+	enum vhost_polling polling;
 	uint32_t workers;	  /* threads; 1 */
 	uint32_t connections;	  /* per export; 32 */
 	uint32_t regions;	  /* per client; 509 */

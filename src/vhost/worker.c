@@ -244,19 +244,27 @@ static void settle(struct vhost_worker *worker)
 	}
 }
 
-static void turn(struct vhost_worker *worker, int timeout_ms, bool *again)
+static void take_events(struct vhost_worker *worker, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_A_TURN];
 	int count =
 		epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
 
+	vhost_poll_asked(&worker->poll);
 	for (int i = 0; i < count; i++)
 		take_event(worker, &events[i]);
+}
+
+static void turn(struct vhost_worker *worker, int timeout_ms, bool *again)
+{
+	if (vhost_poll_begin(&worker->poll, timeout_ms != 0))
+		take_events(worker, timeout_ms);
 	vhost_deadline_look(worker);
 	serve_queues(worker);
 	*again = serve_lanes(worker);
 	vhost_queue_signal_served(worker);
 	settle(worker);
+	vhost_poll_end(&worker->poll);
 }
 
 static int patience_ms(const struct vhost_worker *worker, bool again)
@@ -327,7 +335,7 @@ static bool worker_make(struct vhost_worker *worker, const char **what)
 }
 
 bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
-			struct vhost_error *error)
+			enum vhost_polling polling, struct vhost_error *error)
 {
 	const char *what = NULL;
 
@@ -338,6 +346,7 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 	worker->notifier.null_fd = -1;
 	worker->notifier.unread_fd = -1;
 	worker->ended_fd = ended_fd;
+	worker->poll.mode = polling;
 	LIST_INIT(&worker->lanes);
 	TAILQ_INIT(&worker->ready);
 	TAILQ_INIT(&worker->served);

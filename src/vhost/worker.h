@@ -10,6 +10,7 @@
 #include "vhost/client.h"
 #include "vhost/memory.h"
 #include "vhost/notify.h"
+#include "vhost/polling.h"
 
 /* One socket and its store. */
 struct vhost_export {
@@ -86,10 +87,11 @@ struct vhost_worker {
 	int ended_fd; /* the server's: signalled when a connection has ended */
 
 	struct vhost_notifier notifier;
+	struct vhost_poll poll;
 	struct vhost_lanes lanes;
 	uint64_t turn; /* counts them */
 	struct vhost_queues ready;
-	struct vhost_queue *again; /* the first in line that was served in this
+	struct vhost_queue *again;  /* the first in line that was served in this
 				      turn already */
 	struct vhost_queues served; /* to be signalled at the end of the turn */
 	struct vhost_connections connections;
@@ -100,7 +102,7 @@ struct vhost_worker {
 
 /* False: *error says why. */
 bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
-			struct vhost_error *error);
+			enum vhost_polling polling, struct vhost_error *error);
 
 /* Give it a connection.  It owns the fd from now on.  False: no memory. */
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,

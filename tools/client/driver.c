@@ -166,6 +166,10 @@ static void our_arguments(const struct driver *driver,
 		add(arguments, "%llu",
 		    (unsigned long long)driver->max_in_flight);
 	}
+	if (driver->polling) {
+		add(arguments, "--polling");
+		add(arguments, "%s", driver->polling);
+	}
 	add(arguments, "--control");
 	add(arguments, "%s", driver->control_path);
 	add(arguments, "--stats-json");

@@ -35,6 +35,7 @@ struct driver {
 	uint32_t clients;	   /* per export, of ours; 0: its default */
 	uint32_t drain_timeout_ms; /* of ours; 0: its default */
 	uint64_t max_in_flight;	   /* bytes; of ours; 0: its default */
+	const char *polling;	   /* of ours; NULL: its default */
 	bool peer;		   /* it is not ours */
 	int exit_status;	   /* as from waitpid; once it is gone */
 	char error[400];
