@@ -12,7 +12,7 @@
 #include "clauses.h"
 
 #define PREC_VIRTIO_CLIENT_RAW_H /* the machine's accessors stay outside */
-#include "virtio/split.h"
+#include "virtio/virtq.h"
 
 /* What the client says: the test's. */
 static uint16_t say16(uint64_t address);
@@ -61,13 +61,25 @@ static inline bool writable_span(const struct prec_space *s, struct prec_span p)
 	return span_granted(s, p) && rights_grant(p.rights, PREC_WRITE);
 }
 
+static inline bool load_allowed(const struct prec_space *s, struct prec_span p,
+				uint64_t offset, uint64_t size)
+{
+	return readable_span(s, p) && offset + size <= p.size &&
+	       fetch_count < FETCH_MAX;
+}
+
+static inline bool store_allowed(const struct prec_space *s, struct prec_span p,
+				 uint64_t offset, uint64_t size)
+{
+	return writable_span(s, p) && offset + size <= p.size &&
+	       store_count < STORE_MAX;
+}
+
 /* True: it is there. */
 static inline bool fetch(const char *call, const struct prec_space *space,
 			 struct prec_span span, uint64_t offset, uint64_t size)
 {
-	REQUIRES(call, "granted", readable_span(space, span));
-	REQUIRES(call, "inside", offset + size <= span.size);
-	REQUIRES(call, "logged", fetch_count < FETCH_MAX);
+	REQUIRES(call, "allowed", load_allowed(space, span, offset, size));
 	fetch_at[fetch_count] = span.address + offset;
 	fetch_size[fetch_count] = size;
 	fetch_count++;
@@ -78,9 +90,7 @@ static inline bool store(const char *call, const struct prec_space *space,
 			 struct prec_span span, uint64_t offset, uint64_t size,
 			 uint64_t value)
 {
-	REQUIRES(call, "granted", writable_span(space, span));
-	REQUIRES(call, "inside", offset + size <= span.size);
-	REQUIRES(call, "logged", store_count < STORE_MAX);
+	REQUIRES(call, "allowed", store_allowed(space, span, offset, size));
 	if (chance(failing))
 		return false;
 	store_at[store_count] = span.address + offset;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "virtio/split.h"
+
 struct served *served;
 
 static struct prec_space space;

@@ -5,6 +5,8 @@
  */
 #include "lent-ring.h"
 
+#include "virtio/split.h"
+
 #define SIZE  16u
 #define DESC  BASE
 #define AVAIL (BASE + 0x1000)

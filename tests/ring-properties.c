@@ -12,6 +12,7 @@
 
 #include "virtio/blk.c"
 #include "virtio/blk_fetch.c"
+#include "virtio/chain.c"
 #include "virtio/split.c"
 #include "virtio/split_setup.c"
 
@@ -207,47 +208,18 @@ static bool others_held(uint32_t head)
 	return true;
 }
 
-/* The whole chain, not only each descriptor: what was fetched is what is handed
- * out, in order, the readable before the writable, and nothing else. */
-static bool chain_covered(void)
-{
-	int64_t at = 0;
-
-	for (int k = 0; k < chain_count && at >= 0; k++) {
-		struct virtq_desc d = chain_desc[k];
-		bool write = d.flags & VIRTQ_DESC_F_WRITE;
-		int64_t end;
-
-		if (d.flags & VIRTQ_DESC_F_INDIRECT)
-			continue;
-		end = covers(&chain, (uint32_t)at, d.addr, d.len);
-		if (end > at &&
-		    (write ? at < chain.readable : end > chain.readable))
-			return false;
-		at = end;
-	}
-	return at == chain.count;
-}
-
 static void request_ensured(const char *call, enum virtq_answer answer)
 {
-	chain_read();
+	elements_read();
 	ENSURES(call, "queue", virtq_ok(&space, &queue));
 	ENSURES(call, "segments", request_ok(&space, &queue, &chain));
 	ENSURES(call, "once", fetched_once());
 	if (answer != VIRTQ_STOPPED)
 		ENSURES(call, "known", fetched_known(&queue, &chain));
-	if (answer == VIRTQ_TAKEN) {
-		ENSURES(call, "taken", !chain.refused);
-		ENSURES(call, "covers", chain_ended() && chain_covered());
-	}
-	if (answer == VIRTQ_MALFORMED)
-		ENSURES(call, "malformed", only_last(&chain));
-	if (answer == VIRTQ_MALFORMED && chain.count == 1)
-		ENSURES(call, "last",
-			chain_ended() && chain.refused && last_kept(&chain));
-	if (answer == VIRTQ_LOST)
-		ENSURES(call, "lost", chain.count == 0);
+	ENSURES(call, "told", answer_told(&chain, answer));
+	if (answer == VIRTQ_TAKEN ||
+	    (answer == VIRTQ_MALFORMED && chain.count == 1))
+		ENSURES(call, "ended", chain_ended());
 	ENSURES(call, "assigns", store_count == 0);
 	keeps_rings(call);
 	KEEPS(call, next_used);
@@ -406,8 +378,7 @@ static void decode(enum virtq_answer taken)
 
 	before = queue;
 	chain_before = chain;
-	answer = vblk_decode(&device, &queue, &space, &chain, &block,
-			     &ranges);
+	answer = vblk_decode(&device, &queue, &space, &chain, &block, &ranges);
 	ENSURES(call, "said",
 		answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED);
 	ENSURES(call, "answered",

@@ -6,8 +6,8 @@
 
 #include "virtio/blk.h"
 
-/* The predicates of virtio/client.h, split.h and blk.h in C, by their names and
- * in their order. */
+/* The predicates of virtio/client.h, virtq.h, chain.h, split.h and blk.h in C, by
+ * their names and in their order. */
 
 static inline bool apart(uint64_t a, uint64_t a_size, uint64_t b,
 			 uint64_t b_size)
@@ -132,53 +132,6 @@ static inline bool only_last(const struct virtq_request *r)
 	       (r->count == 0 || r->segment[0].size == 1);
 }
 
-/* The chain in hand, in its order, from what was fetched (split.h). */
-static int chain_count;
-static int chain_last;
-static struct virtq_desc chain_desc[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
-
-static inline bool has_room(struct virtq_desc d)
-{
-	return (d.flags & VIRTQ_DESC_F_WRITE) &&
-	       !(d.flags & VIRTQ_DESC_F_INDIRECT) && d.len > 0;
-}
-
-static inline void chain_follow(struct virtq_desc d)
-{
-	if (has_room(d))
-		chain_last = chain_count;
-	chain_desc[chain_count++] = d;
-}
-
-static inline void chain_read(void)
-{
-	uint32_t i = 0;
-
-	chain_count = 0;
-	chain_last = -1;
-	for (int k = 0; k < desc_count; k++)
-		chain_follow(desc_log[k]);
-	for (uint32_t k = 0; k < table_count && i < table_count; k++) {
-		chain_follow(table_log[i]);
-		if (!(table_log[i].flags & VIRTQ_DESC_F_NEXT))
-			break;
-		i = table_log[i].next;
-	}
-}
-
-static inline bool chain_ended(void)
-{
-	return chain_count > 0 &&
-	       !(chain_desc[chain_count - 1].flags & VIRTQ_DESC_F_NEXT);
-}
-
-static inline bool last_kept(const struct virtq_request *r)
-{
-	return chain_last >= 0 &&
-	       r->segment[0].address == chain_desc[chain_last].addr +
-						chain_desc[chain_last].len - 1;
-}
-
 static inline bool inside_ring(struct prec_span ring, uint64_t at,
 			       uint64_t size)
 {
@@ -195,6 +148,119 @@ static inline bool fetched_known(const struct virtq *q,
 		      fetch_size[i] == r->table_size))
 			return false;
 	return true;
+}
+
+static inline bool stored_used(const struct virtq *q)
+{
+	for (int i = 0; i < store_count; i++)
+		if (!inside_ring(q->used, store_at[i], store_size[i]))
+			return false;
+	return true;
+}
+
+/* The elements of the chain in hand, in its order, from what was fetched. */
+static int element_count;
+static int element_room;
+static uint64_t element_addr[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
+static uint32_t element_len[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
+static uint16_t element_flags[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
+
+static inline bool element_written(int k)
+{
+	return element_flags[k] & VIRTQ_DESC_F_WRITE;
+}
+
+static inline bool has_room(int k)
+{
+	return element_written(k) && element_len[k] > 0;
+}
+
+static inline void element_add(struct virtq_desc d)
+{
+	element_addr[element_count] = d.addr;
+	element_len[element_count] = d.len;
+	element_flags[element_count] = d.flags;
+	if (has_room(element_count))
+		element_room = element_count;
+	element_count++;
+}
+
+static inline void elements_read(void)
+{
+	uint32_t i = 0;
+
+	element_count = 0;
+	element_room = -1;
+	for (int k = 0; k < desc_count; k++)
+		if (!(desc_log[k].flags & VIRTQ_DESC_F_INDIRECT))
+			element_add(desc_log[k]);
+	for (uint32_t k = 0; k < table_count && i < table_count; k++) {
+		if (table_log[i].flags & VIRTQ_DESC_F_INDIRECT)
+			break;
+		element_add(table_log[i]);
+		if (!(table_log[i].flags & VIRTQ_DESC_F_NEXT))
+			break;
+		i = table_log[i].next;
+	}
+}
+
+/* The segments from `first` on that are [address, address + size), in order,
+ * each byte once: where they end, or -1. */
+static inline int64_t covers(const struct virtq_request *r, uint32_t first,
+			     uint64_t address, uint64_t size)
+{
+	uint32_t i = first;
+
+	while (size > 0) {
+		if (i >= r->count || r->segment[i].address != address ||
+		    r->segment[i].size > size)
+			return -1;
+		address += r->segment[i].size;
+		size -= r->segment[i].size;
+		i++;
+	}
+	return i;
+}
+
+/* The whole chain: what was fetched is what is handed out, in order, the
+ * readable before the writable, and nothing else. */
+static inline bool elements_covered(const struct virtq_request *r)
+{
+	int64_t first = 0;
+
+	for (int k = 0; k < element_count; k++) {
+		int64_t end = covers(r, (uint32_t)first, element_addr[k],
+				     element_len[k]);
+
+		if (end < 0 || (has_room(k) && r->readable > first) ||
+		    (!element_written(k) && end > r->readable))
+			return false;
+		first = end;
+	}
+	return first == r->count;
+}
+
+static inline bool last_kept(const struct virtq_request *r)
+{
+	return element_room >= 0 &&
+	       r->segment[0].address == element_addr[element_room] +
+						element_len[element_room] - 1;
+}
+
+static inline bool answer_told(const struct virtq_request *r,
+			       enum virtq_answer answer)
+{
+	switch (answer) {
+	case VIRTQ_TAKEN:
+		return !r->refused && elements_covered(r);
+	case VIRTQ_MALFORMED:
+		return only_last(r) &&
+		       (r->count == 0 || (r->refused && last_kept(r)));
+	case VIRTQ_LOST:
+		return r->count == 0;
+	default:
+		return true;
+	}
 }
 
 static inline bool entry_fetched(const struct virtq *q, int m, uint16_t index)
@@ -214,30 +280,10 @@ static inline bool used_stored(const struct virtq *q, uint16_t index,
 		store_is(2, q->used.address + 2, 2, (uint16_t)(index + 1)));
 }
 
-static inline bool stored_used(const struct virtq *q)
+static inline bool chain_ended(void)
 {
-	for (int i = 0; i < store_count; i++)
-		if (!inside_ring(q->used, store_at[i], store_size[i]))
-			return false;
-	return true;
-}
-
-/* The segments from `first` on that are [address, address + size), in order,
- * each byte once: where they end, or -1. */
-static inline int64_t covers(const struct virtq_request *r, uint32_t first,
-			     uint64_t address, uint64_t size)
-{
-	uint32_t i = first;
-
-	while (size > 0) {
-		if (i >= r->count || r->segment[i].address != address ||
-		    r->segment[i].size > size)
-			return -1;
-		address += r->segment[i].size;
-		size -= r->segment[i].size;
-		i++;
-	}
-	return i;
+	return element_count > 0 &&
+	       !(element_flags[element_count - 1] & VIRTQ_DESC_F_NEXT);
 }
 
 static inline uint64_t span_total(const struct virtq_request *r, uint32_t first,

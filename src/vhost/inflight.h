@@ -8,7 +8,7 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/split.h"
+#include "virtio/ring.h"
 
 struct vhost_region;
 

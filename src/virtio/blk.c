@@ -374,8 +374,7 @@ static uint32_t count_ranges(const struct virtq_request *c,
   terminates \true;
   exits \false;
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
-    *w, fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1];
+    *w, FETCH_LOG;
   ensures said: r->op == VBLK_ANSWER || of_ranges(*r);
   ensures answer: r->op == VBLK_ANSWER ==> r->bytes == 0 &&
     r->answer <= VIRTIO_BLK_S_UNSUPP;

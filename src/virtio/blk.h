@@ -7,7 +7,7 @@
 
 #include "virtio/block.h"
 #include "virtio/range.h"
-#include "virtio/split.h"
+#include "virtio/virtq.h"
 
 /*
  * Block requests (VIRTIO 1.2, 5.2.6): from a chain of segments to a decision,
@@ -157,8 +157,7 @@ struct vblk_ranges {
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *r, *w, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], fetch_count,
-    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1];
+  assigns *r, *w, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
   ensures answered: \result == VIRTQ_TAKEN <==>
     \old(c->readable) < \old(c->count);

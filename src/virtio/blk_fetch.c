@@ -58,8 +58,7 @@ static void set_cursor(const struct virtq_request *c, struct vblk_cursor *at,
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *at, *header, fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1];
+  assigns *at, *header, FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
@@ -138,8 +137,7 @@ static bool meets_earlier(const struct virtq_request *c, uint32_t count,
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *at, *header, fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1];
+  assigns *at, *header, FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
@@ -179,8 +177,7 @@ static enum virtq_answer split_header(const struct virtq *q,
 	  loop invariant some: have > 0 ==> i > 0;
 	  loop invariant once: fetched_once;
 	  loop assigns have, part, i, bytes[0 .. CLIENT_BYTES_MAX - 1],
-	    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-	    fetch_size[0 .. FETCH_MAX - 1];
+	    FETCH_LOG;
 	  loop variant VIRTIO_BLK_HEADER_SIZE - have;
 	*/
 	while (have < VIRTIO_BLK_HEADER_SIZE) {
@@ -258,8 +255,7 @@ enum virtq_answer vblk_take_rest(const struct virtq *q,
 	    before <= m < fetch_count ==>
 	    c->segment[m - before + at.segment].address <= fetch_at[m];
 	  loop invariant once: fetched_once;
-	  loop assigns have, i, bytes[0 .. CLIENT_BYTES_MAX - 1], fetch_count,
-	    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1];
+	  loop assigns have, i, bytes[0 .. CLIENT_BYTES_MAX - 1], FETCH_LOG;
 	  loop variant c->readable - i;
 	*/
 	for (i = at.segment; i < c->readable; i++) {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "virtio/block.h"
-#include "virtio/split.h"
+#include "virtio/virtq.h"
 
 /*
  * What the driver's part of a chain says, brought into our memory: each byte
@@ -98,8 +98,7 @@ static inline uint64_t vblk_number64(const uint8_t *bytes, uint32_t at)
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *at, *header, fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1];
+  assigns *at, *header, FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures some: \result == VIRTQ_TAKEN ==> 0 < c->readable;
@@ -135,8 +134,7 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
     (fetch_at[m] == c->table_address && fetch_size[m] == c->table_size);
   terminates \true;
   exits \false;
-  assigns bytes[0 .. CLIENT_BYTES_MAX - 1], fetch_count,
-    fetch_at[0 .. FETCH_MAX - 1], fetch_size[0 .. FETCH_MAX - 1];
+  assigns bytes[0 .. CLIENT_BYTES_MAX - 1], FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures all: \result == VIRTQ_TAKEN ==>

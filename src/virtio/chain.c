@@ -84,7 +84,8 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 	return true;
 }
 
-/* The data of a descriptor (2.7.4.2, 2.8.17: what the driver reads comes first). */
+/* The data of a descriptor.  What the driver reads comes first (2.7.4.2,
+ * 2.8.17). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -147,39 +148,12 @@ static void keep_last(struct virtq_request *r, const struct prec_space *space,
 		r->count = 1;
 }
 
-/* The chain has this element next, and no segments of it yet. */
-/*@ ghost
-  /@ requires logged: elements_logged && element_count < ELEMENT_MAX;
-     terminates \true;
-     exits \false;
-     assigns element_count, element_room, element_addr[element_count],
-       element_len[element_count], element_write[element_count],
-       element_first[element_count];
-     ensures logged: elements_logged;
-     ensures more: element_count == \old(element_count) + 1;
-     ensures there: element_addr[\old(element_count)] == addr &&
-       element_len[\old(element_count)] == len &&
-       element_first[\old(element_count)] == first &&
-       (element_write[\old(element_count)] != 0 <==> write);
-     ensures room: element_room ==
-       (write && len > 0 ? \old(element_count) : \old(element_room));
-  @/
-  void follow(uint64_t addr, uint32_t len, bool write, uint32_t first)
-  {
-    element_addr[element_count] = addr;
-    element_len[element_count] = len;
-    element_write[element_count] = write ? 1 : 0;
-    element_first[element_count] = first;
-    if (write && len > 0)
-      element_room = element_count;
-    element_count++;
-  }
-*/
-
 void chain_take(struct virtq_request *r, const struct prec_space *space,
-		const struct virtq *q, uint64_t addr, uint32_t len, bool write)
+		const struct virtq *q, uint64_t addr, uint32_t len,
+		uint16_t flags)
 {
-	/*@ ghost follow(addr, len, write, r->count); */
+	bool write = flags & VIRTQ_DESC_F_WRITE;
+
 	if (!r->refused && !take_data(r, space, q, addr, len, write)) {
 		r->refused = true;
 		r->readable = 0;
@@ -187,25 +161,27 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	}
 	if (r->refused)
 		keep_last(r, space, q, addr, len, write);
-	/*@ ghost element_end[element_count - 1] = r->count; */
+	/*@ ghost
+	  element_addr[element_count] = addr;
+	  element_len[element_count] = len;
+	  element_flags[element_count] = flags;
+	  element_end[element_count] = r->count;
+	  if (write && len > 0)
+	    element_room = element_count;
+	  element_count++;
+	*/
 	/*@ assert logged: elements_logged; */
-	/*@ assert kept: last_byte_kept(*r); */
+	/*@ assert kept: last_kept(*r); */
 	/*@ assert earlier: !r->refused ==>
 	      \forall integer k; 0 <= k < element_count - 1 ==>
 	      element_end[k] <= r->count &&
-	      covers(*r, element_first[k], element_end[k], element_addr[k],
+	      covers(*r, element_first(k), element_end[k], element_addr[k],
 	        element_len[k]) &&
-	      (has_bytes(k) ==> r->readable <= element_first[k]) &&
-	      (element_write[k] == 0 ==> element_end[k] <= r->readable); */
+	      (has_room(k) ==> r->readable <= element_first(k)) &&
+	      (!element_written(k) ==> element_end[k] <= r->readable); */
 	/*@ assert this: !r->refused ==>
-	      covers(*r, element_first[element_count - 1],
+	      covers(*r, element_first(element_count - 1),
 	        element_end[element_count - 1], addr, len); */
-	/*@ assert side: !r->refused ==>
-	      (write ? r->readable <= element_first[element_count - 1] :
-	        element_end[element_count - 1] <= r->readable); */
-	/*@ assert starts: !r->refused ==> element_first[0] == 0 &&
-	      \forall integer k; 0 < k < element_count ==>
-	      element_first[k] == element_end[k - 1]; */
 	/*@ assert covered: elements_covered(*r); */
 }
 

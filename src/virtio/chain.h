@@ -5,23 +5,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "virtio/split.h"
+#include "virtio/virtq.h"
 
 /*
  * From the descriptors of a request to its segments: what split and packed
  * rings have in common.  Descriptors come here after they were fetched.
  */
 
-/* Ghost: what the descriptors of the request in hand said, in their order; and
- * which segments each became. */
+/* Ghost: the elements of the request in hand (2.7.4.2, 2.8.17): what each of
+ * its descriptors said, in their order, and where its segments end. */
 /*@ ghost
   int element_count;
   int element_room; // the last with bytes for the driver to write; -1: none
   uint64_t element_addr[1280];
   uint32_t element_len[1280];
-  int element_write[1280];
-  uint32_t element_first[1280]; // of its segments
-  uint32_t element_end[1280];   // one after its last
+  uint16_t element_flags[1280];
+  uint32_t element_end[1280]; // one after its last segment
 */
 #define ELEMENT_MAX 1280
 /* Ranges of ACSL need their spaces. */
@@ -29,50 +28,73 @@
 #define ELEMENT_LOG \
 	element_count, element_room, element_addr[0 .. ELEMENT_MAX - 1], \
 	element_len[0 .. ELEMENT_MAX - 1], \
-	element_write[0 .. ELEMENT_MAX - 1], \
-	element_first[0 .. ELEMENT_MAX - 1], \
+	element_flags[0 .. ELEMENT_MAX - 1], \
 	element_end[0 .. ELEMENT_MAX - 1]
 /* clang-format on */
 
 /*@
-  predicate has_bytes{L}(integer k) =
-    element_write[k] != 0 && element_len[k] > 0;
+  predicate element_is{L}(integer k, integer addr, integer len,
+                          integer flags) =
+    element_addr[k] == addr && element_len[k] == len &&
+    element_flags[k] == flags;
+
+  predicate element_written{L}(integer k) =
+    (element_flags[k] & VIRTQ_DESC_F_WRITE) != 0;
+
+  predicate has_room{L}(integer k) =
+    element_written(k) && element_len[k] > 0;
 
   predicate elements_logged{L} =
     -1 <= element_room < element_count &&
     0 <= element_count <= ELEMENT_MAX &&
-    (0 <= element_room ==> has_bytes(element_room)) &&
-    (\forall integer k; element_room < k < element_count ==> !has_bytes(k));
+    (0 <= element_room ==> has_room(element_room)) &&
+    (\forall integer k; element_room < k < element_count ==> !has_room(k));
+
+  // Segments first .. last - 1 are [address, address + size), in order, each
+  // byte once.
+  predicate covers(struct virtq_request r, integer first, integer last,
+                   integer address, integer size) =
+    first <= last &&
+    (size == 0 ==> first == last) &&
+    (size > 0 ==> first < last && r.segment[first].address == address &&
+      r.segment[last - 1].address + r.segment[last - 1].size ==
+      address + size) &&
+    (\forall integer i; first <= i < last - 1 ==>
+      r.segment[i].address + r.segment[i].size ==
+      r.segment[i + 1].address);
+
+  // The first segment of element k, and one after the last of all before it.
+  logic integer element_first{L}(integer k) =
+    k <= 0 ? 0 : element_end[k - 1];
 
   // The segments are the elements, each byte once and in order, what the
   // driver reads before what it writes.
   predicate elements_covered{L}(struct virtq_request r) =
     !r.refused ==>
-    r.count == (element_count == 0 ? 0 : element_end[element_count - 1]) &&
-    (0 < element_count ==> element_first[0] == 0) &&
-    (\forall integer k; 0 < k < element_count ==>
-      element_first[k] == element_end[k - 1]) &&
+    r.count == element_first(element_count) &&
     (\forall integer k; 0 <= k < element_count ==>
       element_end[k] <= r.count &&
-      covers(r, element_first[k], element_end[k], element_addr[k],
+      covers(r, element_first(k), element_end[k], element_addr[k],
         element_len[k]) &&
-      (has_bytes(k) ==> r.readable <= element_first[k]) &&
-      (element_write[k] == 0 ==> element_end[k] <= r.readable));
+      (has_room(k) ==> r.readable <= element_first(k)) &&
+      (!element_written(k) ==> element_end[k] <= r.readable));
 
   // The byte that is kept of a refused chain is the last of all of it that the
   // driver may write.
-  predicate last_byte_kept{L}(struct virtq_request r) =
+  predicate last_kept{L}(struct virtq_request r) =
     r.refused && r.count == 1 ==> 0 <= element_room &&
       r.segment[0].address ==
       element_addr[element_room] + element_len[element_room] - 1;
 
-  predicate element_is{L}(integer k, integer addr, integer len,
-                          integer flags) =
-    element_addr[k] == addr && element_len[k] == len &&
-    (element_write[k] != 0 <==> (flags & VIRTQ_DESC_F_WRITE) != 0);
-
   predicate elements_told{L}(struct virtq_request r) =
-    elements_logged && elements_covered(r) && last_byte_kept(r);
+    elements_logged && elements_covered(r) && last_kept(r);
+
+  // What an answer says of the request that comes with it.
+  predicate answer_told{L}(struct virtq_request r, integer answer) =
+    (answer == VIRTQ_TAKEN ==> !r.refused && elements_told(r)) &&
+    (answer == VIRTQ_MALFORMED ==> only_last(r) &&
+      (r.count == 1 ==> r.refused && elements_logged && last_kept(r))) &&
+    (answer == VIRTQ_LOST ==> r.count == 0);
 */
 
 /* Nothing taken yet, and nothing fetched. */
@@ -107,23 +129,16 @@ void chain_begin(struct virtq_request *r);
   assigns r->readable, r->count, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], element_count, element_room,
     element_addr[element_count], element_len[element_count],
-    element_write[element_count], element_first[element_count],
-    element_end[element_count];
+    element_flags[element_count], element_end[element_count];
   ensures log: elements_told(*r) &&
     element_count == \old(element_count) + 1;
-  ensures this: element_addr[\old(element_count)] == addr &&
-    element_len[\old(element_count)] == len &&
-    (element_write[\old(element_count)] != 0 <==> write);
+  ensures this: element_is(\old(element_count), addr, len, flags);
   ensures segments: chain_ok(*space, *q, *r);
   ensures refused: \old(r->refused) ==> r->refused;
-  ensures kept: !r->refused ==>
-    \forall integer i; 0 <= i < \old(r->count) ==>
-    r->segment[i] == \old(*r).segment[i];
-  ensures covers: !r->refused ==>
-    covers(*r, \old(r->count), r->count, addr, len);
 */
 void chain_take(struct virtq_request *r, const struct prec_space *space,
-		const struct virtq *q, uint64_t addr, uint32_t len, bool write);
+		const struct virtq *q, uint64_t addr, uint32_t len,
+		uint16_t flags);
 
 /* The table that an indirect descriptor names (2.7.5.3, 2.8.7), to be fetched
  * once and whole.  False: its length is none, or it is not in one region, or on
@@ -192,9 +207,11 @@ void chain_release(struct virtq *q, uint32_t head);
   requires said: answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
     answer == VIRTQ_LOST;
   requires refused: r->refused ==> only_last(*r);
+  requires log: answer == VIRTQ_TAKEN ==> elements_told(*r);
   terminates \true;
   exits \false;
   assigns r->readable, r->count;
+  ensures told: answer_told(*r, \result);
   ensures taken: \result == VIRTQ_TAKEN <==>
     answer == VIRTQ_TAKEN && !r->refused;
   ensures malformed: \result == VIRTQ_MALFORMED <==>

@@ -16,9 +16,9 @@
  * Each call answers PREC_OK, or PREC_GONE: then the output means nothing, and
  * of the stores of the call a first few were made, or none.  For the prover a
  * call has a contract and no body: it may yield any value at all, or fail, each
- * time; what it asks is that the range lies inside a granted span.  For the machine it is one instruction of
- * the stated width an access, which the compiler neither repeats nor widens:
- * client_raw.h.
+ * time; what it asks is that the range lies inside a granted span.  For the
+ * machine it is one instruction of the stated width an access, which the
+ * compiler neither repeats nor widens: client_raw.h.
  *
  * The space is named so that the contract can speak of it; no code uses it.
  */
@@ -37,6 +37,12 @@
   uint32_t fetch_index[4096]; // which descriptor of the ring; its taker sets it
 */
 #define FETCH_MAX 4096
+/* Ranges of ACSL need their spaces. */
+/* clang-format off */
+#define FETCH_LOG \
+	fetch_count, fetch_at[0 .. FETCH_MAX - 1], \
+	fetch_size[0 .. FETCH_MAX - 1]
+/* clang-format on */
 
 /* Ghost: every store that was made, in order: one entry an instruction.  Each
  * function that stores begins the log anew. */
@@ -72,6 +78,18 @@
 
   predicate writable_span(struct prec_space s, struct prec_span p) =
     span_granted(s, p) && rights_grant(p.rights, PREC_WRITE);
+
+  // What every load asks, besides a place for the value ...
+  predicate load_allowed{L}(struct prec_space s, struct prec_span p,
+                            integer offset, integer size) =
+    space_ok(s) && readable_span(s, p) && offset + size <= p.size &&
+    0 <= fetch_count < FETCH_MAX;
+
+  // ... and every call that makes so many stores.
+  predicate store_allowed{L}(struct prec_space s, struct prec_span p,
+                             integer offset, integer size, integer stores) =
+    space_ok(s) && writable_span(s, p) && offset + size <= p.size &&
+    0 <= store_count <= STORE_MAX - stores;
 */
 
 #ifdef __FRAMAC__
@@ -83,11 +101,8 @@
 #endif
 
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: readable_span(*space, span);
-  requires inside: offset + 2 <= span.size;
+  requires allowed: \valid_read(space) && load_allowed(*space, span, offset, 2);
   requires out: \valid(out) && \separated(out, space);
-  requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
   assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
@@ -99,11 +114,9 @@ CLIENT_CALL enum prec_status client_load16(const struct prec_space *space,
 					   uint64_t offset, uint16_t *out);
 
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: readable_span(*space, span);
-  requires inside: 16 * index + 16 <= span.size;
+  requires allowed: \valid_read(space) &&
+    load_allowed(*space, span, 16 * index, 16);
   requires out: \valid(out) && \separated(out, space);
-  requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
   assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
@@ -116,13 +129,11 @@ CLIENT_CALL enum prec_status client_load_desc(const struct prec_space *space,
 					      struct virtq_desc *out);
 
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: readable_span(*space, span);
-  requires inside: 16 * count <= span.size;
+  requires allowed: \valid_read(space) &&
+    load_allowed(*space, span, 0, 16 * count);
   requires bounded: count <= CLIENT_TABLE_MAX;
   requires out: \valid(out + (0 .. CLIENT_TABLE_MAX - 1)) &&
     \separated(out + (0 .. CLIENT_TABLE_MAX - 1), space);
-  requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
   assigns out[0 .. CLIENT_TABLE_MAX - 1], fetch_count,
@@ -138,11 +149,9 @@ CLIENT_CALL enum prec_status client_load_table(const struct prec_space *space,
 /* A descriptor of a packed ring but for its flags, which say whether the rest
  * means anything and are loaded before. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: readable_span(*space, span);
-  requires inside: 16 * index + 16 <= span.size;
+  requires allowed: \valid_read(space) &&
+    load_allowed(*space, span, 16 * index, 16);
   requires out: \valid(out) && \separated(out, space);
-  requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
   assigns out->addr, out->len, out->id, fetch_count, fetch_at[fetch_count],
@@ -156,13 +165,11 @@ CLIENT_CALL enum prec_status client_load_packed(const struct prec_space *space,
 						struct pvirtq_desc *out);
 
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: readable_span(*space, span);
-  requires inside: 16 * count <= span.size;
+  requires allowed: \valid_read(space) &&
+    load_allowed(*space, span, 0, 16 * count);
   requires bounded: count <= CLIENT_TABLE_MAX;
   requires out: \valid(out + (0 .. CLIENT_TABLE_MAX - 1)) &&
     \separated(out + (0 .. CLIENT_TABLE_MAX - 1), space);
-  requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
   assigns out[0 .. CLIENT_TABLE_MAX - 1], fetch_count,
@@ -175,11 +182,8 @@ client_load_packed_table(const struct prec_space *space, struct prec_span span,
 			 uint32_t count, struct pvirtq_desc *out);
 
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: readable_span(*space, span);
-  requires inside: 16 <= span.size;
+  requires allowed: \valid_read(space) && load_allowed(*space, span, 0, 16);
   requires out: \valid(out) && \separated(out, space);
-  requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
   assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
@@ -196,13 +200,10 @@ client_load_header(const struct prec_space *space, struct prec_span span,
 /* The first `count` bytes of the span, to bytes[at] and on: a piece of what the
  * client may have cut. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: readable_span(*space, span);
-  requires inside: count <= span.size;
+  requires allowed: \valid_read(space) && load_allowed(*space, span, 0, count);
   requires room: at + count <= CLIENT_BYTES_MAX;
   requires out: \valid(bytes + (0 .. CLIENT_BYTES_MAX - 1)) &&
     \separated(bytes + (0 .. CLIENT_BYTES_MAX - 1), space);
-  requires logged: 0 <= fetch_count < FETCH_MAX;
   terminates \true;
   exits \false;
   assigns bytes[0 .. CLIENT_BYTES_MAX - 1], fetch_count,
@@ -216,10 +217,8 @@ CLIENT_CALL enum prec_status client_load_bytes(const struct prec_space *space,
 					       uint32_t at);
 
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: writable_span(*space, span);
-  requires inside: offset + 1 <= span.size;
-  requires logged: 0 <= store_count < STORE_MAX;
+  requires allowed: \valid_read(space) &&
+    store_allowed(*space, span, offset, 1, 1);
   terminates \true;
   exits \false;
   assigns store_count, store_at[store_count], store_size[store_count],
@@ -236,10 +235,8 @@ CLIENT_CALL enum prec_status client_store8(const struct prec_space *space,
 
 /* Releases: who sees the value sees all that was stored before. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: writable_span(*space, span);
-  requires inside: offset + 2 <= span.size;
-  requires logged: 0 <= store_count < STORE_MAX;
+  requires allowed: \valid_read(space) &&
+    store_allowed(*space, span, offset, 2, 1);
   terminates \true;
   exits \false;
   assigns store_count, store_at[store_count], store_size[store_count],
@@ -256,10 +253,8 @@ CLIENT_CALL enum prec_status client_store16(const struct prec_space *space,
 
 /* Two stores: the id, then the length. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: writable_span(*space, span);
-  requires inside: 4 + 8 * slot + 8 <= span.size;
-  requires logged: 0 <= store_count <= STORE_MAX - 2;
+  requires allowed: \valid_read(space) &&
+    store_allowed(*space, span, 4 + 8 * slot, 8, 2);
   terminates \true;
   exits \false;
   assigns store_count, store_at[store_count .. store_count + 1],
@@ -283,10 +278,8 @@ CLIENT_CALL enum prec_status client_store_used(const struct prec_space *space,
 /* A used descriptor of a packed ring but for its flags, which publish it and
  * are stored after.  Two stores: the length, then the id. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires granted: writable_span(*space, span);
-  requires inside: 16 * index + 16 <= span.size;
-  requires logged: 0 <= store_count <= STORE_MAX - 2;
+  requires allowed: \valid_read(space) &&
+    store_allowed(*space, span, 16 * index, 16, 2);
   terminates \true;
   exits \false;
   assigns store_count, store_at[store_count .. store_count + 1],

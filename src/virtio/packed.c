@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "virtio/packed.h"
 
-#include "virtio/chain.h"
-
 /*
  * How a request is taken.  A descriptor is there when its flags say so, and is
  * published by them, so they are fetched alone and first; then its other
@@ -119,7 +117,7 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
 	*/
 	for (i = 0; i < count; i++)
 		chain_take(r, space, q, table[i].addr, table[i].len,
-			   table[i].flags & VIRTQ_DESC_F_WRITE);
+			   table[i].flags);
 }
 
 /*@
@@ -224,7 +222,7 @@ static enum virtq_answer take_desc(struct virtq_request *r,
 			return VIRTQ_MALFORMED;
 		return take_table(r, space, q, d);
 	}
-	chain_take(r, space, q, d.addr, d.len, d.flags & VIRTQ_DESC_F_WRITE);
+	chain_take(r, space, q, d.addr, d.len, d.flags);
 	return VIRTQ_TAKEN;
 }
 
@@ -304,9 +302,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	  loop assigns k, slot, wrap, d, answer, r->table_address,
 	    r->table_size, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-	    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-	    fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1],
-	    ELEMENT_LOG;
+	    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {

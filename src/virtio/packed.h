@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "virtio/chain.h"
-#include "virtio/split.h"
+#include "virtio/virtq.h"
 
 /*
  * A packed virtqueue (VIRTIO 1.2, 2.8): one ring of descriptors, where the
@@ -132,22 +132,14 @@ uint32_t packed_base(const struct virtq *q);
   terminates \true;
   exits \false;
   assigns r->head, r->readable, r->count, r->refused, r->table_address,
-    r->table_size,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight, q->next_avail, q->avail_wrap,
     q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1],
-    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1],
-    ELEMENT_LOG;
+    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
-  ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
-  ensures in_order: \result == VIRTQ_TAKEN ==> elements_told(*r);
-  ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
-  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
-    r->refused && elements_logged && last_byte_kept(*r);
-  ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
+  ensures told: answer_told(*r, \result);
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= 2 * q->size + 1;
@@ -161,7 +153,8 @@ uint32_t packed_base(const struct virtq *q);
   ensures held: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==> r->head < q->size &&
     \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
-    q->in_flight == \old(q->in_flight) + 1 && 1 <= q->length[r->head] <= q->size &&
+    q->in_flight == \old(q->in_flight) + 1 &&
+    1 <= q->length[r->head] <= q->size &&
     slot_on(q->size, \old(q->next_avail), \old(q->avail_wrap),
       q->next_avail, q->avail_wrap, q->length[r->head]);
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&

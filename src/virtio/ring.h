@@ -6,8 +6,9 @@
 
 /*
  * Virtqueues as they lie in memory: split ones, VIRTIO 1.2, clause 2.7, and
- * packed ones, clause 2.8.  All fields are little-endian (1.4); the structs are read and written whole on
- * little-endian processors only, which client.h checks.
+ * packed ones, clause 2.8.  All fields are little-endian (1.4); the structs are
+ * read and written whole on little-endian processors only, which client.h
+ * checks.
  */
 
 /* 2.7: the size is a power of 2, at most 32768.  We take what the clients that

@@ -5,205 +5,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <precarium/space.h>
-#include <precarium/status.h>
-
-#include "virtio/client.h"
-#include "virtio/ring.h"
+#include "virtio/chain.h"
+#include "virtio/virtq.h"
 
 /*
- * A split virtqueue, driver's ("device's", in the standard) side, over rings
- * that an untrusted client lends.  What the rings say is fetched once, checked
- * and only then used; every segment that comes out lies in one lent region,
- * with the right that its direction needs; the work for a request is bounded by
- * the size of the queue.  One thread runs a queue.
+ * A split virtqueue (VIRTIO 1.2, 2.7).  What the rings say is fetched once,
+ * checked and only then used; every segment that comes out lies in one lent
+ * region, with the right that its direction needs; the work for a request is
+ * bounded by the size of the queue.  One thread runs a queue.
  */
 
-/* After cutting at region boundaries.  A client that needs more is refused. */
-#define VIRTQ_SEGMENTS_MAX 256u
-
-enum virtq_state {
-	VIRTQ_UNSET = 0, /* no rings yet */
-	VIRTQ_READY,     /* rings are there */
-	VIRTQ_DETACHED,  /* rings are no longer lent: virtq_rebase may find them
-			    again.  Nothing is touched meanwhile. */
-	VIRTQ_BROKEN,    /* the client broke the protocol of the ring itself.
-			    Nothing is touched until it is set up again. */
-};
-
-enum virtq_answer {
-	VIRTQ_TAKEN = 0, /* a request; complete it */
-	VIRTQ_EMPTY,     /* none there */
-	VIRTQ_MALFORMED, /* a chain that cannot be carried out; of its segments
-			    there is only the last byte that the driver may
-			    write, or none where that is not known */
-	VIRTQ_LOST,      /* taken, but the memory that describes it is gone;
-			    no segments */
-	VIRTQ_GONE,      /* the avail ring is gone; nothing was taken */
-	VIRTQ_STOPPED,   /* the state is not, or no longer, VIRTQ_READY */
-};
-
-struct virtq {
-	enum virtq_state state;
-	uint32_t size; /* entries; a power of 2 */
-	struct prec_span desc;
-	struct prec_span avail;
-	struct prec_span used;
-	uint32_t waiting;    /* avail entries known to be there, not taken */
-	uint32_t in_flight;  /* taken, not completed */
-	uint16_t next_avail; /* entries taken since 0, modulo 2^16 */
-	uint16_t next_used;  /* entries used, likewise */
-	uint16_t notified;   /* next_used when a notification was last weighed */
-	bool event_index;    /* VIRTIO_F_EVENT_IDX */
-	/* Of a packed ring (packed.h) next_avail and next_used are slots, each
-	 * with its wrap counter, and notified is a place as of packed_place. */
-	bool packed;
-	bool avail_wrap;
-	bool used_wrap;
-	uint16_t length[VIRTQ_SIZE_MAX]; /* descriptors of the held head */
-	/* A descriptor whose stamp is `serial` was fetched for the request in
-	 * hand: no loop, and nothing to clear between requests. */
-	uint32_t serial;
-	uint32_t stamp[VIRTQ_SIZE_MAX];
-	uint8_t held[VIRTQ_SIZE_MAX]; /* 1: this head is in flight */
-};
-
-/* Placed by the caller; only as much is written as the chain is long. */
-struct virtq_request {
-	uint32_t head;
-	uint32_t readable; /* segments 0 .. readable - 1: the driver reads */
-	uint32_t count;    /* segments readable .. count - 1: it writes */
-	bool refused;      /* a descriptor of it names what it may not */
-	uint64_t table_address; /* the indirect table that was fetched */
-	uint64_t table_size;    /* 0: none */
-	struct prec_span segment[VIRTQ_SEGMENTS_MAX];
-};
-
-/* Ghost: the chain in hand, its descriptors as they were fetched, in its order;
- * and which of them is the last that has bytes for the driver to write. */
-/*@ ghost
-  int chain_count;
-  int chain_last; // -1: none so far
-  struct virtq_desc chain_desc[1280];
-*/
-#define CHAIN_MAX 1280
-
 /*@
-  predicate virtq_stamped(struct virtq q) =
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.stamp[i] <= q.serial;
-
-  predicate rings_sized(struct virtq q) =
-    1 <= q.size && q.desc.size == 16 * q.size &&
-    q.avail.size == (q.packed ? 4 : 6 + 2 * q.size) &&
-    q.used.size == (q.packed ? 4 : 6 + 8 * q.size) &&
-    q.desc.address + q.desc.size <= PREC_ADDRESS_MAX &&
-    q.avail.address + q.avail.size <= PREC_ADDRESS_MAX &&
-    q.used.address + q.used.size <= PREC_ADDRESS_MAX;
-
-  predicate rings_apart(struct virtq q) =
-    apart(q.desc.address, q.desc.size, q.avail.address, q.avail.size) &&
-    apart(q.desc.address, q.desc.size, q.used.address, q.used.size) &&
-    apart(q.avail.address, q.avail.size, q.used.address, q.used.size);
-
-  predicate rings_granted(struct prec_space s, struct virtq q) =
-    readable_span(s, q.desc) && readable_span(s, q.avail) &&
-    readable_span(s, q.used) && writable_span(s, q.used) &&
-    (q.packed ==> writable_span(s, q.desc));
-
-  // Slots of a packed ring are in it.
-  predicate slots_ok(struct virtq q) =
-    q.next_avail < q.size && q.next_used < q.size &&
-    q.notified < 2 * q.size &&
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.length[i] <= q.size;
-
-  // How many of the first n heads are in flight.
-  logic integer held_below(uint8_t held[VIRTQ_SIZE_MAX], integer n) =
-    n <= 0 ? 0 : held_below(held, n - 1) + (held[n - 1] != 0 ? 1 : 0);
-
-  predicate none_held(struct virtq q) =
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.held[i] == 0;
-
-  predicate virtq_counted(struct virtq q) =
-    q.in_flight == held_below(q.held, VIRTQ_SIZE_MAX) &&
-    (q.in_flight == 0 ==> none_held(q));
-
-  // What holds of a queue whatever the space: it survives any change of the
-  // table of lent memory.
-  predicate virtq_whole(struct virtq q) =
-    q.state <= VIRTQ_BROKEN && q.size <= VIRTQ_SIZE_MAX &&
-    q.waiting <= q.size && virtq_stamped(q) && virtq_counted(q) &&
-    (q.state == VIRTQ_READY || q.state == VIRTQ_DETACHED ==>
-      rings_sized(q) && rings_apart(q) && (q.packed ==> slots_ok(q)));
-
-  predicate virtq_ok(struct prec_space s, struct virtq q) =
-    virtq_whole(q) && (q.state == VIRTQ_READY ==> rings_granted(s, q));
-
-  predicate off_rings(struct virtq q, struct prec_span p) =
-    apart(p.address, p.size, q.desc.address, q.desc.size) &&
-    apart(p.address, p.size, q.avail.address, q.avail.size) &&
-    apart(p.address, p.size, q.used.address, q.used.size);
-
-  predicate segment_ok(struct prec_space s, struct virtq q,
-                       struct virtq_request r, integer i) =
-    span_granted(s, r.segment[i]) &&
-    0 < r.segment[i].size <= 0xffffffff &&
-    (i < r.readable ==> rights_grant(r.segment[i].rights, PREC_READ)) &&
-    (i >= r.readable ==> rights_grant(r.segment[i].rights, PREC_WRITE) &&
-      off_rings(q, r.segment[i]));
-
-  predicate request_ok(struct prec_space s, struct virtq q,
-                       struct virtq_request r) =
-    r.readable <= r.count <= VIRTQ_SEGMENTS_MAX &&
-    r.table_address + r.table_size <= PREC_ADDRESS_MAX &&
-    (\forall integer i; 0 <= i < r.count ==> segment_ok(s, q, r, i));
-
-  // What is kept of a chain that cannot be carried out: the place where the
-  // client can be told so.
-  predicate only_last(struct virtq_request r) =
-    r.readable == 0 && r.count <= 1 &&
-    (r.count == 1 ==> r.segment[0].size == 1);
-
-  predicate chain_ok(struct prec_space s, struct virtq q,
-                     struct virtq_request r) =
-    request_ok(s, q, r) && (r.refused ==> only_last(r));
-
-  // 2.7.5.3.2: WRITE says nothing where the descriptor names a table.
-  predicate has_room(struct virtq_desc d) =
-    (d.flags & VIRTQ_DESC_F_WRITE) != 0 &&
-    (d.flags & VIRTQ_DESC_F_INDIRECT) == 0 && d.len > 0;
-
-  predicate chain_logged{L} =
-    -1 <= chain_last < chain_count && 0 <= chain_count <= CHAIN_MAX &&
-    (0 <= chain_last ==> has_room(chain_desc[chain_last])) &&
-    (\forall integer k; chain_last < k < chain_count ==>
-      !has_room(chain_desc[k]));
-
-  predicate chain_ended{L} = 0 < chain_count &&
-    (chain_desc[chain_count - 1].flags & VIRTQ_DESC_F_NEXT) == 0;
-
-  // The byte that is kept is the last for the driver to write of all the
-  // descriptors so far.
-  predicate last_kept{L}(struct virtq_request r) =
-    r.refused && r.count == 1 ==> 0 <= chain_last &&
-      r.segment[0].address ==
-      chain_desc[chain_last].addr + chain_desc[chain_last].len - 1;
-
-  predicate inside_ring(struct prec_span ring, integer at, integer size) =
-    ring.address <= at && at + size <= ring.address + ring.size;
-
-  // Every fetch so far is of the descriptors or of the avail ring ...
-  predicate fetched_rings{L}(struct virtq q) =
-    \forall integer i; 0 <= i < fetch_count ==>
-      inside_ring(q.desc, fetch_at[i], fetch_size[i]) ||
-      inside_ring(q.avail, fetch_at[i], fetch_size[i]);
-
-  // ... or is the indirect table.
-  predicate fetched_known{L}(struct virtq q, struct virtq_request r) =
-    \forall integer i; 0 <= i < fetch_count ==>
-      inside_ring(q.desc, fetch_at[i], fetch_size[i]) ||
-      inside_ring(q.avail, fetch_at[i], fetch_size[i]) ||
-      (fetch_at[i] == r.table_address && fetch_size[i] == r.table_size);
-
   // Fetch m was of the avail entry for this index (2.7.6): the ring's length
   // divides 2^16, so the slots go round with the index.
   predicate entry_fetched{L}(struct virtq q, integer m, integer index) =
@@ -221,48 +33,10 @@ struct virtq_request {
     (2 < count ==> store_is(2,
       q.used.address + 2, 2, (uint16_t)(index + 1)));
 
-  // Nothing was stored elsewhere than in the used ring.
-  predicate stored_used{L}(struct virtq q) =
-    \forall integer i; 0 <= i < store_count ==>
-      inside_ring(q.used, store_at[i], store_size[i]);
-
-  // Segments first .. last - 1 are [address, address + size), in order, each
-  // byte once.
-  predicate covers(struct virtq_request r, integer first, integer last,
-                   integer address, integer size) =
-    first <= last &&
-    (size == 0 ==> first == last) &&
-    (size > 0 ==> first < last && r.segment[first].address == address &&
-      r.segment[last - 1].address + r.segment[last - 1].size ==
-      address + size) &&
-    (\forall integer i; first <= i < last - 1 ==>
-      r.segment[i].address + r.segment[i].size ==
-      r.segment[i + 1].address);
+  // Of these elements the last is the chain's.
+  predicate chain_ended{L} = 0 < element_count &&
+    (element_flags[element_count - 1] & VIRTQ_DESC_F_NEXT) == 0;
 */
-
-/* Does the span touch a ring?  Data written there would make us serve what we
- * wrote ourselves. */
-/*@
-  requires queue: \valid_read(q) && rings_sized(*q);
-  requires bounded: p.address + p.size <= PREC_ADDRESS_MAX;
-  terminates \true;
-  exits \false;
-  assigns \nothing;
-  ensures off: !\result <==> off_rings(*q, p);
-*/
-static inline bool virtq_meets_rings(const struct virtq *q,
-				     struct prec_span p)
-{
-	uint64_t end = p.address + p.size;
-
-	if (end > q->desc.address && q->desc.address + q->desc.size > p.address)
-		return true;
-	if (end > q->avail.address &&
-	    q->avail.address + q->avail.size > p.address)
-		return true;
-	return end > q->used.address &&
-	       q->used.address + q->used.size > p.address;
-}
 
 /*
  * Begin with rings of `size` entries at these client addresses (2.7).  Indices
@@ -291,9 +65,10 @@ static inline bool virtq_meets_rings(const struct virtq *q,
     none_held(*q);
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);
 */
-PREC_MUST_CHECK enum prec_status
-virtq_setup(struct virtq *q, const struct prec_space *space, uint32_t size,
-	    uint64_t desc, uint64_t avail, uint64_t used);
+PREC_MUST_CHECK enum prec_status virtq_setup(struct virtq *q,
+					     const struct prec_space *space,
+					     uint32_t size, uint64_t desc,
+					     uint64_t avail, uint64_t used);
 
 /* Go on at these indices: SET_VRING_BASE, or a queue taken over from a driver
  * that died. */
@@ -323,26 +98,6 @@ virtq_used_index(const struct virtq *q, const struct prec_space *space,
 		 uint16_t *index);
 
 /*
- * The table of lent memory changed: find the rings in it again, at the same
- * client addresses.  VIRTQ_READY or, when they are not there, VIRTQ_DETACHED;
- * the other states stay.  Segments handed out before are stale: see space.h.
- */
-/*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid(q) && \separated(q, space) && virtq_whole(*q);
-  terminates \true;
-  exits \false;
-  assigns q->state, q->desc, q->avail, q->used;
-  ensures queue: virtq_ok(*space, *q);
-  ensures found: \result == PREC_OK <==> q->state == VIRTQ_READY;
-  ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures broken: \old(q->state) == VIRTQ_BROKEN ==> q->state == VIRTQ_BROKEN;
-  ensures unset: \old(q->state) == VIRTQ_UNSET ==> q->state == VIRTQ_UNSET;
-*/
-PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
-					      const struct prec_space *space);
-
-/*
  * Take the next request.  See enum virtq_answer; with VIRTQ_TAKEN,
  * VIRTQ_MALFORMED and VIRTQ_LOST `head` is in flight and must be completed
  * once.
@@ -354,21 +109,16 @@ PREC_MUST_CHECK enum prec_status virtq_rebase(struct virtq *q,
   terminates \true;
   exits \false;
   assigns r->head, r->readable, r->count, r->refused, r->table_address,
-    r->table_size,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
-    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1];
+    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
-  ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
-  ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
-  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
-    chain_logged && chain_ended && r->refused && last_kept(*r);
-  ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
+  ensures told: answer_told(*r, \result);
+  ensures ended: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==> chain_ended;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= q->size + 3;
@@ -407,22 +157,17 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns r->head, r->readable, r->count, r->refused, r->table_address,
-    r->table_size,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    chain_count, chain_last, chain_desc[0 .. CHAIN_MAX - 1],
-    fetch_count, fetch_at[0 .. FETCH_MAX - 1],
-    fetch_size[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1];
+    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
-  ensures taken: \result == VIRTQ_TAKEN ==> !r->refused;
-  ensures malformed: \result == VIRTQ_MALFORMED ==> only_last(*r);
-  ensures last: \result == VIRTQ_MALFORMED && r->count == 1 ==>
-    chain_logged && chain_ended && r->refused && last_kept(*r);
-  ensures lost: \result == VIRTQ_LOST ==> r->count == 0;
+  ensures told: answer_told(*r, \result);
+  ensures ended: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==> chain_ended;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures held: \result != VIRTQ_STOPPED ==> r->head == head &&
@@ -449,7 +194,8 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q) && !q->packed;
+  requires queue: \valid(q) && \separated(q, space) &&
+    virtq_ok(*space, *q) && !q->packed;
   terminates \true;
   exits \false;
   assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used,
@@ -479,9 +225,9 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
   complete behaviors;
   disjoint behaviors;
 */
-PREC_MUST_CHECK enum prec_status
-virtq_complete(struct virtq *q, const struct prec_space *space, uint32_t head,
-	       uint32_t len);
+PREC_MUST_CHECK enum prec_status virtq_complete(struct virtq *q,
+						const struct prec_space *space,
+						uint32_t head, uint32_t len);
 
 /*
  * Does the client want to be notified of what was completed since this was last
