@@ -11,12 +11,12 @@
 #include "serve.h"
 
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include <linux/loop.h>
 #include <linux/magic.h>
+
+#include "loop-device.h"
 
 #define DISK	(8u << 20)
 #define SECTORS (DISK / CLIENT_SECTOR)
@@ -227,44 +227,11 @@ static void answers(uint32_t export, uint32_t read_only)
 	client_close(&client);
 }
 
-/* A block device on the file, which is gone when nobody has it open any more.
- * -1: it cannot be had, and errno tells why. */
-static int loop_on(const char *file, uint32_t sector, char path[32])
-{
-	struct loop_config config = {
-		.block_size = sector,
-		.info = { .lo_flags = LO_FLAGS_AUTOCLEAR },
-	};
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int backing = open(file, O_RDWR | O_CLOEXEC);
-	int fd = -1, done = -1;
-
-	/* Somebody else may take the free one first. */
-	for (int tries = 0; control >= 0 && tries < 20 && done < 0; tries++) {
-		snprintf(path, 32, "/dev/loop%d",
-			 ioctl(control, LOOP_CTL_GET_FREE));
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			break;
-		config.fd = (uint32_t)backing;
-		done = ioctl(fd, LOOP_CONFIGURE, &config);
-		if (done < 0) {
-			close(fd);
-			if (errno != EBUSY)
-				break;
-		}
-	}
-	if (control >= 0)
-		close(control);
-	close(backing);
-	return done < 0 ? -1 : fd;
-}
-
 #define LOOPS 2u
 
 static struct {
 	char *file;
-	char path[32];
+	char path[LOOP_DEVICE_PATH];
 	int fd;
 	uint32_t export;
 } loops[LOOPS];
@@ -275,7 +242,8 @@ static bool add_loops(void)
 
 	for (uint32_t i = 0; i < LOOPS; i++) {
 		loops[i].file = make_image(i ? "loop-4096" : "loop-512", DISK);
-		loops[i].fd = loop_on(loops[i].file, sectors[i], loops[i].path);
+		loops[i].fd = loop_device_on(loops[i].file, sectors[i],
+					     loops[i].path);
 		if (loops[i].fd < 0) {
 			printf("block devices are not looked at: a loop device "
 			       "cannot be had: %s\n",
