@@ -157,6 +157,34 @@ static bool one_writer(const struct serve_options *wanted,
 	return true;
 }
 
+static bool any_at(const struct serve_options *wanted, const char *path)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		if (same_text(wanted->exports[i].socket_path, path))
+			return true;
+	}
+	return false;
+}
+
+/* A client that connects to a socket nobody accepts from would wait for ever,
+ * and one that the service manager holds, too, cannot be closed. */
+static bool handed_used(const struct serve_options *wanted,
+			struct vhost_error *error)
+{
+	const char *path;
+
+	for (int i = 0; (path = manager_socket_path(i)); i++) {
+		if (any_at(wanted, path))
+			continue;
+		snprintf(error->text, sizeof(error->text),
+			 "LISTEN_FDS: %.120s: no export is there; expected one "
+			 "with socket=%.120s",
+			 path, path);
+		return false;
+	}
+	return true;
+}
+
 static void close_unwanted(struct serve_context *context,
 			   struct serve_options *wanted,
 			   struct serve_changes *changes)
@@ -181,7 +209,7 @@ bool serve_exports_apply(struct serve_context *context,
 {
 	memset(changes, 0, sizeof(*changes));
 	if (!open_wanted(context, wanted, changes, error) ||
-	    !one_writer(wanted, error)) {
+	    !one_writer(wanted, error) || !handed_used(wanted, error)) {
 		undo(context, wanted);
 		serve_options_free(wanted);
 		return false;

@@ -188,7 +188,7 @@ static void say_who(int fd, const char *path, bool read_only,
 	if (!others_have(fd, LOCK_READS) && others_have(fd, LOCK_IN_FLIGHT)) {
 		snprintf(error->text, sizeof(error->text),
 			 "%s: writes of a program that has ended are still in "
-			 "flight; expected them to end within %u s",
+			 "flight; expected them to end within %d s",
 			 path, WAIT_MS / 1000);
 		return;
 	}
