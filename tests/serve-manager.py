@@ -52,6 +52,7 @@ def ended(process):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
     check(process.returncode == 0, "ended:", process.returncode, err)
+    check("call refused" not in (err or ""), "needed and refused:", err)
     return err
 
 
