@@ -453,6 +453,17 @@ static void take_back(void)
 	must(ftruncate(run.memory_fd, MEMORY_SIZE) == 0, "ftruncate");
 }
 
+/* Does what came end with the answer to GET_FEATURES? */
+static bool ends_answered(const uint8_t *bytes, size_t size)
+{
+	const struct vhost_header answer = { VHOST_GET_FEATURES,
+					     VHOST_VERSION | VHOST_REPLY, 8 };
+
+	return size >= sizeof(answer) + 8 &&
+	       memcmp(bytes + size - sizeof(answer) - 8, &answer,
+		      sizeof(answer)) == 0;
+}
+
 /* Ask, and wait a little for any answer. */
 static void round_trip(void)
 {
@@ -461,6 +472,28 @@ static void round_trip(void)
 	say(VHOST_GET_FEATURES, "", 0, NULL);
 	(void)poll(&poller, 1, 2);
 	drain();
+}
+
+/* Until the server has come to here, however slow the machine is: else it would
+ * see that we have gone before it sees what we did.  One that was sent half a
+ * message never answers, and is not waited for long. */
+static void meet(bool on_file)
+{
+	struct pollfd poller = { .fd = run.socket, .events = POLLIN };
+	uint8_t answers[4096];
+	ssize_t got = 0;
+
+	say(VHOST_GET_FEATURES, "", 0, NULL);
+	while (!ends_answered(answers, (size_t)got)) {
+		if (poll(&poller, 1, 50) == 0)
+			break;
+		got = recv(run.socket, answers, sizeof(answers), MSG_DONTWAIT);
+		if (got <= 0)
+			break;
+	}
+	/* The kernel's part is quick, but takes a moment. */
+	if (on_file)
+		(void)poll(NULL, 0, 1);
 }
 
 static void step(void)
@@ -545,5 +578,6 @@ void fuzz_one(const uint8_t *data, size_t size)
 		handshake(how);
 	while (run.bytes.left > 0)
 		step();
+	meet(how & HOW_FILE);
 	leave();
 }
