@@ -245,6 +245,7 @@ static void handshake(uint8_t how)
 			   1u << VHOST_PROTOCOL_CONFIG |
 			   1u << VHOST_PROTOCOL_MQ |
 			   1u << VHOST_PROTOCOL_LOG_SHMFD |
+			   1u << VHOST_PROTOCOL_BACKEND_REQ |
 			   1u << VHOST_PROTOCOL_INFLIGHT_SHMFD |
 			   1u << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS,
 		   NULL);
@@ -306,6 +307,7 @@ static void usual_message(void)
 	struct vhost_ring_addr rings = { .index = state.index };
 	struct vhost_memory_one one = { .padding = 0 };
 	struct vhost_inflight_shape shape;
+	struct vhost_config config = { .flags = 0 };
 	struct vhost_log_base log;
 	uint32_t request = fuzz_byte(&run.bytes) % VHOST_MESSAGE_END;
 
@@ -326,6 +328,12 @@ static void usual_message(void)
 		say(request, &shape, VHOST_INFLIGHT_SHAPE_SIZE,
 		    request == VHOST_SET_INFLIGHT_FD ? &run.memory_fd : NULL);
 		break;
+	case VHOST_GET_CONFIG:
+	case VHOST_SET_CONFIG:
+		config.offset = fuzz_byte(&run.bytes);
+		config.size = fuzz_byte(&run.bytes);
+		say(request, &config, VHOST_CONFIG_HEADER + config.size, NULL);
+		break;
 	case VHOST_SET_LOG_BASE:
 		log.size = number();
 		log.offset = number();
@@ -333,6 +341,9 @@ static void usual_message(void)
 		break;
 	case VHOST_SET_LOG_FD:
 		say(request, "", 0, &run.event_fd);
+		break;
+	case VHOST_SET_BACKEND_REQ_FD:
+		say(request, "", 0, &run.socket);
 		break;
 	case VHOST_ADD_MEM_REG:
 	case VHOST_REM_MEM_REG:
