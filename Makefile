@@ -8,6 +8,7 @@
 #   make prove    the proofs as a table, the protocol, and the seeded bugs, which
 #                 take long: make prove MUTANTS=no leaves them out
 #   make fuzz     the fuzzers, each for SECONDS=600
+#   make soak     one sanitized server under attack for SECONDS=3600
 #   make bench    what it costs, against what it replaces
 #   make install  into the system (DESTDIR is honoured)
 
@@ -49,10 +50,18 @@ fuzz:
 	ninja -C build-fuzz
 	FUZZ_SECONDS=$(SECONDS) meson test -C build-fuzz --suite fuzz --verbose
 
+soak:
+	sh .ci/packages build test
+	test -e build-soak/build.ninja || CC=clang CXX=clang++ meson setup \
+		build-soak -Db_lundef=false -Db_sanitize=address,undefined
+	ninja -C build-soak tools/precarium tests/soak-clients
+	python3 tests/soak.py build-soak/tools/precarium \
+		build-soak/tests/soak-clients $(or $(SECONDS),3600)
+
 bench: all
 	build/bench/bench-library
 
 install: all
 	meson install -C build
 
-.PHONY: all run test torture prove fuzz bench install
+.PHONY: all run test torture prove fuzz soak bench install

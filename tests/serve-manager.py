@@ -52,6 +52,7 @@ def ended(process):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
     check(process.returncode == 0, "ended:", process.returncode, err)
+    check("call refused" not in (err or ""), "needed and refused:", err)
     return err
 
 
@@ -82,10 +83,33 @@ def sockets_handed_over():
     _, err = process.communicate(timeout=20)
     check(process.returncode == 1 and "LISTEN_FDS" in err and
           "expected a Unix" in err, "no socket:", err)
+    stays_used((a, b))
     for one in (a, b):
         one.close()
     os.unlink("a.sock")
     os.unlink("b.sock")
+
+
+def stays_used(handed):
+    """A reload may change what is at such a socket, but not leave it alone."""
+    folder = os.getcwd()
+    export = "- {socket: %s/%s.sock, null: %uM}\n"
+    for text, status, words in (
+            (export % (folder, "a", 1) + export % (folder, "b", 1), None, ""),
+            (export % (folder, "a", 2), 1, "b.sock: no export is there"),
+            (export % (folder, "b", 2) + export % (folder, "a", 1), 0, "")):
+        with open("p.yaml", "w", encoding="utf-8") as file:
+            file.write("control: c.sock\nexports:\n" + text)
+        if status is None:
+            process = start("--config=p.yaml",
+                            handed=[one.fileno() for one in handed])
+        else:
+            done = serving.run("reload", "--control=c.sock")
+            check(done.returncode == status and words in done.stderr,
+                  "reload:", done.returncode, done.stderr)
+        talk("a.sock").close()
+        talk("b.sock").close()
+    ended(process)
 
 
 def told():

@@ -4,15 +4,19 @@
  * system can do; what was discarded, and nothing else, may be forgotten; and a
  * request of many ranges has done them all when it succeeds.
  *
- * Three disks: a file where files usually are, one on tmpfs, which knows no
- * zeroing and so has zeroes written, and nothing.
+ * Disks: a file where files usually are, one on tmpfs, which knows no zeroing
+ * and so has zeroes written, nothing, and block devices with sectors of 512 and
+ * of 4,096 bytes, on loop devices where those are to be had.
  */
 #include "serve.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <linux/magic.h>
+
+#include "loop-device.h"
 
 #define DISK	(8u << 20)
 #define SECTORS (DISK / CLIENT_SECTOR)
@@ -223,6 +227,34 @@ static void answers(uint32_t export, uint32_t read_only)
 	client_close(&client);
 }
 
+#define LOOPS 2u
+
+static struct {
+	char *file;
+	char path[LOOP_DEVICE_PATH];
+	int fd;
+	uint32_t export;
+} loops[LOOPS];
+
+static bool add_loops(void)
+{
+	static const uint32_t sectors[LOOPS] = { 512, 4096 };
+
+	for (uint32_t i = 0; i < LOOPS; i++) {
+		loops[i].file = make_image(i ? "loop-4096" : "loop-512", DISK);
+		loops[i].fd = loop_device_on(loops[i].file, sectors[i],
+					     loops[i].path);
+		if (loops[i].fd < 0) {
+			printf("block devices are not looked at: a loop device "
+			       "cannot be had: %s\n",
+			       strerror(errno));
+			return false;
+		}
+		loops[i].export = driver_add(&driver, loops[i].path, 0);
+	}
+	return true;
+}
+
 static bool on(const char *path, uint32_t magic)
 {
 	struct statfs about;
@@ -230,9 +262,35 @@ static bool on(const char *path, uint32_t magic)
 	return statfs(path, &about) == 0 && (uint32_t)about.f_type == magic;
 }
 
+static bool gives_back(const char *path)
+{
+	return on(path, EXT4_SUPER_MAGIC) || on(path, XFS_SUPER_MAGIC) ||
+	       on(path, TMPFS_MAGIC);
+}
+
+static void all_of(uint32_t export, uint32_t read_only)
+{
+	file_is_zeroed(export, 0);
+	file_is_zeroed(export, UNMAP);
+	all_is_zeroed(export);
+	file_is_discarded(export);
+	answers(export, read_only);
+}
+
+static void all_of_loops(uint32_t read_only)
+{
+	for (uint32_t i = 0; i < LOOPS; i++) {
+		all_of(loops[i].export, read_only);
+		if (gives_back(loops[i].file))
+			blocks_go_back(loops[i].export, loops[i].file);
+		close(loops[i].fd);
+	}
+}
+
 int main(void)
 {
 	char memory[100], *disk, *other;
+	bool looped;
 	int fd;
 
 	serve_init(60);
@@ -246,19 +304,16 @@ int main(void)
 	driver_add(&driver, NULL, DISK);
 	driver_add(&driver, other, 0);
 	driver.exports[3].read_only = true;
+	looped = add_loops();
 	serve_start();
 	unlink(memory);
-	for (uint32_t export = 0; export < 2; export ++) {
-		file_is_zeroed(export, 0);
-		file_is_zeroed(export, UNMAP);
-		all_is_zeroed(export);
-		file_is_discarded(export);
-		answers(export, 3);
-	}
+	all_of(0, 3);
+	all_of(1, 3);
 	answers(2, 3);
-	if (on(disk, EXT4_SUPER_MAGIC) || on(disk, XFS_SUPER_MAGIC) ||
-	    on(disk, TMPFS_MAGIC))
+	if (gives_back(disk))
 		blocks_go_back(0, disk);
+	if (looped)
+		all_of_loops(3);
 	close(fd);
 	return serve_end();
 }

@@ -149,19 +149,6 @@ static int serve_with(struct serve_context *context)
 	return status;
 }
 
-/* A client that connects to a socket nobody accepts from would wait for ever. */
-static bool all_sockets_used(struct vhost_error *error)
-{
-	const char *path = manager_unused_socket();
-
-	if (path)
-		snprintf(error->text, sizeof(error->text),
-			 "LISTEN_FDS: %.120s: no export is there; expected one "
-			 "with socket=%.120s",
-			 path, path);
-	return !path;
-}
-
 static int serve(struct serve_context *context, struct serve_options *options)
 {
 	struct serve_changes changes;
@@ -176,8 +163,7 @@ static int serve(struct serve_context *context, struct serve_options *options)
 	/* Before the first socket is there: none is left behind. */
 	take_signals(context);
 	if (manager_take_sockets(&error) &&
-	    serve_exports_apply(context, options, &changes, &error) &&
-	    all_sockets_used(&error))
+	    serve_exports_apply(context, options, &changes, &error))
 		status = serve_with(context);
 	else
 		complain("%s", error.text);

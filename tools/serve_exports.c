@@ -131,6 +131,60 @@ static bool open_wanted(struct serve_context *context,
 	return true;
 }
 
+/* Two guests that write one disk destroy its file system; one that only reads
+ * beside a writer harms nobody.  An export that a reload replaces is not meant:
+ * it takes no new clients. */
+static bool one_writer(const struct serve_options *wanted,
+		       struct vhost_error *error)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		const struct serve_export *b = &wanted->exports[i];
+
+		for (uint32_t j = 0; j < i; j++) {
+			const struct serve_export *a = &wanted->exports[j];
+
+			if (a->read_only || b->read_only ||
+			    !blk_same_image(a->store, b->store))
+				continue;
+			snprintf(error->text, sizeof(error->text),
+				 "%.200s: exports %.60s and %.60s write to the "
+				 "same image; expected an image each, or all "
+				 "but one read-only",
+				 b->file, a->name, b->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool any_at(const struct serve_options *wanted, const char *path)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		if (same_text(wanted->exports[i].socket_path, path))
+			return true;
+	}
+	return false;
+}
+
+/* A client that connects to a socket nobody accepts from would wait for ever,
+ * and one that the service manager holds, too, cannot be closed. */
+static bool handed_used(const struct serve_options *wanted,
+			struct vhost_error *error)
+{
+	const char *path;
+
+	for (int i = 0; (path = manager_socket_path(i)); i++) {
+		if (any_at(wanted, path))
+			continue;
+		snprintf(error->text, sizeof(error->text),
+			 "LISTEN_FDS: %.120s: no export is there; expected one "
+			 "with socket=%.120s",
+			 path, path);
+		return false;
+	}
+	return true;
+}
+
 static void close_unwanted(struct serve_context *context,
 			   struct serve_options *wanted,
 			   struct serve_changes *changes)
@@ -154,7 +208,8 @@ bool serve_exports_apply(struct serve_context *context,
 			 struct vhost_error *error)
 {
 	memset(changes, 0, sizeof(*changes));
-	if (!open_wanted(context, wanted, changes, error)) {
+	if (!open_wanted(context, wanted, changes, error) ||
+	    !one_writer(wanted, error) || !handed_used(wanted, error)) {
 		undo(context, wanted);
 		serve_options_free(wanted);
 		return false;

@@ -72,7 +72,6 @@ void manager_take_log(void)
 
 static struct handed {
 	int fd;
-	bool used;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
 } sockets[SOCKETS_MAX];
 static int socket_count;
@@ -120,19 +119,14 @@ int manager_socket_at(const char *path)
 	for (int i = 0; i < socket_count; i++) {
 		if (strcmp(sockets[i].path, path) != 0)
 			continue;
-		sockets[i].used = true;
 		return fcntl(sockets[i].fd, F_DUPFD_CLOEXEC, 0);
 	}
 	return -1;
 }
 
-const char *manager_unused_socket(void)
+const char *manager_socket_path(int number)
 {
-	for (int i = 0; i < socket_count; i++) {
-		if (!sockets[i].used)
-			return sockets[i].path;
-	}
-	return NULL;
+	return number < socket_count ? sockets[number].path : NULL;
 }
 
 void manager_tell_ready(void)

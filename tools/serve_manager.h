@@ -22,8 +22,8 @@ bool manager_take_sockets(struct vhost_error *error);
  * `path`; -1: none does. */
 int manager_socket_at(const char *path);
 
-/* A socket that was handed over and has not been asked for, or NULL. */
-const char *manager_unused_socket(void);
+/* Where the sockets that were handed over listen, from 0 on; NULL: no more. */
+const char *manager_socket_path(int number);
 
 void manager_tell_ready(void);
 void manager_tell_reloading(void);

@@ -19,8 +19,9 @@ int manager_socket_at(const char *path)
 	return -1;
 }
 
-const char *manager_unused_socket(void)
+const char *manager_socket_path(int number)
 {
+	(void)number;
 	return NULL;
 }
 

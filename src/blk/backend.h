@@ -15,11 +15,16 @@ struct blk_file_options {
 /*
  * A raw image, or a block device, by io_uring: bytes go between it and the
  * client's pages with no copy in this process.  The image is locked against
- * other programs (advisory), not against other exports of this one.
+ * other programs (advisory, and as QEMU does it), not against other stores of
+ * this one: who opens several asks blk_same_image.  A lock that another has is
+ * waited for, for two seconds at most.
  */
 struct store *blk_file_open(const char *path,
 			    const struct blk_file_options *options,
 			    struct store_error *error);
+
+/* Are they files, and one and the same? */
+bool blk_same_image(const struct store *a, const struct store *b);
 
 /* Zeroes to read; what is written is dropped. */
 struct store *blk_null_open(uint64_t size, struct store_error *error);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "blk/backend.h"
+#include "blk/lock.h"
 #include "blk/ring.h"
 
 /* No file system asks for more; a block device tells its own. */
@@ -124,30 +125,6 @@ static bool learn_size(struct file_store *file, const char *path,
 	return true;
 }
 
-/*
- * Two programs that write one image destroy it.  A lock of the process, not
- * of the open file: several exports may serve one image to guests that share
- * it knowingly, and the lock goes with a process that is killed, though its
- * io_uring may hold the file a little longer.  It meets QEMU's locks, too.
- */
-static bool lock_image(int fd, const char *path, bool read_only,
-		       struct store_error *error)
-{
-	struct flock lock = {
-		.l_type = read_only ? F_RDLCK : F_WRLCK,
-		.l_whence = SEEK_SET,
-	};
-
-	if (fcntl(fd, F_SETLK, &lock) == 0)
-		return true;
-	if (errno != EACCES && errno != EAGAIN)
-		return true; /* a file system without locks */
-	return fail(error,
-		    "%s: is in use by another program; expected to be the only "
-		    "one%s",
-		    path, read_only ? ", or among readers" : "");
-}
-
 static bool open_direct(struct file_store *file, const char *path, int flags,
 			const struct stat *st, struct store_error *error)
 {
@@ -213,11 +190,19 @@ static bool file_open(struct file_store *file, const char *path,
 			    options->read_only ? "reading"
 					       : "reading and writing");
 	if (!check_kind(path, &st, error) ||
-	    !learn_size(file, path, &st, error) ||
-	    !lock_image(file->fd, path, options->read_only, error))
+	    !learn_size(file, path, &st, error))
+		return false;
+	file->lock =
+		blk_lock_take(path, file->fd, &st, options->read_only, error);
+	if (!file->lock)
 		return false;
 	if (options->direct && !open_direct(file, path, flags, &st, error))
 		return false;
+	if (!options->read_only) {
+		blk_lock_writes(file->fd);
+		if (file->direct_fd >= 0)
+			blk_lock_writes(file->direct_fd);
+	}
 	/* Better now than when the first client comes. */
 	if (!blk_ring_open(&probe, 8, error))
 		return false;
@@ -272,6 +257,7 @@ static void file_close(struct store *store)
 		close(file->direct_fd);
 	if (file->fd >= 0)
 		close(file->fd);
+	blk_lock_drop(file->lock);
 	free(file);
 }
 
@@ -285,6 +271,13 @@ static const struct store_ops file_ops = {
 	.resize = file_resize,
 	.close = file_close,
 };
+
+bool blk_same_image(const struct store *a, const struct store *b)
+{
+	return a->ops == &file_ops && b->ops == &file_ops &&
+	       ((const struct file_store *)a)->lock ==
+		       ((const struct file_store *)b)->lock;
+}
 
 struct store *blk_file_open(const char *path,
 			    const struct blk_file_options *options,

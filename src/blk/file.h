@@ -7,8 +7,9 @@
 /* Shared by the opener and the lanes of a file store. */
 struct file_store {
 	struct store store;
-	int fd;		/* through the page cache: any alignment */
-	int direct_fd;	/* past it, or -1 */
+	int fd;	       /* through the page cache: any alignment */
+	int direct_fd; /* past it, or -1 */
+	struct blk_lock *lock;
 	uint32_t align; /* what direct_fd wants of address, offset, size */
 	bool may_wait;	/* the file system waits where it must not */
 };

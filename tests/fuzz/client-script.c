@@ -7,7 +7,7 @@
  * The input is a script that a hostile front-end plays on a real socket to a
  * server in this process.  Bytes that are missing are zeroes; a script that is
  * nothing but noise still comes to rings and requests, because the usual
- * handshake is one bit of it.
+ * handshake, and what is agreed on in it, are bits of its first byte.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,19 +31,38 @@
 #include "fuzz.h"
 
 #define MEMORY_SIZE (1u << 20)
+#define DISK_SIZE   (8u << 20)
 #define GUEST	    0x100000ull
 #define USER	    0x7f0000000000ull
 #define DESC_AT	    0x1000u
 #define AVAIL_AT    0x2000u
 #define USED_AT	    0x3000u
 #define QUEUE_SIZE  16u
+#define INFLIGHT_AT 0x8000u
+#define LOG_AT	    0xc000u
+#define LOG_SIZE    0x1000u
 #define EVENT_IDX   (1ull << 29)
 #define VERSION_1   (1ull << 32)
+#define PACKED	    (1ull << 34)
+#define WRAP	    (1u << 15) /* of a position in a packed ring */
+
+/* Bits of the first byte. */
+enum {
+	HOW_HANDSHAKE = 1,
+	HOW_EVENT_IDX = 2,
+	HOW_PACKED = 4,
+	HOW_INFLIGHT = 8, /* with a log of requests in flight */
+	HOW_LOG = 16,	  /* with a log of writes */
+	HOW_RANGES = 32,  /* with discard and write zeroes */
+	HOW_FILE = 64,	  /* on the file, by io_uring */
+};
+
+#define STORES 2u
 
 static struct {
 	struct vhost_server *server;
 	pthread_t thread;
-	struct sockaddr_un name;
+	struct sockaddr_un names[STORES];
 	int null_fd;
 } host;
 
@@ -71,24 +90,49 @@ static void must(bool good, const char *what)
 	abort();
 }
 
+/* A file in memory, which goes with us. */
+static struct store *open_file(struct store_error *error)
+{
+	const struct blk_file_options options = { .read_only = false };
+	char path[40];
+	int fd = memfd_create("image", MFD_CLOEXEC);
+
+	must(fd >= 0 && ftruncate(fd, DISK_SIZE) == 0, "image");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return blk_file_open(path, &options, error);
+}
+
+static void export(const char *directory, uint32_t number, struct store *store)
+{
+	struct vhost_export_options options = { .name = "fuzz", .fd = -1 };
+	struct sockaddr_un *name = &host.names[number];
+	struct vhost_error error;
+
+	name->sun_family = AF_UNIX;
+	snprintf(name->sun_path, sizeof(name->sun_path), "%s/%u", directory,
+		 number);
+	options.socket_path = name->sun_path;
+	options.store = store;
+	must(vhost_server_add(host.server, &options, &error), error.text);
+}
+
 void fuzz_prepare(void)
 {
 	static char directory[] = "/tmp/precarium-fuzz.XXXXXX";
-	struct vhost_export_options options = { .name = "fuzz", .fd = -1 };
 	struct vhost_limits limits = { .connections = 4 };
+	struct store *null_store, *file_store;
 	struct store_error store_error;
 	struct vhost_error error;
 
 	must(mkdtemp(directory) != NULL, "mkdtemp");
-	host.name.sun_family = AF_UNIX;
-	snprintf(host.name.sun_path, sizeof(host.name.sun_path), "%s/socket",
-		 directory);
 	host.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	options.socket_path = host.name.sun_path;
-	options.store = blk_null_open(8u << 20, &store_error);
 	host.server = vhost_server_new(&limits, &error);
-	must(host.server && options.store && host.null_fd >= 0, "server");
-	must(vhost_server_add(host.server, &options, &error), error.text);
+	null_store = blk_null_open(DISK_SIZE, &store_error);
+	file_store = open_file(&store_error);
+	must(host.server && host.null_fd >= 0, "server");
+	must(null_store && file_store, store_error.text);
+	export(directory, 0, null_store);
+	export(directory, 1, file_store);
 	must(vhost_server_start(host.server, &error), error.text);
 	must(pthread_create(&host.thread, NULL, serve, NULL) == 0, "thread");
 }
@@ -142,31 +186,72 @@ static void say_number(uint32_t request, uint64_t number, const int *fd)
 	say(request, &number, sizeof(number), fd);
 }
 
+static uint64_t wanted_features(uint8_t how)
+{
+	uint64_t features = VERSION_1 | 1ull << VHOST_F_PROTOCOL_FEATURES;
+
+	if (how & HOW_EVENT_IDX)
+		features |= EVENT_IDX;
+	if (how & HOW_PACKED)
+		features |= PACKED;
+	if (how & HOW_LOG)
+		features |= 1ull << VHOST_F_LOG_ALL;
+	if (how & HOW_RANGES)
+		features |= 1ull << VIRTIO_BLK_F_DISCARD |
+			    1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+	return features;
+}
+
+/* Both lie in the memory that is lent, where later steps store. */
+static void lend_logs(uint8_t how)
+{
+	const struct vhost_inflight_shape inflight = {
+		.size = 0x1000,
+		.offset = INFLIGHT_AT,
+		.queues = 1,
+		.queue_size = QUEUE_SIZE,
+	};
+	const struct vhost_log_base log = { LOG_SIZE, LOG_AT };
+
+	if (how & HOW_INFLIGHT)
+		say(VHOST_SET_INFLIGHT_FD, &inflight, VHOST_INFLIGHT_SHAPE_SIZE,
+		    &run.memory_fd);
+	if (how & HOW_LOG) {
+		say(VHOST_SET_LOG_BASE, &log, sizeof(log), &run.memory_fd);
+		say(VHOST_SET_LOG_FD, "", 0, &run.event_fd);
+	}
+}
+
 /* What every front-end does. */
 static void handshake(uint8_t how)
 {
-	const struct vhost_ring_state size = { 0, QUEUE_SIZE }, base = { 0, 0 },
-				      on = { 0, 1 };
+	const struct vhost_ring_state size = { 0, QUEUE_SIZE }, on = { 0, 1 };
+	const struct vhost_ring_state base = { 0, how & HOW_PACKED
+							  ? WRAP | WRAP << 16
+							  : 0 };
 	const struct vhost_ring_addr rings = {
+		.flags = how & HOW_LOG ? VHOST_RING_LOG : 0,
 		.descriptors = USER + DESC_AT,
 		.used = USER + USED_AT,
 		.available = USER + AVAIL_AT,
+		.log = GUEST + USED_AT,
 	};
 	const struct vhost_memory_one one = {
 		.entry = { GUEST, MEMORY_SIZE, USER, 0 },
 	};
-	uint64_t features = VERSION_1 | 1ull << VHOST_F_PROTOCOL_FEATURES;
 
-	if (how & 2)
-		features |= EVENT_IDX;
 	say_number(VHOST_SET_PROTOCOL_FEATURES,
 		   1u << VHOST_PROTOCOL_REPLY_ACK |
 			   1u << VHOST_PROTOCOL_CONFIG |
 			   1u << VHOST_PROTOCOL_MQ |
+			   1u << VHOST_PROTOCOL_LOG_SHMFD |
+			   1u << VHOST_PROTOCOL_BACKEND_REQ |
+			   1u << VHOST_PROTOCOL_INFLIGHT_SHMFD |
 			   1u << VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS,
 		   NULL);
-	say_number(VHOST_SET_FEATURES, features, NULL);
+	say_number(VHOST_SET_FEATURES, wanted_features(how), NULL);
 	say(VHOST_ADD_MEM_REG, &one, sizeof(one), &run.memory_fd);
+	lend_logs(how);
 	say(VHOST_SET_VRING_NUM, &size, sizeof(size), NULL);
 	say(VHOST_SET_VRING_BASE, &base, sizeof(base), NULL);
 	say(VHOST_SET_VRING_ADDR, &rings, sizeof(rings), NULL);
@@ -221,6 +306,9 @@ static void usual_message(void)
 	struct vhost_ring_state state = { fuzz_byte(&run.bytes) & 17u, 0 };
 	struct vhost_ring_addr rings = { .index = state.index };
 	struct vhost_memory_one one = { .padding = 0 };
+	struct vhost_inflight_shape shape;
+	struct vhost_config config = { .flags = 0 };
+	struct vhost_log_base log;
 	uint32_t request = fuzz_byte(&run.bytes) % VHOST_MESSAGE_END;
 
 	switch (request) {
@@ -230,6 +318,32 @@ static void usual_message(void)
 		rings.available = number();
 		rings.flags = fuzz_byte(&run.bytes);
 		say(request, &rings, sizeof(rings), NULL);
+		break;
+	case VHOST_GET_INFLIGHT_FD:
+	case VHOST_SET_INFLIGHT_FD:
+		shape.size = number();
+		shape.offset = number();
+		shape.queues = fuzz_byte(&run.bytes);
+		shape.queue_size = fuzz_byte(&run.bytes);
+		say(request, &shape, VHOST_INFLIGHT_SHAPE_SIZE,
+		    request == VHOST_SET_INFLIGHT_FD ? &run.memory_fd : NULL);
+		break;
+	case VHOST_GET_CONFIG:
+	case VHOST_SET_CONFIG:
+		config.offset = fuzz_byte(&run.bytes);
+		config.size = fuzz_byte(&run.bytes);
+		say(request, &config, VHOST_CONFIG_HEADER + config.size, NULL);
+		break;
+	case VHOST_SET_LOG_BASE:
+		log.size = number();
+		log.offset = number();
+		say(request, &log, sizeof(log), &run.memory_fd);
+		break;
+	case VHOST_SET_LOG_FD:
+		say(request, "", 0, &run.event_fd);
+		break;
+	case VHOST_SET_BACKEND_REQ_FD:
+		say(request, "", 0, &run.socket);
 		break;
 	case VHOST_ADD_MEM_REG:
 	case VHOST_REM_MEM_REG:
@@ -267,6 +381,40 @@ static void store_descriptor(void)
 	desc.next = fuzz_byte(&run.bytes) % (QUEUE_SIZE + 1);
 	memcpy(run.memory + DESC_AT + index * sizeof(desc), &desc,
 	       sizeof(desc));
+}
+
+/* Available, used or neither, in this round or the next: two bits of it. */
+static void store_packed(void)
+{
+	struct pvirtq_desc desc;
+	uint32_t index = fuzz_byte(&run.bytes) % QUEUE_SIZE;
+	uint8_t *at = run.memory + DESC_AT + index * sizeof(desc);
+	uint8_t flags;
+
+	desc.addr = number();
+	desc.len = (uint32_t)number();
+	desc.id = fuzz_byte(&run.bytes) % (QUEUE_SIZE + 1);
+	flags = fuzz_byte(&run.bytes);
+	desc.flags = flags & 7;
+	if (flags & 8)
+		desc.flags |= PVIRTQ_DESC_F_AVAIL;
+	if (flags & 16)
+		desc.flags |= PVIRTQ_DESC_F_USED;
+	memcpy(at, &desc, PVIRTQ_DESC_FLAGS);
+	/* What makes it available comes last. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(at + PVIRTQ_DESC_FLAGS, &desc.flags, sizeof(desc.flags));
+}
+
+static void store_range(void)
+{
+	const struct {
+		uint64_t sector;
+		uint32_t sectors, flags;
+	} range = { number(), (uint32_t)number(), fuzz_byte(&run.bytes) & 3 };
+	uint32_t at = (uint32_t)(number() % (MEMORY_SIZE - sizeof(range)));
+
+	memcpy(run.memory + at, &range, sizeof(range));
 }
 
 static void make_available(void)
@@ -316,6 +464,17 @@ static void take_back(void)
 	must(ftruncate(run.memory_fd, MEMORY_SIZE) == 0, "ftruncate");
 }
 
+/* Does what came end with the answer to GET_FEATURES? */
+static bool ends_answered(const uint8_t *bytes, size_t size)
+{
+	const struct vhost_header answer = { VHOST_GET_FEATURES,
+					     VHOST_VERSION | VHOST_REPLY, 8 };
+
+	return size >= sizeof(answer) + 8 &&
+	       memcmp(bytes + size - sizeof(answer) - 8, &answer,
+		      sizeof(answer)) == 0;
+}
+
 /* Ask, and wait a little for any answer. */
 static void round_trip(void)
 {
@@ -326,9 +485,31 @@ static void round_trip(void)
 	drain();
 }
 
+/* Until the server has come to here, however slow the machine is: else it would
+ * see that we have gone before it sees what we did.  One that was sent half a
+ * message never answers, and is not waited for long. */
+static void meet(bool on_file)
+{
+	struct pollfd poller = { .fd = run.socket, .events = POLLIN };
+	uint8_t answers[4096];
+	ssize_t got = 0;
+
+	say(VHOST_GET_FEATURES, "", 0, NULL);
+	while (!ends_answered(answers, (size_t)got)) {
+		if (poll(&poller, 1, 50) == 0)
+			break;
+		got = recv(run.socket, answers, sizeof(answers), MSG_DONTWAIT);
+		if (got <= 0)
+			break;
+	}
+	/* The kernel's part is quick, but takes a moment. */
+	if (on_file)
+		(void)poll(NULL, 0, 1);
+}
+
 static void step(void)
 {
-	switch (fuzz_byte(&run.bytes) % 9) {
+	switch (fuzz_byte(&run.bytes) % 11) {
 	case 0:
 		any_message();
 		break;
@@ -353,17 +534,25 @@ static void step(void)
 	case 7:
 		take_back();
 		break;
+	case 9:
+		store_packed();
+		break;
+	case 10:
+		store_range();
+		break;
 	default:
 		round_trip();
 	}
 }
 
-static void come(void)
+static void come(uint8_t how)
 {
+	const struct sockaddr_un *name = &host.names[how & HOW_FILE ? 1 : 0];
+
 	run.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	must(run.socket >= 0, "socket");
-	must(connect(run.socket, (struct sockaddr *)&host.name,
-		     sizeof(host.name)) == 0,
+	must(connect(run.socket, (const struct sockaddr *)name,
+		     sizeof(*name)) == 0,
 	     "connect");
 	run.memory_fd = memfd_create("lent", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	must(ftruncate(run.memory_fd, MEMORY_SIZE) == 0, "ftruncate");
@@ -394,11 +583,12 @@ void fuzz_one(const uint8_t *data, size_t size)
 	uint8_t how;
 
 	run.bytes = (struct fuzz_bytes){ data, size };
-	come();
 	how = fuzz_byte(&run.bytes);
-	if (how & 1)
+	come(how);
+	if (how & HOW_HANDSHAKE)
 		handshake(how);
 	while (run.bytes.left > 0)
 		step();
+	meet(how & HOW_FILE);
 	leave();
 }
