@@ -27,6 +27,7 @@ QUIET = (2, 3)  # SET_FEATURES, SET_OWNER
 SIZES = {NUM: 8, BASE: 8, GET_BASE: 8, ENABLE: 8, ADDR: 40, KICK: 8, CALL: 8,
          ERR: 8, GET_CONFIG: 72, ADD: 40, REMOVE: 40}
 STALL_S = 3
+SLOW_S = 0.02
 
 
 class Region:
@@ -201,7 +202,7 @@ class Connection:
 
     def serve(self):
         desc, used, avail = self.rings
-        while True:
+        while self.server.defect != "silent":
             ring, at = self.find(avail, 4 + 2 * self.size, True)
             # Native: both bytes of an index at once.
             if struct.unpack_from("@H", ring, at + 2)[0] == self.base:
@@ -237,6 +238,10 @@ class Connection:
         return 1
 
     def move(self, kind, begin, pieces):
+        if self.server.defect == "failing":
+            return 1
+        if self.server.defect == "slow":
+            time.sleep(SLOW_S)
         if kind > 1:
             return 0 if kind == 4 else 2
         for address, size in pieces:
@@ -245,7 +250,8 @@ class Connection:
             place, start = self.find(address, size)
             if kind == 0:
                 place[start:start + size] = self.store[begin:begin + size]
-            else:
+            elif not (self.server.defect == "forgetful" and
+                      any(self.store[begin:begin + size])):
                 self.store[begin:begin + size] = place[start:start + size]
             begin += size
         return 0

@@ -11,6 +11,7 @@ int command_resize(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_check_host(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_torture(int argc, char **argv);
 
 /* "precarium: " and one line on standard error. */

@@ -17,6 +17,7 @@ static const char help[] =
 	"  stat         tell what a server has done\n"
 	"  reload       make a server read its configuration again\n"
 	"  check-host   tell whether this machine has what is needed\n"
+	"  bench        measure any vhost-user block server\n"
 	"  torture      play a client's attacks on any vhost-user block "
 	"server\n"
 	"\n"
@@ -36,6 +37,7 @@ static const struct command {
 	{ "stat", command_stat },
 	{ "reload", command_reload },
 	{ "check-host", command_check_host },
+	{ "bench", command_bench },
 	{ "torture", command_torture },
 };
 

@@ -25,6 +25,9 @@ void client_ring_reset(struct client *client);
 uint32_t client_fill_chain(struct client *client, struct client_slot *slot,
 			   struct vring_desc *table, uint16_t first);
 
+/* Ask to be called at the next completion; the caller looks once more. */
+void client_want_call(struct client *client, struct client_queue *queue);
+
 /* Packed rings. */
 void client_packed_reset(struct client *client, struct client_queue *queue);
 uint32_t client_packed_base(const struct client_queue *queue);

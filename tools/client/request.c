@@ -223,8 +223,7 @@ static bool hung_up(struct client *client, int timeout_ms, int call_fd)
 	return false;
 }
 
-/* Ask to be called at the next completion; the caller looks once more. */
-static void want_call(struct client *client, struct client_queue *queue)
+void client_want_call(struct client *client, struct client_queue *queue)
 {
 	if (!client_has(client, VIRTIO_RING_F_EVENT_IDX))
 		;
@@ -256,7 +255,7 @@ int client_wait(struct client *client, uint32_t number,
 		if (polling && round % 256 != 255)
 			continue;
 		if (!polling) {
-			want_call(client, queue);
+			client_want_call(client, queue);
 			found = take(client, queue, completion);
 			if (found)
 				return found;
