@@ -9,7 +9,8 @@
 #                 take long: make prove MUTANTS=no leaves them out
 #   make fuzz     the fuzzers, each for SECONDS=600
 #   make soak     one sanitized server under attack for SECONDS=3600
-#   make bench    what it costs, against what it replaces
+#   make bench    what it costs, against what it replaces: a table, and a page
+#                 build-bench/bench.html; BENCH="--rows null" for a part of it
 #   make install  into the system (DESTDIR is honoured)
 
 all: build/build.ninja
@@ -58,8 +59,12 @@ soak:
 	python3 tests/soak.py build-soak/tools/precarium \
 		build-soak/tests/soak-clients $(or $(SECONDS),3600)
 
-bench: all
-	build/bench/bench-library
+bench:
+	sh .ci/packages bench
+	test -e build-bench/build.ninja || CC=gcc CXX=g++ meson setup \
+		build-bench --buildtype=release
+	ninja -C build-bench
+	bench/run --build=build-bench $(BENCH)
 
 install: all
 	meson install -C build

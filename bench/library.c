@@ -106,6 +106,25 @@ static void copy_ours(void *argument, uint64_t times)
 			abort();
 }
 
+static void copy_out_ours(void *argument, uint64_t times)
+{
+	uint64_t size = *(uint64_t *)argument;
+
+	while (times--)
+		if (prec_copy_out(region.span, 0, mine, size).done != size)
+			abort();
+}
+
+static void copy_out_peer(void *argument, uint64_t times)
+{
+	uint64_t size = *(uint64_t *)argument;
+
+	while (times--) {
+		memcpy((void *)(uintptr_t)region.span.host, mine, size);
+		__asm__ volatile("" ::: "memory");
+	}
+}
+
 static void copy_peer(void *argument, uint64_t times)
 {
 	uint64_t size = *(uint64_t *)argument;
@@ -158,22 +177,160 @@ static void empty_handler(int sig, siginfo_t *info, void *context)
 	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
 }
 
+static void take_signal(void)
+{
+	__asm__ volatile("movb (%%rax), %%al" ::"a"(foreign) : "memory");
+}
+
+/* The peer knows nothing of the library: while it has its turn, the signal is
+ * its own. */
+static const struct sigaction empty = { .sa_sigaction = empty_handler,
+					.sa_flags = SA_SIGINFO };
+static struct sigaction librarys;
+
+static void own_signal(void)
+{
+	if (sigaction(SIGBUS, &empty, &librarys) != 0)
+		die("sigaction");
+}
+
+static void return_signal(void)
+{
+	if (sigaction(SIGBUS, &librarys, NULL) != 0)
+		die("sigaction");
+}
+
 static void signal_peer(void *argument, uint64_t times)
 {
 	(void)argument;
+	own_signal();
 	while (times--)
-		__asm__ volatile("movb (%%rax), %%al" ::"a"(foreign)
-				 : "memory");
+		take_signal();
+	return_signal();
 }
 
-static void print(const char *what, const char *peer, struct measure_side ours,
-		  struct measure_side against)
-{
-	struct measure_result r = measure(ours, against);
+/* A scan of a region of which half is gone, and of one that is whole with a
+ * signal after it. */
+#define SCAN_SIZE (1u << 20)
 
-	printf("%-34s %-22s %10.2f %10.2f %8.2f  %.2f..%.2f\n", what, peer,
-	       r.ours_ns, r.peer_ns, r.ratio, r.low, r.high);
-	fflush(stdout);
+static struct prec_region scanned, whole;
+static struct prec_region *scanned_regions[] = { &scanned };
+static struct prec_region *whole_regions[] = { &whole };
+
+static void scan(struct prec_transaction *t, void *argument)
+{
+	const struct prec_region *of = argument;
+	const volatile uint64_t *at = prec_plain(prec_lent(of));
+	uint64_t i;
+
+	(void)t;
+	for (i = 0; i < SCAN_SIZE / sizeof(*at); i++)
+		(void)at[i];
+}
+
+static void fill(struct prec_region *of)
+{
+	memset((void *)(uintptr_t)of->span.host, 3, SCAN_SIZE);
+}
+
+/* What was substituted does not come back: a new region, with its pages in. */
+static void lose_half(void *argument)
+{
+	int fd = lend(SCAN_SIZE);
+
+	(void)argument;
+	if (scanned.span.size && prec_region_unmap(&scanned) != PREC_OK)
+		abort();
+	memset(&scanned, 0, sizeof(scanned));
+	map(&scanned, fd, SCAN_SIZE);
+	fill(&scanned);
+	if (ftruncate(fd, SCAN_SIZE / 2) != 0)
+		die("ftruncate");
+	close(fd);
+}
+
+static void scan_ours(void *argument, uint64_t times)
+{
+	struct prec_transaction t = { .regions = scanned_regions,
+				      .region_count = 1,
+				      .policy = PREC_SUBSTITUTE };
+
+	(void)argument;
+	(void)times; /* once, after each preparation */
+	if (prec_transaction_run(&t, scan, &scanned) != PREC_DISTURBED)
+		abort();
+}
+
+static void scan_peer(void *argument, uint64_t times)
+{
+	struct prec_transaction t = { .regions = whole_regions,
+				      .region_count = 1,
+				      .policy = PREC_SUBSTITUTE };
+
+	(void)argument;
+	own_signal();
+	while (times--) {
+		if (prec_transaction_run(&t, scan, &whole) != PREC_OK)
+			abort();
+		take_signal();
+	}
+	return_signal();
+}
+
+static void print_scan(void)
+{
+	map(&whole, lend(SCAN_SIZE), SCAN_SIZE);
+	fill(&whole);
+	measure_print("scan of 1 MiB, half of it gone", "no loss, and a signal",
+		      (struct measure_side){ scan_ours, NULL, lose_half },
+		      (struct measure_side){ scan_peer, NULL, NULL });
+}
+
+/* Which region a client means, among many and among one. */
+static struct prec_space spaces[2];
+
+static void fill_space(struct prec_space *space, uint32_t count)
+{
+	uint32_t i;
+
+	memset(space, 0, sizeof(*space));
+	for (i = 0; i < count; i++)
+		if (prec_space_add(space, i * 0x100000ull + 0x1000, 0x10000,
+				   0x700000000000 + i * 0x100000ull,
+				   PREC_READ | PREC_WRITE, i) != PREC_OK)
+			abort();
+}
+
+/* Addresses all over the space; the last request's is not the next one's. */
+static void resolve(void *argument, uint64_t times)
+{
+	struct prec_space *space = argument;
+	uint32_t which = 0;
+	struct prec_span span;
+
+	while (times--) {
+		which = (which + 389) % space->count;
+		if (prec_space_resolve(space, which * 0x100000ull + 0x1100,
+				       4096, PREC_READ, &span) != PREC_OK)
+			abort();
+	}
+}
+
+static void print_lookups(void)
+{
+	uint32_t counts[] = { 8, 64, 509 }, i;
+	char what[64];
+
+	fill_space(&spaces[1], 1);
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		fill_space(&spaces[0], counts[i]);
+		snprintf(what, sizeof(what), "an address among %u regions",
+			 counts[i]);
+		measure_print(
+			what, "among one",
+			(struct measure_side){ resolve, &spaces[0], NULL },
+			(struct measure_side){ resolve, &spaces[1], NULL });
+	}
 }
 
 static void print_copies(void)
@@ -184,34 +341,36 @@ static void print_copies(void)
 
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		snprintf(what, sizeof(what), "copy in, %lu bytes", sizes[i]);
-		print(what, "memcpy",
-		      (struct measure_side){ copy_ours, &sizes[i] },
-		      (struct measure_side){ copy_peer, &sizes[i] });
+		measure_print(
+			what, "memcpy",
+			(struct measure_side){ copy_ours, &sizes[i], NULL },
+			(struct measure_side){ copy_peer, &sizes[i], NULL });
+		snprintf(what, sizeof(what), "copy out, %lu bytes", sizes[i]);
+		measure_print(
+			what, "memcpy",
+			(struct measure_side){ copy_out_ours, &sizes[i], NULL },
+			(struct measure_side){ copy_out_peer, &sizes[i],
+					       NULL });
 	}
 }
 
-/* The peer is a foreign fault, which the library passes on to the empty handler
- * that was there before: a signal delivered, and the library's decision. */
 static void print_faults(void)
 {
-	struct measure_side peer = { signal_peer, NULL };
+	struct measure_side peer = { signal_peer, NULL, NULL };
 
-	print("fault to accessor's answer", "signal passed on",
-	      (struct measure_side){ fix_ours, NULL }, peer);
-	print("fault to abandoned", "signal passed on",
-	      (struct measure_side){ abandon_ours, NULL }, peer);
+	measure_print("fault to accessor's answer", "an empty handler",
+		      (struct measure_side){ fix_ours, NULL, NULL }, peer);
+	measure_print("fault to abandoned", "an empty handler",
+		      (struct measure_side){ abandon_ours, NULL, NULL }, peer);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_sigaction = empty_handler,
-				    .sa_flags = SA_SIGINFO };
 	int fd = lend(4096);
 
 	foreign = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
 	mine = malloc(SIZE);
-	if (foreign == MAP_FAILED || !mine || ftruncate(fd, 0) != 0 ||
-	    sigaction(SIGBUS, &action, NULL) != 0)
+	if (foreign == MAP_FAILED || !mine || ftruncate(fd, 0) != 0)
 		die("set-up");
 	map(&region, lend(SIZE), SIZE);
 	memset((void *)(uintptr_t)region.span.host, 1, SIZE);
@@ -221,15 +380,16 @@ int main(void)
 	if (ftruncate(fd, 0) != 0)
 		die("ftruncate");
 
-	printf("%-34s %-22s %10s %10s %8s  %s\n", "", "against", "ours, ns",
-	       "peer, ns", "ratio", "quartiles");
-	print("one load", "a plain load",
-	      (struct measure_side){ load_ours, NULL },
-	      (struct measure_side){ load_peer, NULL });
-	print("enter and leave a transaction", "an empty call",
-	      (struct measure_side){ enter_ours, NULL },
-	      (struct measure_side){ enter_peer, NULL });
+	measure_head(argc > 1 && strcmp(argv[1], "--json") == 0);
+	measure_print("one load", "a plain load",
+		      (struct measure_side){ load_ours, NULL, NULL },
+		      (struct measure_side){ load_peer, NULL, NULL });
+	measure_print("enter and leave a transaction", "an empty call",
+		      (struct measure_side){ enter_ours, NULL, NULL },
+		      (struct measure_side){ enter_peer, NULL, NULL });
 	print_copies();
 	print_faults();
+	print_scan();
+	print_lookups();
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "measure.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -17,8 +18,18 @@ static double now(void)
 
 static double time_of(struct measure_side side, uint64_t times)
 {
-	double start = now();
+	double start, sum = 0;
+	uint64_t i;
 
+	for (i = 0; side.prepare && i < times; i++) {
+		side.prepare(side.argument);
+		start = now();
+		side.run(side.argument, 1);
+		sum += now() - start;
+	}
+	if (side.prepare)
+		return sum / (double)times;
+	start = now();
 	side.run(side.argument, times);
 	return (now() - start) / (double)times;
 }
@@ -28,7 +39,7 @@ static uint64_t calibrate(struct measure_side side)
 {
 	uint64_t times = 1;
 
-	side.run(side.argument, 1);
+	time_of(side, 1);
 	for (;;) {
 		double each = time_of(side, times);
 
@@ -47,16 +58,19 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double quantile(double *values, double part)
+static struct measure_spread spread(double *values)
 {
 	qsort(values, TURNS, sizeof(*values), by_value);
-	return values[(size_t)(part * (TURNS - 1))];
+	return (struct measure_spread){ values[(TURNS - 1) / 4],
+					values[(TURNS - 1) / 2],
+					values[(TURNS - 1) / 4 * 3] };
 }
 
 struct measure_result measure(struct measure_side ours,
 			      struct measure_side peer)
 {
-	static double our_times[TURNS], peer_times[TURNS], ratios[TURNS];
+	static double our_times[TURNS], peer_times[TURNS], ratios[TURNS],
+		extras[TURNS];
 	uint64_t our_count = calibrate(ours), peer_count = calibrate(peer);
 	struct measure_result result;
 	int i;
@@ -69,11 +83,40 @@ struct measure_result measure(struct measure_side ours,
 		if (i % 2 == 0)
 			our_times[i] = time_of(ours, our_count);
 		ratios[i] = our_times[i] / peer_times[i];
+		extras[i] = our_times[i] - peer_times[i];
 	}
-	result.ratio = quantile(ratios, 0.5);
-	result.low = quantile(ratios, 0.25);
-	result.high = quantile(ratios, 0.75);
-	result.ours_ns = quantile(our_times, 0.5);
-	result.peer_ns = quantile(peer_times, 0.5);
+	result.ratio = spread(ratios);
+	result.extra = spread(extras);
+	result.ours_ns = spread(our_times).median;
+	result.peer_ns = spread(peer_times).median;
 	return result;
+}
+
+static bool as_json;
+
+void measure_head(bool json)
+{
+	as_json = json;
+	if (!json)
+		printf("%-34s %-22s %10s %10s %8s  %s\n", "", "against",
+		       "ours, ns", "peer, ns", "ratio", "quartiles");
+}
+
+void measure_print(const char *what, const char *peer, struct measure_side ours,
+		   struct measure_side against)
+{
+	struct measure_result r = measure(ours, against);
+
+	if (as_json)
+		printf("{\"row\": \"%s\", \"against\": \"%s\", \"ours_ns\": "
+		       "%.3f, \"peer_ns\": %.3f, \"ratio\": [%.4f, %.4f, %.4f],"
+		       " \"extra\": [%.3f, %.3f, %.3f]}\n",
+		       what, peer, r.ours_ns, r.peer_ns, r.ratio.low,
+		       r.ratio.median, r.ratio.high, r.extra.low,
+		       r.extra.median, r.extra.high);
+	else
+		printf("%-34s %-22s %10.2f %10.2f %8.2f  %.2f..%.2f\n", what,
+		       peer, r.ours_ns, r.peer_ns, r.ratio.median, r.ratio.low,
+		       r.ratio.high);
+	fflush(stdout);
 }

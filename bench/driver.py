@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""The block driver, with one worker, against qemu-storage-daemon with one
+thread, and against fio on the same file."""
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+
+from turns import Row, Server, absolute_row, ratio_row, spread
+
+QEMU = "qemu-storage-daemon"
+FILE_SIZE = 256 << 20
+NULL_SIZE = 1 << 30
+
+
+def ours(machine, store, *args):
+    path = os.path.join(machine.folder, "ours.sock")
+    return Server(machine, "precarium", [
+        machine.program, "serve", "--export", "socket=%s,%s" % (path, store),
+        "--workers", "1", *args], path)
+
+
+def qemu(machine, node):
+    path = os.path.join(machine.folder, "qemu.sock")
+    return Server(machine, QEMU, [
+        QEMU, "--object", "iothread,id=thread",
+        "--blockdev", "node-name=node," + node,
+        "--export", "type=vhost-user-blk,id=export,node-name=node,"
+        "addr.type=unix,addr.path=%s,writable=on,iothread=thread" % path],
+        path)
+
+
+def rate(told):
+    return [one["requests_a_second"] for one in told]
+
+
+def processor_time(told):
+    return [one["server_us_a_request"] for one in told]
+
+
+def median_latency(told):
+    return [one["latency_us"]["p50"] for one in told]
+
+
+def null(machine):
+    """Nothing is stored: what is left is the driver."""
+    if not shutil.which(QEMU):
+        return
+    with ours(machine, "null=%u" % NULL_SIZE) as own, \
+            qemu(machine, "driver=null-co,size=%u,read-zeroes=on" % NULL_SIZE) as peer:
+        for depth in (32, 128):
+            name = "null store, 4 KiB reads, depth %u" % depth
+            told = machine.take_turns(name, {
+                "ours": lambda: own.bench("--depth", depth),
+                "peer": lambda: peer.bench("--depth", depth)})
+            yield ratio_row(name, QEMU, "requests/s", rate(told["ours"]),
+                            rate(told["peer"]), least=3)
+            yield ratio_row(name + ", processor", QEMU, "us",
+                            processor_time(told["ours"]),
+                            processor_time(told["peer"]), most=1 / 3)
+        name = "null store, depth 1, median latency"
+        told = machine.take_turns(name, {
+            "ours": lambda: own.bench("--depth", 1),
+            "peer": lambda: peer.bench("--depth", 1)})
+        yield ratio_row(name, QEMU, "us", median_latency(told["ours"]),
+                        median_latency(told["peer"]), most=0.5)
+
+
+def polling(machine):
+    """A client that polls hides none of the driver's time."""
+    with ours(machine, "null=%u" % NULL_SIZE) as own:
+        for ring in ("split", "packed"):
+            for depth in (32, 128):
+                name = "client polls, %s ring, depth %u" % (ring, depth)
+                args = ["--poll", "--depth", depth]
+                args += ["--packed"] if ring == "packed" else []
+                told = machine.take_turns(
+                    name, {"ours": lambda: own.bench(*args)})["ours"]
+                yield absolute_row(name, "us",
+                                   [1e6 / one for one in rate(told)],
+                                   most=0.4)
+
+
+class Store:
+    """A file that is there to its last byte."""
+
+    def __init__(self, folder, direct):
+        self.file = tempfile.NamedTemporaryFile(dir=folder, prefix="bench-")
+        piece = os.urandom(1 << 20)
+        for _ in range(FILE_SIZE >> 20):
+            self.file.write(piece)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.path, self.direct = self.file.name, direct
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def ours(self):
+        return "file=" + self.path + (",direct" if self.direct else "")
+
+    def qemu(self, aio):
+        # A daemon that was killed may hold its lock for a while.
+        return "driver=file,filename=%s,aio=%s,cache.direct=%s,locking=off" % (
+            self.path, aio, "on" if self.direct else "off")
+
+
+def fio(machine, store, size, depth, kind):
+    told = json.loads(machine.run(machine.server_cpu, [
+        "fio", "--name=b", "--filename=" + store.path, "--ioengine=io_uring",
+        "--rw=rand" + kind, "--bs=%u" % size, "--iodepth=%u" % depth,
+        "--direct=%u" % store.direct, "--time_based", "--norandommap",
+        "--runtime=%ums" % machine.turn_ms, "--output-format=json"]))
+    return {"requests_a_second": told["jobs"][0][kind]["iops"]}
+
+
+def best_aio(machine, store):
+    """Which way the peer is fastest, with many small reads."""
+    best, best_rate = None, 0
+    for aio in ("io_uring", "threads") + (("native",) if store.direct else ()):
+        with qemu(machine, store.qemu(aio)) as peer:
+            machine.progress.say("which aio: " + aio)
+            now = peer.bench("--depth", 32)["requests_a_second"]
+        if now > best_rate:
+            best, best_rate = aio, now
+    return best
+
+
+def files(machine, store, where):
+    aio = best_aio(machine, store) if shutil.which(QEMU) else None
+    with ours(machine, store.ours()) as own:
+        peer = qemu(machine, store.qemu(aio)) if aio else None
+        for size in (4096, 131072):
+            for kind in ("read", "write"):
+                for depth in (1, 32, 128):
+                    yield from one_file(machine, where, store, own, peer, aio,
+                                        size, kind, depth)
+        if peer:
+            peer.__exit__()
+
+
+def one_file(machine, where, store, own, peer, aio, size, kind, depth):
+    args = ("--depth", depth, "--block-size", size, "--read",
+            100 if kind == "read" else 0)
+    sides = {"ours": lambda: own.bench(*args)}
+    if peer:
+        sides["peer"] = lambda: peer.bench(*args)
+    if shutil.which("fio"):
+        sides["fio"] = lambda: fio(machine, store, size, depth, kind)
+    name = "%s, %u KiB %ss, depth %u" % (where, size >> 10, kind, depth)
+    told = machine.take_turns(name, sides)
+    if peer:
+        yield ratio_row(name, "%s %s" % (QEMU, aio), "requests/s",
+                        rate(told["ours"]), rate(told["peer"]), least=1.3)
+    if "fio" in told:
+        yield ratio_row(name, "fio io_uring", "requests/s",
+                        rate(told["ours"]), rate(told["fio"]), least=0.95)
+
+
+def tmpfs(machine):
+    with Store("/dev/shm", False) as store:
+        yield from files(machine, store, "tmpfs")
+
+
+def disk(machine):
+    with Store(machine.disk_folder, True) as store:
+        yield from files(machine, store, "disk, direct")
+
+
+def allow_files(wanted):
+    """The server takes no client that it could run out of descriptors for."""
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def crowd(machine):
+    """Small requests, so that the processor's caches matter less."""
+    counts = (1, 10, 100, 1000)
+    if not allow_files(1 << 17):
+        print("bench: 200 clients instead of 1,000: ulimit -n is too low and "
+              "may not be raised", file=sys.stderr)
+        counts = (1, 10, 100, 200)
+    with ours(machine, "null=%u" % NULL_SIZE, "--max-clients", "1100",
+              "--max-regions", "8", "--max-queues", "1") as own:
+        told = machine.take_turns("clients", {
+            count: lambda count=count: own.bench(
+                "--clients", count, "--depth", 8, "--block-size", 512,
+                "--poll")
+            for count in counts})
+    one = processor_time(told[1])
+    for count in counts[1:]:
+        many = processor_time(told[count])
+        yield Row("%u clients, processor time a request" % count, "one client",
+                  "us", spread(many)[1], spread(one)[1],
+                  spread([a / b for a, b in zip(many, one)]), most=1.1)
+
+
+GROUPS = [null, polling, tmpfs, disk, crowd]

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The library's own calls: bench-library takes the turns itself."""
+import json
+import os
+import sys
+
+from turns import Row
+
+SMALL, NEAR, FLAT, SAME = 1.5, 1.03, 1.1, 1.05
+
+
+def copy_bound(name):
+    """None for a size that nothing is promised of."""
+    size = int(name.split(",")[1].split()[0])
+    if size < 64:
+        return None
+    return SMALL if size <= 1024 else NEAR
+
+
+def bounds(row):
+    """Of the ratio, or of the difference in nanoseconds."""
+    if row["row"].startswith("copy"):
+        return copy_bound(row["row"]), None
+    if row["row"].startswith("an address among"):
+        return FLAT, None
+    return {("one load", "a plain load"): (SAME, None),
+            ("enter and leave a transaction", "an empty call"): (None, 2),
+            ("enter and leave a transaction", "libwayland-server"):
+            (0.25, None),
+            ("fault to abandoned", "an empty handler"): (1.3, None),
+            ("scan of 1 MiB, half of it gone", "no loss, and a signal"):
+            (1.2, None),
+            ("fault to accessor's answer", "an empty handler"): (1.3, None),
+            }[row["row"], row["against"]]
+
+
+def rows(machine, program):
+    said = machine.run(machine.client_cpu, [program, "--json"])
+    for line in said.splitlines():
+        row = json.loads(line)
+        ratio, extra = bounds(row)
+        if extra is not None:
+            yield Row(row["row"] + ", ns more", row["against"], "ns",
+                      row["ours_ns"], row["peer_ns"], row["extra"], most=extra)
+        elif ratio is not None:
+            yield Row(row["row"], row["against"], "ns", row["ours_ns"],
+                      row["peer_ns"], row["ratio"], most=ratio)
+
+
+def library(machine):
+    machine.progress.say("bench-library, some seconds")
+    yield from rows(machine, os.path.join(machine.build, "bench",
+                                          "bench-library"))
+
+
+def wayland(machine):
+    program = os.path.join(machine.build, "bench", "bench-wayland")
+    if os.path.exists(program):
+        yield from rows(machine, program)
+    else:
+        print("bench: left out: it was built without libwayland",
+              file=sys.stderr)
+
+
+GROUPS = [library, wayland]
