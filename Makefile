@@ -9,8 +9,8 @@
 #                 take long: make prove MUTANTS=no leaves them out
 #   make fuzz     the fuzzers, each for SECONDS=600
 #   make soak     one sanitized server under attack for SECONDS=3600
-#   make bench    what it costs, against what it replaces: a table, and a page
-#                 build-bench/bench.html; BENCH="--rows null" for a part of it
+#   make bench    what it costs, against what it replaces: ten minutes, a table,
+#                 and a page; BENCH="--rows null" for a part, "--help" for help
 #   make install  into the system (DESTDIR is honoured)
 
 all: build/build.ninja
@@ -63,8 +63,11 @@ bench:
 	sh .ci/packages bench
 	test -e build-bench/build.ninja || CC=gcc CXX=g++ meson setup \
 		build-bench --buildtype=release
+	test -e build-plain/build.ninja || CC=gcc CXX=g++ meson setup \
+		build-plain --buildtype=release -Dplain=true
 	ninja -C build-bench
-	bench/run --build=build-bench $(BENCH)
+	ninja -C build-plain tools/precarium
+	bench/run --build=build-bench --plain=build-plain $(BENCH)
 
 install: all
 	meson install -C build

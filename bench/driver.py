@@ -15,10 +15,11 @@ FILE_SIZE = 256 << 20
 NULL_SIZE = 1 << 30
 
 
-def ours(machine, store, *args):
-    path = os.path.join(machine.folder, "ours.sock")
+def ours(machine, store, *args, program=None):
+    name = "plain" if program else "ours"
+    path = os.path.join(machine.folder, name + ".sock")
     return Server(machine, "precarium", [
-        machine.program, "serve", "--export", "socket=%s,%s" % (path, store),
+        program or machine.program, "serve", "--export", "socket=%s,%s" % (path, store),
         "--workers", "1", *args], path)
 
 
@@ -172,6 +173,28 @@ def disk(machine):
         yield from files(machine, store, "disk, direct")
 
 
+def tolerance(machine):
+    """Against the same driver with accesses that must not fail."""
+    if not machine.plain:
+        print("bench: the price of tolerance is left out: --plain names no "
+              "build", file=sys.stderr)
+        return
+    with ours(machine, "null=%u" % NULL_SIZE) as own, \
+            ours(machine, "null=%u" % NULL_SIZE,
+                 program=machine.plain) as plain:
+        for depth in (1, 32, 128):
+            name = "price of tolerance, depth %u" % depth
+            told = machine.take_turns(name, {
+                "ours": lambda: own.bench("--poll", "--depth", depth),
+                "plain": lambda: plain.bench("--poll", "--depth", depth)})
+            yield ratio_row(name, "with plain pointers", "requests/s",
+                            rate(told["ours"]), rate(told["plain"]),
+                            least=0.99)
+            yield ratio_row(name + ", processor", "with plain pointers", "us",
+                            processor_time(told["ours"]),
+                            processor_time(told["plain"]), most=1.01)
+
+
 def allow_files(wanted):
     """The server takes no client that it could run out of descriptors for."""
     try:
@@ -203,4 +226,4 @@ def crowd(machine):
                   spread([a / b for a, b in zip(many, one)]), most=1.1)
 
 
-GROUPS = [null, polling, tmpfs, disk, crowd]
+GROUPS = [null, polling, tmpfs, disk, tolerance, crowd]

@@ -127,6 +127,8 @@ class Machine:
         self.build = os.path.abspath(options.build)
         self.disk_folder = os.path.abspath(options.disk)
         self.program = os.path.join(self.build, "tools", "precarium")
+        self.plain = options.plain and os.path.join(
+            os.path.abspath(options.plain), "tools", "precarium")
         processors = sorted(os.sched_getaffinity(0))
         self.server_cpu, self.client_cpu = processors[0], processors[-1]
 
