@@ -5,10 +5,11 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 
-from turns import Row, Server, absolute_row, ratio_row, spread
+from turns import Row, Server, absolute_row, quantile, ratio_row, spread
 
 QEMU = "qemu-storage-daemon"
 FILE_SIZE = 256 << 20
@@ -195,6 +196,40 @@ def tolerance(machine):
                             processor_time(told["plain"]), most=1.01)
 
 
+def beside(machine, server, manner, rates):
+    """What a good client does beside a neighbour of that manner."""
+    other = subprocess.Popen(
+        machine.on(machine.client_cpu, [
+            os.path.join(machine.build, "bench", "bench-revoker"), server.path,
+            "10000", manner]),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    told = server.bench("--depth", 32)
+    said = other.communicate()[0]
+    if other.returncode != 0:
+        sys.exit("bench: bench-revoker failed")
+    rounds = json.loads(said)
+    if (rounds["failures"] > 0) != (manner == "revoke"):
+        sys.exit("bench: a %s neighbour had %u failures" % (
+            manner, rounds["failures"]))
+    rates.append(rounds["rounds_a_second"])
+    return told
+
+
+def neighbour(machine):
+    """The same neighbour with the same requests, once content and once taking
+    its memory away each time."""
+    rates = {"calm": [], "revoke": []}
+    with ours(machine, "null=%u" % NULL_SIZE) as own:
+        told = machine.take_turns("neighbour", {
+            manner: lambda manner=manner: beside(machine, own, manner,
+                                                 rates[manner])
+            for manner in rates})
+    revoked = quantile(rates["revoke"], 0.5)
+    yield ratio_row("beside %.0f revocations a second" % revoked,
+                    "a calm neighbour", "requests/s", rate(told["revoke"]),
+                    rate(told["calm"]), least=0.95)
+
+
 def allow_files(wanted):
     """The server takes no client that it could run out of descriptors for."""
     try:
@@ -226,4 +261,4 @@ def crowd(machine):
                   spread([a / b for a, b in zip(many, one)]), most=1.1)
 
 
-GROUPS = [null, polling, tmpfs, disk, tolerance, crowd]
+GROUPS = [null, polling, tmpfs, disk, tolerance, neighbour, crowd]
