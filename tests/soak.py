@@ -76,6 +76,7 @@ class Soak:
         self.seconds, self.start = seconds, time.monotonic()
         self.wrong = []
         self.attacks = self.storms = self.refused = self.rounds = 0
+        self.skipped = 0
         self.held = []  # after each round
         self.log = open("log", "ab")
         configure(False)
@@ -111,12 +112,17 @@ class Soak:
         return process.communicate(timeout=600)[0]
 
     def torture(self):
+        if os.path.exists("found"):
+            os.unlink("found")
         process = subprocess.Popen(
             [self.program, "torture", "attacked.sock", "--neighbour",
              "near.sock", "--pid", str(self.server.pid), "--json", "found",
              "--stall", "60000", "--answer", "60000", "--timeout", "30000"],
             stdout=subprocess.DEVNULL)
         self.wait(process, self.left())
+        if not os.path.exists("found"):
+            self.skipped += 1  # it did not begin, and has said why
+            return
         with open("found", encoding="utf-8") as file:
             found = json.load(file)
         for case in found["cases"]:
@@ -222,6 +228,8 @@ def summary(soak, status):
           f"{used.ru_utime + used.ru_stime:.0f} s: {soak.rounds} rounds, "
           f"{soak.attacks} attacks survived, {soak.storms} hostile lives "
           f"({soak.refused} without connection)")
+    if soak.skipped:
+        print(f"{soak.skipped} rounds had no attacks but the storm")
     print(f"good client: {said['requests']} requests, "
           f"{said['verified'] >> 20} MiB verified, "
           f"p99 {said.get('p99-us', 0) / 1000:.1f} ms, "

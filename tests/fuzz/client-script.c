@@ -102,29 +102,38 @@ static struct store *open_file(struct store_error *error)
 	return blk_file_open(path, &options, error);
 }
 
-static void export(const char *directory, uint32_t number, struct store *store)
+static void export(const char *folder, uint32_t number, struct store *store)
 {
 	struct vhost_export_options options = { .name = "fuzz", .fd = -1 };
 	struct sockaddr_un *name = &host.names[number];
 	struct vhost_error error;
 
 	name->sun_family = AF_UNIX;
-	snprintf(name->sun_path, sizeof(name->sun_path), "%s/%u", directory,
+	snprintf(name->sun_path, sizeof(name->sun_path), "%s/%u", folder,
 		 number);
 	options.socket_path = name->sun_path;
 	options.store = store;
 	must(vhost_server_add(host.server, &options, &error), error.text);
 }
 
+static char directory[] = "/tmp/precarium-fuzz.XXXXXX";
+
+static void leave_nothing(void)
+{
+	for (uint32_t i = 0; i < STORES; i++)
+		unlink(host.names[i].sun_path);
+	rmdir(directory);
+}
+
 void fuzz_prepare(void)
 {
-	static char directory[] = "/tmp/precarium-fuzz.XXXXXX";
 	struct vhost_limits limits = { .connections = 4 };
 	struct store *null_store, *file_store;
 	struct store_error store_error;
 	struct vhost_error error;
 
 	must(mkdtemp(directory) != NULL, "mkdtemp");
+	must(atexit(leave_nothing) == 0, "atexit");
 	host.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	host.server = vhost_server_new(&limits, &error);
 	null_store = blk_null_open(DISK_SIZE, &store_error);
