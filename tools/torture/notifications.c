@@ -271,6 +271,60 @@ static void kick_storm(struct attack *attack, const struct torture_case *self)
 		craft_kick(attack);
 }
 
+/* One message, with a descriptor, on a socket that the server never reads. */
+static void post(int socket, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec part = { &fd, 1 };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control) };
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* The client's own end waits in the channel, before or after it is given: as
+ * long as the server holds the one, the other does not hang up. */
+static void channel_holds(struct attack *attack,
+			  const struct torture_case *self)
+{
+	int pair[2];
+
+	if (begin(attack, VHOST_USER_SET_BACKEND_REQ_FD) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return;
+	if (!self->kind)
+		post(pair[0], attack->client.socket);
+	if (give(attack, VHOST_USER_SET_BACKEND_REQ_FD, 0, pair[1]) < 0)
+		return;
+	if (self->kind)
+		post(pair[0], attack->client.socket);
+	hostile_load(&attack->client, 1);
+	attack_linger(attack, 10);
+}
+
+/* Two connections, each the other's channel. */
+static void channels_crossed(struct attack *attack,
+			     const struct torture_case *self)
+{
+	struct attack other = *attack;
+
+	(void)self;
+	if (begin(attack, VHOST_USER_SET_BACKEND_REQ_FD) ||
+	    begin(&other, VHOST_USER_SET_BACKEND_REQ_FD))
+		return;
+	give(attack, VHOST_USER_SET_BACKEND_REQ_FD, 0, other.client.socket);
+	give(&other, VHOST_USER_SET_BACKEND_REQ_FD, 0, attack->client.socket);
+	attack_linger(attack, 10);
+}
+
 /* Clogged, and completions all the same. */
 static void clogged(struct attack *attack, const struct torture_case *self)
 {
@@ -362,5 +416,11 @@ void cases_add_notifications(struct case_list *list)
 	add_case(list, GROUP, kick_shared, "kick-of-all-queues", "");
 	add_case(list, GROUP, kick_storm, "kick-storm", "")->kind = 100;
 	add_case(list, GROUP, clogged, "call-clogged", "");
+	add_case(list, GROUP, channel_holds, "channel-holds-its-connection", "")
+		->kind = false;
+	add_case(list, GROUP, channel_holds, "channel-is-given-its-connection",
+		 "")
+		->kind = true;
+	add_case(list, GROUP, channels_crossed, "channels-crossed", "");
 	add_case(list, GROUP, clogged_err, "err-clogged", "");
 }
