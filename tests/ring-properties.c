@@ -103,9 +103,12 @@ static struct virtq_desc say_tidy(void)
 	if (said == 0 || (said == 1 && header_cut)) {
 		d.len = said ? 16 - header_cut : header_cut ? header_cut : 16;
 		d.flags = VIRTQ_DESC_F_NEXT;
+		/* and what comes after it, in one */
+		if (d.len == 16 && asks_ranges() && chance(30))
+			d.len += 16 * (uint32_t)below(3);
 	} else if (data_left > 0 && asks_ranges()) {
 		/* however the ranges are cut */
-		d.len = chance(80) ? 16 * (1 + (uint32_t)below(4)) : 8;
+		d.len = chance(80) ? 16 * (1 + (uint32_t)below(8)) : 8;
 		d.flags = VIRTQ_DESC_F_NEXT;
 		data_left--;
 	} else if (data_left > 0) {
