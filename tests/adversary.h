@@ -18,6 +18,7 @@
 static uint16_t say16(uint64_t address);
 static struct virtq_desc say_desc(uint32_t index, uint32_t table);
 static struct virtio_blk_req_header say_header(void);
+static void say_rest(uint8_t *bytes);
 
 /* The log. */
 static int fetch_count;
@@ -34,6 +35,10 @@ static uint32_t table_count;
 static struct virtq_desc table_log[CLIENT_TABLE_MAX];
 /* The first bytes that the driver reads. */
 static struct virtio_blk_req_header header_said;
+static uint32_t header_count;
+/* And what comes after. */
+static uint8_t rest_said[CLIENT_BYTES_MAX];
+static uint32_t rest_count;
 
 static inline void log_begin(void)
 {
@@ -41,6 +46,8 @@ static inline void log_begin(void)
 	store_count = 0;
 	desc_count = 0;
 	table_count = 0;
+	header_count = 0;
+	rest_count = 0;
 }
 
 static inline bool span_granted(const struct prec_space *s, struct prec_span p)
@@ -176,6 +183,7 @@ client_load_header(const struct prec_space *space, struct prec_span span,
 	bool there = fetch("client_load_header", space, span, 0, 16);
 
 	*out = header_said = say_header();
+	header_count = sizeof(header_said);
 	return there ? PREC_OK : PREC_GONE;
 }
 
@@ -186,10 +194,20 @@ static inline enum prec_status client_load_bytes(const struct prec_space *space,
 {
 	bool there = fetch("client_load_bytes", space, span, 0, count);
 
-	REQUIRES("client_load_bytes", "room", at + count <= 16);
-	if (at == 0)
-		header_said = say_header();
-	memcpy(bytes + at, (unsigned char *)&header_said + at, count);
+	REQUIRES("client_load_bytes", "room", at + count <= CLIENT_BYTES_MAX);
+	if (header_count < sizeof(header_said)) {
+		REQUIRES("client_load_bytes", "room of a header",
+			 at + count <= sizeof(header_said));
+		if (at == 0)
+			header_said = say_header();
+		memcpy(bytes + at, (unsigned char *)&header_said + at, count);
+		header_count = at + count;
+	} else {
+		if (at == 0)
+			say_rest(rest_said);
+		memcpy(bytes + at, rest_said + at, count);
+		rest_count = at + count;
+	}
 	return there ? PREC_OK : PREC_GONE;
 }
 

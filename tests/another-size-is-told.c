@@ -3,11 +3,13 @@
  * `resize` while clients are attached: they are told on the back-end's own
  * channel and find the new size in the configuration; what a disk has grown by
  * can be used, what it has shrunk by cannot, and no image is cut.  A client
- * that does not read its channel, or closes it, stops nobody.
+ * that does not read its channel, or closes it, stops nobody; and no channel
+ * keeps a client that is gone.
  */
 #include "serve.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -234,6 +236,61 @@ static void wrong_channels(void)
 	client_close(&other);
 }
 
+/* Send it, with one of our own descriptors. */
+static void post(int socket, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} rights = { .header = { .cmsg_level = SOL_SOCKET,
+				 .cmsg_type = SCM_RIGHTS,
+				 .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec part = { &fd, 1 };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = rights.bytes,
+				  .msg_controllen = sizeof(rights) };
+
+	memcpy(CMSG_DATA(&rights.header), &fd, sizeof(fd));
+	CHECK(sendmsg(socket, &message, MSG_NOSIGNAL) == 1 || errno == EPIPE,
+	      "post: %s", strerror(errno));
+}
+
+/* A client's own end of its connection is no channel, and if it is sent on one
+ * the connection ends all the same when the client is gone: the driver lets
+ * go of the channel then. */
+static void channels_keep_nobody(void)
+{
+	struct pollfd witness = { .events = POLLIN };
+	struct client client;
+	int pair[2];
+
+	for (int late = 0; late < 2; late++) {
+		open_client(&client, 2, true);
+		CHECK(client_tell(&client, VHOST_USER_SET_BACKEND_REQ_FD, NULL,
+				  0, client.socket) != 0 &&
+			      !client.lost,
+		      "its own connection was taken");
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				 pair) == 0,
+		      "socketpair");
+		if (!late)
+			post(pair[0], client.socket);
+		DO(&client, client_tell(&client, VHOST_USER_SET_BACKEND_REQ_FD,
+					NULL, 0, pair[1]));
+		if (late)
+			post(pair[0], client.socket);
+		close(pair[1]);
+		client_hang_up(&client);
+		witness.fd = pair[0];
+		CHECK(poll(&witness, 1, 20000) == 1 &&
+			      witness.revents & POLLHUP,
+		      "a client that is gone is kept by its channel");
+		close(pair[0]);
+		client_close(&client);
+	}
+}
+
 int main(void)
 {
 	serve_init(60);
@@ -247,6 +304,7 @@ int main(void)
 	bad_sizes();
 	deaf();
 	wrong_channels();
+	channels_keep_nobody();
 	close(control);
 	return serve_end();
 }

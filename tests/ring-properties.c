@@ -37,7 +37,7 @@ static uint32_t header_cut;
 static uint32_t data_left;
 static uint32_t said;
 
-static unsigned long seen[VIRTQ_STOPPED + 1], operations[VBLK_IDENTIFY + 1];
+static unsigned long seen[VIRTQ_STOPPED + 1], operations[VBLK_ZEROES + 1];
 
 /* An address, mostly one that is lent with these rights and off the rings. */
 static uint64_t say_address(uint32_t rights, uint32_t size)
@@ -89,6 +89,12 @@ static uint16_t say16(uint64_t address)
 	return (uint16_t)below(queue.size);
 }
 
+static bool asks_ranges(void)
+{
+	return type == VIRTIO_BLK_T_DISCARD ||
+	       type == VIRTIO_BLK_T_WRITE_ZEROES;
+}
+
 /* One of a request as it should be: header, data, status. */
 static struct virtq_desc say_tidy(void)
 {
@@ -97,6 +103,14 @@ static struct virtq_desc say_tidy(void)
 	if (said == 0 || (said == 1 && header_cut)) {
 		d.len = said ? 16 - header_cut : header_cut ? header_cut : 16;
 		d.flags = VIRTQ_DESC_F_NEXT;
+		/* and what comes after it, in one */
+		if (d.len == 16 && asks_ranges() && chance(30))
+			d.len += 16 * (uint32_t)below(3);
+	} else if (data_left > 0 && asks_ranges()) {
+		/* however the ranges are cut */
+		d.len = chance(80) ? 16 * (1 + (uint32_t)below(8)) : 8;
+		d.flags = VIRTQ_DESC_F_NEXT;
+		data_left--;
 	} else if (data_left > 0) {
 		d.len = type == VIRTIO_BLK_T_GET_ID ? 20 : 512;
 		if (vast && d.len == 512 && chance(20))
@@ -155,16 +169,18 @@ static struct virtq_desc say_desc(uint32_t index, uint32_t table)
 /* What the next chain is meant to be. */
 static void plan(void)
 {
-	static const uint32_t types[] = { VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT,
-					  VIRTIO_BLK_T_FLUSH,
-					  VIRTIO_BLK_T_GET_ID };
+	static const uint32_t types[] = {
+		VIRTIO_BLK_T_IN,      VIRTIO_BLK_T_OUT,
+		VIRTIO_BLK_T_FLUSH,   VIRTIO_BLK_T_GET_ID,
+		VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES
+	};
 
 	log_begin();
 	writing = false;
 	said = 0;
 	tidy = !chance(wild) && chance(70);
 	header_cut = chance(20) ? 1 + (uint32_t)below(15) : 0;
-	type = types[below(4)];
+	type = types[below(6)];
 	data_left = type == VIRTIO_BLK_T_FLUSH	  ? 0
 		    : type == VIRTIO_BLK_T_GET_ID ? 1
 						  : 1 + (uint32_t)below(3);
@@ -184,6 +200,31 @@ static struct virtio_blk_req_header say_header(void)
 	else if (chance(50))
 		h.sector = ~0ull - below(4);
 	return h;
+}
+
+/* Ranges, mostly on the device. */
+static void say_rest(uint8_t *bytes)
+{
+	for (uint32_t i = 0; i < CLIENT_BYTES_MAX; i += VIRTIO_BLK_RANGE_SIZE) {
+		uint64_t sector = below(device.capacity + 1);
+		uint64_t most = device.capacity - sector;
+		uint32_t flags = type == VIRTIO_BLK_T_WRITE_ZEROES &&
+				 device.may_unmap && chance(30);
+		uint32_t sectors;
+
+		if (most > VBLK_RANGE_SECTORS_MAX)
+			most = VBLK_RANGE_SECTORS_MAX;
+		sectors = (uint32_t)below(most + 1);
+		if (chance(wild))
+			sector = chance(50) ? draw() : ~0ull - below(9);
+		if (chance(wild))
+			sectors = (uint32_t)(chance(50) ? draw() : most + 1);
+		if (chance(wild))
+			flags = (uint32_t)draw();
+		memcpy(bytes + i, &sector, 8);
+		memcpy(bytes + i + 8, &sectors, 4);
+		memcpy(bytes + i + 12, &flags, 4);
+	}
 }
 
 /* Everything of the queue that a call does not assign is as before. */
@@ -392,7 +433,14 @@ static void decode(enum virtq_answer taken)
 	if (answer != VIRTQ_TAKEN)
 		return;
 	ENSURES(call, "last", block.status.address == last_byte(&chain_before));
-	ENSURES(call, "decision", decision_ok(&device, &space, &chain, &block));
+	ENSURES(call, "decision",
+		decision_ok(&device, &space, &chain, &block, &ranges));
+	if (of_ranges(&block)) {
+		ENSURES("vblk_take_rest", "all",
+			fetched_all(&chain_before, fetched));
+		ENSURES(call, "the ranges that were fetched",
+			ranges_said(&ranges));
+	}
 	if (chain_before.readable == 0 || block.gone || taken != VIRTQ_TAKEN)
 		ENSURES(call, "failed",
 			block.op == VBLK_ANSWER &&
@@ -563,6 +611,9 @@ static void play(void)
 	failing = percent[below(3)];
 	device.capacity = 1 + below(chance(50) ? 10 : 100000);
 	device.read_only = chance(20);
+	device.discard = chance(80);
+	device.write_zeroes = chance(80);
+	device.may_unmap = chance(50);
 	vast = chance(10);
 	if (vast)
 		device.capacity = VBLK_CAPACITY_MAX;
@@ -585,14 +636,16 @@ int main(int count, char **arguments)
 	/* A test that never comes to the point passes too. */
 	for (int i = 0; i <= VIRTQ_STOPPED; i++)
 		poor |= seen[i] < seeds / 4;
-	for (int i = 0; i <= VBLK_IDENTIFY; i++)
+	for (int i = 0; i <= VBLK_ZEROES; i++)
 		poor |= operations[i] < seeds / 100;
 	printf("%llu seeds, %lu clauses held; taken %lu, empty %lu, malformed "
 	       "%lu, lost %lu, gone %lu, stopped %lu; answers %lu, reads %lu, "
-	       "writes %lu, flushes %lu, identities %lu\n",
+	       "writes %lu, flushes %lu, identities %lu, discards %lu, "
+	       "zeroes %lu\n",
 	       (unsigned long long)seeds, clauses, seen[0], seen[1], seen[2],
 	       seen[3], seen[4], seen[5], operations[0], operations[1],
-	       operations[2], operations[3], operations[4]);
+	       operations[2], operations[3], operations[4], operations[5],
+	       operations[6]);
 	if (seeds >= 1000 && poor)
 		printf("some outcomes were hardly seen\n");
 	return seeds == 0 || (seeds >= 1000 && poor);

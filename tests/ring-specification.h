@@ -311,15 +311,91 @@ static inline bool transfer_ok(const struct vblk_device *d,
 	       r->offset + r->bytes <= d->capacity * VIRTIO_BLK_SECTOR;
 }
 
+static inline bool range_ok(const struct vblk_device *d, struct store_range g)
+{
+	return g.size % VIRTIO_BLK_SECTOR == 0 &&
+	       g.offset % VIRTIO_BLK_SECTOR == 0 &&
+	       g.size <= VBLK_RANGE_SECTORS_MAX * VIRTIO_BLK_SECTOR &&
+	       g.offset <= d->capacity * VIRTIO_BLK_SECTOR &&
+	       g.offset + g.size <= d->capacity * VIRTIO_BLK_SECTOR;
+}
+
+static inline bool of_ranges(const struct vblk_request *r)
+{
+	return r->op == VBLK_DISCARD || r->op == VBLK_ZEROES;
+}
+
+static inline bool ranges_decided(const struct vblk_device *d,
+				  const struct vblk_request *r,
+				  const struct vblk_ranges *w)
+{
+	uint64_t total = 0;
+
+	if (d->read_only || w->count > VBLK_RANGES_MAX || r->count != 0)
+		return false;
+	for (uint32_t i = 0; i < w->count; i++) {
+		if (!range_ok(d, w->range[i]) ||
+		    (r->op == VBLK_DISCARD && w->range[i].unmap))
+			return false;
+		total += w->range[i].size;
+	}
+	return 0 < r->bytes && r->bytes == total &&
+	       (r->op == VBLK_DISCARD ? d->discard : d->write_zeroes);
+}
+
+/* The ranges are those that were fetched. */
+static inline bool ranges_said(const struct vblk_ranges *w)
+{
+	for (uint32_t i = 0; i < w->count && i < VBLK_RANGES_MAX; i++) {
+		const uint8_t *at = rest_said + VIRTIO_BLK_RANGE_SIZE * i;
+		uint64_t sector;
+		uint32_t sectors, flags;
+
+		memcpy(&sector, at, 8);
+		memcpy(&sectors, at + 8, 4);
+		memcpy(&flags, at + 12, 4);
+		if (w->range[i].offset != sector * VIRTIO_BLK_SECTOR ||
+		    w->range[i].size != sectors * (uint64_t)VIRTIO_BLK_SECTOR ||
+		    w->range[i].unmap != (flags == VIRTIO_BLK_RANGE_UNMAP))
+			return false;
+	}
+	return w->count * VIRTIO_BLK_RANGE_SIZE == rest_count;
+}
+
+/* The fetches from `base` on are all that the driver sent, each byte once. */
+static inline bool fetched_all(const struct virtq_request *c, int base)
+{
+	uint64_t part = 0;
+	uint32_t i = 0;
+
+	for (int m = base; m < fetch_count; m++) {
+		if (i >= c->readable ||
+		    fetch_at[m] != c->segment[i].address + part)
+			return false;
+		part += fetch_size[m];
+		if (part < c->segment[i].size)
+			continue;
+		if (part > c->segment[i].size)
+			return false;
+		part = 0;
+		i++;
+	}
+	return i == c->readable;
+}
+
 static inline bool decision_ok(const struct vblk_device *d,
 			       const struct prec_space *s,
 			       const struct virtq_request *c,
-			       const struct vblk_request *r)
+			       const struct vblk_request *r,
+			       const struct vblk_ranges *w)
 {
-	if (r->op > VBLK_IDENTIFY || r->head != c->head ||
+	if (r->op > VBLK_ZEROES || r->head != c->head ||
 	    !writable_span(s, r->status) || r->status.size != 1 ||
-	    r->first + r->count > c->count || r->bytes > VBLK_BYTES_MAX ||
-	    r->bytes != span_total(c, r->first, r->first + r->count))
+	    r->first + r->count > c->count || r->bytes > VBLK_BYTES_MAX)
+		return false;
+	if (of_ranges(r))
+		return ranges_decided(d, r, w);
+	if (r->bytes != span_total(c, r->first, r->first + r->count))
 		return false;
 	switch (r->op) {
 	case VBLK_READ:

@@ -317,6 +317,15 @@ def sound(program):
               "a sound server:", status, found, said)
 
 
+def lacking(program):
+    """What is not offered is not attacked, and that is known at once."""
+    status, found, said = torture(program, "none", "--case",
+                                  "packed/id-in-flight", *PATIENT)
+    check(status == 0 and
+          found == {"packed/id-in-flight": "not applicable"},
+          "without packed rings:", status, found, said)
+
+
 def unsound(program):
     for defect, (case, verdict, patience) in DEFECTS.items():
         status, found, said = torture(program, defect, "--case", case,
@@ -360,6 +369,7 @@ def main():
         os.chdir(folder)
         usage(program)
         sound(program)
+        lacking(program)
         mortal(program)
         unsound(program)
         os.chdir("/")

@@ -79,6 +79,7 @@ static const int needed[] = {
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(sendto),
 	SCMP_SYS(getsockopt),
+	SCMP_SYS(getpeername),
 	SCMP_SYS(setsockopt),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(shutdown),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "vhost/connection.h"
 #include "vhost/discard.h"
@@ -24,6 +25,31 @@ static bool is_unix_stream(int fd)
 	return domain == AF_UNIX && type == SOCK_STREAM;
 }
 
+/*
+ * A connection that we hold both ends of never ends, and the client that is gone
+ * leaves it to us.  What we accept has the name of its listening socket; a
+ * channel is one end of a pair, which have none.
+ */
+static bool is_of_a_pair(int fd)
+{
+	struct sockaddr_un peer;
+	socklen_t size = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+	       size <= sizeof(peer.sun_family);
+}
+
+/* Nor may it hold such an end in what was sent on it and is never read: what is
+ * there is dropped, and nothing can be added. */
+static void take_nothing(int fd)
+{
+	char bytes[4096];
+
+	shutdown(fd, SHUT_RD);
+	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+}
+
 bool vhost_backend_set(struct vhost_connection *connection, const char **why)
 {
 	struct vhost_message *message = &connection->message;
@@ -35,6 +61,10 @@ bool vhost_backend_set(struct vhost_connection *connection, const char **why)
 	*why = "the descriptor is not a Unix stream socket";
 	if (!is_unix_stream(message->fds[0]))
 		return false;
+	*why = "the socket is connected to a listening one, or to none";
+	if (!is_of_a_pair(message->fds[0]))
+		return false;
+	take_nothing(message->fds[0]);
 	vhost_discard(connection->backend_fd);
 	connection->backend_fd = vhost_message_take_fd(message, 0);
 	return true;

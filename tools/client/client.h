@@ -176,6 +176,15 @@ void client_pattern(void *bytes, size_t size, uint64_t seed, uint64_t sector);
 size_t client_verify(const void *bytes, size_t size, uint64_t seed,
 		     uint64_t sector);
 
+/* packed.c: descriptors of a packed ring, counted from its first, round and
+ * round; and the flags that make the next one available. */
+struct vring_packed_desc *client_packed_desc(struct client_queue *queue,
+					     uint32_t index);
+uint16_t client_packed_available(const struct client_queue *queue);
+/* So many descriptors on. */
+void client_packed_step(struct client_queue *queue, uint16_t *index, bool *wrap,
+			uint32_t count);
+
 /* message.c */
 int client_send(struct client *client, uint32_t request, uint32_t flags,
 		const void *payload, uint32_t size, const int *fds,

@@ -37,9 +37,5 @@ bool client_packed_wants_kick(struct client_queue *queue);
 void client_packed_want_call(struct client_queue *queue);
 int client_packed_take(struct client *client, struct client_queue *queue,
 		       uint32_t *id, uint32_t *length);
-struct vring_packed_desc *client_packed_desc(struct client_queue *queue,
-					     uint32_t index);
-/* The flags that make the next descriptor available. */
-uint16_t client_packed_available(const struct client_queue *queue);
 
 #endif

@@ -46,8 +46,8 @@ uint32_t client_packed_base(const struct client_queue *queue)
 	       (queue->used_wrap ? WRAP : 0u) << 16;
 }
 
-static void step(struct client_queue *queue, uint16_t *index, bool *wrap,
-		 uint32_t count)
+void client_packed_step(struct client_queue *queue, uint16_t *index, bool *wrap,
+			uint32_t count)
 {
 	uint32_t next = *index + count;
 
@@ -94,7 +94,8 @@ static void put(struct client_queue *queue, struct client_slot *slot,
 			publish = flags;
 		desc.flags = i == 0 ? place->flags : flags;
 		*place = desc;
-		step(queue, &queue->avail_index, &queue->avail_wrap, 1);
+		client_packed_step(queue, &queue->avail_index,
+				   &queue->avail_wrap, 1);
 	}
 	slot->count = (uint16_t)count;
 	store_release(&first->flags, publish);
@@ -179,7 +180,7 @@ int client_packed_take(struct client *client, struct client_queue *queue,
 		return client_fail(client,
 				   "completion of %u, which is not in flight",
 				   *id);
-	step(queue, &queue->used_index, &queue->used_wrap,
-	     queue->slots[*id].count);
+	client_packed_step(queue, &queue->used_index, &queue->used_wrap,
+			   queue->slots[*id].count);
 	return 1;
 }

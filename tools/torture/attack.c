@@ -61,7 +61,12 @@ int attack_open(struct attack *attack, struct client_options options)
 	for (;;) {
 		if (client_open(&attack->client, &options) == 0)
 			return 0;
-		if (client_now_ns() > end)
+		/* No patience will change what is offered. */
+		if (client_now_ns() > end ||
+		    (options.packed &&
+		     client_has(&attack->client,
+				VHOST_USER_F_PROTOCOL_FEATURES) &&
+		     !client_has(&attack->client, VIRTIO_F_RING_PACKED)))
 			break;
 		poll(NULL, 0, 2);
 	}
@@ -98,6 +103,21 @@ void attack_linger(struct attack *attack, int ms)
 	poll(pollers, 2, ms);
 }
 
+bool attack_moved(struct attack *attack, uint16_t before)
+{
+	struct client_queue *queue = &attack->client.queues[0];
+	const uint16_t both = 1u << VRING_PACKED_DESC_F_AVAIL |
+			      1u << VRING_PACKED_DESC_F_USED;
+	uint16_t flags;
+
+	if (!client_has(&attack->client, VIRTIO_F_RING_PACKED))
+		return __atomic_load_n(&queue->ring.used->idx,
+				       __ATOMIC_ACQUIRE) != before;
+	flags = __atomic_load_n(&client_packed_desc(queue, before)->flags,
+				__ATOMIC_ACQUIRE);
+	return (flags & both) == (queue->used_wrap ? both : 0);
+}
+
 bool attack_served(struct attack *attack, uint16_t before, int ms)
 {
 	struct client_queue *queue = &attack->client.queues[0];
@@ -109,8 +129,7 @@ bool attack_served(struct attack *attack, uint16_t before, int ms)
 	};
 	eventfd_t calls;
 
-	while (__atomic_load_n(&queue->ring.used->idx, __ATOMIC_ACQUIRE) ==
-	       before) {
+	while (!attack_moved(attack, before)) {
 		if (client_now_ns() > end)
 			return false;
 		if (poll(pollers, 3, 5) > 0 &&

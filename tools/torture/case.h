@@ -52,6 +52,7 @@ void cases_add_messages(struct case_list *list);
 void cases_add_memory(struct case_list *list);
 void cases_add_rings(struct case_list *list);
 void cases_add_race(struct case_list *list);
+void cases_add_packed(struct case_list *list);
 void cases_add_requests(struct case_list *list);
 void cases_add_notifications(struct case_list *list);
 void cases_add_life(struct case_list *list);
@@ -68,7 +69,9 @@ int attack_start(struct attack *attack, struct client_options options);
 /* Give the server a moment: until it hangs up or gives up the ring, or the
  * time is over. */
 void attack_linger(struct attack *attack, int ms);
-/* Until the used ring moves, the server hangs up or says by the err descriptor
+/* Has the used ring moved; in a packed one, is the slot used? */
+bool attack_moved(struct attack *attack, uint16_t before);
+/* Until it moves, the server hangs up or says by the err descriptor
  * that the ring is broken, or the time is over. */
 bool attack_served(struct attack *attack, uint16_t before, int ms);
 /* The server did what it must not, or lacks what would be attacked. */
@@ -107,6 +110,15 @@ void craft(struct attack *attack, uint32_t type, uint64_t sector,
 	   struct vring_desc *chain);
 int craft_submit(struct attack *attack, const struct vring_desc *chain,
 		 uint32_t count, bool indirect);
+/* Values that take turns at one place while it is read (race.c). */
+struct flip {
+	volatile void *at;
+	uint32_t size; /* 2, 4 or 8 bytes */
+	uint64_t good, bad;
+};
+
+void flip_store(const struct flip *flip, uint64_t value);
+
 /* The next entry of the available ring, and its index. */
 void craft_available(struct attack *attack, uint16_t head);
 /* Kick without looking whether it is wanted. */

@@ -170,6 +170,55 @@ static void whole_lives(struct attack *attack, const struct torture_case *self)
 	}
 }
 
+/* The device is reset, and set up or not, as if its driver could not decide,
+ * with requests in flight (VIRTIO 1.2, 2.1). */
+static void status_storm(struct attack *attack, const struct torture_case *self)
+{
+	static const uint64_t statuses[] = { 0, 1, 3, 11, 15, 4, 0x80, 0xff };
+	uint32_t i;
+
+	if (attack_start(attack, (struct client_options){ .queue_size = 64 }) ||
+	    attack_lacks_protocol(attack, VHOST_USER_PROTOCOL_F_STATUS,
+				  "STATUS"))
+		return;
+	for (i = 0; i < self->kind; i++) {
+		uint64_t status = statuses[(i * 5 + i / 8) % 8];
+
+		hostile_load(&attack->client, i);
+		if (attack_say(attack, VHOST_USER_SET_STATUS, &status,
+			       sizeof(status), -1) ||
+		    attack_say(attack, VHOST_USER_GET_STATUS, NULL, 0, -1))
+			return;
+		attack_listen(attack);
+	}
+	attack_linger(attack, 10);
+}
+
+/* Reset in full flight, and started anew at once. */
+static void reset_and_start(struct attack *attack,
+			    const struct torture_case *self)
+{
+	const uint64_t status = 0;
+	uint32_t i;
+
+	if (attack_start(attack, (struct client_options){ .queue_size = 64 }))
+		return;
+	if (self->kind == VHOST_USER_SET_STATUS &&
+	    attack_lacks_protocol(attack, VHOST_USER_PROTOCOL_F_STATUS,
+				  "STATUS"))
+		return;
+	for (i = 0; i < 20; i++) {
+		hostile_load(&attack->client, i);
+		if (attack_tell(attack, self->kind, &status,
+				self->kind == VHOST_USER_SET_STATUS ? 8 : 0,
+				-1) < 0)
+			return;
+		attack->client.queues[0].used_index = 0;
+		if (client_start(&attack->client) && attack->client.lost)
+			return;
+	}
+}
+
 /* The rings are set up again without having been stopped. */
 static void start_again(struct attack *attack, const struct torture_case *self)
 {
@@ -262,6 +311,13 @@ void cases_add_life(struct case_list *list)
 	add_case(list, GROUP, start_again, "started-without-a-stop", "");
 	add_case(list, GROUP, stop_and_start, "stopped-and-started", "")->kind =
 		20;
+	add_case(list, GROUP, status_storm, "status-storm", "")->kind = 200;
+	add_case(list, GROUP, reset_and_start, "reset-by-message-and-started",
+		 "")
+		->kind = VHOST_USER_RESET_DEVICE;
+	add_case(list, GROUP, reset_and_start, "reset-by-status-and-started",
+		 "")
+		->kind = VHOST_USER_SET_STATUS;
 	for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
 		add_case(list, GROUP, again, orders[i].name, "")->kind =
 			orders[i].request;

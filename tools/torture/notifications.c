@@ -154,18 +154,43 @@ static int make_kind(struct attack *attack, enum kind kind)
 	}
 }
 
-/* Given as kick, call or err while requests are in flight, and then used. */
+/* The message for a ring names it; that for the back-end channel has no
+ * payload, and nothing is sent on a channel that was not agreed to. */
+static int begin(struct attack *attack, uint32_t request)
+{
+	bool channel = request == VHOST_USER_SET_BACKEND_REQ_FD;
+
+	if (attack_start(attack, (struct client_options){ .queue_size = 64,
+							  .channel = channel }))
+		return -1;
+	return channel && attack_lacks_protocol(
+				  attack, VHOST_USER_PROTOCOL_F_BACKEND_REQ,
+				  "BACKEND_REQ")
+		       ? -1
+		       : 0;
+}
+
+static int give(struct attack *attack, uint32_t request, uint64_t number,
+		int fd)
+{
+	bool channel = request == VHOST_USER_SET_BACKEND_REQ_FD;
+
+	return attack_tell(attack, request, &number,
+			   channel ? 0 : sizeof(number), fd);
+}
+
+/* Given as kick, call, err or back-end channel while requests are in flight,
+ * and then used. */
 static void run_kind(struct attack *attack, const struct torture_case *self)
 {
 	const uint32_t *request = self->row;
-	uint64_t number = 0;
 	int fd;
 
-	if (attack_start(attack, (struct client_options){ .queue_size = 64 }))
+	if (begin(attack, *request))
 		return;
 	fd = make_kind(attack, self->kind);
 	hostile_load(&attack->client, 1);
-	if (attack_tell(attack, *request, &number, sizeof(number), fd) < 0)
+	if (give(attack, *request, 0, fd) < 0)
 		return;
 	hostile_load(&attack->client, 2);
 	craft_kick(attack);
@@ -184,10 +209,10 @@ static void run_none(struct attack *attack, const struct torture_case *self)
 	const uint32_t *request = self->row;
 	uint64_t number = self->kind ? VHOST_USER_NO_FD : 0;
 
-	if (attack_start(attack, (struct client_options){ .queue_size = 64 }))
+	if (begin(attack, *request))
 		return;
 	hostile_load(&attack->client, 1);
-	if (attack_tell(attack, *request, &number, sizeof(number), -1) < 0)
+	if (give(attack, *request, number, -1) < 0)
 		return;
 	hostile_load(&attack->client, 2);
 	attack_linger(attack, 10);
@@ -246,6 +271,60 @@ static void kick_storm(struct attack *attack, const struct torture_case *self)
 		craft_kick(attack);
 }
 
+/* One message, with a descriptor, on a socket that the server never reads. */
+static void post(int socket, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec part = { &fd, 1 };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control) };
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* The client's own end waits in the channel, before or after it is given: as
+ * long as the server holds the one, the other does not hang up. */
+static void channel_holds(struct attack *attack,
+			  const struct torture_case *self)
+{
+	int pair[2];
+
+	if (begin(attack, VHOST_USER_SET_BACKEND_REQ_FD) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return;
+	if (!self->kind)
+		post(pair[0], attack->client.socket);
+	if (give(attack, VHOST_USER_SET_BACKEND_REQ_FD, 0, pair[1]) < 0)
+		return;
+	if (self->kind)
+		post(pair[0], attack->client.socket);
+	hostile_load(&attack->client, 1);
+	attack_linger(attack, 10);
+}
+
+/* Two connections, each the other's channel. */
+static void channels_crossed(struct attack *attack,
+			     const struct torture_case *self)
+{
+	struct attack other = *attack;
+
+	(void)self;
+	if (begin(attack, VHOST_USER_SET_BACKEND_REQ_FD) ||
+	    begin(&other, VHOST_USER_SET_BACKEND_REQ_FD))
+		return;
+	give(attack, VHOST_USER_SET_BACKEND_REQ_FD, 0, other.client.socket);
+	give(&other, VHOST_USER_SET_BACKEND_REQ_FD, 0, attack->client.socket);
+	attack_linger(attack, 10);
+}
+
 /* Clogged, and completions all the same. */
 static void clogged(struct attack *attack, const struct torture_case *self)
 {
@@ -283,18 +362,16 @@ static void clogged_err(struct attack *attack, const struct torture_case *self)
 /* Exchanged over and over in full flight. */
 static void exchanged(struct attack *attack, const struct torture_case *self)
 {
-	uint64_t number = 0;
 	uint32_t i;
 
-	if (attack_start(attack, (struct client_options){ .queue_size = 64 }))
+	if (begin(attack, self->kind))
 		return;
 	for (i = 0; i < 200; i++) {
 		int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 
 		if (i % 4 == 0)
 			hostile_load(&attack->client, i);
-		if (attack_tell(attack, self->kind, &number, sizeof(number),
-				fd) < 0)
+		if (give(attack, self->kind, 0, fd) < 0)
 			return;
 		close(fd);
 	}
@@ -312,11 +389,13 @@ void cases_add_notifications(struct case_list *list)
 		  VHOST_USER_SET_VRING_CALL },
 		{ "err-is-a", "err-missing", "err-none", "err-exchanged",
 		  VHOST_USER_SET_VRING_ERR },
+		{ "channel-is-a", "channel-missing", NULL, "channel-exchanged",
+		  VHOST_USER_SET_BACKEND_REQ_FD },
 	};
 	struct torture_case *new;
 	uint32_t i, j;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		for (j = 0; j < sizeof(kinds) / sizeof(kinds[0]); j++) {
 			new = add_case(list, GROUP, run_kind, ways[i].kind,
 				       kinds[j].name);
@@ -325,15 +404,23 @@ void cases_add_notifications(struct case_list *list)
 		}
 		add_case(list, GROUP, run_none, ways[i].none, "")->row =
 			&ways[i].request;
+		add_case(list, GROUP, exchanged, ways[i].exchanged, "")->kind =
+			ways[i].request;
+		if (!ways[i].none_said)
+			continue;
 		new = add_case(list, GROUP, run_none, ways[i].none_said, "");
 		new->row = &ways[i].request;
 		new->kind = true;
-		add_case(list, GROUP, exchanged, ways[i].exchanged, "")->kind =
-			ways[i].request;
 	}
 	add_case(list, GROUP, call_is_kick, "call-is-the-kick", "");
 	add_case(list, GROUP, kick_shared, "kick-of-all-queues", "");
 	add_case(list, GROUP, kick_storm, "kick-storm", "")->kind = 100;
 	add_case(list, GROUP, clogged, "call-clogged", "");
+	add_case(list, GROUP, channel_holds, "channel-holds-its-connection", "")
+		->kind = false;
+	add_case(list, GROUP, channel_holds, "channel-is-given-its-connection",
+		 "")
+		->kind = true;
+	add_case(list, GROUP, channels_crossed, "channels-crossed", "");
 	add_case(list, GROUP, clogged_err, "err-clogged", "");
 }

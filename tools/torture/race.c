@@ -8,13 +8,6 @@
 #define GROUP	"rings"
 #define RACE_NS 25000000ull
 
-/* Two values that take turns at one place. */
-struct flip {
-	volatile void *at;
-	uint32_t size; /* 2, 4 or 8 bytes */
-	uint64_t good, bad;
-};
-
 struct race {
 	const char *name;
 	uint64_t bad;
@@ -91,7 +84,7 @@ static struct flip flip_of(struct attack *attack, const struct race *race,
 	}
 }
 
-static void store(const struct flip *flip, uint64_t value)
+void flip_store(const struct flip *flip, uint64_t value)
 {
 	if (flip->size == 2)
 		*(volatile uint16_t *)flip->at = (uint16_t)value;
@@ -118,9 +111,9 @@ static void flip_and_ask(struct attack *attack, const struct race *race,
 		     turns++) {
 			if (race->what == INDEX)
 				flip->good = queue->avail_index;
-			store(flip, turns & 1 ? flip->good : flip->bad);
+			flip_store(flip, turns & 1 ? flip->good : flip->bad);
 		}
-		store(flip, flip->good);
+		flip_store(flip, flip->good);
 		if (round % 64 != 63)
 			continue;
 		attack_linger(attack, 0);
