@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""QEMU, and the guest in it."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import disk
+import server
+from verdict import Red, tail
+
+BOOT_SECONDS = 240      # the longest takes 15 on a quiet machine
+ANSWER_SECONDS = 60     # of QEMU, and of a guest that gives memory back
+DIMM_BYTES = 128 << 20  # as much as Linux takes or gives at a time
+SLOWLY = 12 << 20       # bytes a second
+
+# Kernel lines that are a failure whatever the guest says about itself.
+BAD_CONSOLE = re.compile(
+    r"I/O error|EXT4-fs (error|warning)|Kernel panic|\bBUG: |Oops|"
+    r"blocked for more than|JBD2: .*[Ee]rror")
+
+
+def qemu(words, stage, cpus, packed=False, more=(), reconnect=False,
+         resets=False):
+    """The command of a machine.
+
+    `words` names its files: kernel, initramfs, disk, monitor.
+    """
+    # memfd, shared: the guest's RAM is what is lent to the driver.
+    # no_timer_check: on a busy machine the kernel sees a timer interrupt come
+    # late, calls the timer broken, and may panic over it.
+    # init_on_alloc=0: a page that the guest clears before the driver writes to
+    # it migrates whether the driver tells of it or not.
+    # la57=off: one level less in each walk of the page tables.
+    boots = 3 if resets else 1
+    return ["timeout", "-k", "5", str(boots * BOOT_SECONDS + 10),
+            *server.WITH_PARENT,
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config",
+            "-display", "none", "-serial", "stdio",
+            *([] if resets else ["-no-reboot"]),
+            "-machine", "q35,accel=tcg,memory-backend=ram",
+            "-cpu", "max,la57=off", "-smp", str(cpus),
+            "-m", "256M,slots=1,maxmem=1G",
+            "-object", "memory-backend-memfd,id=ram,size=256M,share=on",
+            "-kernel", str(words["kernel"]),
+            "-initrd", str(words["initramfs"]),
+            "-append", "console=ttyS0 panic=-1 loglevel=5 mitigations=off "
+                       "no_timer_check init_on_alloc=0 "
+                       f"area={disk.AREA} stage={stage} "
+                       f"more={','.join(more)}",
+            "-qmp", f"unix:{words['monitor']},server=on,wait=off",
+            "-chardev", f"socket,id=disk,path={words['disk']}"
+                        + (",reconnect=1" if reconnect else ""),
+            "-device", f"vhost-user-blk-pci,chardev=disk,num-queues={cpus},"
+                       f"packed={'on' if packed else 'off'}"]
+
+
+class Monitor:
+    """QEMU's own control socket, which speaks JSON by lines (QMP)."""
+
+    def __init__(self, path, alive):
+        deadline = time.monotonic() + ANSWER_SECONDS
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(ANSWER_SECONDS)
+        while True:
+            try:
+                self.socket.connect(str(path))
+                break
+            except OSError:
+                if not alive() or time.monotonic() > deadline:
+                    raise Red("QEMU has no monitor") from None
+                time.sleep(0.05)
+        self.lines = self.socket.makefile("rw")
+        self.lines.readline()
+        self.events = []
+        self.ask("qmp_capabilities")
+
+    def hear(self, what):
+        try:
+            return json.loads(self.lines.readline())
+        except (OSError, ValueError) as error:
+            raise Red(f"{what}: QEMU says nothing: {error}") from None
+
+    def ask(self, command, **arguments):
+        try:
+            self.lines.write(json.dumps({"execute": command,
+                                         "arguments": arguments}) + "\n")
+            self.lines.flush()
+        except OSError:
+            raise Red(f"{command}: QEMU is gone") from None
+        while True:
+            answer = self.hear(command)
+            if "error" in answer:
+                raise Red(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+            self.events.append(answer["event"])
+
+    def wait_for(self, event, failure):
+        while event not in self.events:
+            if failure in self.events:
+                raise Red(failure)
+            self.events.append(self.hear(event)["event"])
+
+
+class Guest:
+    """A machine that runs, and what it says."""
+
+    def __init__(self, command, console, monitor):
+        self.console = console
+        self.begin = time.monotonic()
+        self.path = monitor
+        with open(console, "ab") as log:
+            self.process = server.spawn(command, stdout=log,
+                                        stderr=subprocess.STDOUT)
+
+    def monitor(self):
+        if isinstance(self.path, Monitor):
+            return self.path
+        self.path = Monitor(self.path, self.alive)
+        return self.path
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def said(self):
+        return self.console.read_text(errors="replace").replace("\r", "")
+
+    def took(self):
+        return time.monotonic() - self.begin
+
+    def run(self, tend, answers=(), boots=1):
+        """Until it ends, or until tend() says that it may not go on.
+
+        `answers`: what is done once when the guest says a word.
+        """
+        answers = dict(answers)
+        while self.alive() and tend() and \
+                self.took() < boots * BOOT_SECONDS:
+            text = self.said()
+            for word in [w for w in answers if f" {w}\n" in text]:
+                answers.pop(word)(self)
+            time.sleep(0.1)
+
+    def rounds(self):
+        return self.said().count(" round\n")
+
+    def goes_round(self, tend, count):
+        """Until it has read into all its slots some times more."""
+        wanted = self.rounds() + count
+        begin = time.monotonic()
+        while self.rounds() < wanted and "GUEST-RESULT" not in self.said():
+            if not (self.alive() and tend()) or \
+                    time.monotonic() > begin + BOOT_SECONDS:
+                return False
+            time.sleep(0.1)
+        return self.rounds() >= wanted
+
+    def kill(self):
+        # The group, because `timeout` cannot pass a SIGKILL on to QEMU.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def vanish(guest):
+    """Clients do: here one that has written for a second."""
+    time.sleep(1)
+    guest.kill()
+
+
+def reset(guest):
+    time.sleep(1)
+    guest.monitor().ask("system_reset")
+
+
+def plug(guest):
+    monitor = guest.monitor()
+    monitor.ask("object-add", id="more", size=DIMM_BYTES, share=True,
+                **{"qom-type": "memory-backend-memfd"})
+    monitor.ask("device_add", id="dimm", driver="pc-dimm", memdev="more")
+
+
+def unplug(guest):
+    monitor = guest.monitor()
+    monitor.ask("device_del", id="dimm")
+    monitor.wait_for("DEVICE_DELETED", "MEM_UNPLUG_ERROR")
+    monitor.ask("object-del", id="more")
+
+
+def migrate(source, target, path):
+    """Move a guest that works; the QEMU that it leaves is ended.
+
+    It is stopped before the first copy of its memory is complete, and only
+    then looks QEMU for the second time at what was written since the first.
+    It cannot look more often: until version 9.0 QEMU, where it emulates the
+    processor, forgets after each look that it has to watch some of the pages
+    that the processor writes, and the guest arrives without those writes.
+    """
+    old, new = source.monitor(), target.monitor()
+    old.ask("migrate-set-parameters", **{"downtime-limit": 1,
+                                         "max-bandwidth": SLOWLY})
+    old.ask("migrate", uri=f"unix:{path}")
+    while True:
+        now = old.ask("query-migrate")
+        ram = now.get("ram", {"remaining": 1, "total": 1})
+        if now.get("status") in ("failed", "cancelled", "completed"):
+            raise Red(f"migration {now['status']}")
+        if ram["remaining"] < ram["total"] / 3:
+            break
+        time.sleep(0.05)
+    old.ask("stop")
+    looks = old.ask("query-migrate")["ram"]["dirty-sync-count"]
+    old.ask("migrate-set-parameters", **{"max-bandwidth": 1 << 30})
+    while old.ask("query-migrate")["status"] != "completed":
+        time.sleep(0.05)
+    old.ask("quit")
+    while new.ask("query-status")["status"] != "paused":
+        if not target.alive():
+            raise Red(f"the guest did not arrive\n{tail(target.console)}")
+        time.sleep(0.05)
+    new.ask("cont")
+    return looks

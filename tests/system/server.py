@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The driver under test, and the clients that attack it."""
+
+import os
+import pathlib
+import re
+import signal
+import struct
+import subprocess
+import time
+
+from verdict import Red, tail
+
+SECONDS = 10     # to make its sockets, and to end when told to
+
+
+# In front of a command: it cannot outlive its parent, not even a killed one.
+WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"]
+
+
+def spawn(command, **how):
+    """Start a process that dies with us, leader of a group of its own."""
+    return subprocess.Popen(WITH_PARENT + command, process_group=0,
+                            stdin=subprocess.DEVNULL, **how)
+
+
+class Server:
+    """The driver under test: one process for the whole lane, unless it is
+    killed to be started again."""
+
+    def __init__(self, command, sockets, log):
+        self.command = command
+        self.sockets = sockets
+        self.log = log
+        self.lives = 0
+        self.start()
+
+    def start(self):
+        self.lives += 1
+        with open(self.log, "ab") as log:
+            self.process = spawn(self.command, stdout=log,
+                                 stderr=subprocess.STDOUT)
+        self.since = time.monotonic()
+        deadline = self.since + SECONDS
+        while not all(os.path.exists(s) for s in self.sockets):
+            if not self.alive() or time.monotonic() > deadline:
+                self.kill()
+                raise Red(f"server has no sockets\n{tail(self.log)}")
+            time.sleep(0.05)
+
+    def in_flight(self):
+        """What the logs of its clients say is in flight (vhost-user.rst)."""
+        count = 0
+        for path in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            if "precarium-inflight" not in os.readlink(path):
+                continue
+            log, at = path.read_bytes(), 0
+            while at + 16 <= len(log):
+                version, entries = struct.unpack_from("<HH", log, at + 8)
+                if version != 1:
+                    break
+                count += log[at + 16:at + 16 * (entries + 1):16].count(1)
+                at += (16 * (entries + 1) + 63) // 64 * 64
+            break
+        return count
+
+    def restart(self):
+        """Kill it when it has requests in flight, as far as there are some."""
+        for _ in range(200):
+            self.process.send_signal(signal.SIGSTOP)
+            if self.in_flight():
+                break
+            self.process.send_signal(signal.SIGCONT)
+            time.sleep(0.005)
+        self.kill()
+        self.start()
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def fate(self):
+        status = self.process.poll()
+        if status is not None and status < 0:
+            return f"died of {signal.Signals(-status).name}"
+        return "" if status is None else f"status {status}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Ask it to end; its exit status, or None when it had to be killed."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+
+class Storm:
+    """A hostile client, started again whenever it has finished a round.
+
+    It must itself succeed: a storm that fails did not storm.
+    """
+
+    def __init__(self, command, log):
+        self.command = command
+        self.log = log
+        self.rounds = 0
+        self.failed = False
+        self.process = None
+
+    def tend(self):
+        status = self.process.poll() if self.process else 0
+        if status is None or self.failed:
+            return
+        if status:
+            self.failed = True
+            return
+        self.rounds += self.process is not None
+        command = [arg.replace("{seed}", str(self.rounds))
+                   for arg in self.command]
+        with open(self.log, "ab") as log:
+            self.process = spawn(command, stdout=log,
+                                 stderr=subprocess.STDOUT)
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def did(self):
+        """What the rounds say they did, summed: `word number` pairs."""
+        sums = {}
+        for word, number in re.findall(r"\b([a-z]+) (\d+)\b",
+                                       self.log.read_text()):
+            sums[word] = sums.get(word, 0) + int(number)
+        return ", ".join(f"{n} {word}" for word, n in sums.items())
