@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """An image that one server writes is served by no other, and written by no other
-export of the same one; who has it is told; those who only read share it; a
-reload keeps it, and takes it for writing where it was for reading; QEMU respects
-the lock, and its is respected."""
+export of the same one; who has it is told; those who only read share it, and
+those who say that they share it; a reload keeps it, and takes it for writing
+where it was for reading; QEMU respects the lock, and its is respected."""
 import fcntl
 import os
 import shutil
@@ -50,6 +50,23 @@ def many_readers():
     good_end(one)
     good_end(two)
     good_end(Server("w.sock", "--export", WRITER))
+
+
+def shared():
+    ours = WRITER + ",shared"
+    server = Server("w.sock", "--export", ours)
+    other = Server("x.sock", "--export", ours.replace("w.", "x."), "--export",
+                   ours.replace("w.", "y."))
+    refused(WRITER.replace("w.", "z."), "in use by another program")
+    refused(READER, "or among readers")
+    good_end(other)
+    good_end(server)
+    server = Server("w.sock", "--export", WRITER)
+    refused(ours.replace("w.", "x."), "or that it shares it")
+    good_end(server)
+    mixed = run("serve", "--export", ours, "--export", READER)
+    check(mixed.returncode == 1 and "or all shared" in mixed.stderr, "mixed:",
+          mixed.stderr)
 
 
 def one_export():
@@ -122,7 +139,7 @@ def main():
         with open("image", "wb") as image:
             image.truncate(1 << 20)
         os.symlink("image", "link")
-        for test in (one_writer, many_readers, one_export, reloaded,
+        for test in (one_writer, many_readers, shared, one_export, reloaded,
                      other_programs):
             test()
         os.chdir("/")

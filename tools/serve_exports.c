@@ -14,6 +14,7 @@ static struct store *open_store(const struct serve_export *export,
 {
 	const struct blk_file_options options = {
 		.read_only = export->read_only,
+		.shared = export->shared,
 		.direct = export->direct,
 	};
 	struct store *store;
@@ -78,8 +79,8 @@ static bool same(const struct serve_export *a, const struct serve_export *b)
 	return same_text(a->socket_path, b->socket_path) && a->fd == b->fd &&
 	       same_text(a->file, b->file) && a->null_size == b->null_size &&
 	       a->read_only == b->read_only && a->direct == b->direct &&
-	       a->on_loss == b->on_loss && a->sparse_max == b->sparse_max &&
-	       a->admit == b->admit;
+	       a->shared == b->shared && a->on_loss == b->on_loss &&
+	       a->sparse_max == b->sparse_max && a->admit == b->admit;
 }
 
 struct serve_export *serve_exports_find(struct serve_options *options,
@@ -131,8 +132,17 @@ static bool open_wanted(struct serve_context *context,
 	return true;
 }
 
-/* Two guests that write one disk destroy its file system; one that only reads
- * beside a writer harms nobody.  An export that a reload replaces is not meant:
+static bool go_together(const struct serve_export *a,
+			const struct serve_export *b)
+{
+	bool one_reads = a->read_only || b->read_only;
+
+	return !blk_same_image(a->store, b->store) ||
+	       (a->shared == b->shared && (a->shared || one_reads));
+}
+
+/* Two guests that write one disk destroy its file system, unless they know of
+ * each other; one that only reads beside a writer harms nobody.  An export that a reload replaces is not meant:
  * it takes no new clients. */
 static bool one_writer(const struct serve_options *wanted,
 		       struct vhost_error *error)
@@ -143,13 +153,12 @@ static bool one_writer(const struct serve_options *wanted,
 		for (uint32_t j = 0; j < i; j++) {
 			const struct serve_export *a = &wanted->exports[j];
 
-			if (a->read_only || b->read_only ||
-			    !blk_same_image(a->store, b->store))
+			if (go_together(a, b))
 				continue;
 			snprintf(error->text, sizeof(error->text),
 				 "%.200s: exports %.60s and %.60s write to the "
 				 "same image; expected an image each, or all "
-				 "but one read-only",
+				 "but one read-only, or all shared",
 				 b->file, a->name, b->name);
 			return false;
 		}

@@ -24,6 +24,7 @@ static const char help[] =
 	"      null=SIZE          zeroes to read; writes are dropped\n"
 	"      read-only          clients cannot write\n"
 	"      direct             past the page cache where a request allows\n"
+	"      shared             other programs may write to the image\n"
 	"      name=NAME          for log lines and statistics\n"
 	"      on-loss=fail|end   when a client's memory is gone: fail the\n"
 	"                         request (default), or end the client\n"

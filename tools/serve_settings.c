@@ -202,6 +202,13 @@ static const char *set_direct(struct serve_export *export, const char *value)
 	return NULL;
 }
 
+static const char *set_shared(struct serve_export *export, const char *value)
+{
+	(void)value;
+	export->shared = true;
+	return NULL;
+}
+
 static const char *set_name(struct serve_export *export, const char *value)
 {
 	export->name = value;
@@ -231,15 +238,11 @@ static const char *set_sparse(struct serve_export *export, const char *value)
 }
 
 const struct serve_export_setting serve_export_settings[] = {
-	{ "socket", false, set_socket },
-	{ "file", false, set_file },
-	{ "null", false, set_null },
-	{ "read-only", true, set_read_only },
-	{ "direct", true, set_direct },
-	{ "name", false, set_name },
-	{ "on-loss", false, set_on_loss },
-	{ "sparse", false, set_sparse },
-	{ NULL, false, NULL },
+	{ "socket", false, set_socket }, { "file", false, set_file },
+	{ "null", false, set_null },	 { "read-only", true, set_read_only },
+	{ "direct", true, set_direct },	 { "shared", true, set_shared },
+	{ "name", false, set_name },	 { "on-loss", false, set_on_loss },
+	{ "sparse", false, set_sparse }, { NULL, false, NULL },
 };
 
 static void add_name(char *text, size_t size, const char *name, bool last)
@@ -277,7 +280,8 @@ const char *serve_export_check(const struct serve_export *export)
 		return "nothing to serve; expected file=PATH or null=SIZE";
 	if (export->file && export->null_size)
 		return "both file and null; expected one of them";
-	if (export->null_size && export->direct)
-		return "direct is for files; expected file=PATH with it";
+	if (export->null_size && (export->direct || export->shared))
+		return "direct and shared are for files; expected file=PATH "
+		       "with them";
 	return NULL;
 }

@@ -20,6 +20,7 @@ struct serve_export {
 	uint64_t null_size;
 	bool read_only;
 	bool direct;
+	bool shared;
 	enum vhost_on_loss on_loss;
 	uint64_t sparse_max;
 	uint32_t admit;

@@ -10,6 +10,7 @@
 struct blk_file_options {
 	bool read_only;
 	bool direct; /* past the page cache, where a request is aligned */
+	bool shared; /* other programs that say so, too, may write to it */
 };
 
 /*

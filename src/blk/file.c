@@ -192,8 +192,7 @@ static bool file_open(struct file_store *file, const char *path,
 	if (!check_kind(path, &st, error) ||
 	    !learn_size(file, path, &st, error))
 		return false;
-	file->lock =
-		blk_lock_take(path, file->fd, &st, options->read_only, error);
+	file->lock = blk_lock_take(path, file->fd, &st, options, error);
 	if (!file->lock)
 		return false;
 	if (options->direct && !open_direct(file, path, flags, &st, error))

@@ -43,6 +43,7 @@ struct blk_lock {
 	ino_t inode;
 	int fd;
 	bool writes;
+	bool shared;
 	uint32_t users;
 };
 
@@ -64,7 +65,7 @@ static struct blk_lock *lock_find(const struct stat *st)
 	return lock;
 }
 
-static struct blk_lock *lock_new(int fd, const struct stat *st)
+static struct blk_lock *lock_new(int fd, const struct stat *st, bool shared)
 {
 	struct blk_lock *lock = calloc(1, sizeof(*lock));
 
@@ -73,6 +74,7 @@ static struct blk_lock *lock_new(int fd, const struct stat *st)
 	lock->device = st->st_dev;
 	lock->inode = st->st_ino;
 	lock->users = 1;
+	lock->shared = shared;
 	lock->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (lock->fd < 0) {
 		free(lock);
@@ -134,20 +136,26 @@ void blk_lock_writes(int fd)
 }
 
 /* Nobody's way was crossed. */
-static bool try_write(int fd)
+static bool try_write(const struct blk_lock *lock)
 {
-	if (set(fd, F_RDLCK, LOCK_WRITES) && !others_have(fd, LOCK_WRITES) &&
+	int fd = lock->fd;
+
+	if (set(fd, F_RDLCK, LOCK_WRITES) &&
+	    (lock->shared || !others_have(fd, LOCK_WRITES)) &&
 	    !others_have(fd, LOCK_NO_OTHER_WRITES))
 		return true;
 	set(fd, F_UNLCK, LOCK_WRITES);
 	return false;
 }
 
-static bool try_read(int fd)
+static bool try_read(const struct blk_lock *lock)
 {
+	int fd = lock->fd;
+
 	if (set(fd, F_RDLCK, LOCK_READS) &&
-	    set(fd, F_RDLCK, LOCK_NO_OTHER_WRITES) &&
-	    !others_have(fd, LOCK_WRITES) && !others_have(fd, LOCK_IN_FLIGHT))
+	    (lock->shared || (set(fd, F_RDLCK, LOCK_NO_OTHER_WRITES) &&
+			      !others_have(fd, LOCK_WRITES) &&
+			      !others_have(fd, LOCK_IN_FLIGHT))))
 		return true;
 	set(fd, F_UNLCK, LOCK_READS);
 	set(fd, F_UNLCK, LOCK_NO_OTHER_WRITES);
@@ -156,9 +164,9 @@ static bool try_read(int fd)
 
 static bool try_all(struct blk_lock *lock, bool is_new, bool read_only)
 {
-	if (is_new && !try_read(lock->fd))
+	if (is_new && !try_read(lock))
 		return false;
-	if (read_only || lock->writes || try_write(lock->fd)) {
+	if (read_only || lock->writes || try_write(lock)) {
 		lock->writes |= !read_only;
 		return true;
 	}
@@ -179,9 +187,14 @@ static int holder(int fd)
 	return lock.l_pid;
 }
 
-static void say_who(int fd, const char *path, bool read_only,
+static void say_who(int fd, const char *path,
+		    const struct blk_file_options *options,
 		    struct store_error *error)
 {
+	const char *also = options->shared	? ", or that it shares it, too"
+			   : options->read_only ? ", or among readers"
+						: "";
+
 	int pid = holder(fd);
 	char who[40] = "";
 
@@ -197,11 +210,12 @@ static void say_who(int fd, const char *path, bool read_only,
 	snprintf(error->text, sizeof(error->text),
 		 "%s: is in use by another program%s; expected to be the only "
 		 "one%s",
-		 path, who, read_only ? ", or among readers" : "");
+		 path, who, also);
 }
 
 struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
-			       bool read_only, struct store_error *error)
+			       const struct blk_file_options *options,
+			       struct store_error *error)
 {
 	struct blk_lock *lock = lock_find(st);
 	struct flock name = byte_lock(F_RDLCK, LOCK_NAME);
@@ -210,14 +224,14 @@ struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
 	bool is_new = !lock;
 
 	if (is_new)
-		lock = lock_new(fd, st);
+		lock = lock_new(fd, st, options->shared);
 	if (!lock) {
 		snprintf(error->text, sizeof(error->text), "%s: out of memory",
 			 path);
 		return NULL;
 	}
 	for (int waited = 0; waited <= WAIT_MS; waited += pause) {
-		if (try_all(lock, is_new, read_only)) {
+		if (try_all(lock, is_new, options->read_only)) {
 			fcntl(fd, F_SETLK, &name);
 			return lock;
 		}
@@ -226,7 +240,7 @@ struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
 			break;
 		poll(NULL, 0, pause);
 	}
-	say_who(fd, path, read_only, error);
+	say_who(fd, path, options, error);
 	blk_lock_drop(lock);
 	return NULL;
 }
