@@ -195,7 +195,8 @@ static uint64_t part_address(const struct list *list, uint32_t part)
 	case DEVICE_EVENT:
 		return address_of(list, queue->used_place);
 	case NEXT_FLAGS: /* the byte with USED, of the next list's head */
-		return address_of(list, queue->desc_place) + 3 * 16 + 15;
+		return address_of(list, queue->desc_place) +
+		       3 * sizeof(struct vring_packed_desc) + 15;
 	default:
 		return address_of(list, queue->desc_place);
 	}
@@ -697,11 +698,24 @@ static void never_waits(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 20);
 }
 
-#define ADD(rows, run, first)                                                  \
-	for (i = 0; i < sizeof(rows) / sizeof((rows)[0]); i++)                 \
-	add_case(list, GROUP, run, (first)[0] ? (first) : rows[i].name,        \
-		 (first)[0] ? rows[i].name : "")                               \
-		->row = &rows[i]
+/* A case for each row of a table, whose first member is the name. */
+static void
+add_rows(struct case_list *list,
+	 void (*run)(struct attack *attack, const struct torture_case *self),
+	 const char *prefix, const void *rows, size_t size, size_t each)
+{
+	const char *row = rows;
+	size_t at;
+
+	for (at = 0; at < size; at += each) {
+		const char *name;
+
+		memcpy(&name, row + at, sizeof(name));
+		add_case(list, GROUP, run, prefix[0] ? prefix : name,
+			 prefix[0] ? name : "")
+			->row = row + at;
+	}
+}
 
 void cases_add_packed(struct case_list *list)
 {
@@ -715,11 +729,16 @@ void cases_add_packed(struct case_list *list)
 	};
 	uint32_t i;
 
-	ADD(spoils, run_spoil, "");
-	ADD(tables, run_table, "table");
-	ADD(set_ups, run_setup, "set-up");
-	ADD(events, run_event, "event");
-	ADD(races, run_race, "changing");
+	add_rows(list, run_spoil, "", spoils, sizeof(spoils),
+		 sizeof(spoils[0]));
+	add_rows(list, run_table, "table", tables, sizeof(tables),
+		 sizeof(tables[0]));
+	add_rows(list, run_setup, "set-up", set_ups, sizeof(set_ups),
+		 sizeof(set_ups[0]));
+	add_rows(list, run_event, "event", events, sizeof(events),
+		 sizeof(events[0]));
+	add_rows(list, run_race, "changing", races, sizeof(races),
+		 sizeof(races[0]));
 	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
 		add_case(list, GROUP, run_loss, "in-flight", losses[i])->kind =
 			i;
