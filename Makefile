@@ -5,8 +5,9 @@
 #   make run      the demonstration: good and hostile clients on one driver
 #   make test     everything, ending with one line that counts
 #   make torture  a client's attacks on this server and on others, as a table
-#   make prove    the proofs as a table, the protocol, and the seeded bugs, which
-#                 take long: make prove MUTANTS=no leaves them out
+#   make prove    the proofs as a table, with smoke tests, the protocol, and the
+#                 seeded bugs, which take long: make prove MUTANTS=no leaves
+#                 them out
 #   make fuzz     the fuzzers, each for SECONDS=600
 #   make soak     one sanitized server under attack for SECONDS=3600
 #   make bench    what it costs, against what it replaces: ten minutes, a table,
@@ -36,7 +37,9 @@ torture:
 
 prove:
 	sh .ci/packages prove
-	proofs/run
+	@echo "The proofs, with smoke tests that take up to 4 seconds each:" \
+		"some minutes a unit."
+	proofs/run --smoke
 	proofs/protocol/run
 ifneq ($(MUTANTS),no)
 	@echo "Seeded bugs: some 20 minutes; make prove MUTANTS=no leaves them out."

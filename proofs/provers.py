@@ -18,8 +18,15 @@ TOOLS = [
 ]
 PARSE = ["-c11", "-machdep", "gcc_x86_64",
          "-cpp-extra-args=-Iinclude -Isrc"]
-PROVE = ["-wp", "-wp-rte", "-wp-model", "Typed+ref", "-wp-prover", "z3,cvc5",
-         "-wp-par", "1", "-wp-status-all"]
+PROVERS = "z3,cvc5"
+
+
+def asking(order=PROVERS):
+    """The options to prove with: the first prover that is done ends it."""
+    return ["-wp", "-wp-rte", "-wp-model", "Typed+ref", "-wp-prover", order,
+            "-wp-par", "1", "-wp-status-all"]
+
+
 SMOKE = ["-wp-smoke-tests", "-wp-smoke-timeout", "2"]
 
 # why3 1.5.1 does not know CVC5; it takes what CVC4 takes.
@@ -85,9 +92,10 @@ def configure(work):
 
 
 def read_units(path=None):
-    """The units, and how many goals each has at least."""
+    """The units, how many goals each has at least, and who is asked first."""
     with open(path or os.path.join(TOP, "proofs/units"),
               encoding="utf-8") as lines:
         rows = [line.split() for line in lines
                 if line.strip() and not line.startswith("#")]
-    return [(unit, int(goals)) for unit, goals in rows]
+    return [(unit, int(goals), *(order or [PROVERS]))
+            for unit, goals, *order in rows]

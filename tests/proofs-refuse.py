@@ -83,6 +83,10 @@ IN_ORDER = ('#include "declared.h"\n'
             "static int hand_on(int *p) { return get(p); }\n"
             "/*@ %s */ int ask(int x) { return device_get(x); }\n"
             % ((ENDS,) * 4))
+# proved, like everything of no number at all
+NEVER = ("/*@ requires less: x < 0; requires more: x > 0; %s\n"
+         "ensures wrong: \\result == x + 1; */\n"
+         "int f(int x) { return x; }\n" % ENDS)
 
 points = failed = 0
 
@@ -101,8 +105,9 @@ def make_tree(tree):
     texts = {"include/" + name: text for name, text in HEADERS.items()}
     texts.update({"src/%s.c" % n: text for n, text, _ in REFUSED})
     texts["src/good.c"] = IN_ORDER
+    texts["src/never.c"] = NEVER
     texts["ASSURANCE.md"] = ASSURANCE
-    texts["proofs/units"] = "src/good.c 9\n" + "".join(
+    texts["proofs/units"] = "src/good.c 9\nsrc/never.c 1 cvc5,z3\n" + "".join(
         "src/%s.c %d\n" % (n, 1000 if n == "fewer" else 1)
         for n, _, _ in REFUSED)
     for name, text in texts.items():
@@ -131,6 +136,28 @@ def said_of(unit, text):
     return said
 
 
+def goals_of(unit, text):
+    """The unit's row of the table, but for the seconds."""
+    rows = [line.split() for line in text.splitlines()
+            if line.startswith(unit + " ")]
+    return rows[0][:-1] if rows else None
+
+
+def contradiction_is_found(tree, plain):
+    """By a smoke test, and by nothing else; smoke tests are no goals."""
+    result = run(tree, "--tree", tree, "src/never.c")
+    expect(result.returncode == 0, "never.c is proved: " + result.stdout)
+    result = run(tree, "--smoke", "--tree", tree, "src/good.c", "src/never.c")
+    said = said_of("src/never.c", result.stdout)
+    expect(result.returncode == 1 and said is not None and
+           any("contradictory premises" in line for line in said),
+           "a smoke test finds that never.c cannot be called: %s" % said)
+    expect(said_of("src/good.c", result.stdout) == [] and
+           goals_of("src/good.c", result.stdout) ==
+           goals_of("src/good.c", plain),
+           "good.c has the same goals and no contradiction: " + result.stdout)
+
+
 def refuses(tree):
     result = run(tree, "--timeout", "1", "--tree", tree)
     expect(result.returncode == 1, "the status is 1 where units are refused")
@@ -142,6 +169,7 @@ def refuses(tree):
     expect(said == [], "good.c is in order: %s" % said)
     result = run(tree, "--tree", tree, "src/good.c")
     expect(result.returncode == 0, "the status is 0: " + result.stdout)
+    contradiction_is_found(tree, result.stdout)
 
 
 def tools_are_named(tree):

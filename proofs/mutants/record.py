@@ -155,6 +155,6 @@ class Slices:
                     taken.add(i)
                     wanted |= set(WORDS.findall(item.head))
                     grown = True
-        whole = provers.PARSE + provers.PROVE + bug + parts
+        whole = provers.PARSE + provers.asking() + bug + parts
         whole += [items[i].head for i in sorted(taken)]
         return hashlib.sha256("\n".join(whole).encode()).hexdigest()[:16]

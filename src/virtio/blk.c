@@ -366,11 +366,7 @@ static uint32_t count_ranges(const struct virtq_request *c,
   requires type: r->type == VIRTIO_BLK_T_DISCARD ||
     r->type == VIRTIO_BLK_T_WRITE_ZEROES;
   requires once: fetched_once && fetch_count + 256 <= FETCH_MAX;
-  requires fetched: fetched_to(*c, at, fetch_count - pieces(at));
-  requires known: \forall integer m; 0 <= m < fetch_count - pieces(at) ==>
-    inside_ring(q->desc, fetch_at[m], fetch_size[m]) ||
-    inside_ring(q->avail, fetch_at[m], fetch_size[m]) ||
-    (fetch_at[m] == c->table_address && fetch_size[m] == c->table_size);
+  requires so_far: fetched_so_far(*q, *c, at);
   terminates \true;
   exits \false;
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
@@ -407,7 +403,8 @@ static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 		r->answer = VIRTIO_BLK_S_UNSUPP;
 		return;
 	}
-	answer = vblk_take_rest(q, space, c, at, bytes);
+	answer = vblk_take_rest(q, space, c, at,
+				w->count * VIRTIO_BLK_RANGE_SIZE, bytes);
 	r->gone = answer == VIRTQ_LOST;
 	if (answer != VIRTQ_TAKEN)
 		return;

@@ -22,76 +22,6 @@ static bool fetchable(const struct virtq *q, const struct virtq_request *c,
 	       c->table_address + c->table_size <= p.address;
 }
 
-/* `part` bytes of segment i were the last. */
-/*@
-  requires chain: \valid_read(c) && i < VIRTQ_SEGMENTS_MAX;
-  requires out: \valid(at) && \separated(at, c);
-  requires part: 0 < part <= c->segment[i].size;
-  terminates \true;
-  exits \false;
-  assigns *at;
-  ensures inside: at->part > 0 ==> at->segment == i && at->part == part &&
-    part < c->segment[i].size;
-  ensures whole: at->part == 0 ==> at->segment == i + 1 &&
-    part == c->segment[i].size;
-*/
-static void set_cursor(const struct virtq_request *c, struct vblk_cursor *at,
-		       uint32_t i, uint32_t part)
-{
-	bool whole = c->segment[i].size == part;
-
-	at->segment = whole ? i + 1 : i;
-	at->part = whole ? 0 : part;
-}
-
-/* As it comes from every client we know: the header in one segment. */
-/*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
-    q->state == VIRTQ_READY;
-  requires chain: \valid_read(c) && request_ok(*space, *q, *c);
-  requires out: \valid(at) && \valid(header) &&
-    \separated(at, header, c, q, space);
-  requires header: 0 < c->readable &&
-    VIRTIO_BLK_HEADER_SIZE <= c->segment[0].size;
-  requires once: fetched_once && fetch_count + 1 <= FETCH_MAX;
-  requires known: fetched_known(*q, *c);
-  terminates \true;
-  exits \false;
-  assigns *at, *header, FETCH_LOG;
-  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
-    \result == VIRTQ_LOST;
-  ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
-  ensures fetched: \result == VIRTQ_TAKEN ==>
-    fetched_to(*c, *at, \old(fetch_count));
-  ensures earlier: \forall integer m; 0 <= m < \old(fetch_count) ==>
-    fetch_at[m] == \old(fetch_at[m]) && fetch_size[m] == \old(fetch_size[m]);
-  ensures once: fetched_once;
-  ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 1;
-*/
-static enum virtq_answer whole_header(const struct virtq *q,
-				      const struct prec_space *space,
-				      const struct virtq_request *c,
-				      struct vblk_cursor *at,
-				      struct virtio_blk_req_header *header)
-{
-	struct prec_span p = c->segment[0];
-	enum prec_status gone;
-
-	p.size = VIRTIO_BLK_HEADER_SIZE;
-	if (!fetchable(q, c, p))
-		return VIRTQ_MALFORMED;
-	/*@ assert new: \forall integer m; 0 <= m < fetch_count ==>
-	      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-	gone = client_load_header(space, p, header);
-	/*@ assert once: fetched_once; */
-	if (gone)
-		return VIRTQ_LOST;
-	set_cursor(c, at, 0, VIRTIO_BLK_HEADER_SIZE);
-	return VIRTQ_TAKEN;
-}
-
 /* Does the span meet one of the first `count` segments? */
 /*@
   requires chain: \valid_read(c) && count <= VIRTQ_SEGMENTS_MAX;
@@ -124,16 +54,179 @@ static bool meets_earlier(const struct virtq_request *c, uint32_t count,
 	return false;
 }
 
-/* Cut into pieces, by the client or at a region's end.  Pieces that overlap
- * would be fetched twice, so that is no header. */
+/* `size` bytes more of the segment that the cursor is at were fetched. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
-    q->state == VIRTQ_READY;
-  requires chain: \valid_read(c) && request_ok(*space, *q, *c);
+  requires chain: \valid_read(c);
+  requires out: \valid(at) && \separated(at, c);
+  requires cursor: at->segment < VIRTQ_SEGMENTS_MAX &&
+    at->part < c->segment[at->segment].size <= 0xffffffff;
+  requires size: 0 < size <= c->segment[at->segment].size - at->part;
+  terminates \true;
+  exits \false;
+  assigns *at;
+  ensures inside: at->part > 0 ==> at->segment == \old(at->segment) &&
+    at->part == \old(at->part) + size &&
+    at->part < c->segment[at->segment].size;
+  ensures whole: at->part == 0 ==> at->segment == \old(at->segment) + 1 &&
+    \old(at->part) + size == c->segment[\old(at->segment)].size;
+*/
+static void advance(const struct virtq_request *c, struct vblk_cursor *at,
+		    uint32_t size)
+{
+	if (c->segment[at->segment].size - at->part == size) {
+		at->segment++;
+		at->part = 0;
+	} else {
+		at->part += size;
+	}
+}
+
+/*
+ * The next `size` bytes that the driver sends, one piece of each segment: the
+ * client cut them, or a region's end did.  Pieces that overlap would be fetched
+ * twice, so there is nothing that they say.
+ */
+/*@
+  requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
+  requires out: \valid(at) && \valid(bytes + (0 .. CLIENT_BYTES_MAX - 1)) &&
+    \separated(at, bytes + (0 .. CLIENT_BYTES_MAX - 1), c, q, space);
+  requires size: 0 < size <= CLIENT_BYTES_MAX;
+  requires may: may_fetch(*space, *q, *c, size);
+  requires cursor: cursor_ok(*c, *at);
+  requires so_far: fetched_so_far(*q, *c, *at);
+  terminates \true;
+  exits \false;
+  assigns *at, bytes[0 .. CLIENT_BYTES_MAX - 1], FETCH_LOG;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures some: \result == VIRTQ_TAKEN ==> \old(at->segment) < c->readable;
+  ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
+  ensures fetched: \result == VIRTQ_TAKEN ==>
+    fetched_between(*c, \old(at->segment), \old(at->part), at->segment,
+      at->part, \old(fetch_count));
+  ensures anew: fetched_anew{Pre, Post}(size);
+*/
+static enum virtq_answer take(const struct virtq *q,
+			      const struct prec_space *space,
+			      const struct virtq_request *c,
+			      struct vblk_cursor *at, uint32_t size,
+			      uint8_t *bytes)
+{
+	uint32_t have = 0;
+	/*@ ghost int before = fetch_count; */
+	/*@ ghost uint32_t segment = at->segment; */
+	/*@ ghost uint32_t part = at->part; */
+	/*@ ghost int base = fetch_count - segment - (part > 0 ? 1 : 0); */
+
+	/*@
+	  loop invariant have: 0 <= have <= size;
+	  loop invariant none: have == 0 ==> fetch_count == before &&
+	    at->segment == segment && at->part == part;
+	  loop invariant some: have > 0 ==> segment < c->readable;
+	  loop invariant cursor: cursor_ok(*c, *at) && segment <= at->segment;
+	  loop invariant part: 0 < have < size ==> at->part == 0 &&
+	    segment < at->segment;
+	  loop invariant fetched: have > 0 ==>
+	    fetched_between(*c, segment, part, at->segment, at->part, before);
+	  loop invariant work: before <= fetch_count <= before + have;
+	  loop invariant earlier: \forall integer m; 0 <= m < before ==>
+	    fetch_at[m] == \at(fetch_at[m], Pre) &&
+	    fetch_size[m] == \at(fetch_size[m], Pre);
+	  loop invariant once: fetched_once;
+	  loop assigns have, *at, bytes[0 .. CLIENT_BYTES_MAX - 1],
+	    FETCH_LOG;
+	  loop variant size - have;
+	*/
+	while (have < size) {
+		struct prec_span p;
+		enum prec_status gone;
+
+		if (at->segment >= c->readable)
+			return VIRTQ_MALFORMED;
+		p = c->segment[at->segment];
+		p.host += at->part;
+		p.address += at->part;
+		p.size -= at->part;
+		if (p.size > size - have)
+			p.size = size - have;
+		/*@ assert place: p.address ==
+		      c->segment[at->segment].address + at->part &&
+		      p.size <= c->segment[at->segment].size - at->part; */
+		if (!fetchable(q, c, p) || meets_earlier(c, at->segment, p))
+			return VIRTQ_MALFORMED;
+		/*@ assert new: \forall integer m; 0 <= m < base ==>
+		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
+		/*@ assert part: part > 0 ==>
+		      apart(fetch_at[before - 1], fetch_size[before - 1],
+		        p.address, p.size); */
+		/*@ assert whole: \forall integer m;
+		      base <= m < base + segment ==>
+		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
+		/*@ assert header: \forall integer m; base <= m < before ==>
+		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
+		/*@ assert piece: \forall integer m;
+		      before <= m < fetch_count ==>
+		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
+		/*@ assert count: fetch_count == before + at->segment - segment &&
+		      at->part == (fetch_count == before ? part : 0); */
+		/*@ assert starts: \forall integer m;
+		      before <= m < fetch_count ==> fetch_at[m] ==
+		        c->segment[m - before + segment].address +
+		        (m == before ? part : 0); */
+		/*@ assert ends: \forall integer m;
+		      before <= m < fetch_count ==> fetch_at[m] + fetch_size[m] ==
+		        c->segment[m - before + segment].address +
+		        c->segment[m - before + segment].size; */
+		gone = client_load_bytes(space, p, (uint32_t)p.size, bytes,
+					 have);
+		/*@ assert once: fetched_once; */
+		if (gone)
+			return VIRTQ_LOST;
+		have += (uint32_t)p.size;
+		/*@ assert last: fetch_at[fetch_count - 1] +
+		      fetch_size[fetch_count - 1] ==
+		        c->segment[at->segment].address + at->part + p.size; */
+		/*@ assert starts_kept: \forall integer m;
+		      before <= m < fetch_count - 1 ==> fetch_at[m] ==
+		        c->segment[m - before + segment].address +
+		        (m == before ? part : 0); */
+		/*@ assert index: fetch_count - 1 - before + segment == at->segment; */
+		/*@ assert start: fetch_at[fetch_count - 1] ==
+		      c->segment[at->segment].address + at->part; */
+		/*@ assert next: fetch_at[fetch_count - 1] ==
+		      c->segment[fetch_count - 1 - before + segment].address +
+		      (fetch_count - 1 == before ? part : 0); */
+		/*@ assert ends_kept: \forall integer m;
+		      before <= m < fetch_count - 1 ==> fetch_at[m] + fetch_size[m] ==
+		        c->segment[m - before + segment].address +
+		        c->segment[m - before + segment].size; */
+		/*@ assert starts_all: \forall integer m;
+		      before <= m < fetch_count ==> fetch_at[m] ==
+		        c->segment[m - before + segment].address +
+		        (m == before ? part : 0); */
+		advance(c, at, (uint32_t)p.size);
+		/*@ assert counted: fetch_count ==
+		      before + at->segment - segment + (at->part > 0 ? 1 : 0); */
+		/*@ assert up_to: at->part > 0 ==> fetch_at[fetch_count - 1] +
+		      fetch_size[fetch_count - 1] ==
+		        c->segment[at->segment].address + at->part; */
+		/*@ assert ends_all: \forall integer m;
+		      before <= m < before + at->segment - segment ==>
+		        fetch_at[m] + fetch_size[m] ==
+		          c->segment[m - before + segment].address +
+		          c->segment[m - before + segment].size; */
+	}
+	return VIRTQ_TAKEN;
+}
+
+/* As it comes from every client we know: the header in one segment. */
+/*@
+  requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
   requires out: \valid(at) && \valid(header) &&
     \separated(at, header, c, q, space);
-  requires once: fetched_once && fetch_count + 16 <= FETCH_MAX;
+  requires header: 0 < c->readable &&
+    VIRTIO_BLK_HEADER_SIZE <= c->segment[0].size;
+  requires may: may_fetch(*space, *q, *c, 1);
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
@@ -143,71 +236,29 @@ static bool meets_earlier(const struct virtq_request *c, uint32_t count,
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
   ensures fetched: \result == VIRTQ_TAKEN ==>
     fetched_to(*c, *at, \old(fetch_count));
-  ensures earlier: \forall integer m; 0 <= m < \old(fetch_count) ==>
-    fetch_at[m] == \old(fetch_at[m]) && fetch_size[m] == \old(fetch_size[m]);
-  ensures once: fetched_once;
-  ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 16;
+  ensures anew: fetched_anew{Pre, Post}(1);
 */
-static enum virtq_answer split_header(const struct virtq *q,
+static enum virtq_answer whole_header(const struct virtq *q,
 				      const struct prec_space *space,
 				      const struct virtq_request *c,
 				      struct vblk_cursor *at,
 				      struct virtio_blk_req_header *header)
 {
-	uint8_t bytes[CLIENT_BYTES_MAX];
-	uint32_t have = 0;
-	uint32_t part = 0;
-	uint32_t i = 0;
-	/*@ ghost int before = fetch_count; */
+	struct prec_span p = c->segment[0];
+	enum prec_status gone;
 
-	/*@
-	  loop invariant have: 0 <= i <= have <= VIRTIO_BLK_HEADER_SIZE;
-	  loop invariant pieces: i <= c->readable;
-	  loop invariant work: fetch_count == before + i;
-	  loop invariant earlier: \forall integer m; 0 <= m < before ==>
-	    fetch_at[m] == \at(fetch_at[m], Pre) &&
-	    fetch_size[m] == \at(fetch_size[m], Pre);
-	  loop invariant these: \forall integer m;
-	    before <= m < fetch_count ==>
-	    fetch_at[m] == c->segment[m - before].address &&
-	    fetch_size[m] <= c->segment[m - before].size;
-	  loop invariant last: i > 0 ==> 0 < part <= c->segment[i - 1].size &&
-	    fetch_size[fetch_count - 1] == part;
-	  loop invariant some: have > 0 ==> i > 0;
-	  loop invariant once: fetched_once;
-	  loop assigns have, part, i, bytes[0 .. CLIENT_BYTES_MAX - 1],
-	    FETCH_LOG;
-	  loop variant VIRTIO_BLK_HEADER_SIZE - have;
-	*/
-	while (have < VIRTIO_BLK_HEADER_SIZE) {
-		struct prec_span p;
-		enum prec_status gone;
-
-		if (i >= c->readable)
-			return VIRTQ_MALFORMED;
-		p = c->segment[i];
-		if (p.size > VIRTIO_BLK_HEADER_SIZE - have)
-			p.size = VIRTIO_BLK_HEADER_SIZE - have;
-		if (!fetchable(q, c, p) || meets_earlier(c, i, p))
-			return VIRTQ_MALFORMED;
-		/*@ assert new: \forall integer m; 0 <= m < before ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		/*@ assert piece: \forall integer m;
-		      before <= m < fetch_count ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		part = (uint32_t)p.size;
-		gone = client_load_bytes(space, p, part, bytes, have);
-		/*@ assert once: fetched_once; */
-		if (gone)
-			return VIRTQ_LOST;
-		have += part;
-		i++;
-	}
-	set_cursor(c, at, i - 1, part);
-	header->type = vblk_number32(bytes, 0);
-	header->reserved = vblk_number32(bytes, 4);
-	header->sector = vblk_number64(bytes, 8);
+	p.size = VIRTIO_BLK_HEADER_SIZE;
+	if (!fetchable(q, c, p))
+		return VIRTQ_MALFORMED;
+	/*@ assert new: \forall integer m; 0 <= m < fetch_count ==>
+	      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
+	gone = client_load_header(space, p, header);
+	/*@ assert once: fetched_once; */
+	if (gone)
+		return VIRTQ_LOST;
+	at->segment = 0;
+	at->part = 0;
+	advance(c, at, VIRTIO_BLK_HEADER_SIZE);
 	return VIRTQ_TAKEN;
 }
 
@@ -217,81 +268,32 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
 				   struct vblk_cursor *at,
 				   struct virtio_blk_req_header *header)
 {
-	if (c->readable == 0)
-		return VIRTQ_MALFORMED;
-	if (c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)
+	uint8_t bytes[CLIENT_BYTES_MAX];
+	enum virtq_answer answer;
+
+	if (c->readable > 0 && c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)
 		return whole_header(q, space, c, at, header);
-	return split_header(q, space, c, at, header);
+	at->segment = 0;
+	at->part = 0;
+	answer = take(q, space, c, at, VIRTIO_BLK_HEADER_SIZE, bytes);
+	if (answer != VIRTQ_TAKEN)
+		return answer;
+	header->type = vblk_number32(bytes, 0);
+	header->reserved = vblk_number32(bytes, 4);
+	header->sector = vblk_number64(bytes, 8);
+	return VIRTQ_TAKEN;
 }
 
 enum virtq_answer vblk_take_rest(const struct virtq *q,
 				 const struct prec_space *space,
 				 const struct virtq_request *c,
-				 struct vblk_cursor at, uint8_t *bytes)
+				 struct vblk_cursor at, uint32_t size,
+				 uint8_t *bytes)
 {
-	uint32_t have = 0;
-	uint32_t i;
-	/*@ ghost int before = fetch_count; */
-	/*@ ghost int base = fetch_count - at.segment - (at.part > 0 ? 1 : 0); */
+	struct vblk_cursor end = at;
+	enum virtq_answer answer = take(q, space, c, &end, size, bytes);
 
-	/*@
-	  loop invariant range: at.segment <= i <= c->readable;
-	  loop invariant have: have <= CLIENT_BYTES_MAX;
-	  loop invariant work: fetch_count == before + (i - at.segment);
-	  loop invariant earlier: \forall integer m; 0 <= m < before ==>
-	    fetch_at[m] == \at(fetch_at[m], Pre) &&
-	    fetch_size[m] == \at(fetch_size[m], Pre);
-	  loop invariant ends: \forall integer m;
-	    before <= m < fetch_count ==>
-	    fetch_at[m] + fetch_size[m] ==
-	      c->segment[m - before + at.segment].address +
-	      c->segment[m - before + at.segment].size;
-	  loop invariant first: i > at.segment ==>
-	    fetch_at[before] == c->segment[at.segment].address + at.part;
-	  loop invariant starts: \forall integer m;
-	    before < m < fetch_count ==>
-	    fetch_at[m] == c->segment[m - before + at.segment].address;
-	  loop invariant these: \forall integer m;
-	    before <= m < fetch_count ==>
-	    c->segment[m - before + at.segment].address <= fetch_at[m];
-	  loop invariant once: fetched_once;
-	  loop assigns have, i, bytes[0 .. CLIENT_BYTES_MAX - 1], FETCH_LOG;
-	  loop variant c->readable - i;
-	*/
-	for (i = at.segment; i < c->readable; i++) {
-		struct prec_span p = c->segment[i];
-		enum prec_status gone;
-
-		if (i == at.segment) {
-			p.host += at.part;
-			p.address += at.part;
-			p.size -= at.part;
-		}
-		/*@ assert end: p.address + p.size ==
-		      c->segment[i].address + c->segment[i].size; */
-		if (p.size > CLIENT_BYTES_MAX - have)
-			return VIRTQ_MALFORMED;
-		if (!fetchable(q, c, p) || meets_earlier(c, i, p))
-			return VIRTQ_MALFORMED;
-		/*@ assert new: \forall integer m; 0 <= m < base ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		/*@ assert part: at.part > 0 ==>
-		      apart(fetch_at[before - 1], fetch_size[before - 1],
-		        p.address, p.size); */
-		/*@ assert whole: \forall integer m;
-		      base <= m < base + at.segment ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		/*@ assert header: \forall integer m; base <= m < before ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		/*@ assert piece: \forall integer m;
-		      before <= m < fetch_count ==>
-		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		gone = client_load_bytes(space, p, (uint32_t)p.size, bytes,
-					 have);
-		/*@ assert once: fetched_once; */
-		if (gone)
-			return VIRTQ_LOST;
-		have += (uint32_t)p.size;
-	}
-	return VIRTQ_TAKEN;
+	if (answer == VIRTQ_TAKEN && end.segment != c->readable)
+		return VIRTQ_MALFORMED;
+	return answer;
 }

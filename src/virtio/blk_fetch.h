@@ -30,15 +30,47 @@ struct vblk_cursor {
     (at.part > 0 ==> at.segment < c.readable &&
       at.part < c.segment[at.segment].size);
 
-  // The last fetches, from `base` on, were of the segments up to the cursor,
-  // one of each.
+  // The last fetches, from `base` on, were of what is between byte `p` of
+  // segment s and byte q of segment t, in order, one of each segment.
+  predicate fetched_between{L}(struct virtq_request c, integer s, integer p,
+                               integer t, integer q, integer base) =
+    0 <= base && fetch_count == base + t - s + (q > 0 ? 1 : 0) &&
+    (\forall integer m; base <= m < fetch_count ==>
+      fetch_at[m] == c.segment[m - base + s].address + (m == base ? p : 0)) &&
+    (\forall integer m; base <= m < base + t - s ==>
+      fetch_at[m] + fetch_size[m] ==
+        c.segment[m - base + s].address + c.segment[m - base + s].size) &&
+    (q > 0 ==> fetch_at[fetch_count - 1] + fetch_size[fetch_count - 1] ==
+      c.segment[t].address + q);
+
+  // They were of all that is before the cursor.
   predicate fetched_to{L}(struct virtq_request c, struct vblk_cursor at,
                           integer base) =
-    0 <= base && fetch_count == base + pieces(at) &&
-    (\forall integer m; base <= m < fetch_count ==>
-      fetch_at[m] == c.segment[m - base].address &&
-      fetch_size[m] <= c.segment[m - base].size) &&
-    (at.part > 0 ==> fetch_size[fetch_count - 1] == at.part);
+    fetched_between(c, 0, 0, at.segment, at.part, base);
+
+  // All that was fetched, but for the rings and the table.
+  predicate fetched_so_far{L}(struct virtq q, struct virtq_request c,
+                              struct vblk_cursor at) =
+    fetched_to(c, at, fetch_count - pieces(at)) &&
+    (\forall integer m; 0 <= m < fetch_count - pieces(at) ==>
+      inside_ring(q.desc, fetch_at[m], fetch_size[m]) ||
+      inside_ring(q.avail, fetch_at[m], fetch_size[m]) ||
+      (fetch_at[m] == c.table_address && fetch_size[m] == c.table_size));
+
+  // `most` bytes of a chain may be fetched.
+  predicate may_fetch{L}(struct prec_space s, struct virtq q,
+                         struct virtq_request c, integer most) =
+    space_ok(s) && virtq_ok(s, q) && q.state == VIRTQ_READY &&
+    request_ok(s, q, c) && fetched_once && fetch_count + most <= FETCH_MAX;
+
+  // At most so many fetches were added, none of a byte that was fetched before.
+  predicate fetched_anew{A, B}(integer most) =
+    fetched_once{B} &&
+    \at(fetch_count, A) <= \at(fetch_count, B) <=
+      \at(fetch_count, A) + most &&
+    (\forall integer m; 0 <= m < \at(fetch_count, A) ==>
+      \at(fetch_at[m], B) == \at(fetch_at[m], A) &&
+      \at(fetch_size[m], B) == \at(fetch_size[m], A));
 */
 
 /*@
@@ -86,15 +118,12 @@ static inline uint64_t vblk_number64(const uint8_t *bytes, uint32_t at)
 	       0x100000000ull * vblk_number32(bytes, at + 4);
 }
 
-/* The first bytes that the driver reads are the header. */
+/* The first bytes that the driver sends are the header. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
-    q->state == VIRTQ_READY;
-  requires chain: \valid_read(c) && request_ok(*space, *q, *c);
+  requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
   requires out: \valid(at) && \valid(header) &&
     \separated(at, header, c, q, space);
-  requires once: fetched_once && fetch_count + 16 <= FETCH_MAX;
+  requires may: may_fetch(*space, *q, *c, VIRTIO_BLK_HEADER_SIZE);
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
@@ -105,11 +134,7 @@ static inline uint64_t vblk_number64(const uint8_t *bytes, uint32_t at)
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
   ensures fetched: \result == VIRTQ_TAKEN ==>
     fetched_to(*c, *at, \old(fetch_count));
-  ensures earlier: \forall integer m; 0 <= m < \old(fetch_count) ==>
-    fetch_at[m] == \old(fetch_at[m]) && fetch_size[m] == \old(fetch_size[m]);
-  ensures once: fetched_once;
-  ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 16;
+  ensures anew: fetched_anew{Pre, Post}(VIRTIO_BLK_HEADER_SIZE);
 */
 enum virtq_answer vblk_take_header(const struct virtq *q,
 				   const struct prec_space *space,
@@ -117,45 +142,30 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
 				   struct vblk_cursor *at,
 				   struct virtio_blk_req_header *header);
 
-/* All that the driver sends after the header, at most CLIENT_BYTES_MAX. */
+/* What the driver sends after the header is `size` bytes, no fewer and no
+ * more. */
 /*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
-    q->state == VIRTQ_READY;
-  requires chain: \valid_read(c) && request_ok(*space, *q, *c);
-  requires cursor: cursor_ok(*c, at);
+  requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
   requires out: \valid(bytes + (0 .. CLIENT_BYTES_MAX - 1)) &&
     \separated(bytes + (0 .. CLIENT_BYTES_MAX - 1), c, q, space);
-  requires once: fetched_once && fetch_count + 256 <= FETCH_MAX;
-  requires fetched: fetched_to(*c, at, fetch_count - pieces(at));
-  requires known: \forall integer m; 0 <= m < fetch_count - pieces(at) ==>
-    inside_ring(q->desc, fetch_at[m], fetch_size[m]) ||
-    inside_ring(q->avail, fetch_at[m], fetch_size[m]) ||
-    (fetch_at[m] == c->table_address && fetch_size[m] == c->table_size);
+  requires size: 0 < size <= CLIENT_BYTES_MAX;
+  requires may: may_fetch(*space, *q, *c, size);
+  requires cursor: cursor_ok(*c, at);
+  requires so_far: fetched_so_far(*q, *c, at);
   terminates \true;
   exits \false;
   assigns bytes[0 .. CLIENT_BYTES_MAX - 1], FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures all: \result == VIRTQ_TAKEN ==>
-    fetch_count == \old(fetch_count) + (c->readable - at.segment);
-  ensures first: \result == VIRTQ_TAKEN && \old(fetch_count) < fetch_count ==>
-    fetch_at[\old(fetch_count)] == c->segment[at.segment].address + at.part;
-  ensures starts: \result == VIRTQ_TAKEN ==>
-    \forall integer m; \old(fetch_count) < m < fetch_count ==>
-      fetch_at[m] == c->segment[m - \old(fetch_count) + at.segment].address;
-  ensures ends: \result == VIRTQ_TAKEN ==>
-    \forall integer m; \old(fetch_count) <= m < fetch_count ==>
-      fetch_at[m] + fetch_size[m] ==
-        c->segment[m - \old(fetch_count) + at.segment].address +
-        c->segment[m - \old(fetch_count) + at.segment].size;
-  ensures once: fetched_once;
-  ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 256;
+    fetched_between(*c, at.segment, at.part, c->readable, 0,
+      \old(fetch_count));
+  ensures anew: fetched_anew{Pre, Post}(size);
 */
 enum virtq_answer vblk_take_rest(const struct virtq *q,
 				 const struct prec_space *space,
 				 const struct virtq_request *c,
-				 struct vblk_cursor at, uint8_t *bytes);
+				 struct vblk_cursor at, uint32_t size,
+				 uint8_t *bytes);
 
 #endif
