@@ -17,6 +17,7 @@
 
 static struct client good;
 static uint64_t random_state = 41;
+static bool packed; /* the rings of the bad clients */
 
 static void check_good(const char *when)
 {
@@ -33,6 +34,7 @@ static void open_client(struct client *client, bool inflight)
 		.depth = DEPTH,
 		.buffer_size = SIZE,
 		.inflight = inflight,
+		.packed = packed && inflight,
 		.timeout_ms = 5000,
 	};
 
@@ -58,15 +60,21 @@ static void use_own(struct client *client)
 	      "memfd");
 }
 
+/* All of it, or a few bytes of what the driver left. */
 static void noise(struct client *client)
 {
 	uint8_t *at = mmap(NULL, client->inflight_size, PROT_READ | PROT_WRITE,
 			   MAP_SHARED, client->inflight_fd, 0);
+	bool all = hostile_random(&random_state) % 3 == 0;
 
 	CHECK(at != MAP_FAILED, "mmap");
-	for (uint64_t i = 0; i < client->inflight_size; i++)
-		at[i] = (uint8_t)(hostile_random(&random_state) &
-				  (i % 3 ? 1 : 255));
+	for (uint64_t i = 0; i < (all ? client->inflight_size : 3); i++) {
+		uint64_t random = hostile_random(&random_state);
+		uint64_t place = all ? i : random >> 8 & 511;
+
+		at[place % client->inflight_size] =
+			(uint8_t)(random & (random >> 32 & 1 ? 31 : 1));
+	}
 	at[8] = 1; /* so that it is read */
 	munmap(at, client->inflight_size);
 }
@@ -86,7 +94,7 @@ static void load(struct client *client)
 
 static void random_bytes(void)
 {
-	for (int round = 0; round < 30; round++) {
+	for (int round = 0; round < 40; round++) {
 		struct client_completion completion;
 		struct client client;
 
@@ -98,7 +106,7 @@ static void random_bytes(void)
 		noise(&client);
 		/* Completions of what was not submitted are what it asked
 		 * for. */
-		client_wait(&client, 0, &completion, 20);
+		client_wait(&client, 0, &completion, 10);
 		check_good("beside noise in a log");
 		client_close(&client);
 	}
@@ -213,10 +221,13 @@ int main(void)
 	serve_start();
 	open_client(&good, false);
 	DO(&good, client_start(&good));
-	what_is_none();
-	taken_away(false);
-	taken_away(true);
-	random_bytes();
+	for (int layout = 0; layout < 2; layout++) {
+		packed = layout == 1;
+		what_is_none();
+		taken_away(false);
+		taken_away(true);
+		random_bytes();
+	}
 	client_close(&good);
 	return serve_end();
 }

@@ -37,7 +37,7 @@ static struct prec_span part(void)
 	struct prec_span span;
 
 	MUST(prec_span_part(lender.region.span, 0,
-			    vhost_inflight_offset(1, ENTRIES),
+			    vhost_inflight_offset(false, 1, ENTRIES),
 			    &span) == PREC_OK);
 	return span;
 }
@@ -181,7 +181,7 @@ static void gone(void)
 /* What we give: empty, of a size that stays, and one for each client. */
 static void made(void)
 {
-	const uint64_t size = vhost_inflight_size(2, 1024);
+	const uint64_t size = vhost_inflight_size(false, 2, 1024);
 	struct vhost_inflight log = { .fd = -1 };
 	struct stat first, second;
 	char byte = 0;
@@ -191,7 +191,7 @@ static void made(void)
 	EXPECT((uint64_t)first.st_size == size && first.st_blocks == 0);
 	EXPECT(ftruncate(fd, 0) != 0 && ftruncate(fd, 1 << 20) != 0);
 	MUST(pwrite(fd, "x", 1, 99) == 1);
-	fd = vhost_inflight_make(&log, vhost_inflight_size(1, 4));
+	fd = vhost_inflight_make(&log, vhost_inflight_size(false, 1, 4));
 	MUST(fd >= 0 && fstat(fd, &second) == 0);
 	EXPECT(second.st_ino == first.st_ino && second.st_blocks == 0);
 	EXPECT(pread(fd, &byte, 1, 99) == 1 && byte == 0);

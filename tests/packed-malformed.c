@@ -387,6 +387,61 @@ static void rings(void)
 	CHECK(next(), VIRTQ_TAKEN);
 }
 
+static enum virtq_answer retake(uint32_t count, uint16_t id)
+{
+	struct pvirtq_desc claim[VIRTQ_SIZE_MAX] = { { 0 } };
+
+	for (uint32_t i = 0; i < count && i < SIZE; i++)
+		claim[i] = list[i];
+	if (count > 0 && count <= SIZE)
+		claim[count - 1].id = id;
+	return packed_retake(&queue, &space, claim, count, &chain);
+}
+
+#define CLAIM_BREAKS(count, id)                                                \
+	do {                                                                   \
+		CHECK(retake(count, id), VIRTQ_STOPPED);                       \
+		BROKEN();                                                      \
+		begin();                                                       \
+	} while (0)
+
+/* What somebody says was in flight is checked like what the ring says. */
+static void claims(void)
+{
+	begin();
+	CHECK(retake(3, 5), VIRTQ_TAKEN);
+	CHECK(chain.head, 5);
+	CHECK(chain.count, 3);
+	CHECK(chain.segment[1].address, DATA);
+	CHECK(queue.length[5], 3);
+	CHECK(queue.next_avail, 0);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_READ);
+	CHECK(complete(5, 513), PREC_OK);
+	CHECK(queue.next_used, 3);
+	list[1].addr = BASE - 1;
+	CHECK(retake(3, 5), VIRTQ_MALFORMED);
+	FAILS_AT(STATUS);
+	CHECK(complete(5, 1), PREC_OK);
+	in_table(0, HEADER, 16, 0);
+	in_table(1, STATUS, 1, WRITE);
+	list[0] = (struct pvirtq_desc){ TABLE, 32, 5, INDIRECT };
+	CHECK(retake(1, 5), VIRTQ_TAKEN);
+	CHECK(chain.count, 2);
+	CHECK(retake(1, 5), VIRTQ_STOPPED); /* twice */
+	CHECK(queue.state, VIRTQ_BROKEN);
+	CHECK(queue.in_flight, 1);
+	begin();
+	CLAIM_BREAKS(3, SIZE); /* an id that is none */
+	CLAIM_BREAKS(0, 5);
+	CLAIM_BREAKS(2, 5); /* it goes on, and ends */
+	list[1].flags &= (uint16_t)~NEXT;
+	CLAIM_BREAKS(3, 5); /* it ends, and goes on */
+	for (uint32_t i = 0; i < SIZE; i++)
+		list[i] = (struct pvirtq_desc){ DATA, 1, 5, NEXT };
+	CLAIM_BREAKS(SIZE + 1, 5); /* longer than the ring */
+}
+
 static bool notify(void)
 {
 	bool yes = false;
@@ -527,6 +582,7 @@ int main(void)
 	indirect();
 	lists();
 	rings();
+	claims();
 	events();
 	wishes();
 	bases();

@@ -29,6 +29,14 @@ static bool check_shape(const struct vhost_connection *connection,
 	       shape->queue_size > 0 && shape->queue_size <= VIRTQ_SIZE_MAX;
 }
 
+/* By the layout that was negotiated: a front-end sets the features first. */
+static uint64_t log_size(const struct vhost_connection *connection,
+			 const struct vhost_inflight_shape *shape)
+{
+	return vhost_inflight_size(vhost_device_packed(connection),
+				   shape->queues, shape->queue_size);
+}
+
 /* Where there is nothing to give the answer says: no bytes. */
 enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 				      const char **why)
@@ -40,11 +48,8 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 
 	shape.size = 0;
 	shape.offset = 0;
-	/* Of packed rings there is no log; a back-end without one says so. */
-	if (check_shape(connection, &shape) && stopped(connection) &&
-	    !vhost_device_packed(connection)) {
-		uint64_t size =
-			vhost_inflight_size(shape.queues, shape.queue_size);
+	if (check_shape(connection, &shape) && stopped(connection)) {
+		uint64_t size = log_size(connection, &shape);
 
 		fd = vhost_inflight_make(&connection->inflight, size);
 		if (fd >= 0)
@@ -75,7 +80,7 @@ static struct vhost_region *map_log(const struct vhost_connection *connection,
 				    int fd, const char **why)
 {
 	const struct vhost_memory_entry entry = {
-		.size = vhost_inflight_size(shape->queues, shape->queue_size),
+		.size = log_size(connection, shape),
 		.offset = shape->offset,
 	};
 	const struct vhost_admission admission = {
@@ -90,7 +95,8 @@ static struct vhost_region *map_log(const struct vhost_connection *connection,
 static void use(struct vhost_connection *connection,
 		struct vhost_region *region, uint32_t queues, uint32_t entries)
 {
-	uint64_t part = vhost_inflight_offset(1, entries);
+	bool packed = vhost_device_packed(connection);
+	uint64_t part = vhost_inflight_offset(packed, 1, entries);
 
 	for (uint32_t i = 0; i < connection->queue_count; i++) {
 		struct prec_span span = { .size = 0 };
@@ -98,8 +104,8 @@ static void use(struct vhost_connection *connection,
 		/* The region was made to hold them all. */
 		if (region && i < queues &&
 		    prec_span_part(region->region.span,
-				   vhost_inflight_offset(i, entries), part,
-				   &span) != PREC_OK)
+				   vhost_inflight_offset(packed, i, entries),
+				   part, &span) != PREC_OK)
 			span.size = 0;
 		vhost_inflight_use(&connection->queues[i].inflight, span);
 	}
@@ -123,10 +129,7 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 	*why = "expected a descriptor, queues and entries as the device has, "
 	       "and the size that GET_INFLIGHT_FD told";
 	if (message->fd_count != 1 || !check_shape(connection, shape) ||
-	    shape->size < vhost_inflight_size(shape->queues, shape->queue_size))
-		return VHOST_REFUSED;
-	*why = "packed rings have no log of requests in flight";
-	if (vhost_device_packed(connection))
+	    shape->size < log_size(connection, shape))
 		return VHOST_REFUSED;
 	*why = "expected all rings to be stopped";
 	if (!stopped(connection))

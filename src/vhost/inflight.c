@@ -9,6 +9,7 @@
 #include <precarium/access.h>
 
 #include "vhost/discard.h"
+#include "vhost/inflight_packed.h"
 #include "vhost/memory.h"
 
 /*
@@ -56,21 +57,22 @@ enum {
 /* Files are lent by pages. */
 #define PAGE 4096u
 
-static uint64_t part_size(uint32_t entries)
+static uint64_t part_size(bool packed, uint32_t entries)
 {
-	uint64_t size = LOG_STATES + (uint64_t)entries * STATE_SIZE;
+	uint64_t size = packed ? vhost_packed_log_size(entries)
+			       : LOG_STATES + (uint64_t)entries * STATE_SIZE;
 
 	return (size + LOG_ALIGN - 1) / LOG_ALIGN * LOG_ALIGN;
 }
 
-uint64_t vhost_inflight_offset(uint32_t queue, uint32_t entries)
+uint64_t vhost_inflight_offset(bool packed, uint32_t queue, uint32_t entries)
 {
-	return queue * part_size(entries);
+	return queue * part_size(packed, entries);
 }
 
-uint64_t vhost_inflight_size(uint32_t queues, uint32_t entries)
+uint64_t vhost_inflight_size(bool packed, uint32_t queues, uint32_t entries)
 {
-	uint64_t size = vhost_inflight_offset(queues, entries);
+	uint64_t size = vhost_inflight_offset(packed, queues, entries);
 
 	return (size + PAGE - 1) / PAGE * PAGE;
 }
@@ -131,9 +133,7 @@ void vhost_inflight_use(struct vhost_inflight_queue *log, struct prec_span span)
 	log->left_end = 0;
 }
 
-/* The client took it away: its requests go on, and no driver after us will
- * know of them. */
-static void lose(struct vhost_inflight_queue *log)
+void vhost_inflight_lose(struct vhost_inflight_queue *log)
 {
 	log->span.size = 0;
 	log->unread = false;
@@ -188,23 +188,29 @@ static enum prec_status end_batch(struct vhost_inflight_queue *log,
 	return prec_store16(log->span, LOG_USED, used);
 }
 
-struct state {
-	uint64_t counter;
-	uint16_t head;
-};
-
 static int by_counter(const void *left, const void *right)
 {
-	const struct state *a = left, *b = right;
+	const struct vhost_left *a = left, *b = right;
 
 	if (a->counter != b->counter)
 		return a->counter < b->counter ? -1 : 1;
 	return (int)a->head - (int)b->head;
 }
 
+void vhost_inflight_line_up(struct vhost_inflight_queue *log,
+			    struct vhost_left *left, uint32_t count)
+{
+	qsort(left, count, sizeof(left[0]), by_counter);
+	for (uint32_t i = 0; i < count; i++)
+		log->left[i] = left[i].head;
+	log->left_first = 0;
+	log->left_end = count;
+	log->counter = count ? left[count - 1].counter + 1 : 0;
+}
+
 static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size)
 {
-	struct state states[VIRTQ_SIZE_MAX] = { { 0 } };
+	struct vhost_left left[VIRTQ_SIZE_MAX] = { { 0 } };
 	uint32_t count = 0;
 	uint8_t flag;
 
@@ -217,16 +223,11 @@ static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size)
 		if (flag != 1)
 			continue;
 		if (prec_load64(log->span, state_at(head, STATE_COUNTER),
-				&states[count].counter))
+				&left[count].counter))
 			return PREC_GONE;
-		states[count++].head = head;
+		left[count++].head = head;
 	}
-	qsort(states, count, sizeof(states[0]), by_counter);
-	for (uint32_t i = 0; i < count; i++)
-		log->left[i] = states[i].head;
-	log->left_first = 0;
-	log->left_end = count;
-	log->counter = count ? states[count - 1].counter + 1 : 0;
+	vhost_inflight_line_up(log, left, count);
 	return PREC_OK;
 }
 
@@ -260,7 +261,7 @@ enum prec_status vhost_inflight_read(struct vhost_inflight_queue *log,
 		return PREC_RANGE;
 	status = read_log(log, size, used, recovered);
 	if (status) {
-		lose(log);
+		vhost_inflight_lose(log);
 		*recovered = false;
 		return PREC_GONE;
 	}
@@ -284,7 +285,7 @@ void vhost_inflight_taken(struct vhost_inflight_queue *log, uint16_t head)
 	if (prec_store64(log->span, state_at(head, STATE_COUNTER),
 			 log->counter++) ||
 	    prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 1))
-		lose(log);
+		vhost_inflight_lose(log);
 }
 
 void vhost_inflight_completing(struct vhost_inflight_queue *log, uint16_t head)
@@ -293,7 +294,7 @@ void vhost_inflight_completing(struct vhost_inflight_queue *log, uint16_t head)
 		return;
 	if (prec_store16(log->span, state_at(head, STATE_NEXT), log->last) ||
 	    prec_store16(log->span, LOG_LAST, head))
-		lose(log);
+		vhost_inflight_lose(log);
 	log->last = head;
 }
 
@@ -304,5 +305,5 @@ void vhost_inflight_completed(struct vhost_inflight_queue *log, uint16_t head,
 		return;
 	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
 	    prec_store16(log->span, LOG_USED, used))
-		lose(log);
+		vhost_inflight_lose(log);
 }

@@ -13,12 +13,13 @@
 struct vhost_region;
 
 /*
- * The log of requests in flight (vhost-user.rst, "Inflight I/O tracking",
- * split rings): a driver that takes over from one that died learns from it
- * which requests were taken and not completed.  It outlives us because the
- * client holds it, so the client may write anything into it, or take it away:
- * each field is fetched once, checked, and bounded, and the worst that a lie
- * does is to make us carry out again what the client's own rings describe.
+ * The log of requests in flight (vhost-user.rst, "Inflight I/O tracking"; what
+ * differs for packed rings is in inflight_packed.h): a driver that takes over
+ * from one that died learns from it which requests were taken and not completed.
+ * It outlives us because the client holds it, so the client may write anything
+ * into it, or take it away: each field is fetched once, checked, and bounded, and
+ * the worst that a lie does is to make us carry out what the client describes, in
+ * its rings or in the log, and might as well have asked for.
  *
  * One log for a client: the memory that we made for it, and what it gave back
  * to be used, which is the same if it means well.
@@ -36,16 +37,23 @@ struct vhost_inflight_queue {
 	uint16_t last; /* head of the last batch: what we stored there */
 	uint64_t counter;
 	/* Left by the driver before us, and not taken again yet: in the order
-	 * in which it had taken them. */
+	 * in which it had taken them.  Their heads; of a packed ring those of
+	 * their entries. */
 	uint32_t left_first;
 	uint32_t left_end;
 	uint16_t left[VIRTQ_SIZE_MAX];
+	/* Of a packed ring: what we stored there, and do not ask again. */
+	uint16_t free;			/* the first entry that is free */
+	uint16_t next[VIRTQ_SIZE_MAX];	/* after each entry */
+	uint16_t tail[VIRTQ_SIZE_MAX];	/* the last of a head entry's list */
+	uint16_t num[VIRTQ_SIZE_MAX];	/* how long it is */
+	uint16_t entry[VIRTQ_SIZE_MAX]; /* the head entry of a buffer id */
 };
 
 /* Bytes of a log for so many queues of so many entries, and where the part of
  * a queue lies in it.  VIRTQ_SIZE_MAX entries at most. */
-uint64_t vhost_inflight_size(uint32_t queues, uint32_t entries);
-uint64_t vhost_inflight_offset(uint32_t queue, uint32_t entries);
+uint64_t vhost_inflight_size(bool packed, uint32_t queues, uint32_t entries);
+uint64_t vhost_inflight_offset(bool packed, uint32_t queue, uint32_t entries);
 
 /*
  * An empty log: a file that nobody can shrink or grow, whose pages nobody has
@@ -60,6 +68,18 @@ void vhost_inflight_close(struct vhost_inflight *log);
 /* Log in this span from now on; of size 0: do not.  Nothing is in flight. */
 void vhost_inflight_use(struct vhost_inflight_queue *log,
 			struct prec_span span);
+
+/* The client took it away: its requests go on, and no driver after us will
+ * know of them. */
+void vhost_inflight_lose(struct vhost_inflight_queue *log);
+
+/* What the log says was in flight; how it orders what is left. */
+struct vhost_left {
+	uint64_t counter;
+	uint16_t head;
+};
+void vhost_inflight_line_up(struct vhost_inflight_queue *log,
+			    struct vhost_left *left, uint32_t count);
 
 /*
  * The rings of `size` entries were found, their used index is `used`.  Read

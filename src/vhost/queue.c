@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "vhost/connection.h"
+#include "vhost/inflight_packed.h"
 
 /* A client's part of one turn, over all its queues: so many requests, or so many
  * bytes. */
@@ -436,46 +437,60 @@ static const char *why_not_attached(enum prec_status status)
 	case PREC_FULL:
 		return "the log of requests in flight is for smaller rings";
 	default:
-		return "the rings are not aligned, or have no such size or "
-		       "base";
+		return "the rings are not aligned, have no such size or base, "
+		       "or their log of requests in flight is none";
 	}
 }
 
-/* 2.8.1: of a driver that was reset the counters are 1.  A packed ring is not
- * in the log of requests in flight, which is offered for split ones only. */
-static enum prec_status find_packed_place(struct vhost_queue *queue)
+/* 2.8.1: of a driver that was reset the counters are 1.  Where a packed ring was
+ * when the driver before us died its client does not know: the log has it. */
+static enum prec_status find_packed_place(struct vhost_queue *queue,
+					  bool *recovered, uint32_t *taken)
 {
-	vhost_inflight_use(&queue->inflight, (struct prec_span){ .size = 0 });
-	return packed_seek(&queue->virtq,
-			   queue->has_base ? queue->base : 0x80008000u);
+	uint32_t base = queue->has_base ? queue->base : 0x80008000u;
+	enum prec_status status = vhost_packed_log_read(
+		&queue->inflight, &queue->virtq, &base, recovered, taken);
+
+	return status == PREC_OK ? packed_seek(&queue->virtq, base) : status;
 }
 
-/*
- * Go on where this device, or the driver before us, has stopped.  What that
- * one had completed it may not have told: so it is told once more.  The used
- * index is the ring's to say, as it is for every back-end that takes over from
- * another; a lie harms the client alone.
- */
-static enum prec_status find_place(struct vhost_queue *queue)
+/* The used index is the ring's to say, as it is for every back-end that takes
+ * over from another; a lie harms the client alone. */
+static enum prec_status find_split_place(struct vhost_queue *queue,
+					 bool *recovered, uint32_t *taken)
 {
-	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
 	uint16_t base = (uint16_t)queue->base;
 	enum prec_status status;
-	uint32_t taken;
-	bool recovered;
 	uint16_t used;
 
-	if (queue->virtq.packed)
-		return find_packed_place(queue);
 	status = virtq_used_index(&queue->virtq,
 				  &queue->connection->memory->guest, &used);
 	if (status != PREC_OK)
 		return status;
-	if (vhost_inflight_read(&queue->inflight, queue->num, used, &recovered,
-				&taken) == PREC_RANGE)
+	status = vhost_inflight_read(&queue->inflight, queue->num, used,
+				     recovered, taken);
+	if (status == PREC_RANGE)
+		return status;
+	if (*recovered)
+		base = (uint16_t)(used + *taken);
+	virtq_seek(&queue->virtq, base, used);
+	return PREC_OK;
+}
+
+/* Go on where this device, or the driver before us, has stopped.  What that one
+ * had completed it may not have told: so it is told once more. */
+static enum prec_status find_place(struct vhost_queue *queue)
+{
+	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
+	bool recovered = false;
+	uint32_t taken = 0;
+	enum prec_status status =
+		queue->virtq.packed
+			? find_packed_place(queue, &recovered, &taken)
+			: find_split_place(queue, &recovered, &taken);
+
+	if (status == PREC_RANGE)
 		return PREC_FULL;
-	if (recovered)
-		base = (uint16_t)(used + taken);
 	if (taken > 0)
 		vhost_client_log(queue->connection->client,
 				 "queue %u: %u requests that were in flight "
@@ -483,8 +498,7 @@ static enum prec_status find_place(struct vhost_queue *queue)
 				 queue->index, taken);
 	if (recovered && queue->call_fd >= 0)
 		vhost_notifier_add(notifier, queue->call_fd);
-	virtq_seek(&queue->virtq, base, used);
-	return PREC_OK;
+	return status;
 }
 
 static enum prec_status attach(struct vhost_queue *queue)
@@ -522,6 +536,39 @@ static bool attach_or_tell(struct vhost_queue *queue)
 	return status == PREC_OK;
 }
 
+static void log_taken(struct vhost_queue *queue, uint16_t head)
+{
+	if (queue->virtq.packed)
+		vhost_packed_log_taken(&queue->inflight, &queue->virtq, head);
+	else
+		vhost_inflight_taken(&queue->inflight, head);
+}
+
+/* What the driver before us had taken.  False: no more. */
+static bool retake(struct vhost_queue *queue, struct virtq_request *chain,
+		   enum virtq_answer *answer)
+{
+	const struct prec_space *space = &queue->connection->memory->guest;
+	struct virtq *virtq = &queue->virtq;
+	uint16_t head;
+
+	if (virtq->state != VIRTQ_READY)
+		return false;
+	if (!virtq->packed) {
+		if (!vhost_inflight_next(&queue->inflight, &head))
+			return false;
+		*answer = virtq_retake(virtq, space, head, chain);
+		return true;
+	}
+	if (!vhost_packed_log_next(&queue->inflight, virtq, space, chain,
+				   answer))
+		return false;
+	if (*answer == VIRTQ_STOPPED)
+		vhost_queue_break(queue, "the log of requests in flight holds "
+					 "what no driver leaves");
+	return true;
+}
+
 /* What the driver before us had taken comes first.  Before an empty queue is
  * left alone the client is asked for a kick, and then the ring is looked at once
  * more: what was made available before the client saw the wish comes without
@@ -532,11 +579,9 @@ static enum virtq_answer next(struct vhost_queue *queue,
 	const struct prec_space *space = &queue->connection->memory->guest;
 	const struct vhost_poll *poll = &queue->connection->worker->poll;
 	enum virtq_answer answer;
-	uint16_t head;
 
-	if (queue->virtq.state == VIRTQ_READY &&
-	    vhost_inflight_next(&queue->inflight, &head))
-		return virtq_retake(&queue->virtq, space, head, chain);
+	if (retake(queue, chain, &answer))
+		return answer;
 	answer = vring_next(&queue->virtq, space, chain);
 	if (answer == VIRTQ_EMPTY) {
 		queue->looks_on = vhost_poll_goes_on(poll);
@@ -545,7 +590,7 @@ static enum virtq_answer next(struct vhost_queue *queue,
 	}
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
 	    answer == VIRTQ_LOST)
-		vhost_inflight_taken(&queue->inflight, (uint16_t)chain->head);
+		log_taken(queue, (uint16_t)chain->head);
 	return answer;
 }
 

@@ -8,6 +8,7 @@
 #include <precarium/access.h>
 
 #include "vhost/connection.h"
+#include "vhost/inflight_packed.h"
 #include "vhost/queue.h"
 
 /* Into the used ring, and out of the log of requests in flight. */
@@ -15,14 +16,20 @@ static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
 				 uint32_t used)
 {
 	const struct prec_space *space = &queue->connection->memory->guest;
-	uint64_t slot = queue->virtq.next_used % queue->virtq.size;
+	struct vhost_inflight_queue *log = &queue->inflight;
+	const struct virtq *virtq = &queue->virtq;
+	uint64_t slot = virtq->next_used % virtq->size;
 	enum prec_status status;
 
-	vhost_inflight_completing(&queue->inflight, (uint16_t)head);
+	if (virtq->packed)
+		vhost_packed_log_completing(log, virtq, (uint16_t)head);
+	else
+		vhost_inflight_completing(log, (uint16_t)head);
 	status = vring_complete(&queue->virtq, space, head, used);
-	if (status == PREC_OK)
-		vhost_inflight_completed(&queue->inflight, (uint16_t)head,
-					 queue->virtq.next_used);
+	if (status == PREC_OK && virtq->packed)
+		vhost_packed_log_completed(log, virtq, (uint16_t)head);
+	else if (status == PREC_OK)
+		vhost_inflight_completed(log, (uint16_t)head, virtq->next_used);
 	vhost_queue_mark_completed(queue, slot);
 	return status;
 }

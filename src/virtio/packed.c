@@ -226,8 +226,38 @@ static enum virtq_answer take_desc(struct virtq_request *r,
 	return VIRTQ_TAKEN;
 }
 
-/* The list ended: it is taken, by the id of its last descriptor, unless that
- * is none or in flight. */
+/* A list is held by the id of its last descriptor, unless that is none or in
+ * flight. */
+/*@
+  requires queue: \valid(q) && \valid(r) && \separated(r, q) &&
+    virtq_whole(*q) && q->state == VIRTQ_READY && q->packed;
+  requires length: 1 <= length <= q->size;
+  terminates \true;
+  exits \false;
+  assigns r->head, q->in_flight,
+    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1];
+  ensures queue: virtq_whole(*q);
+  ensures took: \result ==> r->head == id && id < q->size &&
+    \old(*q).held[id] == 0 && q->held[id] == 1 &&
+    q->in_flight == \old(q->in_flight) + 1 && q->length[id] == length;
+  ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != id ==>
+    q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+  ensures refused: !\result ==> r->head == \old(r->head) &&
+    q->in_flight == \old(q->in_flight) &&
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
+      q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+*/
+static bool hold_id(struct virtq *q, struct virtq_request *r, uint16_t id,
+		    uint32_t length)
+{
+	if (!chain_hold(q, id))
+		return false;
+	r->head = id;
+	q->length[id] = (uint16_t)length;
+	return true;
+}
+
+/* The list ended: it is taken, and the next one begins at this slot. */
 /*@
   requires queue: \valid(q) && \valid(r) && \separated(r, q) &&
     virtq_whole(*q) && q->state == VIRTQ_READY && q->packed;
@@ -256,10 +286,8 @@ static enum virtq_answer take_desc(struct virtq_request *r,
 static bool hold_list(struct virtq *q, struct virtq_request *r, uint16_t id,
 		      uint32_t length, uint32_t slot, bool wrap)
 {
-	if (!chain_hold(q, id))
+	if (!hold_id(q, r, id, length))
 		return false;
-	r->head = id;
-	q->length[id] = (uint16_t)length;
 	q->next_avail = (uint16_t)slot;
 	q->avail_wrap = wrap;
 	return true;
@@ -333,6 +361,45 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		if (!hold_list(q, r, d.id, k + 1, slot, wrap))
 			break;
 		/*@ assert known: fetched_known(*q, *r); */
+		return chain_settle(r, answer);
+	}
+	q->state = VIRTQ_BROKEN;
+	return VIRTQ_STOPPED;
+}
+
+enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
+				const struct pvirtq_desc *list, uint32_t count,
+				struct virtq_request *r)
+{
+	enum virtq_answer answer = VIRTQ_TAKEN;
+	uint32_t k;
+
+	chain_begin(r);
+	if (q->state != VIRTQ_READY)
+		return VIRTQ_STOPPED;
+	/*@
+	  loop invariant steps: 0 <= k && k <= q->size;
+	  loop invariant said: answer == VIRTQ_TAKEN ||
+	    answer == VIRTQ_MALFORMED;
+	  loop invariant head: r->head == 0;
+	  loop invariant segments: chain_ok(*space, *q, *r);
+	  loop invariant no_table: r->table_size == 0;
+	  loop invariant log: answer == VIRTQ_TAKEN ==>
+	    elements_told(*r) && element_count == k;
+	  loop invariant work: fetch_count == 0;
+	  loop invariant more: \forall integer i; 0 <= i < k ==>
+	    (list[i].flags & VIRTQ_DESC_F_NEXT) != 0;
+	  loop assigns k, answer, r->table_address, r->table_size,
+	    r->readable, r->count, r->refused,
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], FETCH_LOG, ELEMENT_LOG;
+	  loop variant q->size - k;
+	*/
+	for (k = 0; k < count && k < q->size; k++) {
+		answer = take_desc(r, space, q, list[k], k == 0, answer);
+		if (list[k].flags & VIRTQ_DESC_F_NEXT)
+			continue;
+		if (k + 1 != count || !hold_id(q, r, list[k].id, count))
+			break;
 		return chain_settle(r, answer);
 	}
 	q->state = VIRTQ_BROKEN;

@@ -172,6 +172,55 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 			      struct virtq_request *r);
 
 /*
+ * Take the request that these descriptors describe, without asking the ring: one
+ * that a driver before us had in flight when it died.  Who brings them claims
+ * that they are a list; they are checked like those of the ring.  Where it goes
+ * on in the ring does not change.
+ */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && virtq_ok(*space, *q) && q->packed;
+  requires request: \valid(r) && \separated(r, q, space);
+  requires list: \valid_read(list + (0 .. VIRTQ_SIZE_MAX - 1)) &&
+    \separated(list + (0 .. VIRTQ_SIZE_MAX - 1), r, q, space);
+  terminates \true;
+  exits \false;
+  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+    r->table_size,
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    q->state, q->in_flight,
+    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1],
+    FETCH_LOG, ELEMENT_LOG;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
+  ensures queue: virtq_ok(*space, *q);
+  ensures segments: request_ok(*space, *q, *r);
+  ensures told: answer_told(*r, \result);
+  ensures once: fetched_once && fetch_count <= 1;
+  ensures known: fetched_known(*q, *r);
+  ensures state: \result == VIRTQ_STOPPED ? q->state != VIRTQ_READY :
+    q->state == VIRTQ_READY;
+  ensures only_breaks: q->state == \old(q->state) ||
+    (\old(q->state) == VIRTQ_READY && q->state == VIRTQ_BROKEN);
+  ensures a_list: \result != VIRTQ_STOPPED ==> 1 <= count <= q->size &&
+    (list[count - 1].flags & VIRTQ_DESC_F_NEXT) == 0 &&
+    \forall integer k; 0 <= k < count - 1 ==>
+      (list[k].flags & VIRTQ_DESC_F_NEXT) != 0;
+  ensures held: \result != VIRTQ_STOPPED ==>
+    r->head == list[count - 1].id && r->head < q->size &&
+    \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
+    q->in_flight == \old(q->in_flight) + 1 && q->length[r->head] == count;
+  ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
+    (i != r->head || \result == VIRTQ_STOPPED) ==>
+    q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+  ensures none: \result == VIRTQ_STOPPED ==>
+    q->in_flight == \old(q->in_flight);
+*/
+enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
+				const struct pvirtq_desc *list, uint32_t count,
+				struct virtq_request *r);
+
+/*
  * Give the request back, as virtq_complete does (2.8.2, 2.8.6): its used
  * descriptor is stored, then the flags that publish it, and nothing else.
  */

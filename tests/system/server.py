@@ -28,10 +28,11 @@ class Server:
     """The driver under test: one process for the whole lane, unless it is
     killed to be started again."""
 
-    def __init__(self, command, sockets, log):
+    def __init__(self, command, sockets, log, packed):
         self.command = command
         self.sockets = sockets
         self.log = log
+        self.unit = 32 if packed else 16  # bytes of an entry in a log
         self.lives = 0
         self.start()
 
@@ -55,12 +56,13 @@ class Server:
             if "precarium-inflight" not in os.readlink(path):
                 continue
             log, at = path.read_bytes(), 0
-            while at + 16 <= len(log):
+            while at + self.unit <= len(log):
                 version, entries = struct.unpack_from("<HH", log, at + 8)
                 if version != 1:
                     break
-                count += log[at + 16:at + 16 * (entries + 1):16].count(1)
-                at += (16 * (entries + 1) + 63) // 64 * 64
+                end = at + self.unit * (entries + 1)
+                count += log[at + self.unit:end:self.unit].count(1)
+                at = (end + 63) // 64 * 64
             break
         return count
 

@@ -139,7 +139,32 @@ struct vhost_user_log {
 	struct vhost_user_log_state states[];
 };
 
-/* Our back-end's, which is free to choose. */
-#define VHOST_USER_LOG_SIZE(entries) ((16u + 16u * (entries) + 63u) / 64u * 64u)
+/* Likewise, of a packed ring: an entry has one descriptor. */
+struct vhost_user_packed_log_state {
+	uint8_t in_flight;
+	uint8_t padding;
+	uint16_t next;
+	uint16_t last;
+	uint16_t num;
+	uint64_t counter;
+	uint16_t id;
+	uint16_t flags;
+	uint32_t len;
+	uint64_t addr;
+};
+
+struct vhost_user_packed_log {
+	uint64_t features;
+	uint16_t version;
+	uint16_t count;
+	uint16_t free_head;
+	uint16_t old_free_head;
+	uint16_t used_index;
+	uint16_t old_used_index;
+	uint8_t used_wrap;
+	uint8_t old_used_wrap;
+	uint8_t padding[7];
+	struct vhost_user_packed_log_state states[];
+};
 
 #endif

@@ -318,10 +318,10 @@ int client_start(struct client *client)
 {
 	uint32_t i;
 
-	if (share_inflight(client) ||
-	    client_tell(client, VHOST_USER_SET_FEATURES, &client->features,
+	/* The layout of the log is by the features. */
+	if (client_tell(client, VHOST_USER_SET_FEATURES, &client->features,
 			sizeof(client->features), -1) ||
-	    client_lend_all(client))
+	    share_inflight(client) || client_lend_all(client))
 		return -1;
 	for (i = 0; i < client->options.queue_count; i++)
 		if (start_queue(client, i))
