@@ -152,6 +152,65 @@ static bool is_of_ranges(enum vblk_op op)
 	return op == VBLK_DISCARD || op == VBLK_ZEROES;
 }
 
+/*
+ * A request of few pieces is used again.  The C library keeps a handful of a
+ * size at hand, and a deep queue ends more of them at once.  Not under the
+ * address sanitizer, which would take one for another.
+ */
+#define SPARE_SPANS 4u
+#if defined(__SANITIZE_ADDRESS__)
+#define SPARES_MAX 0u
+#elif defined(__has_feature)
+#define SPARES_MAX (__has_feature(address_sanitizer) ? 0u : 128u)
+#else
+#define SPARES_MAX 128u
+#endif
+
+static struct vhost_request *allocate(struct vhost_worker *worker,
+				      uint32_t span_count, uint32_t range_count)
+{
+	struct vhost_request *request = LIST_FIRST(&worker->spares);
+	bool small = span_count <= SPARE_SPANS && range_count == 0;
+
+	if (small && request) {
+		LIST_REMOVE(request, entry);
+		worker->spare_count--;
+	} else {
+		uint32_t room = small ? SPARE_SPANS : span_count;
+
+		request = malloc(sizeof(*request) +
+				 room * (sizeof(struct prec_span) +
+					 sizeof(struct vhost_watch)) +
+				 range_count * sizeof(struct store_range));
+	}
+	if (!request)
+		return NULL;
+	memset(request, 0, sizeof(*request));
+	request->small = small;
+	return request;
+}
+
+static void release(struct vhost_worker *worker, struct vhost_request *request)
+{
+	if (!request || !request->small || worker->spare_count >= SPARES_MAX) {
+		free(request);
+		return;
+	}
+	LIST_INSERT_HEAD(&worker->spares, request, entry);
+	worker->spare_count++;
+}
+
+void vhost_request_free_spares(struct vhost_worker *worker)
+{
+	struct vhost_request *request;
+
+	while ((request = LIST_FIRST(&worker->spares))) {
+		LIST_REMOVE(request, entry);
+		free(request);
+	}
+	worker->spare_count = 0;
+}
+
 static struct vhost_request *request_new(struct vhost_queue *queue,
 					 const struct virtq_request *chain,
 					 const struct vblk_request *block,
@@ -161,15 +220,11 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	uint32_t count = block->count;
 	uint32_t range_count = is_of_ranges(block->op) ? ranges->count : 0;
 	struct vhost_request *request =
-		malloc(sizeof(*request) +
-		       count * (sizeof(struct prec_span) +
-				sizeof(struct vhost_watch)) +
-		       range_count * sizeof(struct store_range));
+		allocate(connection->worker, count, range_count);
 	struct store_range *copy;
 
 	if (!request)
 		return NULL;
-	memset(request, 0, sizeof(*request));
 	memcpy(request->spans, &chain->segment[block->first],
 	       count * sizeof(request->spans[0]));
 	request->watches = (struct vhost_watch *)&request->spans[count];
@@ -353,7 +408,7 @@ void vhost_request_finish(struct store_io *io)
 	}
 	if (connection->state != VHOST_SERVING)
 		connection->worker->settling = true;
-	free(request);
+	release(connection->worker, request);
 }
 
 void vhost_request_resume(struct vhost_lane *lane)
@@ -390,10 +445,10 @@ void vhost_request_fail_stalled(struct vhost_queue *queue)
 		return;
 	tell(queue, &request->block, PREC_SYSTEM, 0, true);
 	queue->connection->worker->settling = true;
-	free(request);
+	release(queue->connection->worker, request);
 }
 
 void vhost_request_drop_stalled(struct vhost_queue *queue)
 {
-	free(take_stalled(queue));
+	release(queue->connection->worker, take_stalled(queue));
 }

@@ -11,6 +11,7 @@
 
 struct vhost_queue;
 struct vhost_lane;
+struct vhost_worker;
 
 /* A region that a request uses, and its epoch when the request began. */
 struct vhost_watch {
@@ -28,12 +29,11 @@ struct vhost_request {
 	struct vhost_queue *queue;
 	LIST_ENTRY(vhost_request) entry;
 	struct vblk_request block;
+	bool small; /* of a size that is used again */
 	uint32_t watch_count;
 	struct vhost_watch *watches;
 	struct prec_span spans[];
 };
-
-LIST_HEAD(vhost_requests, vhost_request);
 
 /* Carry out the chain that was taken from the queue, or refuse one that is
  * malformed: answer it at once, or begin its transfer.  Gives its bytes, for
@@ -60,5 +60,8 @@ void vhost_request_fail_stalled(struct vhost_queue *queue);
 
 /* Drop a stalled request that nobody waits for. */
 void vhost_request_drop_stalled(struct vhost_queue *queue);
+
+/* Those that the worker kept to use them again. */
+void vhost_request_free_spares(struct vhost_worker *worker);
 
 #endif

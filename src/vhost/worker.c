@@ -311,6 +311,7 @@ static int start_thread(struct vhost_worker *worker)
 
 static void worker_release(struct vhost_worker *worker)
 {
+	vhost_request_free_spares(worker);
 	vhost_notifier_close(&worker->notifier);
 	if (worker->inbox_fd >= 0)
 		close(worker->inbox_fd);
@@ -351,6 +352,7 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 	TAILQ_INIT(&worker->ready);
 	TAILQ_INIT(&worker->served);
 	LIST_INIT(&worker->connections);
+	LIST_INIT(&worker->spares);
 	if (worker_make(worker, &what)) {
 		what = "a thread";
 		errno = start_thread(worker);

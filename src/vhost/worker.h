@@ -45,6 +45,8 @@ struct vhost_source {
 
 struct vhost_queue;
 struct vhost_connection;
+struct vhost_request;
+LIST_HEAD(vhost_requests, vhost_request);
 TAILQ_HEAD(vhost_queues, vhost_queue);
 LIST_HEAD(vhost_connections, vhost_connection);
 LIST_HEAD(vhost_lanes, vhost_lane);
@@ -95,6 +97,8 @@ struct vhost_worker {
 				      turn already */
 	struct vhost_queues served; /* to be signalled at the end of the turn */
 	struct vhost_connections connections;
+	struct vhost_requests spares; /* to be used again */
+	uint32_t spare_count;
 	uint32_t parked; /* connections that a deadline waits for */
 	bool settling;	 /* some connection may have become quiet */
 	bool stopping;
