@@ -66,6 +66,7 @@ static void leave(struct vhost_worker *worker, struct vhost_export *export,
 	uint64_t one = 1;
 
 	vhost_roll_leave(&export->roll, client, why);
+	__atomic_fetch_sub(&worker->clients, 1, __ATOMIC_RELAXED);
 	/* Our own eventfd: it has room, or somebody is about to look. */
 	if (write(worker->ended_fd, &one, sizeof(one)) < 0)
 		return;

@@ -13,7 +13,7 @@
 /* A client's part of one turn, over all its queues: so many requests, or so many
  * bytes. */
 #define REQUESTS_A_TURN 64
-#define BYTES_A_TURN	(4ull << 20)
+#define BYTES_A_TURN	(1ull << 20)
 
 /* Transfers of one client at a time, over all its queues.  What a lane has
  * room for is shared by all clients of its store. */

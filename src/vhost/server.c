@@ -359,11 +359,29 @@ static void turn_away(struct vhost_export *export, int fd, const char *why)
 				 (unsigned long long)so_far, why);
 }
 
+/* The one with the fewest clients: who comes again and again, as a client that
+ * is ended does, shall not wander through all of them. */
+static struct vhost_worker *choose_worker(struct vhost_server *server)
+{
+	struct vhost_worker *best = NULL;
+
+	server->next_worker++;
+	for (uint32_t i = 0; i < server->worker_count; i++) {
+		struct vhost_worker *worker =
+			&server->workers[(server->next_worker + i) %
+					 server->worker_count];
+
+		if (!best ||
+		    vhost_worker_clients(worker) < vhost_worker_clients(best))
+			best = worker;
+	}
+	return best;
+}
+
 static void give(struct vhost_server *server, struct vhost_export *export,
 		 int fd)
 {
-	struct vhost_worker *worker =
-		&server->workers[server->next_worker++ % server->worker_count];
+	struct vhost_worker *worker = choose_worker(server);
 
 	if (connected(export) >= export->connections_max) {
 		turn_away(export, fd,

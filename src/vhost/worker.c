@@ -390,6 +390,8 @@ bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 		return false;
 	arrival->export = export;
 	arrival->fd = fd;
+	if (fd >= 0)
+		__atomic_fetch_add(&worker->clients, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&worker->lock);
 	arrival->next = worker->arrivals;
 	worker->arrivals = arrival;

@@ -87,6 +87,7 @@ struct vhost_worker {
 	struct vhost_arrival *arrivals;
 	bool stop;
 	int ended_fd; /* the server's: signalled when a connection has ended */
+	uint32_t clients; /* given to it and not ended; atomic */
 
 	struct vhost_notifier notifier;
 	struct vhost_poll poll;
@@ -111,6 +112,11 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 /* Give it a connection.  It owns the fd from now on.  False: no memory. */
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 		       int fd);
+
+static inline uint32_t vhost_worker_clients(const struct vhost_worker *worker)
+{
+	return __atomic_load_n(&worker->clients, __ATOMIC_RELAXED);
+}
 
 /* Have it tell its clients of the export that the configuration has changed.
  * False: no memory. */
