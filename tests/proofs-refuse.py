@@ -137,10 +137,11 @@ def said_of(unit, text):
 
 
 def goals_of(unit, text):
-    """The unit's row of the table, but for the seconds."""
+    """How many it has, and how many of them are proved; which prover was the
+    first to prove one is a race."""
     rows = [line.split() for line in text.splitlines()
             if line.startswith(unit + " ")]
-    return rows[0][:-1] if rows else None
+    return rows[0][1:3] if rows else None
 
 
 def contradiction_is_found(tree, plain):
