@@ -215,6 +215,7 @@ static void end(struct load *load, bool event_idx)
 static void try(const char *polling)
 {
 	static struct load loads[5];
+	char *disk;
 	uint32_t i;
 
 	printf("polling: %s\n", polling);
@@ -223,7 +224,8 @@ static void try(const char *polling)
 	driver.polling = polling;
 	driver.workers = 1;
 	driver_add(&driver, NULL, 1u << 20);
-	driver_add(&driver, make_image("disk", 1u << 20), 0);
+	disk = make_image("disk", 1u << 20);
+	driver_add(&driver, disk, 0);
 	serve_start();
 	start(&loads[4], 0, true, true);
 	end(&loads[4], true);
@@ -232,6 +234,7 @@ static void try(const char *polling)
 	for (i = 0; i < 4; i++)
 		end(&loads[i], i < 2);
 	serve_end();
+	free(disk);
 }
 
 int main(void)
