@@ -25,6 +25,19 @@ BAD_CONSOLE = re.compile(
     r"blocked for more than|JBD2: .*[Ee]rror")
 
 
+def bad_lines(text):
+    """What the console says that no good run says.  A kernel that starts another
+    cuts the device off from memory in the middle of reads, which may fail."""
+    leaves = False
+    bad = []
+    for line in text.splitlines():
+        if line.startswith("guest: "):
+            leaves = re.fullmatch(r"guest: \S+ kexec\s*", line) is not None
+        if BAD_CONSOLE.search(line) and not (leaves and "I/O error" in line):
+            bad.append(line)
+    return bad
+
+
 def qemu(words, stage, cpus, packed=False, more=(), reconnect=False,
          resets=False):
     """The command of a machine.
