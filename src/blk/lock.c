@@ -148,6 +148,12 @@ static bool try_write(const struct blk_lock *lock)
 	return false;
 }
 
+static void let_go(int fd)
+{
+	set(fd, F_UNLCK, LOCK_READS);
+	set(fd, F_UNLCK, LOCK_NO_OTHER_WRITES);
+}
+
 static bool try_read(const struct blk_lock *lock)
 {
 	int fd = lock->fd;
@@ -157,8 +163,7 @@ static bool try_read(const struct blk_lock *lock)
 			      !others_have(fd, LOCK_WRITES) &&
 			      !others_have(fd, LOCK_IN_FLIGHT))))
 		return true;
-	set(fd, F_UNLCK, LOCK_READS);
-	set(fd, F_UNLCK, LOCK_NO_OTHER_WRITES);
+	let_go(fd);
 	return false;
 }
 
@@ -170,10 +175,8 @@ static bool try_all(struct blk_lock *lock, bool is_new, bool read_only)
 		lock->writes |= !read_only;
 		return true;
 	}
-	if (is_new) {
-		set(lock->fd, F_UNLCK, LOCK_READS);
-		set(lock->fd, F_UNLCK, LOCK_NO_OTHER_WRITES);
-	}
+	if (is_new)
+		let_go(lock->fd);
 	return false;
 }
 
