@@ -27,31 +27,6 @@ struct board {
 
 static struct board *board;
 
-static const struct client_options lendings[] = {
-	{ .region_count = 3, .depth = 16, .buffer_size = 65536 },
-	{ .region_count = 3,
-	  .depth = 16,
-	  .buffer_size = 65536,
-	  .indirect = true },
-	{ .region_count = 1,
-	  .depth = 4,
-	  .buffer_size = 16384,
-	  .mem_table = true },
-	{ .region_count = 2, .depth = 8, .buffer_size = 262144, .segments = 4 },
-	{ .region_count = 3,
-	  .depth = 16,
-	  .buffer_size = 65536,
-	  .packed = true,
-	  .event_idx = true },
-	{ .region_count = 2,
-	  .depth = 8,
-	  .buffer_size = 65536,
-	  .packed = true,
-	  .indirect = true },
-};
-
-#define LENDINGS (sizeof(lendings) / sizeof(lendings[0]))
-
 static void be_hostile(uint32_t number)
 {
 	uint64_t random = number * 7919 + 1, end;
@@ -60,7 +35,7 @@ static void be_hostile(uint32_t number)
 	end = client_now_ns() + SECONDS * 1000000000ull;
 	while (client_now_ns() < end) {
 		struct client_options options =
-			lendings[hostile_random(&random) % LENDINGS];
+			hostile_lending(hostile_random(&random));
 		uint32_t act = (number + round++) % hostile_act_count;
 
 		options.socket_path = driver.exports[number + 1].socket_path;

@@ -85,35 +85,6 @@ static int be_good(const char *socket_path)
 	return 0;
 }
 
-static const struct client_options lendings[] = {
-	{ .region_count = 3, .depth = 16, .buffer_size = 65536 },
-	{ .region_count = 3,
-	  .depth = 16,
-	  .buffer_size = 65536,
-	  .indirect = true },
-	{ .region_count = 1,
-	  .depth = 4,
-	  .buffer_size = BLOCK,
-	  .mem_table = true },
-	{ .region_count = 2, .depth = 8, .buffer_size = 262144, .segments = 4 },
-	{ .region_count = 3,
-	  .depth = 16,
-	  .buffer_size = 65536,
-	  .packed = true,
-	  .event_idx = true },
-	{ .region_count = 2,
-	  .depth = 8,
-	  .buffer_size = 65536,
-	  .packed = true,
-	  .indirect = true },
-	{ .region_count = 2,
-	  .depth = 8,
-	  .buffer_size = 65536,
-	  .inflight = true },
-};
-
-#define LENDINGS (sizeof(lendings) / sizeof(lendings[0]))
-
 static int be_hostile(const char *socket_path, uint64_t seed)
 {
 	uint64_t random = seed, done = 0, refused = 0;
@@ -121,7 +92,7 @@ static int be_hostile(const char *socket_path, uint64_t seed)
 
 	for (uint64_t round = seed; !stop; round++) {
 		struct client_options options =
-			lendings[hostile_random(&random) % LENDINGS];
+			hostile_lending(hostile_random(&random));
 		const struct hostile_act *act =
 			&hostile_acts[round % hostile_act_count];
 

@@ -109,6 +109,9 @@ int hostile_round(const struct client_options *options,
 		  const struct hostile_act *act, uint64_t random, bool die,
 		  char *error);
 
+/* How a client lends its memory, and what it puts there: one of a few. */
+struct client_options hostile_lending(uint64_t random);
+
 /* splitmix64: reproducible from a seed. */
 uint64_t hostile_random(uint64_t *state);
 

@@ -398,3 +398,36 @@ int hostile_message(struct client *client, enum hostile_message kind)
 		return send_ring(client, kind);
 	}
 }
+
+/* Of each layout, in few and in many pieces. */
+static const struct client_options lendings[] = {
+	{ .region_count = 3, .depth = 16, .buffer_size = 65536 },
+	{ .region_count = 3,
+	  .depth = 16,
+	  .buffer_size = 65536,
+	  .indirect = true },
+	{ .region_count = 1,
+	  .depth = 4,
+	  .buffer_size = 16384,
+	  .mem_table = true },
+	{ .region_count = 2, .depth = 8, .buffer_size = 262144, .segments = 4 },
+	{ .region_count = 3,
+	  .depth = 16,
+	  .buffer_size = 65536,
+	  .packed = true,
+	  .event_idx = true },
+	{ .region_count = 2,
+	  .depth = 8,
+	  .buffer_size = 65536,
+	  .packed = true,
+	  .indirect = true },
+	{ .region_count = 2,
+	  .depth = 8,
+	  .buffer_size = 65536,
+	  .inflight = true },
+};
+
+struct client_options hostile_lending(uint64_t random)
+{
+	return lendings[random % (sizeof(lendings) / sizeof(lendings[0]))];
+}
