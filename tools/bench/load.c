@@ -331,7 +331,11 @@ static int poll_round(struct load *load)
 			return -1;
 		any |= served > 0;
 	}
-	if (any || ++idle % IDLE_LOOKS != 0)
+	if (any)
+		return 0;
+	/* The core's other thread may be the server's. */
+	__builtin_ia32_pause();
+	if (++idle % IDLE_LOOKS != 0)
 		return 0;
 	return take_events(load, 0);
 }
