@@ -5,44 +5,24 @@
  * stands in the log, what is read from it fits into the ring, each descriptor
  * once, or is refused.
  */
+#include <protocol.h>
+
 #include "lender.h"
 #include "vhost/inflight_packed.h"
 
 #define ENTRIES 5u
+#define LOG                                                                    \
+	(sizeof(struct vhost_user_packed_log) +                                \
+	 ENTRIES * sizeof(struct vhost_user_packed_log_state))
 #define RING	1024u /* in the page, after the log */
 #define DRIVER	2048u
 #define DEVICE	2052u
 #define DATA	3072u
 #define ADDRESS 0x10000u /* of the page */
 
-/* As on the wire, written down a second time. */
-struct state {
-	uint8_t in_flight;
-	uint8_t padding;
-	uint16_t next;
-	uint16_t last;
-	uint16_t num;
-	uint64_t counter;
-	uint16_t id;
-	uint16_t flags;
-	uint32_t len;
-	uint64_t addr;
-};
-
-struct log {
-	uint64_t features;
-	uint16_t version;
-	uint16_t entries;
-	uint16_t free_head, old_free_head;
-	uint16_t used_index, old_used_index;
-	uint8_t used_wrap, old_used_wrap;
-	uint8_t padding[7];
-	struct state states[ENTRIES];
-};
-
 static struct lender lender;
 static uint8_t *page; /* the client's own view */
-static struct log *shared;
+static struct vhost_user_packed_log *shared;
 static struct pvirtq_desc *ring;
 static uint32_t slot; /* where the client makes available next */
 static bool wrap;
@@ -91,11 +71,12 @@ static void expect_left(const char *ids)
 {
 	static struct vhost_inflight_queue next;
 	static struct virtq taker;
-	struct log before = *shared;
+	uint8_t before[LOG];
 	uint32_t base = 0x80008000u, taken, count = 0;
 	enum virtq_answer answer;
 	bool recovered;
 
+	memcpy(before, page, LOG);
 	/* Twice: the first of them dies at once. */
 	for (int i = 0; i < 2; i++) {
 		set_up(&taker);
@@ -121,7 +102,7 @@ static void expect_left(const char *ids)
 	for (uint32_t i = 0; i < ENTRIES; i++)
 		count -= shared->states[i].in_flight;
 	EXPECT(count == 0); /* and nothing else is marked */
-	*shared = before;
+	memcpy(page, before, LOG);
 }
 
 static void take(char id, uint32_t count, const char *left)
@@ -160,7 +141,7 @@ static void begin(void)
 	EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
 				     &taken) == PREC_OK);
 	EXPECT(!recovered && taken == 0 && base == 0x80008000u);
-	EXPECT(shared->version == 1 && shared->entries == ENTRIES);
+	EXPECT(shared->version == 1 && shared->count == ENTRIES);
 }
 
 static void each_call(void)
@@ -251,12 +232,11 @@ static void any_bytes(void)
 	take('b', 2, "db");
 	memcpy(honest, page, sizeof(honest));
 	for (int round = 0; round < 50000; round++) {
-		size_t size = sizeof(struct log);
-		size_t changes = round % 8 ? draw() % 4 : size;
+		size_t changes = round % 8 ? draw() % 4 : LOG;
 
 		memcpy(page, honest, sizeof(honest));
 		for (size_t i = 0; i < changes; i++)
-			page[changes < 4 ? draw() % size : i] =
+			page[changes < 4 ? draw() % LOG : i] =
 				(uint8_t)(draw() & (round % 2 ? 7 : 255));
 		shared->version = 1;
 		take_over((uint32_t)draw());
@@ -278,25 +258,26 @@ static void impossible(void)
 		{ 4, 4, 0 }, /* free for ever */
 		{ 4, 0, 0 }, /* free and in flight */
 	};
-	struct log before;
+	uint8_t before[LOG];
 	uint32_t base, taken;
 	bool recovered;
 
 	begin();
 	take('d', 2, "d");
 	take('b', 2, "db");
-	before = *shared;
+	memcpy(before, page, LOG);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct state *state = &shared->states[cases[i].entry];
+		struct vhost_user_packed_log_state *state =
+			&shared->states[cases[i].entry];
 
-		*shared = before;
+		memcpy(page, before, LOG);
 		state->next = (uint16_t)cases[i].next;
 		state->num = (uint16_t)cases[i].num;
 		vhost_inflight_use(&ours, part());
 		EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
 					     &taken) == PREC_INVALID);
 	}
-	*shared = before;
+	memcpy(page, before, LOG);
 	shared->used_index = shared->old_used_index = ENTRIES;
 	vhost_inflight_use(&ours, part());
 	EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
@@ -334,7 +315,7 @@ int main(void)
 	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, lender.fd,
 		    0);
 	MUST(page != MAP_FAILED);
-	shared = (struct log *)(void *)page;
+	shared = (struct vhost_user_packed_log *)(void *)page;
 	ring = (struct pvirtq_desc *)(void *)(page + RING);
 	MUST(prec_space_add(&space, ADDRESS, PAGE, lender.region.span.host,
 			    PREC_READ | PREC_WRITE, 0) == PREC_OK);
