@@ -183,6 +183,34 @@ int attack_tell(struct attack *attack, uint32_t request, const void *payload,
 	return client->protocol >> VHOST_USER_PROTOCOL_F_REPLY_ACK & 1 ? 0 : 1;
 }
 
+void attack_place_rings(struct attack *attack, const struct set_up *set_up,
+			uint32_t left)
+{
+	const struct client_region *region = &attack->client.regions[0];
+	const struct client_queue *queue = &attack->client.queues[0];
+	struct vhost_user_vring_address address = { .index = 0 };
+	uint64_t places[3] = { (uintptr_t)queue->ring.desc,
+			       (uintptr_t)queue->ring.avail,
+			       (uintptr_t)queue->ring.used };
+	uint32_t i;
+
+	if (set_up->how == SET_UP_MISALIGNED)
+		places[set_up->number] += 1;
+	else if (set_up->how == SET_UP_EDGE)
+		places[set_up->number] =
+			(uintptr_t)region->host + region->size - left;
+	else if (set_up->how == SET_UP_UNLENT)
+		places[set_up->number] = 0x1000;
+	for (i = 1; set_up->how == SET_UP_SAME && i < 3; i++)
+		if (set_up->number >> i & 1)
+			places[i] = places[0];
+	address.descriptors = places[0];
+	address.available = places[1];
+	address.used = places[2];
+	attack_tell(attack, VHOST_USER_SET_VRING_ADDR, &address,
+		    sizeof(address), -1);
+}
+
 void attack_listen(struct attack *attack)
 {
 	char bytes[4096];

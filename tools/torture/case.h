@@ -95,6 +95,26 @@ int attack_say(struct attack *attack, uint32_t request, const void *payload,
  * it refused or nobody knows, -1 it hung up. */
 int attack_tell(struct attack *attack, uint32_t request, const void *payload,
 		uint32_t size, int fd);
+/* How a queue is set up as it cannot be. */
+struct set_up {
+	const char *name;
+	enum {
+		SET_UP_SIZE,
+		SET_UP_MISALIGNED,
+		SET_UP_SAME,
+		SET_UP_EDGE,
+		SET_UP_UNLENT,
+		SET_UP_BASE
+	} how;
+	uint32_t number; /* the size or base; or which address, of descriptors,
+			    driver and device area; or, a bit each, which are
+			    the same as the first */
+};
+
+/* Tell where the rings of queue 0 are, or are not: at an edge there are `left`
+ * bytes of the region. */
+void attack_place_rings(struct attack *attack, const struct set_up *set_up,
+			uint32_t left);
 /* Take and drop what the server has said. */
 void attack_listen(struct attack *attack);
 

@@ -380,68 +380,34 @@ static void run_table(struct attack *attack, const struct torture_case *self)
 }
 
 /* Set up in a way that the ring cannot be. */
-struct set_up {
-	const char *name;
-	enum { SIZE, MISALIGNED, OVER, EDGE, UNLENT, BASE } how;
-	uint32_t number; /* for addresses: of ring, driver and device event, or
-			    which of them, a bit each, lie on the ring */
-};
-
 static const struct set_up set_ups[] = {
-	{ "size-0", SIZE, 0 },
-	{ "size-1", SIZE, 1 },
-	{ "size-63", SIZE, 63 },
-	{ "size-32768", SIZE, 32768 },
-	{ "size-32769", SIZE, 32769 },
-	{ "size-65536", SIZE, 65536 },
-	{ "size-2^32-1", SIZE, 0xffffffff },
-	{ "ring-misaligned", MISALIGNED, 0 },
-	{ "driver-event-misaligned", MISALIGNED, 1 },
-	{ "device-event-misaligned", MISALIGNED, 2 },
-	{ "driver-event-on-the-ring", OVER, 2 },
-	{ "device-event-on-the-ring", OVER, 4 },
-	{ "both-events-on-the-ring", OVER, 6 },
-	{ "ring-over-the-edge", EDGE, 0 },
-	{ "driver-event-over-the-edge", EDGE, 1 },
-	{ "device-event-over-the-edge", EDGE, 2 },
-	{ "ring-not-lent", UNLENT, 0 },
-	{ "driver-event-not-lent", UNLENT, 1 },
-	{ "device-event-not-lent", UNLENT, 2 },
-	{ "base-just-outside", BASE, 0x80408040 },
-	{ "base-0x7fff", BASE, 0xffffffff },
-	{ "base-of-the-other-round", BASE, 0 },
-	{ "base-available-a-round-ahead", BASE, 0x80000000 },
-	{ "base-used-a-round-ahead", BASE, 0x00008000 },
-	{ "base-used-before-available", BASE, 0x80208010 },
-	{ "base-used-outside", BASE, 0x80408000 },
+	{ "size-0", SET_UP_SIZE, 0 },
+	{ "size-1", SET_UP_SIZE, 1 },
+	{ "size-63", SET_UP_SIZE, 63 },
+	{ "size-32768", SET_UP_SIZE, 32768 },
+	{ "size-32769", SET_UP_SIZE, 32769 },
+	{ "size-65536", SET_UP_SIZE, 65536 },
+	{ "size-2^32-1", SET_UP_SIZE, 0xffffffff },
+	{ "ring-misaligned", SET_UP_MISALIGNED, 0 },
+	{ "driver-event-misaligned", SET_UP_MISALIGNED, 1 },
+	{ "device-event-misaligned", SET_UP_MISALIGNED, 2 },
+	{ "driver-event-on-the-ring", SET_UP_SAME, 2 },
+	{ "device-event-on-the-ring", SET_UP_SAME, 4 },
+	{ "both-events-on-the-ring", SET_UP_SAME, 6 },
+	{ "ring-over-the-edge", SET_UP_EDGE, 0 },
+	{ "driver-event-over-the-edge", SET_UP_EDGE, 1 },
+	{ "device-event-over-the-edge", SET_UP_EDGE, 2 },
+	{ "ring-not-lent", SET_UP_UNLENT, 0 },
+	{ "driver-event-not-lent", SET_UP_UNLENT, 1 },
+	{ "device-event-not-lent", SET_UP_UNLENT, 2 },
+	{ "base-just-outside", SET_UP_BASE, 0x80408040 },
+	{ "base-0x7fff", SET_UP_BASE, 0xffffffff },
+	{ "base-of-the-other-round", SET_UP_BASE, 0 },
+	{ "base-available-a-round-ahead", SET_UP_BASE, 0x80000000 },
+	{ "base-used-a-round-ahead", SET_UP_BASE, 0x00008000 },
+	{ "base-used-before-available", SET_UP_BASE, 0x80208010 },
+	{ "base-used-outside", SET_UP_BASE, 0x80408000 },
 };
-
-static void place_ring(struct attack *attack, const struct set_up *set_up)
-{
-	const struct client_region *region = &attack->client.regions[0];
-	const struct client_queue *queue = &attack->client.queues[0];
-	struct vhost_user_vring_address address = { .index = 0 };
-	uint64_t places[3] = { (uintptr_t)queue->ring.desc,
-			       (uintptr_t)queue->ring.avail,
-			       (uintptr_t)queue->ring.used };
-	uint32_t i;
-
-	if (set_up->how == MISALIGNED)
-		places[set_up->number] += 1;
-	else if (set_up->how == EDGE)
-		places[set_up->number] =
-			(uintptr_t)region->host + region->size - 2;
-	else if (set_up->how == UNLENT)
-		places[set_up->number] = 0x1000;
-	for (i = 1; set_up->how == OVER && i < 3; i++)
-		if (set_up->number >> i & 1)
-			places[i] = places[0];
-	address.descriptors = places[0];
-	address.available = places[1];
-	address.used = places[2];
-	attack_tell(attack, VHOST_USER_SET_VRING_ADDR, &address,
-		    sizeof(address), -1);
-}
 
 static void run_setup(struct attack *attack, const struct torture_case *self)
 {
@@ -456,13 +422,13 @@ static void run_setup(struct attack *attack, const struct torture_case *self)
 	if (start(attack, (struct client_options){ .event_idx = true }) ||
 	    client_stop(&attack->client))
 		return;
-	if (set_up->how == SIZE)
+	if (set_up->how == SET_UP_SIZE)
 		size.number = set_up->number;
-	if (set_up->how == BASE)
+	if (set_up->how == SET_UP_BASE)
 		base.number = set_up->number;
 	attack_tell(attack, VHOST_USER_SET_VRING_NUM, &size, sizeof(size), -1);
 	attack_tell(attack, VHOST_USER_SET_VRING_BASE, &base, sizeof(base), -1);
-	place_ring(attack, set_up);
+	attack_place_rings(attack, set_up, 2);
 	/* Wherever it looks, there is something. */
 	make(attack, VIRTIO_BLK_T_IN, &list);
 	for (i = 0; i < RING_SIZE / 3; i++) {

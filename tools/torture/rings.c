@@ -395,66 +395,31 @@ static void run_index(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 5);
 }
 
-/* Set up in a way that the ring cannot be: `kind` says how. */
-enum setup { SIZE, MISALIGNED, SAME, EDGE, UNLENT, NO_SIZE, WILD_BASE };
-
-struct set_up {
-	const char *name;
-	enum setup how;
-	uint64_t number;
-};
-
+/* Set up in a way that the ring cannot be. */
 static const struct set_up set_ups[] = {
-	{ "size-0", SIZE, 0 },
-	{ "size-3", SIZE, 3 },
-	{ "size-1", SIZE, 1 },
-	{ "size-32768", SIZE, 32768 },
-	{ "size-65536", SIZE, 65536 },
-	{ "size-2^31", SIZE, 0x80000000 },
-	{ "size-2^32-1", SIZE, 0xffffffff },
-	{ "descriptors-misaligned", MISALIGNED, 0 },
-	{ "available-misaligned", MISALIGNED, 1 },
-	{ "used-misaligned", MISALIGNED, 2 },
-	{ "all-three-the-same", SAME, 7 },
-	{ "used-over-available", SAME, 6 },
-	{ "used-over-descriptors", SAME, 5 },
-	{ "descriptors-over-the-edge", EDGE, 0 },
-	{ "available-over-the-edge", EDGE, 1 },
-	{ "used-over-the-edge", EDGE, 2 },
-	{ "descriptors-not-lent", UNLENT, 0 },
-	{ "available-not-lent", UNLENT, 1 },
-	{ "used-not-lent", UNLENT, 2 },
-	{ "base-beyond-size", WILD_BASE, 4097 },
-	{ "base-65535", WILD_BASE, 65535 },
-	{ "base-behind", WILD_BASE, 65530 },
+	{ "size-0", SET_UP_SIZE, 0 },
+	{ "size-3", SET_UP_SIZE, 3 },
+	{ "size-1", SET_UP_SIZE, 1 },
+	{ "size-32768", SET_UP_SIZE, 32768 },
+	{ "size-65536", SET_UP_SIZE, 65536 },
+	{ "size-2^31", SET_UP_SIZE, 0x80000000 },
+	{ "size-2^32-1", SET_UP_SIZE, 0xffffffff },
+	{ "descriptors-misaligned", SET_UP_MISALIGNED, 0 },
+	{ "available-misaligned", SET_UP_MISALIGNED, 1 },
+	{ "used-misaligned", SET_UP_MISALIGNED, 2 },
+	{ "all-three-the-same", SET_UP_SAME, 7 },
+	{ "used-over-available", SET_UP_SAME, 6 },
+	{ "used-over-descriptors", SET_UP_SAME, 5 },
+	{ "descriptors-over-the-edge", SET_UP_EDGE, 0 },
+	{ "available-over-the-edge", SET_UP_EDGE, 1 },
+	{ "used-over-the-edge", SET_UP_EDGE, 2 },
+	{ "descriptors-not-lent", SET_UP_UNLENT, 0 },
+	{ "available-not-lent", SET_UP_UNLENT, 1 },
+	{ "used-not-lent", SET_UP_UNLENT, 2 },
+	{ "base-beyond-size", SET_UP_BASE, 4097 },
+	{ "base-65535", SET_UP_BASE, 65535 },
+	{ "base-behind", SET_UP_BASE, 65530 },
 };
-
-static void place_rings(struct attack *attack, const struct set_up *how)
-{
-	const struct client_region *region = &attack->client.regions[0];
-	struct client_queue *queue = &attack->client.queues[0];
-	struct vhost_user_vring_address address = { .index = 0 };
-	uint64_t places[3] = { (uintptr_t)queue->ring.desc,
-			       (uintptr_t)queue->ring.avail,
-			       (uintptr_t)queue->ring.used };
-	uint32_t i;
-
-	if (how->how == MISALIGNED)
-		places[how->number] += 1;
-	else if (how->how == EDGE)
-		places[how->number] =
-			(uintptr_t)region->host + region->size - 16;
-	else if (how->how == UNLENT)
-		places[how->number] = 0x1000;
-	for (i = 0; how->how == SAME && i < 3; i++)
-		if (how->number >> i & 1)
-			places[i] = (uintptr_t)queue->ring.desc;
-	address.descriptors = places[0];
-	address.available = places[1];
-	address.used = places[2];
-	attack_tell(attack, VHOST_USER_SET_VRING_ADDR, &address,
-		    sizeof(address), -1);
-}
 
 static void run_setup(struct attack *attack, const struct torture_case *self)
 {
@@ -466,14 +431,14 @@ static void run_setup(struct attack *attack, const struct torture_case *self)
 	if (attack_start(attack, (struct client_options){ .queue_size = 64 }) ||
 	    client_stop(&attack->client))
 		return;
-	if (how->how == SIZE)
-		state.number = (uint32_t)how->number;
-	if (how->how == WILD_BASE)
-		base.number = (uint32_t)how->number;
+	if (how->how == SET_UP_SIZE)
+		state.number = how->number;
+	if (how->how == SET_UP_BASE)
+		base.number = how->number;
 	attack_tell(attack, VHOST_USER_SET_VRING_NUM, &state, sizeof(state),
 		    -1);
 	attack_tell(attack, VHOST_USER_SET_VRING_BASE, &base, sizeof(base), -1);
-	place_rings(attack, how);
+	attack_place_rings(attack, how, sizeof(struct vring_desc));
 	craft(attack, VIRTIO_BLK_T_IN, 0, list);
 	memcpy(attack->client.queues[0].ring.desc, list, sizeof(list));
 	craft_available(attack, 0);
