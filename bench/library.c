@@ -4,8 +4,7 @@
  * empty call, memcpy, an empty signal handler.
  */
 #include "measure.h"
-
-#include <precarium/precarium.h>
+#include "operations.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,53 +14,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define SIZE (8u << 20)
-
-static struct prec_region region;
-static struct prec_region *regions[] = { &region };
-static unsigned char *mine;    /* driver memory */
 static unsigned char *foreign; /* a truncated mapping that is no region */
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static int lend(uint64_t size)
-{
-	int fd = memfd_create("bench", MFD_ALLOW_SEALING);
-
-	if (fd < 0 || ftruncate(fd, (off_t)size) != 0)
-		die("memfd");
-	return fd;
-}
-
-static void map(struct prec_region *to, int fd, uint64_t size)
-{
-	struct prec_lending lending = { .fd = fd,
-					.size = size,
-					.rights = PREC_READ | PREC_WRITE };
-
-	if (prec_region_map(to, &lending, NULL) != PREC_OK)
-		die("prec_region_map");
-}
-
 /* One load. */
-static void load_ours(void *argument, uint64_t times)
-{
-	uint64_t host = region.span.host, i;
-	uint32_t value;
-
-	(void)argument;
-	for (i = 0; i < times; i++)
-		if (prec_raw_load32(host + i % 1024 * 4, &value) != PREC_OK)
-			abort();
-}
-
 static void load_peer(void *argument, uint64_t times)
 {
-	const volatile uint32_t *at = (void *)(uintptr_t)region.span.host;
+	const volatile uint32_t *at =
+		(void *)(uintptr_t)operations_region.span.host;
 	uint64_t i;
 
 	(void)argument;
@@ -70,24 +29,7 @@ static void load_peer(void *argument, uint64_t times)
 }
 
 /* Entering and leaving. */
-static void nothing(struct prec_transaction *t, void *argument)
-{
-	(void)t;
-	(void)argument;
-	__asm__ volatile("");
-}
-
 static prec_transaction_fn *volatile call_me = nothing;
-
-static void enter_ours(void *argument, uint64_t times)
-{
-	struct prec_transaction t = { .regions = regions, .region_count = 1 };
-
-	(void)argument;
-	while (times--)
-		if (prec_transaction_run(&t, nothing, NULL) != PREC_OK)
-			abort();
-}
 
 static void enter_peer(void *argument, uint64_t times)
 {
@@ -97,30 +39,13 @@ static void enter_peer(void *argument, uint64_t times)
 }
 
 /* Copies. */
-static void copy_ours(void *argument, uint64_t times)
-{
-	uint64_t size = *(uint64_t *)argument;
-
-	while (times--)
-		if (prec_copy_in(mine, region.span, 0, size).done != size)
-			abort();
-}
-
-static void copy_out_ours(void *argument, uint64_t times)
-{
-	uint64_t size = *(uint64_t *)argument;
-
-	while (times--)
-		if (prec_copy_out(region.span, 0, mine, size).done != size)
-			abort();
-}
-
 static void copy_out_peer(void *argument, uint64_t times)
 {
 	uint64_t size = *(uint64_t *)argument;
 
 	while (times--) {
-		memcpy((void *)(uintptr_t)region.span.host, mine, size);
+		memcpy((void *)(uintptr_t)operations_region.span.host,
+		       operations_mine, size);
 		__asm__ volatile("" ::: "memory");
 	}
 }
@@ -130,7 +55,8 @@ static void copy_peer(void *argument, uint64_t times)
 	uint64_t size = *(uint64_t *)argument;
 
 	while (times--) {
-		memcpy(mine, (void *)(uintptr_t)region.span.host, size);
+		memcpy(operations_mine,
+		       (void *)(uintptr_t)operations_region.span.host, size);
 		__asm__ volatile("" ::: "memory");
 	}
 }
@@ -289,33 +215,6 @@ static void print_scan(void)
 /* Which region a client means, among many and among one. */
 static struct prec_space spaces[2];
 
-static void fill_space(struct prec_space *space, uint32_t count)
-{
-	uint32_t i;
-
-	memset(space, 0, sizeof(*space));
-	for (i = 0; i < count; i++)
-		if (prec_space_add(space, i * 0x100000ull + 0x1000, 0x10000,
-				   0x700000000000 + i * 0x100000ull,
-				   PREC_READ | PREC_WRITE, i) != PREC_OK)
-			abort();
-}
-
-/* Addresses all over the space; the last request's is not the next one's. */
-static void resolve(void *argument, uint64_t times)
-{
-	struct prec_space *space = argument;
-	uint32_t which = 0;
-	struct prec_span span;
-
-	while (times--) {
-		which = (which + 389) % space->count;
-		if (prec_space_resolve(space, which * 0x100000ull + 0x1100,
-				       4096, PREC_READ, &span) != PREC_OK)
-			abort();
-	}
-}
-
 static void print_lookups(void)
 {
 	uint32_t counts[] = { 8, 64, 509 }, i;
@@ -328,8 +227,8 @@ static void print_lookups(void)
 			 counts[i]);
 		measure_print(
 			what, "among one",
-			(struct measure_side){ resolve, &spaces[0], NULL },
-			(struct measure_side){ resolve, &spaces[1], NULL });
+			(struct measure_side){ run_resolve, &spaces[0], NULL },
+			(struct measure_side){ run_resolve, &spaces[1], NULL });
 	}
 }
 
@@ -343,12 +242,12 @@ static void print_copies(void)
 		snprintf(what, sizeof(what), "copy in, %lu bytes", sizes[i]);
 		measure_print(
 			what, "memcpy",
-			(struct measure_side){ copy_ours, &sizes[i], NULL },
+			(struct measure_side){ run_copy_in, &sizes[i], NULL },
 			(struct measure_side){ copy_peer, &sizes[i], NULL });
 		snprintf(what, sizeof(what), "copy out, %lu bytes", sizes[i]);
 		measure_print(
 			what, "memcpy",
-			(struct measure_side){ copy_out_ours, &sizes[i], NULL },
+			(struct measure_side){ run_copy_out, &sizes[i], NULL },
 			(struct measure_side){ copy_out_peer, &sizes[i],
 					       NULL });
 	}
@@ -369,12 +268,9 @@ int main(int argc, char **argv)
 	int fd = lend(4096);
 
 	foreign = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-	mine = malloc(SIZE);
-	if (foreign == MAP_FAILED || !mine || ftruncate(fd, 0) != 0)
+	if (foreign == MAP_FAILED || ftruncate(fd, 0) != 0)
 		die("set-up");
-	map(&region, lend(SIZE), SIZE);
-	memset((void *)(uintptr_t)region.span.host, 1, SIZE);
-	memset(mine, 2, SIZE);
+	operations_prepare();
 	fd = lend(4096);
 	map(&lost, fd, 4096);
 	if (ftruncate(fd, 0) != 0)
@@ -382,10 +278,10 @@ int main(int argc, char **argv)
 
 	measure_head(argc > 1 && strcmp(argv[1], "--json") == 0);
 	measure_print("one load", "a plain load",
-		      (struct measure_side){ load_ours, NULL, NULL },
+		      (struct measure_side){ run_load, NULL, NULL },
 		      (struct measure_side){ load_peer, NULL, NULL });
 	measure_print("enter and leave a transaction", "an empty call",
-		      (struct measure_side){ enter_ours, NULL, NULL },
+		      (struct measure_side){ run_transaction, NULL, NULL },
 		      (struct measure_side){ enter_peer, NULL, NULL });
 	print_copies();
 	print_faults();

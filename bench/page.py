@@ -61,6 +61,15 @@ def line_of(row):
         "<td>%s</td>" % html.escape(cell) for cell in cells)
 
 
+def counted(told):
+    if not told:
+        return ""
+    return "<h2>Instructions of one operation, compiled by %s</h2>" \
+        "<table>%s</table>" % (html.escape(told["compiled"]), "".join(
+            "<tr><td>%s<td>%.1f</tr>" % (html.escape(name), number)
+            for name, number in told["counts"].items()))
+
+
 def render(told):
     rows = told["rows"]
     peers = list(dict.fromkeys(row["against"] for row in rows))
@@ -80,6 +89,6 @@ def render(told):
         "goes from the first to the third quartile, the black mark is the "
         "target. Logarithmic; grey is one.</p>%s<h2>Numbers</h2>"
         "<table><tr><th>row<th>against<th>ours<th>theirs<th>unit<th>ratio"
-        "<th>quartiles</tr>%s</table></html>\n" % (
+        "<th>quartiles</tr>%s</table>%s</html>\n" % (
             STYLE, facts, told["turns"], told["turn_ms"], charts,
-            "".join(map(line_of, rows))))
+            "".join(map(line_of, rows)), counted(told["instructions"])))

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""How many instructions an operation takes, counted by callgrind."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# What bench-instructions counts, and the function whose instructions they are.
+PARTS = {"library": "counted", "driver": "worker_main"}
+
+
+def program(build):
+    return os.path.join(os.path.abspath(build), "bench", "bench-instructions")
+
+
+def compiled(build):
+    """The compilation that the counts are of."""
+    return subprocess.run([program(build), "compiled"], check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def missing():
+    """Why nothing can be counted here, or None."""
+    if not shutil.which("valgrind"):
+        return "valgrind is not installed"
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        if " avx2" not in file.read():
+            return "the copies are others on a processor without AVX2"
+    return None
+
+
+def totals(path):
+    """Of each call of counted()."""
+    trigger = ""
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            key, _, value = line.partition(": ")
+            if key == "desc" and value.startswith("Trigger"):
+                trigger = value
+            elif key == "totals" and "dump-after" in trigger:
+                yield int(value)
+
+
+def count_part(build, part, folder):
+    out = os.path.join(folder, part)
+    done = subprocess.run(
+        ["valgrind", "--tool=callgrind", "--fair-sched=try",
+         "--callgrind-out-file=" + out,
+         "--combine-dumps=yes", "--toggle-collect=" + PARTS[part],
+         "--dump-before=counted", "--dump-after=counted", program(build),
+         part], capture_output=True, text=True, check=False)
+    paths = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    found = list(totals(out)) if done.returncode == 0 else []
+    if not found or len(found) != 2 * len(paths):
+        sys.exit("%s\ninstructions: %u paths and %u counts of %s: expected two "
+                 "of each" % (done.stderr.strip(), len(paths), len(found),
+                              part))
+    for (times, again, name), once, twice in zip(paths, found[::2],
+                                                 found[1::2]):
+        yield name, (twice - once) / int(times) - int(again)
+
+
+def count(build):
+    """The name of each path, and its instructions."""
+    with tempfile.TemporaryDirectory(prefix="instructions-") as folder:
+        return {name: number for part in PARTS
+                for name, number in count_part(build, part, folder)}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_OPERATIONS_H
+#define BENCH_OPERATIONS_H
+
+#include <stdint.h>
+
+#include <precarium/precarium.h>
+
+/*
+ * What of the library is measured by time (library.c) and counted in
+ * instructions (instructions.c).  Each run_ does its operation `times` times,
+ * and ends the program where it does not succeed.
+ */
+extern struct prec_region operations_region;
+extern unsigned char *operations_mine; /* driver memory of the same size */
+
+void operations_prepare(void);
+
+void run_load(void *none, uint64_t times);
+/* An empty body, one region. */
+void run_transaction(void *none, uint64_t times);
+/* Of so many bytes. */
+void run_copy_in(void *size, uint64_t times);
+void run_copy_out(void *size, uint64_t times);
+/* Which region a client means; the next time it means another. */
+void run_resolve(void *space, uint64_t times);
+void run_find(void *space, uint64_t times);
+
+/* A table of so many regions. */
+void fill_space(struct prec_space *space, uint32_t count);
+/* The body of an empty transaction. */
+void nothing(struct prec_transaction *t, void *argument);
+
+void die(const char *what);
+int lend(uint64_t size);
+void map(struct prec_region *to, int fd, uint64_t size);
+
+#endif
