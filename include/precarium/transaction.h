@@ -53,7 +53,8 @@ struct prec_transaction {
 	/* Private: the record of where to return to. */
 	struct prec_transaction *outer;
 	uint64_t frame[12];
-	uint64_t epochs; /* sum over the regions when it was entered */
+	uint64_t epochs;    /* sum over the regions when it was entered */
+	uint32_t were_open; /* regions in this thread, before it was */
 };
 
 typedef void prec_transaction_fn(struct prec_transaction *transaction,

@@ -10,13 +10,18 @@
  *   3 r12   4 r13   5 r14   6 r15
  *   7 mxcsr (low half), x87 control word (high half)
  *   8 shadow stack pointer, 0 if there is none
+ *
+ * Nothing is read back when the function returns: it keeps these itself.  Both
+ * ways out end in a jump, as the last call of C does on the way in, so that a
+ * transaction is two calls deep and not four.
  */
+
+	.set	FRAME, 72	/* in struct prec_transaction */
 
 	.text
 
-/* int prec_enter(uint64_t *frame, prec_transaction_fn *fn,
- *                struct prec_transaction *transaction, void *argument)
- * 0: fn returned.  1: abandoned. */
+/* enum prec_status prec_enter(struct prec_transaction *transaction,
+ *                             prec_transaction_fn *fn, void *argument) */
 	.globl	prec_enter
 	.hidden	prec_enter
 	.type	prec_enter, @function
@@ -24,35 +29,35 @@
 prec_enter:
 	.cfi_startproc
 	endbr64
-	movq	%rsp, (%rdi)
-	movq	%rbx, 8(%rdi)
-	movq	%rbp, 16(%rdi)
-	movq	%r12, 24(%rdi)
-	movq	%r13, 32(%rdi)
-	movq	%r14, 40(%rdi)
-	movq	%r15, 48(%rdi)
-	stmxcsr	56(%rdi)
-	fnstcw	60(%rdi)
+	movq	%rsp, FRAME(%rdi)
+	movq	%rbx, FRAME+8(%rdi)
+	movq	%rbp, FRAME+16(%rdi)
+	movq	%r12, FRAME+24(%rdi)
+	movq	%r13, FRAME+32(%rdi)
+	movq	%r14, FRAME+40(%rdi)
+	movq	%r15, FRAME+48(%rdi)
+	stmxcsr	FRAME+56(%rdi)
+	fnstcw	FRAME+60(%rdi)
 	xorl	%eax, %eax
 	rdsspq	%rax		/* does nothing without a shadow stack */
-	movq	%rax, 64(%rdi)
+	movq	%rax, FRAME+64(%rdi)
 	movq	%rsi, %rax
-	movq	%rdx, %rdi
-	movq	%rcx, %rsi
-	subq	$8, %rsp
+	movq	%rdx, %rsi
+	pushq	%rdi
 	.cfi_adjust_cfa_offset 8
 	call	*%rax
-	addq	$8, %rsp
+	popq	%rdi
 	.cfi_adjust_cfa_offset -8
-	xorl	%eax, %eax
-	ret
+	xorl	%esi, %esi
+	jmp	prec_transaction_end
 	.cfi_endproc
 	.size	prec_enter, . - prec_enter
 
 /*
- * Where an abandoned transaction goes on: %rdi the frame, %rsp the frame's.
- * The kernel has restored floating point as it was at the fault, which the
- * calling convention does not allow to differ from what it was at entry.
+ * Where an abandoned transaction goes on: %rdi the transaction, %rsp the
+ * frame's.  The kernel has restored floating point as it was at the fault,
+ * which the calling convention does not allow to differ from what it was at
+ * entry.
  */
 	.globl	prec_land
 	.hidden	prec_land
@@ -61,19 +66,19 @@ prec_enter:
 prec_land:
 	.cfi_startproc
 	endbr64
-	movq	8(%rdi), %rbx
-	movq	16(%rdi), %rbp
-	movq	24(%rdi), %r12
-	movq	32(%rdi), %r13
-	movq	40(%rdi), %r14
-	movq	48(%rdi), %r15
+	movq	FRAME+8(%rdi), %rbx
+	movq	FRAME+16(%rdi), %rbp
+	movq	FRAME+24(%rdi), %r12
+	movq	FRAME+32(%rdi), %r13
+	movq	FRAME+40(%rdi), %r14
+	movq	FRAME+48(%rdi), %r15
 	fninit			/* the x87 stack is empty at a return */
-	fldcw	60(%rdi)
-	ldmxcsr	56(%rdi)
+	fldcw	FRAME+60(%rdi)
+	ldmxcsr	FRAME+56(%rdi)
 	cmpb	$0, prec_has_avx(%rip)
 	je	1f
 	vzeroupper
-1:	movq	64(%rdi), %rdx
+1:	movq	FRAME+64(%rdi), %rdx
 	testq	%rdx, %rdx
 	jz	3f
 	/* Take off what the abandoned calls pushed, at most 255 at a time. */
@@ -86,8 +91,7 @@ prec_land:
 	incsspq	%rax
 	subq	%rax, %rdx
 	jnz	2b
-3:	movl	$1, %eax
-	ret
+3:	jmp	prec_transaction_left
 	.cfi_endproc
 	.size	prec_land, . - prec_land
 

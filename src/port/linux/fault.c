@@ -83,7 +83,7 @@ static void abandon(struct prec_transaction *t, ucontext_t *context)
 	prec_note_abandoned(&t->note);
 	t->frame[FRAME_LEFT_AT] = (uint64_t)registers[REG_RSP];
 	registers[REG_RSP] = (greg_t)t->frame[0];
-	registers[REG_RDI] = (greg_t)(uintptr_t)t->frame;
+	registers[REG_RDI] = (greg_t)(uintptr_t)t;
 	go_on_at(context, (uint64_t)(uintptr_t)prec_land);
 	count(&counts.abandoned);
 }

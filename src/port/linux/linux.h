@@ -13,6 +13,9 @@
 #include <precarium/region.h>
 #include <precarium/transaction.h>
 
+/* Within the library: so that no access goes by the table of symbols. */
+#pragma GCC visibility push(hidden)
+
 /*
  * What the files of this port share.
  *
@@ -104,8 +107,12 @@ extern bool prec_fault_is_hosted;
 extern bool prec_fault_is_installed;
 
 /* enter_x86_64.S */
-int prec_enter(uint64_t *frame, prec_transaction_fn *fn,
-	       struct prec_transaction *transaction, void *argument);
+enum prec_status prec_enter(struct prec_transaction *transaction,
+			    prec_transaction_fn *fn, void *argument);
+/* Where it goes on: `fn` has returned, or was left. */
+enum prec_status prec_transaction_end(struct prec_transaction *t,
+				      bool abandoned);
+enum prec_status prec_transaction_left(struct prec_transaction *t);
 extern const char prec_land[];
 /* Beyond the words that it uses: the stack pointer at the fault. */
 #define FRAME_LEFT_AT 9
@@ -183,5 +190,7 @@ static inline void sides_forked(struct sides *sides)
 	sides->readers[0] = 0;
 	sides->readers[1] = 0;
 }
+
+#pragma GCC visibility pop
 
 #endif

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 
-#include <string.h>
-
 #include <precarium/access.h>
+
+_Static_assert(offsetof(struct prec_transaction, frame) == 72,
+	       "as in enter_x86_64.S");
+
+/* Entering and leaving is a hundred instructions, and each tells: what happens
+ * rarely is out of the way of one region in a thread that has had one. */
+#define RARELY(condition) __builtin_expect((condition), false)
 
 /*
  * With AddressSanitizer in the program: what it knows of the stack that an
@@ -24,78 +29,106 @@ static void forget_stack(const struct prec_transaction *t)
 		__asan_handle_no_return();
 }
 
-static uint64_t epochs_of(const struct prec_transaction *t)
-{
-	uint64_t sum = 0;
-	uint32_t i;
+/* How the regions of a transaction stand: the sum of their epochs, and all
+ * their flags. */
+struct standing {
+	uint64_t epochs;
+	uint32_t flags;
+};
 
-	for (i = 0; i < t->region_count; i++)
-		sum += region_epoch(t->regions[i]);
-	return sum;
+/* Epochs first.  Who takes a region back sets its flag and then moves its
+ * epoch, so at entry a flag not seen is an epoch that will have moved. */
+static inline void look(struct standing *all, const struct prec_region *region)
+{
+	all->epochs += region_epoch(region);
+	all->flags |= region_flags(region);
 }
 
-static uint32_t flags_of(const struct prec_transaction *t)
+static inline struct standing standing_of(struct prec_region *const *regions,
+					  uint32_t count)
 {
-	uint32_t flags = 0, i;
+	struct standing all = { 0, 0 };
+	uint32_t i;
 
-	for (i = 0; i < t->region_count; i++)
-		flags |= region_flags(t->regions[i]);
-	return flags;
+	look(&all, regions[0]);
+	for (i = 1; RARELY(i < count); i++)
+		look(&all, regions[i]);
+	return all;
 }
 
 /* Put the regions on the thread's list, before anybody asks their flags. */
-static void open_regions(struct prec_thread *self,
-			 const struct prec_transaction *t)
+static inline void open_regions(struct prec_thread *self, uint32_t at,
+				struct prec_region *const *regions,
+				uint32_t count)
 {
-	uint32_t i, n = self->open_count;
+	const struct prec_region **open = &self->open[at];
+	uint32_t i;
 
-	for (i = 0; i < t->region_count; i++)
-		__atomic_store_n(&self->open[n + i], t->regions[i],
-				 __ATOMIC_RELAXED);
-	__atomic_store_n(&self->open_count, n + t->region_count,
-			 __ATOMIC_RELEASE);
+	__atomic_store_n(&open[0], regions[0], __ATOMIC_RELAXED);
+	for (i = 1; RARELY(i < count); i++)
+		__atomic_store_n(&open[i], regions[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&self->open_count, at + count, __ATOMIC_RELEASE);
 	/* Before the flags are read: see thread.c. */
-	if (prec_thread_must_fence)
+	if (RARELY(prec_thread_must_fence))
 		prec_raw_fence(); /* TSan knows no fences, gcc says */
 	else
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-static enum prec_status outcome(struct prec_transaction *t, bool abandoned)
+enum prec_status prec_transaction_end(struct prec_transaction *t,
+				      bool abandoned)
 {
-	if (abandoned)
-		forget_stack(t);
+	struct prec_thread *self = &prec_self;
+	struct standing now = standing_of(t->regions, t->region_count);
+
+	__atomic_store_n(&self->top, t->outer, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->open_count, t->were_open, __ATOMIC_RELEASE);
 	return prec_note_outcome(&t->note, abandoned,
-				 flags_of(t) & REGION_SUBSTITUTED, t->epochs,
-				 epochs_of(t));
+				 now.flags & REGION_SUBSTITUTED, t->epochs,
+				 now.epochs);
+}
+
+enum prec_status prec_transaction_left(struct prec_transaction *t)
+{
+	forget_stack(t);
+	return prec_transaction_end(t, true);
+}
+
+/* The thread's first, or none. */
+__attribute__((noinline, cold)) static enum prec_status
+run_first(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
+{
+	if (t->region_count == 0)
+		return PREC_INVALID;
+	prec_thread_prepare(&prec_self);
+	return prec_transaction_run(t, fn, argument);
 }
 
 enum prec_status prec_transaction_run(struct prec_transaction *t,
 				      prec_transaction_fn *fn, void *argument)
 {
 	struct prec_thread *self = &prec_self;
-	enum prec_status status;
-	uint32_t were_open = self->open_count;
+	struct prec_region *const *regions = t->regions;
+	uint32_t count = t->region_count, were_open = self->open_count;
+	struct standing now;
 
-	if (t->region_count == 0)
-		return PREC_INVALID;
-	if (t->region_count > OPEN_MAX - were_open)
+	if (RARELY(!self->prepared || count == 0))
+		return run_first(t, fn, argument);
+	if (RARELY(count > OPEN_MAX - were_open))
 		return PREC_FULL;
-	if (!self->prepared)
-		prec_thread_prepare(self);
-	memset(&t->note, 0, sizeof(t->note));
+	t->note = (struct prec_note){ .faults = 0 };
 	t->outer = self->top;
-	open_regions(self, t);
-	if (flags_of(t) & (REGION_CLOSING | REGION_WITHDRAWN)) {
-		status = PREC_GONE;
-	} else {
-		t->epochs = epochs_of(t);
-		__atomic_store_n(&self->top, t, __ATOMIC_RELEASE);
-		status = outcome(t, prec_enter(t->frame, fn, t, argument));
+	t->were_open = were_open;
+	open_regions(self, were_open, regions, count);
+	now = standing_of(regions, count);
+	if (RARELY(now.flags & (REGION_CLOSING | REGION_WITHDRAWN))) {
+		__atomic_store_n(&self->open_count, were_open,
+				 __ATOMIC_RELEASE);
+		return PREC_GONE;
 	}
-	__atomic_store_n(&self->top, t->outer, __ATOMIC_RELEASE);
-	__atomic_store_n(&self->open_count, were_open, __ATOMIC_RELEASE);
-	return status;
+	t->epochs = now.epochs;
+	__atomic_store_n(&self->top, t, __ATOMIC_RELEASE);
+	return prec_enter(t, fn, argument); /* and from there _end or _left */
 }
 
 struct prec_transaction *prec_transaction_current(void)
