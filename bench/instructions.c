@@ -61,14 +61,14 @@ static void count_copy(uint64_t size)
 
 static void count_lookup(uint32_t regions)
 {
-	static struct prec_space space;
+	static struct claims claims;
 	struct path path = { .run = run_find,
-			     .argument = &space,
+			     .argument = &claims,
 			     .times = TIMES,
 			     .at_once = 1 };
 	char name[40];
 
-	fill_space(&space, regions);
+	fill_claims(&claims, regions);
 	path.name = name;
 	snprintf(name, sizeof(name), "find among %u region%s", regions,
 		 regions == 1 ? "" : "s");

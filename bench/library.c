@@ -203,6 +203,18 @@ static void scan_peer(void *argument, uint64_t times)
 	return_signal();
 }
 
+/* The same scan by somebody whose memory is fresh in its second half: what the
+ * kernel asks for pages that nobody has touched. */
+static void renew_half(void *argument)
+{
+	void *at = (void *)(uintptr_t)(whole.span.host + SCAN_SIZE / 2);
+
+	(void)argument;
+	if (mmap(at, SCAN_SIZE / 2, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+		die("mmap");
+}
+
 static void print_scan(void)
 {
 	map(&whole, lend(SCAN_SIZE), SCAN_SIZE);
@@ -210,25 +222,28 @@ static void print_scan(void)
 	measure_print("scan of 1 MiB, half of it gone", "no loss, and a signal",
 		      (struct measure_side){ scan_ours, NULL, lose_half },
 		      (struct measure_side){ scan_peer, NULL, NULL });
+	measure_print("scan of 1 MiB, half of it gone", "fresh, and a signal",
+		      (struct measure_side){ scan_ours, NULL, lose_half },
+		      (struct measure_side){ scan_peer, NULL, renew_half });
 }
 
 /* Which region a client means, among many and among one. */
-static struct prec_space spaces[2];
+static struct claims claims[2];
 
 static void print_lookups(void)
 {
 	uint32_t counts[] = { 8, 64, 509 }, i;
 	char what[64];
 
-	fill_space(&spaces[1], 1);
+	fill_claims(&claims[1], 1);
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-		fill_space(&spaces[0], counts[i]);
+		fill_claims(&claims[0], counts[i]);
 		snprintf(what, sizeof(what), "an address among %u regions",
 			 counts[i]);
 		measure_print(
 			what, "among one",
-			(struct measure_side){ run_resolve, &spaces[0], NULL },
-			(struct measure_side){ run_resolve, &spaces[1], NULL });
+			(struct measure_side){ run_resolve, &claims[0], NULL },
+			(struct measure_side){ run_resolve, &claims[1], NULL });
 	}
 }
 

@@ -30,6 +30,8 @@ def bounds(row):
             ("fault to abandoned", "an empty handler"): (1.3, None),
             ("scan of 1 MiB, half of it gone", "no loss, and a signal"):
             (1.2, None),
+            ("scan of 1 MiB, half of it gone", "fresh, and a signal"):
+            (1.2, None),
             ("fault to accessor's answer", "an empty handler"): (1.3, None),
             }[row["row"], row["against"]]
 

@@ -100,7 +100,7 @@ void run_copy_out(void *argument, uint64_t times)
 			abort();
 }
 
-void fill_space(struct prec_space *space, uint32_t count)
+static void fill_space(struct prec_space *space, uint32_t count)
 {
 	uint32_t i;
 
@@ -112,35 +112,37 @@ void fill_space(struct prec_space *space, uint32_t count)
 			abort();
 }
 
-/* All over the space. */
-static uint32_t another(const struct prec_space *space, uint32_t which)
+void fill_claims(struct claims *claims, uint32_t regions)
 {
-	return (which + 389) % space->count;
+	uint32_t i, random = 1;
+
+	fill_space(&claims->space, regions);
+	for (i = 0; i < CLAIMS; i++) {
+		random = random * 1664525u + 1013904223u;
+		claims->addresses[i] =
+			claims->space.start[(random >> 8) % regions] + 0x100;
+	}
 }
 
 void run_resolve(void *argument, uint64_t times)
 {
-	struct prec_space *space = argument;
-	uint32_t which = 0;
+	const struct claims *claims = argument;
 	struct prec_span span;
 
-	while (times--) {
-		which = another(space, which);
-		if (prec_space_resolve(space, FIRST + which * APART + 0x100,
-				       4096, PREC_READ, &span) != PREC_OK)
+	while (times--)
+		if (prec_space_resolve(&claims->space,
+				       claims->addresses[times % CLAIMS], 4096,
+				       PREC_READ, &span) != PREC_OK)
 			abort();
-	}
 }
 
 void run_find(void *argument, uint64_t times)
 {
-	struct prec_space *space = argument;
-	uint32_t which = 0;
+	const struct claims *claims = argument;
 
-	while (times--) {
-		which = another(space, which);
-		if (prec_space_find(space, FIRST + which * APART + 0x100) !=
-		    which)
+	while (times--)
+		if (prec_space_find(&claims->space,
+				    claims->addresses[times % CLAIMS]) ==
+		    PREC_NONE)
 			abort();
-	}
 }

@@ -22,12 +22,20 @@ void run_transaction(void *none, uint64_t times);
 /* Of so many bytes. */
 void run_copy_in(void *size, uint64_t times);
 void run_copy_out(void *size, uint64_t times);
-/* Which region a client means; the next time it means another. */
-void run_resolve(void *space, uint64_t times);
-void run_find(void *space, uint64_t times);
 
-/* A table of so many regions. */
-void fill_space(struct prec_space *space, uint32_t count);
+/* Which region a client means.  Any may be next, as with the pages of a guest: a
+ * processor cannot guess. */
+#define CLAIMS 4096u
+
+struct claims {
+	struct prec_space space;
+	uint64_t addresses[CLAIMS];
+};
+
+void fill_claims(struct claims *claims, uint32_t regions);
+void run_resolve(void *claims, uint64_t times);
+void run_find(void *claims, uint64_t times);
+
 /* The body of an empty transaction. */
 void nothing(struct prec_transaction *t, void *argument);
 
