@@ -112,15 +112,15 @@ static void fill_space(struct prec_space *space, uint32_t count)
 			abort();
 }
 
-void fill_claims(struct claims *claims, uint32_t regions)
+void fill_claims(struct claims *claims, uint32_t count)
 {
 	uint32_t i, random = 1;
 
-	fill_space(&claims->space, regions);
+	fill_space(&claims->space, count);
 	for (i = 0; i < CLAIMS; i++) {
 		random = random * 1664525u + 1013904223u;
 		claims->addresses[i] =
-			claims->space.start[(random >> 8) % regions] + 0x100;
+			claims->space.start[(random >> 8) % count] + 0x100;
 	}
 }
 

@@ -32,7 +32,7 @@ struct claims {
 	uint64_t addresses[CLAIMS];
 };
 
-void fill_claims(struct claims *claims, uint32_t regions);
+void fill_claims(struct claims *claims, uint32_t count);
 void run_resolve(void *claims, uint64_t times);
 void run_find(void *claims, uint64_t times);
 
