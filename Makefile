@@ -42,7 +42,7 @@ prove:
 	proofs/run --smoke
 	proofs/protocol/run
 ifneq ($(MUTANTS),no)
-	@echo "Seeded bugs: some 20 minutes; make prove MUTANTS=no leaves them out."
+	@echo "Seeded bugs: half an hour; make prove MUTANTS=no leaves them out."
 	proofs/mutants/run
 endif
 
