@@ -15,16 +15,13 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#include <protocol.h>
+#include "dirty-log.h"
 
-#define PAGE	 4096u
-#define DEPTH	 16u
-#define SIZE	 16384u
-#define ROUNDS	 400
-#define BLOCKS	 256u
-#define REGIONS	 3u
-#define LOG_ALL	 26
-#define RING_LOG 1u
+#define DEPTH	16u
+#define SIZE	16384u
+#define ROUNDS	400
+#define BLOCKS	256u
+#define REGIONS 3u
 
 static struct client client, good;
 
@@ -72,32 +69,6 @@ static void make_bitmap(void)
 	bitmap.words = mmap(NULL, bitmap.mapped, PROT_READ | PROT_WRITE,
 			    MAP_SHARED, bitmap.fd, 0);
 	CHECK(bitmap.words != MAP_FAILED, "mmap");
-}
-
-static int log_base(uint64_t size, uint64_t offset, int fd)
-{
-	const struct vhost_user_log_base base = { size, offset };
-
-	return client_tell(&client, VHOST_USER_SET_LOG_BASE, &base,
-			   sizeof(base), fd);
-}
-
-static void log_rings(void)
-{
-	const struct client_queue *queue = &client.queues[0];
-	uint64_t features = client.features | 1ull << LOG_ALL;
-	const struct vhost_user_vring_address address = {
-		.flags = RING_LOG,
-		.descriptors = (uintptr_t)queue->ring.desc,
-		.available = (uintptr_t)queue->ring.avail,
-		.used = (uintptr_t)queue->ring.used,
-		.log = client_address(&client, queue->used_place),
-	};
-
-	DO(&client, client_tell(&client, VHOST_USER_SET_FEATURES, &features,
-				sizeof(features), -1));
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_ADDR, &address,
-				sizeof(address), -1));
 }
 
 /* It reads while others write: that is what migrating is.  Not by memcpy, which
@@ -264,13 +235,14 @@ static void migration(bool plain, bool packed)
 		CHECK(copies[r] && named[r], "memory");
 	}
 	load(&random);
-	CHECK(log_base(bitmap.size, 0, bitmap.fd) == 0, "%s", client.error);
+	CHECK(log_base(&client, bitmap.size, 0, bitmap.fd) == 0, "%s",
+	      client.error);
 	DO(&client, client_tell(&client, VHOST_USER_SET_LOG_FD, NULL, 0, call));
 	load(&random);
 	/* Only what it is asked for. */
 	for (uint64_t i = 0; i < bitmap.size / 8; i++)
 		CHECK(!bitmap.words[i], "marks before LOG_ALL");
-	log_rings();
+	log_rings(&client);
 	over = false;
 	CHECK(pthread_create(&migrator, NULL, migrate, NULL) == 0, "thread");
 	for (int i = 0; i < ROUNDS; i++) {
@@ -311,30 +283,34 @@ static void hostile(void)
 	make_bitmap();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", bitmap.fd);
 	read_only = open(path, O_RDONLY | O_CLOEXEC);
-	CHECK(log_base(bitmap.size, 0, -1) != 0, "no descriptor was taken");
-	CHECK(log_base(0, 0, bitmap.fd) != 0, "a log of nothing was taken");
-	CHECK(log_base(bitmap.mapped + PAGE, 0, bitmap.fd) != 0,
+	CHECK(log_base(&client, bitmap.size, 0, -1) != 0,
+	      "no descriptor was taken");
+	CHECK(log_base(&client, 0, 0, bitmap.fd) != 0,
+	      "a log of nothing was taken");
+	CHECK(log_base(&client, bitmap.mapped + PAGE, 0, bitmap.fd) != 0,
 	      "a file too short was taken");
-	CHECK(log_base(bitmap.size, 1, bitmap.fd) != 0,
+	CHECK(log_base(&client, bitmap.size, 1, bitmap.fd) != 0,
 	      "an odd offset was taken");
-	CHECK(log_base(bitmap.size, PAGE, bitmap.fd) != 0,
+	CHECK(log_base(&client, bitmap.size, PAGE, bitmap.fd) != 0,
 	      "an offset too far was taken");
-	CHECK(log_base(~0ull, 0, bitmap.fd) != 0, "all memory was taken");
-	CHECK(log_base(bitmap.size, 0, read_only) != 0,
+	CHECK(log_base(&client, ~0ull, 0, bitmap.fd) != 0,
+	      "all memory was taken");
+	CHECK(log_base(&client, bitmap.size, 0, read_only) != 0,
 	      "what is read-only was taken");
-	CHECK(log_base(bitmap.size, 0, client.queues[0].kick_fd) != 0,
+	CHECK(log_base(&client, bitmap.size, 0, client.queues[0].kick_fd) != 0,
 	      "an eventfd was taken");
 	CHECK(client_tell(&client, VHOST_USER_SET_LOG_FD, NULL, 0, bitmap.fd) !=
 		      0,
 	      "a call that is no eventfd was taken");
 	/* Too small: what lies beyond is not marked. */
-	CHECK(log_base(8, 0, bitmap.fd) == 0, "%s", client.error);
-	log_rings();
+	CHECK(log_base(&client, 8, 0, bitmap.fd) == 0, "%s", client.error);
+	log_rings(&client);
 	load(&random);
 	for (uint64_t i = 0; i < bitmap.size / 8; i++)
 		CHECK(!bitmap.words[i], "marks beyond the log");
 	/* Another, and away with it. */
-	CHECK(log_base(bitmap.size, 0, bitmap.fd) == 0, "%s", client.error);
+	CHECK(log_base(&client, bitmap.size, 0, bitmap.fd) == 0, "%s",
+	      client.error);
 	load(&random);
 	CHECK(ftruncate(bitmap.fd, 0) == 0, "ftruncate");
 	load(&random);

@@ -114,8 +114,8 @@ static enum vhost_outcome set_addr(struct vhost_connection *connection,
 	if (!queue)
 		return VHOST_REFUSED;
 	/* Rings may move while they run; what is in flight belongs to the old
-	 * ones. */
-	if (!vhost_queue_is_quiet(queue))
+	 * ones.  That they are logged from now on is true of it, too. */
+	if (!vhost_queue_is_quiet(queue) && !vhost_queue_stays(queue, addr))
 		return VHOST_LATER;
 	return vhost_queue_set_addr(queue, addr, why) ? VHOST_DONE
 						      : VHOST_REFUSED;

@@ -135,6 +135,15 @@ static void keep_base(struct vhost_queue *queue)
 	queue->attached = false;
 }
 
+bool vhost_queue_stays(const struct vhost_queue *queue,
+		       const struct vhost_ring_addr *addr)
+{
+	return queue->attached && !queue->broken &&
+	       queue->addr.descriptors == addr->descriptors &&
+	       queue->addr.available == addr->available &&
+	       queue->addr.used == addr->used;
+}
+
 bool vhost_queue_set_addr(struct vhost_queue *queue,
 			  const struct vhost_ring_addr *addr, const char **why)
 {
@@ -150,7 +159,8 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 	    !guest_address(memory, addr->available, &guest) ||
 	    !guest_address(memory, addr->used, &guest))
 		return false;
-	keep_base(queue);
+	if (vhost_queue_is_quiet(queue))
+		keep_base(queue);
 	queue->addr = *addr;
 	queue->has_addr = true;
 	set_broken(queue, false);

@@ -57,8 +57,12 @@ bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
 			 const char **why);
 bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
 			  const char **why);
+/* With requests in flight: if the rings stay where they are, see below. */
 bool vhost_queue_set_addr(struct vhost_queue *queue,
 			  const struct vhost_ring_addr *addr, const char **why);
+/* These are the rings that are served: only what of them is logged may differ. */
+bool vhost_queue_stays(const struct vhost_queue *queue,
+		       const struct vhost_ring_addr *addr);
 bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why);
 void vhost_queue_set_call(struct vhost_queue *queue, int fd);
 void vhost_queue_set_err(struct vhost_queue *queue, int fd);
