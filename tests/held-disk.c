@@ -28,6 +28,7 @@ struct held {
 	enum { HELD_READ, HELD_WRITE, HELD_SYNC } kind;
 	size_t size;
 	off_t offset;
+	char *bytes; /* to be written, a copy; NULL: they are dropped */
 };
 
 /* Shared with the process that serves. */
@@ -40,6 +41,7 @@ static struct board {
 
 static struct held held[HELD_MAX];
 static uint64_t disk_size;
+static int data_fd = -1; /* what holds its data; -1: nothing does */
 static char disk_path[200];
 static int wake_fd;
 static pid_t server;
@@ -68,21 +70,48 @@ static void open_disk(fuse_req_t request, fuse_ino_t inode,
 	fuse_reply_open(request, file);
 }
 
-static void answer(const struct held *one)
+static void answer_write(const struct held *one)
+{
+	ssize_t done = (ssize_t)one->size;
+
+	if (one->bytes)
+		done = pwrite(data_fd, one->bytes, one->size, one->offset);
+	if (done < 0)
+		fuse_reply_err(one->request, errno);
+	else
+		fuse_reply_write(one->request, (size_t)done);
+	free(one->bytes);
+}
+
+static void answer_read(const struct held *one)
 {
 	static char bytes[1u << 20];
+	ssize_t done = (ssize_t)one->size;
 
-	if (one->kind == HELD_SYNC) {
+	if (data_fd >= 0)
+		done = pread(data_fd, bytes, one->size, one->offset);
+	else
+		client_pattern(bytes, one->size, HELD_DISK_SEED,
+			       (uint64_t)one->offset / CLIENT_SECTOR);
+	if (done < 0)
+		fuse_reply_err(one->request, errno);
+	else
+		fuse_reply_buf(one->request, bytes, (size_t)done);
+}
+
+static void answer(const struct held *one)
+{
+	switch (one->kind) {
+	case HELD_READ:
+		answer_read(one);
+		return;
+	case HELD_WRITE:
+		answer_write(one);
+		return;
+	case HELD_SYNC:
 		fuse_reply_err(one->request, 0);
 		return;
 	}
-	if (one->kind == HELD_WRITE) {
-		fuse_reply_write(one->request, one->size);
-		return;
-	}
-	client_pattern(bytes, one->size, HELD_DISK_SEED,
-		       (uint64_t)one->offset / CLIENT_SECTOR);
-	fuse_reply_buf(one->request, bytes, one->size);
 }
 
 static void take(const struct held *one)
@@ -94,6 +123,7 @@ static void take(const struct held *one)
 		return;
 	}
 	if (count == HELD_MAX) {
+		free(one->bytes);
 		fuse_reply_err(one->request, EIO);
 		return;
 	}
@@ -104,7 +134,7 @@ static void take(const struct held *one)
 static void read_disk(fuse_req_t request, fuse_ino_t inode, size_t size,
 		      off_t offset, struct fuse_file_info *file)
 {
-	const struct held one = { request, HELD_READ, size, offset };
+	const struct held one = { request, HELD_READ, size, offset, NULL };
 
 	(void)inode;
 	(void)file;
@@ -114,18 +144,25 @@ static void read_disk(fuse_req_t request, fuse_ino_t inode, size_t size,
 static void write_disk(fuse_req_t request, fuse_ino_t inode, const char *bytes,
 		       size_t size, off_t offset, struct fuse_file_info *file)
 {
-	const struct held one = { request, HELD_WRITE, size, offset };
+	struct held one = { request, HELD_WRITE, size, offset, NULL };
 
 	(void)inode;
-	(void)bytes;
 	(void)file;
+	if (data_fd >= 0) {
+		one.bytes = malloc(size);
+		if (!one.bytes) {
+			fuse_reply_err(request, ENOMEM);
+			return;
+		}
+		memcpy(one.bytes, bytes, size);
+	}
 	take(&one);
 }
 
 static void sync_disk(fuse_req_t request, fuse_ino_t inode, int data_only,
 		      struct fuse_file_info *file)
 {
-	const struct held one = { request, HELD_SYNC, 0, 0 };
+	const struct held one = { request, HELD_SYNC, 0, 0, NULL };
 
 	(void)inode;
 	(void)data_only;
@@ -169,10 +206,12 @@ static void drop_interrupted(void)
 	if (!__atomic_load_n(&board->yield, __ATOMIC_ACQUIRE))
 		return;
 	for (i = 0; i < count; i++) {
-		if (fuse_req_interrupted(held[i].request))
-			fuse_reply_err(held[i].request, EINTR);
-		else
+		if (!fuse_req_interrupted(held[i].request)) {
 			held[kept++] = held[i];
+			continue;
+		}
+		free(held[i].bytes);
+		fuse_reply_err(held[i].request, EINTR);
 	}
 	__atomic_store_n(&board->waiting, kept, __ATOMIC_RELEASE);
 }
@@ -263,8 +302,14 @@ bool held_disk_prepare(void)
 
 bool held_disk_start(const char *path, uint64_t size)
 {
+	return held_disk_start_file(path, size, -1);
+}
+
+bool held_disk_start_file(const char *path, uint64_t size, int data)
+{
 	int status;
 
+	data_fd = data;
 	disk_size = size;
 	snprintf(disk_path, sizeof(disk_path), "%s", path);
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,

@@ -11,7 +11,8 @@
  * is answered at once.  Reads go straight into the reader's pages, so that one
  * that is stuck holds them.
  *
- * Its data is client_pattern(seed); what is written is dropped.
+ * Its data is client_pattern(seed), and what is written is dropped; or it is that
+ * of another file.
  */
 #define HELD_DISK_SEED 7u
 
@@ -20,6 +21,8 @@
 bool held_disk_prepare(void);
 /* Serve the file `path`, which must be there.  False: no FUSE here. */
 bool held_disk_start(const char *path, uint64_t size);
+/* The same, with the data of the file that is open as `data`. */
+bool held_disk_start_file(const char *path, uint64_t size, int data);
 void held_disk_hold(void);
 void held_disk_release(void);
 /* Shall it give up, with an error, what whoever waits for has given up?  Else

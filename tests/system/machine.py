@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """QEMU, and the guest in it."""
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -11,18 +12,24 @@ import subprocess
 import time
 
 import disk
+import journal
 import server
-from verdict import Red, tail
+from verdict import Red
 
 BOOT_SECONDS = 240      # the longest takes 15 on a quiet machine
 ANSWER_SECONDS = 60     # of QEMU, and of a guest that gives memory back
 DIMM_BYTES = 128 << 20  # as much as Linux takes or gives at a time
 SLOWLY = 12 << 20       # bytes a second
+QUICKLY = 1 << 30
+CRAWLING = 4096         # 0 would be as fast as it can
+SILENT_SECONDS = 2
+MOVING = "setup", "active"
+IN_FLIGHT = journal.DEPTH + 1   # of a guest that moves: `writes` and `reads`
 
 # Kernel lines that are a failure whatever the guest says about itself.
 BAD_CONSOLE = re.compile(
     r"I/O error|EXT4-fs (error|warning)|Kernel panic|\bBUG: |Oops|"
-    r"blocked for more than|JBD2: .*[Ee]rror")
+    r"blocked for more than|JBD2: .*[Ee]rror|is not a head")
 
 
 def bad_lines(text):
@@ -39,10 +46,11 @@ def bad_lines(text):
 
 
 def qemu(words, stage, cpus, packed=False, more=(), reconnect=False,
-         resets=False):
+         resets=False, boots=1):
     """The command of a machine.
 
-    `words` names its files: kernel, initramfs, disk, monitor.
+    `words` names its files: kernel, initramfs, disk, monitor.  It has the time
+    of so many `boots`.
     """
     # memfd, shared: the guest's RAM is what is lent to the driver.
     # no_timer_check: on a busy machine the kernel sees a timer interrupt come
@@ -50,7 +58,6 @@ def qemu(words, stage, cpus, packed=False, more=(), reconnect=False,
     # init_on_alloc=0: a page that the guest clears before the driver writes to
     # it migrates whether the driver tells of it or not.
     # la57=off: one level less in each walk of the page tables.
-    boots = 3 if resets else 1
     return ["timeout", "-k", "5", str(boots * BOOT_SECONDS + 10),
             *server.WITH_PARENT,
             "qemu-system-x86_64", "-nodefaults", "-no-user-config",
@@ -160,19 +167,23 @@ class Guest:
                 answers.pop(word)(self)
             time.sleep(0.1)
 
-    def rounds(self):
-        return self.said().count(" round\n")
+    def progress(self):
+        """Rounds over all slots of `reads`, writes acknowledged to `writes`."""
+        text = self.said()
+        return text.count(" round\n"), journal.ended(text)
 
-    def goes_round(self, tend, count):
-        """Until it has read into all its slots some times more."""
-        wanted = self.rounds() + count
+    def goes_on(self, tend, rounds, writes):
+        """Until it has read and written so much more."""
+        wanted = [have + more for have, more
+                  in zip(self.progress(), (rounds, writes))]
         begin = time.monotonic()
-        while self.rounds() < wanted and "GUEST-RESULT" not in self.said():
+        while any(have < want for have, want in zip(self.progress(), wanted)):
             if not (self.alive() and tend()) or \
+                    "GUEST-RESULT" in self.said() or \
                     time.monotonic() > begin + BOOT_SECONDS:
                 return False
             time.sleep(0.1)
-        return self.rounds() >= wanted
+        return True
 
     def kill(self):
         # The group, because `timeout` cannot pass a SIGKILL on to QEMU.
@@ -206,36 +217,77 @@ def unplug(guest):
     monitor.ask("object-del", id="more")
 
 
-def migrate(source, target, path):
-    """Move a guest that works; the QEMU that it leaves is ended.
-
-    It is stopped before the first copy of its memory is complete, and only
-    then looks QEMU for the second time at what was written since the first.
-    It cannot look more often: until version 9.0 QEMU, where it emulates the
-    processor, forgets after each look that it has to watch some of the pages
-    that the processor writes, and the guest arrives without those writes.
-    """
-    old, new = source.monitor(), target.monitor()
-    old.ask("migrate-set-parameters", **{"downtime-limit": 1,
-                                         "max-bandwidth": SLOWLY})
-    old.ask("migrate", uri=f"unix:{path}")
+def copied(old, share):
+    """Until so much of the guest's memory is left to be copied."""
     while True:
         now = old.ask("query-migrate")
         ram = now.get("ram", {"remaining": 1, "total": 1})
-        if now.get("status") in ("failed", "cancelled", "completed"):
-            raise Red(f"migration {now['status']}")
-        if ram["remaining"] < ram["total"] / 3:
-            break
+        if now.get("status") not in MOVING:
+            raise Red(f"migration {now.get('status')}")
+        if ram["remaining"] < ram["total"] * share:
+            return
         time.sleep(0.05)
-    old.ask("stop")
+
+
+def stopped(old, held):
+    """Until the guest is stopped, which waits for its requests in flight.
+
+    While the disk is held QEMU waits for the driver, and answers nothing.  It
+    is let go when QEMU has been silent for a while; where something else made
+    it so, less is seen, and nothing goes wrong.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        while True:
+            answer = pool.submit(old.ask, "query-migrate")
+            if held and not concurrent.futures.wait([answer],
+                                                    SILENT_SECONDS).done:
+                held.release()
+                held = None
+            status = answer.result()["status"]
+            if status == "pre-switchover":
+                break
+            if status not in MOVING:
+                raise Red(f"migration {status}")
+            time.sleep(0.05)
+    if held:
+        raise Red("the rings were stopped with requests in flight")
+
+
+def migrate(source, target, path, held, first):
+    """Move a guest that works; the QEMU that it leaves is ended.
+
+    QEMU looks twice at what was written: when it begins, and when it has copied
+    all memory once and the guest is stopped.  With a downtime of 0 it does not
+    look in between.  Until version 9.0 QEMU, where it emulates the processor,
+    forgets after each look that it has to watch some of the pages that the
+    processor writes, and the guest arrives without those writes.
+
+    With `held`, a disk that can be held, all requests that the guest has at a
+    time are in flight when it is stopped.  With `first` they are so before the
+    first look: then nobody but the driver writes into the rings until the second,
+    and only its log tells of that.
+    """
+    old, new = source.monitor(), target.monitor()
+    first = first and held
+    if first:
+        held.hold(IN_FLIGHT)
+    old.ask("migrate-set-capabilities", capabilities=[
+        {"capability": "pause-before-switchover", "state": True}])
+    old.ask("migrate-set-parameters", **{"downtime-limit": 0, "max-bandwidth":
+                                         QUICKLY if first else SLOWLY})
+    old.ask("migrate", uri=f"unix:{path}")
+    if not first:
+        copied(old, 1 / 3)
+        if held:
+            old.ask("migrate-set-parameters", **{"max-bandwidth": CRAWLING})
+            held.hold(IN_FLIGHT)
+        old.ask("migrate-set-parameters", **{"max-bandwidth": QUICKLY})
+    stopped(old, held)
     looks = old.ask("query-migrate")["ram"]["dirty-sync-count"]
-    old.ask("migrate-set-parameters", **{"max-bandwidth": 1 << 30})
+    old.ask("migrate-continue", state="pre-switchover")
     while old.ask("query-migrate")["status"] != "completed":
         time.sleep(0.05)
     old.ask("quit")
-    while new.ask("query-status")["status"] != "paused":
-        if not target.alive():
-            raise Red(f"the guest did not arrive\n{tail(target.console)}")
+    while new.ask("query-status")["status"] != "running":
         time.sleep(0.05)
-    new.ask("cont")
     return looks

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The driver under test, and the clients that attack it."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import time
 from verdict import Red, tail
 
 SECONDS = 10     # to make its sockets, and to end when told to
+HELD_SECONDS = 240  # for a guest to have all its requests in flight
 
 
 # In front of a command: it cannot outlive its parent, not even a killed one.
@@ -53,9 +55,12 @@ class Server:
         """What the logs of its clients say is in flight (vhost-user.rst)."""
         count = 0
         for path in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
-            if "precarium-inflight" not in os.readlink(path):
-                continue
-            log, at = path.read_bytes(), 0
+            try:
+                if "precarium-inflight" not in os.readlink(path):
+                    continue
+                log, at = path.read_bytes(), 0
+            except FileNotFoundError:
+                continue    # another client has left meanwhile
             while at + self.unit <= len(log):
                 version, entries = struct.unpack_from("<HH", log, at + 8)
                 if version != 1:
@@ -98,6 +103,31 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             return None
+
+
+class Held:
+    """A disk that answers no request while it is held: see held.c."""
+
+    def __init__(self, fifo, server):
+        self.server = server
+        self.fifo = open(fifo, "wb", buffering=0)
+
+    def hold(self, count):
+        """Until so many requests are in flight: all that the guest has."""
+        self.order(b"h")
+        deadline = time.monotonic() + HELD_SECONDS
+        while self.server.in_flight() < count:
+            if not self.server.alive() or time.monotonic() > deadline:
+                raise Red(f"{self.server.in_flight()} requests in flight, "
+                          f"expected {count}")
+            time.sleep(0.02)
+
+    def release(self):
+        self.order(b"r")
+
+    def order(self, what):
+        with contextlib.suppress(BrokenPipeError):  # the server is gone
+            self.fifo.write(what)
 
 
 class Storm:

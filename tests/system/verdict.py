@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a lane found out."""
 
+import re
 import time
 
 
@@ -27,5 +28,7 @@ class Verdict:
 
 
 def tail(path, lines=25):
-    text = path.read_text(errors="replace").splitlines()[-lines:]
-    return "".join(f"    | {line}\n" for line in text)
+    """Its last lines; of a console without what `writes` says of each write."""
+    text = [line for line in path.read_text(errors="replace").splitlines()
+            if not re.match(r"(begin|ended) \d", line)]
+    return "".join(f"    | {line}\n" for line in text[-lines:])
