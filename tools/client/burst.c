@@ -47,15 +47,19 @@ void burst_free(struct burst *burst)
 	burst->slots = NULL;
 }
 
+/* A descriptor that is right is not written: the store would take its cache
+ * line from the driver, once for each request. */
 static void put_split(struct client_queue *queue,
 		      const struct client_slot *slot)
 {
 	struct vring *ring = &queue->ring;
+	struct vring_desc *data = &ring->desc[slot->first + 1];
+	uint16_t flags = slot->type == VIRTIO_BLK_T_IN
+				 ? VRING_DESC_F_NEXT | VRING_DESC_F_WRITE
+				 : VRING_DESC_F_NEXT;
 
-	ring->desc[slot->first + 1].flags =
-		slot->type == VIRTIO_BLK_T_IN
-			? VRING_DESC_F_NEXT | VRING_DESC_F_WRITE
-			: VRING_DESC_F_NEXT;
+	if (data->flags != flags)
+		data->flags = flags;
 	ring->avail->ring[queue->avail_index++ % ring->num] = slot->first;
 }
 
