@@ -24,6 +24,11 @@ static void say_rest(uint8_t *bytes);
 static int fetch_count;
 static uint64_t fetch_at[FETCH_MAX];
 static uint64_t fetch_size[FETCH_MAX];
+/* What it yielded, of the ring and its table; gone: nothing. */
+static uint32_t fetch_from[FETCH_MAX];
+static bool fetch_gone[FETCH_MAX];
+static uint8_t fetch_bytes[16 * (VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX + 1)];
+static uint32_t fetch_bytes_count;
 static int store_count;
 static uint64_t store_at[STORE_MAX];
 static uint64_t store_size[STORE_MAX];
@@ -43,6 +48,7 @@ static uint32_t rest_count;
 static inline void log_begin(void)
 {
 	fetch_count = 0;
+	fetch_bytes_count = 0;
 	store_count = 0;
 	desc_count = 0;
 	table_count = 0;
@@ -93,6 +99,20 @@ static inline bool fetch(const char *call, const struct prec_space *space,
 	return !chance(failing);
 }
 
+/* Write down what the last fetch yielded; true: it is there. */
+static inline bool yielded(bool there, const void *bytes, uint32_t size)
+{
+	int last = fetch_count - 1;
+
+	REQUIRES("yielded", "room",
+		 fetch_bytes_count + size <= sizeof(fetch_bytes));
+	memcpy(fetch_bytes + fetch_bytes_count, bytes, size);
+	fetch_from[last] = fetch_bytes_count;
+	fetch_gone[last] = !there;
+	fetch_bytes_count += size;
+	return there;
+}
+
 static inline bool store(const char *call, const struct prec_space *space,
 			 struct prec_span span, uint64_t offset, uint64_t size,
 			 uint64_t value)
@@ -115,7 +135,7 @@ static inline enum prec_status client_load16(const struct prec_space *space,
 	bool there = fetch("client_load16", space, span, offset, 2);
 
 	*out = say16(span.address + offset);
-	return there ? PREC_OK : PREC_GONE;
+	return yielded(there, out, 2) ? PREC_OK : PREC_GONE;
 }
 
 static inline enum prec_status client_load_desc(const struct prec_space *space,
@@ -148,17 +168,18 @@ static inline enum prec_status client_load_table(const struct prec_space *space,
 	return there ? PREC_OK : PREC_GONE;
 }
 
-/* Packed rings: their descriptors say what those of split ones say. */
+/* Packed rings: their descriptors say what those of split ones say, and an id
+ * where those have the next. */
 static inline enum prec_status
 client_load_packed(const struct prec_space *space, struct prec_span span,
 		   uint32_t index, struct pvirtq_desc *out)
 {
 	bool there = fetch("client_load_packed", space, span,
 			   16 * (uint64_t)index, 14);
-	struct virtq_desc d = say_desc(index, index + 1);
+	struct virtq_desc d = say_desc(index, 0);
 
 	*out = (struct pvirtq_desc){ d.addr, d.len, d.next, d.flags };
-	return there ? PREC_OK : PREC_GONE;
+	return yielded(there, out, 14) ? PREC_OK : PREC_GONE;
 }
 
 static inline enum prec_status
@@ -173,7 +194,7 @@ client_load_packed_table(const struct prec_space *space, struct prec_span span,
 
 		out[i] = (struct pvirtq_desc){ d.addr, d.len, d.next, d.flags };
 	}
-	return there ? PREC_OK : PREC_GONE;
+	return yielded(there, out, 16 * count) ? PREC_OK : PREC_GONE;
 }
 
 static inline enum prec_status

@@ -42,8 +42,8 @@ static inline bool virtq_stamped(const struct virtq *q)
 static inline bool rings_sized(const struct virtq *q)
 {
 	return q->size >= 1 && q->desc.size == 16ull * q->size &&
-	       q->avail.size == 6 + 2ull * q->size &&
-	       q->used.size == 6 + 8ull * q->size &&
+	       q->avail.size == (q->packed ? 4 : 6 + 2ull * q->size) &&
+	       q->used.size == (q->packed ? 4 : 6 + 8ull * q->size) &&
 	       q->desc.address + q->desc.size <= PREC_ADDRESS_MAX &&
 	       q->avail.address + q->avail.size <= PREC_ADDRESS_MAX &&
 	       q->used.address + q->used.size <= PREC_ADDRESS_MAX;
@@ -64,7 +64,17 @@ static inline bool rings_granted(const struct prec_space *s,
 				 const struct virtq *q)
 {
 	return readable_span(s, q->desc) && readable_span(s, q->avail) &&
-	       readable_span(s, q->used) && writable_span(s, q->used);
+	       readable_span(s, q->used) && writable_span(s, q->used) &&
+	       (!q->packed || writable_span(s, q->desc));
+}
+
+static inline bool slots_ok(const struct virtq *q)
+{
+	for (uint32_t i = 0; i < VIRTQ_SIZE_MAX; i++)
+		if (q->length[i] > q->size)
+			return false;
+	return q->next_avail < q->size && q->next_used < q->size &&
+	       q->notified < 2 * q->size;
 }
 
 static inline uint32_t held_below(const uint8_t *held, uint32_t n)
@@ -87,7 +97,8 @@ static inline bool virtq_whole(const struct virtq *q)
 	    q->waiting > q->size || !virtq_stamped(q) || !virtq_counted(q))
 		return false;
 	return (q->state != VIRTQ_READY && q->state != VIRTQ_DETACHED) ||
-	       (rings_sized(q) && rings_apart(q));
+	       (rings_sized(q) && rings_apart(q) &&
+		(!q->packed || slots_ok(q)));
 }
 
 static inline bool virtq_ok(const struct prec_space *s, const struct virtq *q)
