@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The contracts of the ring at run time, as in ring-properties.c, where each
- * choice of the client is a byte of the input: coverage finds the way to rare
- * chains that drawing lots does not.
+ * The contracts of the ring at run time, as in ring-properties.c or, for packed
+ * ones, packed-properties.c, where each choice of the client is a byte of the
+ * input: coverage finds the way to rare chains that drawing lots does not.
  */
 #define CLAUSES_DRAW
-#include "ring-properties.c"
+#ifndef PROPERTIES
+#define PROPERTIES "ring-properties.c"
+#endif
+#include PROPERTIES
 
 #include "fuzz.h"
 

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+#define PROPERTIES "packed-properties.c"
+#include "ring-history.c"
