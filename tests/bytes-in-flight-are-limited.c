@@ -2,7 +2,8 @@
 /*
  * G11: no more bytes of a client are in flight than the limit, and what waits
  * for that is served later, with a line that tells; a request larger than the
- * limit is served alone.  The statistics that are asked for meanwhile tell what
+ * limit is served alone.  Beside another client of its worker it is less, whatever
+ * the limit.  The statistics that are asked for meanwhile tell what
  * is in flight, and afterwards what was done.
  */
 #include "serve.h"
@@ -17,6 +18,7 @@
 #define LIMIT	65536u
 #define DEPTH	12u
 #define SLACK_S 20u
+#define BESIDE	(2u << 20)
 
 /* A number of the first client, by the tool. */
 static uint64_t ask(const char *key)
@@ -95,13 +97,13 @@ static void wait_for(struct client *client, uint32_t queue, uint32_t count)
 }
 
 /* On two queues: the one that waits is woken by an end on the other. */
-static void submit(struct client *client)
+static void submit(struct client *client, uint32_t size)
 {
 	for (uint32_t queue = 0; queue < 2; queue++) {
 		for (uint32_t i = 0; i < DEPTH; i++)
 			DO(client,
 			   client_submit(client, queue, i, VIRTIO_BLK_T_IN,
-					 i * 32, SIZE));
+					 i * 32, size));
 		DO(client, client_kick(client, queue));
 	}
 }
@@ -111,7 +113,7 @@ static void run(struct client *client)
 	uint64_t requests = 2 * DEPTH;
 
 	held_disk_hold();
-	submit(client);
+	submit(client, SIZE);
 	await("bytes-in-flight", LIMIT);
 	expect("requests-in-flight", LIMIT / SIZE);
 	expect("requests", 0);
@@ -134,15 +136,67 @@ static void run(struct client *client)
 	expect("bytes-read", requests * SIZE + 2 * LIMIT);
 }
 
-int main(void)
+static void open_one(struct client *client, uint32_t depth)
 {
-	struct client_options options = {
+	const struct client_options options = {
+		.socket_path = driver.exports[0].socket_path,
 		.queue_count = 2,
-		.depth = DEPTH,
+		.depth = depth,
 		.buffer_size = 2 * LIMIT,
 		.timeout_ms = SLACK_S * 1000,
 	};
+
+	CHECK(client_open(client, &options) == 0, "open: %s", client->error);
+	DO(client, client_start(client));
+}
+
+static void close_one(struct client *client)
+{
+	DO(client, client_stop(client));
+	client_close(client);
+}
+
+static void run_beside(struct client *client)
+{
+	held_disk_hold();
+	submit(client, 2 * LIMIT);
+	await("bytes-in-flight", BESIDE);
+	held_disk_release();
+	wait_for(client, 0, DEPTH);
+	wait_for(client, 1, DEPTH);
+	/* As by the first server, whose limit was the operator's. */
+	CHECK(lines_in_log("bytes are in flight") == 1,
+	      "what is not the operator's limit was told as such");
+}
+
+static void limited(void)
+{
 	struct client client;
+
+	driver.max_in_flight = LIMIT;
+	serve_start();
+	open_one(&client, DEPTH);
+	run(&client);
+	close_one(&client);
+	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+}
+
+static void beside_another(void)
+{
+	struct client idle, client;
+
+	driver.max_in_flight = 0;
+	serve_start();
+	open_one(&idle, 1);
+	open_one(&client, DEPTH);
+	run_beside(&client);
+	close_one(&client);
+	close_one(&idle);
+	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+}
+
+int main(void)
+{
 	char *disk;
 
 	if (!held_disk_prepare()) {
@@ -158,15 +212,9 @@ int main(void)
 	}
 	let_go = held_disk_stop;
 	driver_add(&driver, disk, 0);
-	driver.max_in_flight = LIMIT;
-	serve_start();
-	options.socket_path = driver.exports[0].socket_path;
-	CHECK(client_open(&client, &options) == 0, "open: %s", client.error);
-	DO(&client, client_start(&client));
-	run(&client);
-	DO(&client, client_stop(&client));
-	client_close(&client);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	driver.workers = 1;
+	limited();
+	beside_another();
 	held_disk_stop();
 	driver_free(&driver);
 	return 0;

@@ -18,7 +18,7 @@
 #include "held-disk.h"
 
 #define DEPTH	 48u
-#define SIZE	 65536u
+#define SIZE	 32768u
 #define DISK	 (16u << 20)
 #define DRAIN_MS 800
 #define SLACK_MS 3000 /* on a machine that has other things to do */

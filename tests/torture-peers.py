@@ -63,13 +63,15 @@ def cell(cases):
 
 
 def times(result):
-    """The neighbour beside greedy clients: the worst of medians and of p99."""
-    cases = [case for case in result["cases"] if case["group"] == "time"]
-    if not cases:
+    """The neighbour's p99: quiet, beside who is busy elsewhere, and the worst
+    beside greedy clients."""
+    cases = {case["name"]: case["neighbour-p99-us"]
+             for case in result["cases"] if case["group"] == "time"}
+    elsewhere = cases.pop("elsewhere", None)
+    if elsewhere is None or not cases:
         return "-"
-    return "%.1f ms, %.1f ms" % tuple(
-        max(case["neighbour-%s-us" % what] for case in cases) / 1000
-        for what in ("median", "p99"))
+    return ", ".join("%.1f ms" % (us / 1000) for us in (
+        result["quiet-p99-us"], elsewhere, max(cases.values())))
 
 
 def main():
@@ -87,7 +89,7 @@ def main():
                 if group in (case["group"], "all")] for result in results]
         print("|", group, "|", len(ofs[0]), "|", " | ".join(map(cell, ofs)),
               "|")
-    print("| neighbour beside greedy clients: worst median, p99 | |",
+    print("| neighbour's p99: quiet, beside others, beside greedy clients | |",
           " | ".join(map(times, results)), "|")
 
 

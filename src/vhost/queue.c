@@ -12,8 +12,9 @@
 
 /* A client's part of one turn, over all its queues: so many requests, or so many
  * bytes. */
-#define REQUESTS_A_TURN 64
-#define BYTES_A_TURN	(1ull << 20)
+#define REQUESTS_A_TURN	    64
+#define BYTES_A_TURN	    (1ull << 20)
+#define BYTES_BESIDE_OTHERS (2ull << 20)
 
 /* Transfers of one client at a time, over all its queues.  What a lane has
  * room for is shared by all clients of its store. */
@@ -379,12 +380,22 @@ void vhost_queue_ready(struct vhost_queue *queue)
 	TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
 }
 
+/* What one client has begun others of its worker wait for, as a disk or the
+ * kernel serves in turn. */
+static uint64_t bytes_in_flight_max(const struct vhost_connection *connection)
+{
+	uint64_t bytes = connection->export->bytes_in_flight_max;
+	bool shared = vhost_worker_clients(connection->worker) > 1;
+
+	return shared && bytes > BYTES_BESIDE_OTHERS ? BYTES_BESIDE_OTHERS
+						     : bytes;
+}
+
 /* A request that is larger than the limit has its turn alone. */
 static bool has_room(const struct vhost_connection *connection)
 {
 	return connection->in_flight < IN_FLIGHT_MAX &&
-	       connection->bytes_in_flight <
-		       connection->export->bytes_in_flight_max;
+	       connection->bytes_in_flight < bytes_in_flight_max(connection);
 }
 
 /* Ready again when one of them has ended.  That a client keeps its device busy
@@ -394,7 +405,8 @@ static void wait_for_room(struct vhost_connection *connection)
 	uint64_t *throttled = &connection->client->counts.throttled;
 
 	connection->waits_for_room = true;
-	if (connection->in_flight >= IN_FLIGHT_MAX)
+	if (connection->bytes_in_flight <
+	    connection->export->bytes_in_flight_max)
 		return;
 	if (*throttled == 0)
 		vhost_client_log(connection->client,
@@ -705,22 +717,13 @@ void vhost_queue_serve(struct vhost_queue *queue)
 		worker->again = queue;
 }
 
-void vhost_queue_served(struct vhost_queue *queue)
-{
-	struct vhost_worker *worker = queue->connection->worker;
-
-	if (queue->is_served)
-		return;
-	queue->is_served = true;
-	TAILQ_INSERT_TAIL(&worker->served, queue, served);
-}
-
 static void signal_one(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
 	const struct vhost_dirty *dirty = &connection->dirty;
 	bool yes = false;
 
+	queue->slots_served = 0;
 	if (dirty->region && dirty->call_fd >= 0)
 		vhost_notifier_add(&connection->worker->notifier,
 				   dirty->call_fd);
@@ -735,6 +738,22 @@ static void signal_one(struct vhost_queue *queue)
 		return;
 	vhost_count(&connection->client->counts.notifications, 1);
 	vhost_notifier_add(&connection->worker->notifier, queue->call_fd);
+}
+
+void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
+{
+	struct vhost_worker *worker = queue->connection->worker;
+
+	/* A client names the place at which it wants to be called.  A packed ring
+	 * comes round: two rounds later that place is ahead again (virtio 1.2,
+	 * clause 2.8.10). */
+	queue->slots_served += slots;
+	if (queue->slots_served >= queue->virtq.size)
+		signal_one(queue);
+	if (queue->is_served)
+		return;
+	queue->is_served = true;
+	TAILQ_INSERT_TAIL(&worker->served, queue, served);
 }
 
 void vhost_queue_signal_served(struct vhost_worker *worker)

@@ -32,6 +32,7 @@ struct vhost_queue {
 	bool has_base;
 	bool is_ready; /* on the worker's list */
 	bool is_served;
+	uint32_t slots_served; /* since its wish to be called was read */
 	bool looks_on; /* it was empty, and is looked at again unasked */
 	uint32_t base; /* of a packed ring both sides' (vhost-user.rst) */
 	uint32_t num;
@@ -99,8 +100,8 @@ void vhost_queue_serve(struct vhost_queue *queue);
  * bytes of its rings. */
 void vhost_queue_mark_completed(struct vhost_queue *queue, uint64_t slot);
 void vhost_queue_mark_hint(struct vhost_queue *queue);
-/* A request was completed: its client wants to know. */
-void vhost_queue_served(struct vhost_queue *queue);
+/* A request was completed, of so many slots: its client wants to know. */
+void vhost_queue_served(struct vhost_queue *queue, uint32_t slots);
 /* Signal those of this turn. */
 void vhost_queue_signal_served(struct vhost_worker *worker);
 

@@ -51,6 +51,8 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 	struct vhost_connection *connection = queue->connection;
 	const struct prec_space *space = &connection->memory->guest;
 	struct vhost_counts *counts = &connection->client->counts;
+	const struct virtq *virtq = &queue->virtq;
+	uint32_t slots = virtq->packed ? virtq->length[block->head] : 1;
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
@@ -72,7 +74,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 		lost = true;
 		vhost_queue_break(queue, "its used ring is gone");
 	}
-	vhost_queue_served(queue);
+	vhost_queue_served(queue, slots);
 	vhost_queue_look_for_logs(queue);
 	if (lost)
 		vhost_queue_lost(queue, "memory of a request is gone");

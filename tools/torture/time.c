@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define GROUP	"time"
@@ -139,6 +140,28 @@ static void remapping(struct attack *attack, const struct torture_case *self)
 			return;
 }
 
+static void spin_until(uint64_t end)
+{
+	while (client_now_ns() < end)
+		continue;
+}
+
+/* Two threads that never speak to the server, as busy as an attacker and who
+ * serves him: what the neighbour loses beside them is not the server's doing. */
+static void elsewhere(struct attack *attack, const struct torture_case *self)
+{
+	uint64_t end = client_now_ns() + LONG_NS;
+	pid_t other = fork();
+
+	(void)self;
+	(void)attack;
+	spin_until(end);
+	if (other == 0)
+		_exit(0);
+	if (other > 0)
+		waitpid(other, NULL, 0);
+}
+
 void cases_add_time(struct case_list *list)
 {
 	struct torture_case *new;
@@ -152,4 +175,5 @@ void cases_add_time(struct case_list *list)
 	}
 	add_case(list, GROUP, questions, "questions", "")->slow = true;
 	add_case(list, GROUP, remapping, "remapping", "")->slow = true;
+	add_case(list, GROUP, elsewhere, "elsewhere", "")->slow = true;
 }

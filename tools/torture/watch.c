@@ -14,7 +14,7 @@
 #define BLOCK	 4096u
 #define BLOCKS	 256u
 #define DEPTH	 4ull
-#define QUIET_MS 500
+#define QUIET_MS 1000
 #define PAUSE_US 500 /* its load shall leave room for the attack */
 #define PATIENCE 15000
 
@@ -78,9 +78,11 @@ static void be_neighbour(struct board *board,
 	}
 	while (result == 0) {
 		result = neighbour_step(&neighbour);
-		if (board->ready)
+		/* A pause while a request is in flight would be its latency. */
+		if (result == 0 && board->ready) {
+			result = neighbour_drain(&neighbour);
 			usleep(PAUSE_US);
-		else if (result == 0 && all_written(&neighbour))
+		} else if (result == 0 && all_written(&neighbour))
 			__atomic_store_n(&board->ready, true, __ATOMIC_RELEASE);
 	}
 	tell(board, &client, "");
