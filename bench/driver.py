@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The block driver, with one worker, against qemu-storage-daemon with one
 thread, and against fio on the same file."""
+import contextlib
 import json
 import os
 import resource
@@ -14,10 +15,10 @@ from turns import Row, Server, absolute_row, quantile, ratio_row, spread
 QEMU = "qemu-storage-daemon"
 FILE_SIZE = 256 << 20
 NULL_SIZE = 1 << 30
+QEMU_NULL = "driver=null-co,size=%u,read-zeroes=on" % NULL_SIZE
 
 
-def ours(machine, store, *args, program=None):
-    name = "plain" if program else "ours"
+def ours(machine, store, *args, program=None, name="ours"):
     path = os.path.join(machine.folder, name + ".sock")
     return Server(machine, "precarium", [
         program or machine.program, "serve", "--export", "socket=%s,%s" % (path, store),
@@ -51,7 +52,7 @@ def null(machine):
     if not shutil.which(QEMU):
         return
     with ours(machine, "null=%u" % NULL_SIZE) as own, \
-            qemu(machine, "driver=null-co,size=%u,read-zeroes=on" % NULL_SIZE) as peer:
+            qemu(machine, QEMU_NULL) as peer:
         for depth in (32, 128):
             name = "null store, 4 KiB reads, depth %u" % depth
             told = machine.take_turns(name, {
@@ -72,17 +73,51 @@ def null(machine):
 
 def polling(machine):
     """A client that polls hides none of the driver's time."""
-    with ours(machine, "null=%u" % NULL_SIZE) as own:
-        for ring in ("split", "packed"):
+    for ring in ("split", "packed"):
+        with contextlib.ExitStack() as servers:
+            own = servers.enter_context(
+                ours(machine, "null=%u" % NULL_SIZE))
+            peer = None
+            if ring == "split" and shutil.which(QEMU):
+                peer = servers.enter_context(qemu(machine, QEMU_NULL))
             for depth in (32, 128):
-                name = "client polls, %s ring, depth %u" % (ring, depth)
-                args = ["--poll", "--depth", depth]
-                args += ["--packed"] if ring == "packed" else []
-                told = machine.take_turns(
-                    name, {"ours": lambda: own.bench(*args)})["ours"]
-                yield absolute_row(name, "us",
-                                   [1e6 / one for one in rate(told)],
-                                   most=0.4)
+                yield from one_polling(machine, own, peer, ring, depth)
+
+
+def one_polling(machine, own, peer, ring, depth):
+    name = "client polls, %s ring, depth %u" % (ring, depth)
+    args = ["--poll", "--depth", depth]
+    args += ["--packed"] if ring == "packed" else []
+    sides = {"ours": lambda: own.bench(*args)}
+    if peer:
+        sides["peer"] = lambda: peer.bench(*args)
+    told = machine.take_turns(name, sides)
+    yield absolute_row(name, "us", [1e6 / one for one in rate(told["ours"])],
+                       most=0.4)
+    if peer:
+        yield ratio_row(name, QEMU, "requests/s", rate(told["ours"]),
+                        rate(told["peer"]), least=3)
+        yield ratio_row(name + ", processor", QEMU, "us",
+                        processor_time(told["ours"]),
+                        processor_time(told["peer"]), most=1 / 3)
+
+
+def modes(machine):
+    """Looking for requests before sleeping, as it is and otherwise."""
+    with ours(machine, "null=%u" % NULL_SIZE) as usual:
+        for mode in ("never", "always"):
+            with ours(machine, "null=%u" % NULL_SIZE, "--polling=" + mode,
+                      name=mode) as other:
+                for depth in (1, 32):
+                    name = "--polling=%s, depth %u" % (mode, depth)
+                    told = machine.take_turns(name, {
+                        "ours": lambda: other.bench("--depth", depth),
+                        "peer": lambda: usual.bench("--depth", depth)})
+                    yield ratio_row(name, "adaptive", "requests/s",
+                                    rate(told["ours"]), rate(told["peer"]))
+                    yield ratio_row(name + ", processor", "adaptive", "us",
+                                    processor_time(told["ours"]),
+                                    processor_time(told["peer"]))
 
 
 class Store:
@@ -182,7 +217,7 @@ def tolerance(machine):
         return
     with ours(machine, "null=%u" % NULL_SIZE) as own, \
             ours(machine, "null=%u" % NULL_SIZE,
-                 program=machine.plain) as plain:
+                 program=machine.plain, name="plain") as plain:
         for depth in (1, 32, 128):
             name = "price of tolerance, depth %u" % depth
             told = machine.take_turns(name, {
@@ -261,4 +296,4 @@ def crowd(machine):
                   spread([a / b for a, b in zip(many, one)]), most=1.1)
 
 
-GROUPS = [null, polling, tmpfs, disk, tolerance, neighbour, crowd]
+GROUPS = [null, polling, modes, tmpfs, disk, tolerance, neighbour, crowd]

@@ -6,14 +6,14 @@ import math
 WIDTH, LINE, LEFT, RIGHT = 1100, 22, 470, 190
 STYLE = """body{font:14px sans-serif;margin:2em;max-width:1150px}
 text{font:12px sans-serif}td,th{padding:.1em .8em;text-align:left}
-.met{fill:#2a7d3f}.missed{fill:#b03a2e}"""
+.met{fill:#2a7d3f}.missed{fill:#b03a2e}.other{fill:#555}"""
 
 
 def scale(rows):
     """Where a ratio lies, logarithmic."""
     seen = [value for row in rows
             for value in (row["ratio"], *row["quartiles"], bound(row), 1)
-            if value > 0]
+            if value]
     low, high = math.log(min(seen) / 1.1), math.log(max(seen) * 1.1)
     room = WIDTH - LEFT - RIGHT
 
@@ -24,24 +24,36 @@ def scale(rows):
 
 
 def bound(row):
+    """None: there is no target."""
     return row["at_most"] if row["at_most"] is not None else row["at_least"]
 
 
+def mark(row, at, y):
+    if bound(row) is None:
+        return ""
+    return '<path d="M%.1f %dv14" stroke="black" stroke-width="2"/>' % (
+        at(bound(row)), y - 7)
+
+
+def said(row, kind):
+    if bound(row) is None:
+        return "%.3g" % row["ratio"]
+    sign = "\u2264" if row["at_most"] is not None else "\u2265"
+    return "%.3g (%s %.3g) %s" % (row["ratio"], sign, bound(row), kind)
+
+
 def bar(row, at, line):
-    kind = "met" if row["met"] else "missed"
+    kind = {True: "met", False: "missed", None: "other"}[row["met"]]
     y = line * LINE + LINE // 2
     low, high = (at(value) for value in row["quartiles"])
-    sign = "\u2264" if row["at_most"] is not None else "\u2265"
     return (
         '<text x="0" y="%d">%s</text>' % (y + 4, html.escape(row["row"])) +
         '<rect class="%s" x="%.1f" y="%d" width="%.1f" height="8"/>' % (
             kind, low, y - 4, max(high - low, 1)) +
         '<circle class="%s" cx="%.1f" cy="%d" r="5"/>' % (
-            kind, at(row["ratio"]), y) +
-        '<path d="M%.1f %dv14" stroke="black" stroke-width="2"/>' % (
-            at(bound(row)), y - 7) +
-        '<text x="%d" y="%d">%.3g (%s %.3g) %s</text>' % (
-            WIDTH - RIGHT + 10, y + 4, row["ratio"], sign, bound(row), kind))
+            kind, at(row["ratio"]), y) + mark(row, at, y) +
+        '<text x="%d" y="%d">%s</text>' % (
+            WIDTH - RIGHT + 10, y + 4, said(row, kind)))
 
 
 def chart(rows):

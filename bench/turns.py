@@ -28,11 +28,16 @@ class Row:
         self.most, self.least = most, least
 
     def met(self):
+        """None: there is no target, the row is for comparison."""
+        if self.most is None and self.least is None:
+            return None
         if self.most is not None:
             return self.median <= self.most
         return self.median >= self.least
 
     def target_text(self):
+        if self.met() is None:
+            return ""
         if self.most is not None:
             return "<= %.3g" % self.most
         return ">= %.3g" % self.least

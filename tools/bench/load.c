@@ -20,8 +20,12 @@
 
 /* How many looks at nothing come before one at the clock. */
 #define IDLE_LOOKS 4096u
-#define EVENTS	   64
-#define OF_CLIENT  (1ull << 32)
+
+/* Not more than so many are taken before new ones are made available: so the
+ * server has something to do meanwhile. */
+#define PIECE	  16u
+#define EVENTS	  64
+#define OF_CLIENT (1ull << 32)
 
 int load_fail(struct load *load, const char *format, ...)
 {
@@ -248,7 +252,7 @@ static int settle(struct load *load, struct lane *lane, uint32_t slot,
 	return 0;
 }
 
-/* Take what is done, and fill the places.  1: there was something. */
+/* Take some of what is done, and fill the places.  1: there was something. */
 static int serve_lane(struct load *load, struct lane *lane)
 {
 	uint32_t slot;
@@ -262,7 +266,9 @@ static int serve_lane(struct load *load, struct lane *lane)
 	while (found == 1) {
 		if (settle(load, lane, slot, now))
 			return -1;
-		found = burst_take(&lane->burst, &slot);
+		found = lane->free_count < PIECE
+				? burst_take(&lane->burst, &slot)
+				: 0;
 	}
 	if (found < 0)
 		return load_fail(load, "%s", lane->burst.client->error);
@@ -276,7 +282,10 @@ static int serve_sleeper(struct load *load, struct lane *lane)
 	int served;
 
 	do {
-		if (serve_lane(load, lane) < 0)
+		do
+			served = serve_lane(load, lane);
+		while (served > 0);
+		if (served < 0)
 			return -1;
 		burst_want_call(&lane->burst);
 		served = serve_lane(load, lane);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,9 @@ static void be_neighbour(struct board *board,
 	struct client client;
 	int result = 0;
 
+	/* It shall wait for the server, and not for a processor; where it may not
+	 * ask for that, it waits for both. */
+	setpriority(PRIO_PROCESS, 0, -20);
 	if (open_neighbour(&client, options) ||
 	    neighbour_init(&neighbour, &client, &board->counts, 1, 0, BLOCKS)) {
 		tell(board, &client, " at its start");
