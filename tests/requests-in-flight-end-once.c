@@ -470,6 +470,26 @@ static void told_again(struct client *client, const struct layout *layout,
 	CHECK(client_wait(client, 0, &completion, 0) == 1, "%s", client->error);
 }
 
+/* The client knows of no completion, and stops its ring before the driver has
+ * looked at it: the place is that of the log, which client_stop compares. */
+static void stopped_at_once(struct client *client, const struct layout *layout,
+			    void *log)
+{
+	struct client_completion completion;
+
+	flush(client);
+	driver_kill(&driver);
+	submit_and_act(client, layout, log, 1, VIRTIO_BLK_T_OUT,
+		       layout->completed);
+	client->options.asleep = true;
+	live_on(client);
+	client->options.asleep = false;
+	CHECK(client_wait(client, 0, &completion, 0) == 1, "%s", client->error);
+	DO(client, client_stop(client));
+	DO(client, client_start(client));
+	flush(client);
+}
+
 static int die_everywhere(const struct layout *layout)
 {
 	struct client_options options = {
@@ -492,10 +512,11 @@ static int die_everywhere(const struct layout *layout)
 		for (int i = 0; i < 2; i++)
 			at(&client, layout, log, moment, layout->places[i]);
 	told_again(&client, layout, log);
+	stopped_at_once(&client, layout, log);
 	munmap(log, client.inflight_size);
 	client_close(&client);
 	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
-	return 2 * (layout->completed + 1) + 1;
+	return 2 * (layout->completed + 1) + 2;
 }
 
 int main(void)

@@ -224,20 +224,6 @@ static bool ask_for_kick(struct vhost_queue *queue)
 	return true;
 }
 
-/* A client that starts the same rings again would wait for the index at which
- * we were last idle. */
-bool vhost_queue_stop(struct vhost_queue *queue)
-{
-	queue->started = false;
-	drop_kick(queue);
-	if (!vhost_queue_is_quiet(queue))
-		return false;
-	if (queue->attached)
-		ask_for_kick(queue);
-	keep_base(queue);
-	return true;
-}
-
 void vhost_queue_reset(struct vhost_queue *queue)
 {
 	assert(vhost_queue_is_quiet(queue) && !queue->started);
@@ -544,6 +530,24 @@ static enum prec_status attach(struct vhost_queue *queue)
 	queue->attached = true;
 	queue->virtq.event_index = vhost_device_event_index(queue->connection);
 	return PREC_OK;
+}
+
+/* A client that starts the same rings again would wait for the index at which
+ * we were last idle. */
+bool vhost_queue_stop(struct vhost_queue *queue)
+{
+	bool unread = queue->has_addr && queue->inflight.unread;
+
+	queue->started = false;
+	drop_kick(queue);
+	if (!vhost_queue_is_quiet(queue))
+		return false;
+	/* Stopped before it was looked at: what its log tells of its place is
+	 * newer than what the client could know. */
+	if (queue->attached || (unread && attach(queue) == PREC_OK))
+		ask_for_kick(queue);
+	keep_base(queue);
+	return true;
 }
 
 static bool attach_or_tell(struct vhost_queue *queue)

@@ -51,6 +51,7 @@ struct client_options {
 	bool polling;	       /* wait by looking, not by eventfd */
 	bool inflight;	       /* let the driver keep a log of requests */
 	bool channel;	       /* be told of changes of the configuration */
+	bool asleep;	       /* rings are set up, and not enabled */
 	bool lend_read_only;   /* the data regions, by an O_RDONLY descriptor */
 };
 

@@ -309,7 +309,7 @@ static int start_queue(struct client *client, uint32_t index)
 	    client_tell(client, VHOST_USER_SET_VRING_KICK, &number,
 			sizeof(number), queue->kick_fd))
 		return -1;
-	state.number = 1;
+	state.number = !client->options.asleep;
 	return client_tell(client, VHOST_USER_SET_VRING_ENABLE, &state,
 			   sizeof(state), -1);
 }
