@@ -95,10 +95,10 @@ static bool add(struct store_lane *lane, struct store_io *io)
 	return true;
 }
 
-static bool start(struct store_lane *lane)
+static enum store_left start(struct store_lane *lane)
 {
 	(void)lane;
-	return !in_store;
+	return in_store ? STORE_NO_ROOM : STORE_NOTHING;
 }
 
 static struct store_io *reap(struct store_lane *lane)

@@ -148,23 +148,27 @@ static bool open_direct(struct file_store *file, const char *path, int flags,
  * wait where that does not do.  Some wait in spite of it (FUSE, on 6.18, for
  * direct I/O), and with them the worker and all its clients when a disk does
  * not answer.  So it is asked of those only of which it is known that they obey.
+ * tmpfs answers that it does not know, always, and each transfer would go to a
+ * thread; what it does is to copy.
  */
-static bool may_wait(int fd, const struct stat *st)
+static enum file_manner manner_of(int fd, const struct stat *st)
 {
 	struct statfs about;
 
 	if (S_ISBLK(st->st_mode))
-		return false;
+		return FILE_SAYS_SO;
 	if (fstatfs(fd, &about) < 0)
-		return true;
+		return FILE_WAITS;
 	switch ((uint32_t)about.f_type) {
 	case EXT4_SUPER_MAGIC:
 	case XFS_SUPER_MAGIC:
 	case BTRFS_SUPER_MAGIC:
+		return FILE_SAYS_SO;
 	case TMPFS_MAGIC:
-		return false;
+	case RAMFS_MAGIC:
+		return FILE_MEMORY;
 	default:
-		return true;
+		return FILE_WAITS;
 	}
 }
 
@@ -207,7 +211,7 @@ static bool file_open(struct file_store *file, const char *path,
 		return false;
 	io_uring_queue_exit(&probe);
 	file->store.read_only = options->read_only;
-	file->may_wait = may_wait(file->fd, &st);
+	file->manner = manner_of(file->fd, &st);
 	return true;
 }
 

@@ -4,6 +4,13 @@
 
 #include "virtio/store.h"
 
+/* What a file system does with a transfer that would have to wait. */
+enum file_manner {
+	FILE_SAYS_SO, /* it says so, and the kernel lets a thread wait */
+	FILE_WAITS,   /* it waits all the same */
+	FILE_MEMORY,  /* nothing waits: its pages are memory */
+};
+
 /* Shared by the opener and the lanes of a file store. */
 struct file_store {
 	struct store store;
@@ -11,14 +18,14 @@ struct file_store {
 	int direct_fd; /* past it, or -1 */
 	struct blk_lock *lock;
 	uint32_t align; /* what direct_fd wants of address, offset, size */
-	bool may_wait;	/* the file system waits where it must not */
+	enum file_manner manner;
 };
 
 struct store_lane *file_lane_open(const struct store *store,
 				  struct store_error *error);
 void file_lane_close(struct store_lane *lane);
 bool file_lane_add(struct store_lane *lane, struct store_io *io);
-bool file_lane_start(struct store_lane *lane);
+enum store_left file_lane_start(struct store_lane *lane);
 struct store_io *file_lane_reap(struct store_lane *lane);
 void file_lane_cancel(struct store_lane *lane, struct store_io *io);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <precarium/access.h>
 
@@ -33,6 +34,11 @@
  *	nothing	a discard is a hint
  *
  * A block device knows the first two as well, in whole sectors of its own.
+ *
+ * Where the file is memory, the worker copies: a thread of the kernel would do
+ * nothing else, and would have to be woken first.  A window is small there, for
+ * all clients of the lane take turns; and so is a range, for as long as the
+ * kernel works on one, who writes to the file waits.
  */
 enum {
 	LANE_SLOTS = 128,
@@ -40,6 +46,11 @@ enum {
 	/* EAGAIN and EINTR are the kernel's passing troubles: not for ever. */
 	RETRIES_MAX = 64,
 	ZEROES_SIZE = 65536,
+	/* Bytes of a file in memory. */
+	COPY_WINDOW = 65536,
+	COPIES_A_TURN = 1 << 20,
+	COPY_LEAST = 4096, /* what a shorter one counts as */
+	RANGE_PIECE = 16 << 20,
 };
 
 /* What is not supported is a bit of `lacks`. */
@@ -52,7 +63,7 @@ enum range_way {
 
 struct file_slot {
 	struct store_io *io;
-	struct file_slot *next_free;
+	struct file_slot *next; /* free, or to be copied */
 	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
 	uint64_t span_done; /* … of them, in span, or range, `span` */
 	uint32_t span;
@@ -72,6 +83,9 @@ struct file_lane {
 	struct io_uring ring;
 	uint32_t lacks; /* ways that the file system does not have */
 	struct file_slot *free;
+	struct file_slot *copy; /* windows that the worker copies, in turn */
+	struct file_slot **copy_last;
+	uint32_t copies; /* bytes left of this turn */
 	struct file_slot slots[LANE_SLOTS];
 };
 
@@ -100,8 +114,9 @@ struct store_lane *file_lane_open(const struct store *store,
 	lane->lane.store = store;
 	lane->lane.fd = lane->ring.ring_fd;
 	lane->file = (const struct file_store *)store;
+	lane->copy_last = &lane->copy;
 	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
-		lane->slots[i].next_free = lane->free;
+		lane->slots[i].next = lane->free;
 		lane->free = &lane->slots[i];
 	}
 	return &lane->lane;
@@ -114,9 +129,11 @@ void file_lane_close(struct store_lane *lane)
 	free(lane);
 }
 
-/* The window from the cursor on.  The addresses are checked spans, and nobody
- * but the kernel follows them.  Gives the number of vectors. */
-static uint32_t slot_fill_window(struct file_slot *slot, uint32_t align)
+/* The window from the cursor on, of at most `most` bytes.  The addresses are
+ * checked spans, and nobody but the kernel follows them.  Gives the number of
+ * vectors. */
+static uint32_t slot_fill_window(struct file_slot *slot, uint32_t align,
+				 uint64_t most)
 {
 	const struct store_io *io = slot->io;
 	uint64_t offset = io->offset + slot->done;
@@ -131,8 +148,10 @@ static uint32_t slot_fill_window(struct file_slot *slot, uint32_t align)
 		skip = 0;
 		if (size == 0)
 			continue;
-		if (count == SLOT_VECTORS)
+		if (count == SLOT_VECTORS || most == 0)
 			break;
+		size = size < most ? size : most;
+		most -= size;
 		slot->vectors[count].iov_base = (void *)(uintptr_t)host;
 		slot->vectors[count].iov_len = size;
 		count++;
@@ -201,12 +220,23 @@ static uint32_t fill_zeroes(struct file_slot *slot, uint64_t size)
 	return count;
 }
 
+/* How much of its range one operation is about. */
+static uint64_t range_piece(const struct file_lane *lane,
+			    const struct file_slot *slot)
+{
+	uint64_t left = slot->io->ranges[slot->span].size - slot->span_done;
+
+	if (lane->file->manner == FILE_MEMORY && left > RANGE_PIECE)
+		return RANGE_PIECE;
+	return left;
+}
+
 static void prep_range(struct io_uring_sqe *sqe, const struct file_lane *lane,
 		       struct file_slot *slot)
 {
 	const struct store_range *range = &slot->io->ranges[slot->span];
 	uint64_t offset = range->offset + slot->span_done;
-	uint64_t left = range->size - slot->span_done;
+	uint64_t left = range_piece(lane, slot);
 	int fd = lane->file->fd;
 
 	slot->way = choose_way(slot->io, range, lane->lacks | slot->lacks);
@@ -231,42 +261,68 @@ static void prep_range(struct io_uring_sqe *sqe, const struct file_lane *lane,
 	}
 }
 
+/* The descriptor for the window that was filled. */
+static int window_fd(const struct file_store *file, struct file_slot *slot)
+{
+	slot->direct = slot->direct && file->direct_fd >= 0;
+	return slot->direct ? file->direct_fd : file->fd;
+}
+
+static int write_flags(const struct store_io *io)
+{
+	return io->durable ? RWF_DSYNC : 0;
+}
+
 static void prep_window(struct io_uring_sqe *sqe, const struct file_lane *lane,
 			struct file_slot *slot)
 {
 	const struct file_store *file = lane->file;
 	const struct store_io *io = slot->io;
-	uint32_t count = slot_fill_window(slot, file->align);
-	int fd;
+	uint32_t count = slot_fill_window(slot, file->align, io->size);
+	int fd = window_fd(file, slot);
 
-	slot->direct = slot->direct && file->direct_fd >= 0;
-	fd = slot->direct ? file->direct_fd : file->fd;
 	if (io->kind == STORE_READ)
 		io_uring_prep_readv(sqe, fd, slot->vectors, count,
 				    io->offset + slot->done);
 	else
 		io_uring_prep_writev2(sqe, fd, slot->vectors, count,
-				      io->offset + slot->done,
-				      io->durable ? RWF_DSYNC : 0);
+				      io->offset + slot->done, write_flags(io));
+}
+
+static bool is_sync(const struct file_slot *slot)
+{
+	return slot->io->kind == STORE_FLUSH || slot->syncing;
+}
+
+static void queue_copy(struct file_lane *lane, struct file_slot *slot)
+{
+	slot->next = NULL;
+	*lane->copy_last = slot;
+	lane->copy_last = &slot->next;
 }
 
 static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&lane->ring);
-	const struct store_io *io = slot->io;
-	bool sync = io->kind == STORE_FLUSH || slot->syncing;
+	bool sync = is_sync(slot);
+	bool ranges = slot->io->range_count && !sync;
+	struct io_uring_sqe *sqe;
 
+	if (lane->file->manner == FILE_MEMORY && !ranges) {
+		queue_copy(lane, slot);
+		return;
+	}
 	/* A slot has at most one entry waiting, and there are as many. */
+	sqe = io_uring_get_sqe(&lane->ring);
 	assert(sqe);
 	if (sync)
 		prep_fsync(sqe, lane->file);
-	else if (io->range_count)
+	else if (ranges)
 		prep_range(sqe, lane, slot);
 	else
 		prep_window(sqe, lane, slot);
 	io_uring_sqe_set_data(sqe, slot);
 	/* A sync the kernel never does at once. */
-	if (lane->file->may_wait && !sync)
+	if (lane->file->manner == FILE_WAITS && !sync)
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
@@ -277,7 +333,7 @@ bool file_lane_add(struct store_lane *generic, struct store_io *io)
 
 	if (!slot)
 		return false;
-	lane->free = slot->next_free;
+	lane->free = slot->next;
 	slot->io = io;
 	slot->done = 0;
 	slot->span = 0;
@@ -293,19 +349,20 @@ bool file_lane_add(struct store_lane *generic, struct store_io *io)
 	return true;
 }
 
-bool file_lane_start(struct store_lane *generic)
+enum store_left file_lane_start(struct store_lane *generic)
 {
 	struct file_lane *lane = file_lane(generic);
 
+	lane->copies = COPIES_A_TURN;
 	while (io_uring_sq_ready(&lane->ring)) {
 		int got = io_uring_submit(&lane->ring);
 
 		if (got == -EINTR)
 			continue;
 		if (got <= 0)
-			return false;
+			return lane->copy ? STORE_MORE : STORE_NO_ROOM;
 	}
-	return true;
+	return lane->copy ? STORE_MORE : STORE_NOTHING;
 }
 
 /* The end of a transfer; `got` < 0: with that error. */
@@ -367,7 +424,7 @@ static bool range_ended(struct file_lane *lane, struct file_slot *slot,
 	if (got < 0)
 		return slot_end(slot, got);
 	if (slot->way != WAY_WRITE)
-		slot_move(slot, io->ranges[slot->span].size - slot->span_done);
+		slot_move(slot, range_piece(lane, slot));
 	else if (got > 0)
 		slot_move(slot, (uint64_t)got);
 	else
@@ -391,6 +448,59 @@ static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
 				     : window_ended(slot, got);
 }
 
+/* The kernel's answer, as it would come from the ring. */
+static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
+{
+	const struct file_store *file = lane->file;
+	const struct store_io *io = slot->io;
+	off_t offset = (off_t)(io->offset + slot->done);
+	ssize_t got;
+	int count;
+
+	if (is_sync(slot))
+		return fdatasync(file->fd) < 0 ? -errno : 0;
+	count = (int)slot_fill_window(slot, file->align, COPY_WINDOW);
+	if (io->kind == STORE_READ)
+		got = preadv(window_fd(file, slot), slot->vectors, count,
+			     offset);
+	else
+		got = pwritev2(window_fd(file, slot), slot->vectors, count,
+			       offset, write_flags(io));
+	return got < 0 ? -errno : (int32_t)got;
+}
+
+/* A slot whose next window, or way, is to be tried stays; others are free. */
+static bool slot_answered(struct file_lane *lane, struct file_slot *slot,
+			  int32_t got)
+{
+	if (!slot_ended(lane, slot, got)) {
+		lane_queue(lane, slot);
+		return false;
+	}
+	slot->next = lane->free;
+	lane->free = slot;
+	return true;
+}
+
+/* A transfer that ended with the copy of its last window, or NULL: enough for
+ * this turn. */
+static struct store_io *copy_some(struct file_lane *lane)
+{
+	while (lane->copy && lane->copies > 0) {
+		struct file_slot *slot = lane->copy;
+		int32_t got = copy_window(lane, slot);
+		uint32_t cost = got > COPY_LEAST ? (uint32_t)got : COPY_LEAST;
+
+		lane->copies -= cost < lane->copies ? cost : lane->copies;
+		lane->copy = slot->next;
+		if (!lane->copy)
+			lane->copy_last = &lane->copy;
+		if (slot_answered(lane, slot, got))
+			return slot->io;
+	}
+	return NULL;
+}
+
 struct store_io *file_lane_reap(struct store_lane *generic)
 {
 	struct file_lane *lane = file_lane(generic);
@@ -401,17 +511,11 @@ struct store_io *file_lane_reap(struct store_lane *generic)
 		int32_t got = cqe->res;
 
 		io_uring_cqe_seen(&lane->ring, cqe);
-		if (!slot)
-			continue; /* the answer to a cancel */
-		if (!slot_ended(lane, slot, got)) {
-			lane_queue(lane, slot);
-			continue;
-		}
-		slot->next_free = lane->free;
-		lane->free = slot;
-		return slot->io;
+		/* Without a slot: the answer to a cancel. */
+		if (slot && slot_answered(lane, slot, got))
+			return slot->io;
 	}
-	return NULL;
+	return copy_some(lane);
 }
 
 void file_lane_cancel(struct store_lane *generic, struct store_io *io)

@@ -92,10 +92,10 @@ static bool null_add(struct store_lane *lane, struct store_io *io)
 	return true;
 }
 
-static bool null_start(struct store_lane *lane)
+static enum store_left null_start(struct store_lane *lane)
 {
 	null_lane(lane)->slices = SLICES_A_TURN;
-	return null_lane(lane)->first == NULL;
+	return null_lane(lane)->first ? STORE_MORE : STORE_NOTHING;
 }
 
 static struct store_io *null_reap(struct store_lane *lane)

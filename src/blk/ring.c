@@ -41,10 +41,25 @@ static const char *ring_refusal(int error)
 	}
 }
 
+/*
+ * What a completion still has to do is done when its owner next enters the
+ * kernel, from 5.19 on, and not by interrupting the owner.  (Deferred until the
+ * owner asks, from 6.1 on, nobody would wake an owner that sleeps in epoll_wait:
+ * seen on 6.18.)
+ */
+static int ring_make(struct io_uring *ring, unsigned int entries)
+{
+	unsigned int calm =
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+	int err = -io_uring_queue_init(entries, ring, calm);
+
+	return err == EINVAL ? -io_uring_queue_init(entries, ring, 0) : err;
+}
+
 bool blk_ring_open(struct io_uring *ring, unsigned int entries,
 		   struct store_error *error)
 {
-	int err = -io_uring_queue_init(entries, ring, 0);
+	int err = ring_make(ring, entries);
 
 	if (err) {
 		snprintf(error->text, sizeof(error->text),

@@ -202,31 +202,36 @@ static void serve_queues(struct vhost_worker *worker)
 	}
 }
 
-/* Begin what was added, take what has ended.  True: to be tried again. */
-static bool serve_lane(struct vhost_lane *lane)
+/* Begin what was added, take what has ended. */
+static enum store_left serve_lane(struct vhost_lane *lane)
 {
 	const struct store_ops *ops;
 	struct store_io *io;
 
 	if (lane->in_flight == 0)
-		return false;
+		return STORE_NOTHING;
 	ops = lane->lane->store->ops;
 	ops->start(lane->lane);
 	while ((io = ops->reap(lane->lane)))
 		vhost_request_finish(io);
 	vhost_request_resume(lane);
 	/* Reaping may have left the rest of a transfer to begin. */
-	return !ops->start(lane->lane);
+	return ops->start(lane->lane);
 }
 
-static bool serve_lanes(struct vhost_worker *worker)
+/* The most urgent of what they have left. */
+static enum store_left serve_lanes(struct vhost_worker *worker)
 {
+	enum store_left most = STORE_NOTHING;
 	struct vhost_lane *lane;
-	bool again = false;
 
 	LIST_FOREACH(lane, &worker->lanes, entry)
-	again |= serve_lane(lane);
-	return again;
+	{
+		enum store_left left = serve_lane(lane);
+
+		most = left > most ? left : most;
+	}
+	return most;
 }
 
 static void settle(struct vhost_worker *worker)
@@ -255,25 +260,30 @@ static void take_events(struct vhost_worker *worker, int timeout_ms)
 		take_event(worker, &events[i]);
 }
 
-static void turn(struct vhost_worker *worker, int timeout_ms, bool *again)
+static enum store_left turn(struct vhost_worker *worker, int timeout_ms)
 {
+	enum store_left left;
+
 	if (vhost_poll_begin(&worker->poll, timeout_ms != 0))
 		take_events(worker, timeout_ms);
 	vhost_deadline_look(worker);
 	serve_queues(worker);
-	*again = serve_lanes(worker);
+	left = serve_lanes(worker);
 	vhost_queue_signal_served(worker);
 	settle(worker);
 	vhost_poll_end(&worker->poll);
+	return left;
 }
 
-static int patience_ms(const struct vhost_worker *worker, bool again)
+static int patience_ms(const struct vhost_worker *worker, enum store_left left)
 {
 	int deadline_ms = vhost_deadline_ms(worker);
 
-	if (!TAILQ_EMPTY(&worker->ready) || worker->settling)
+	if (!TAILQ_EMPTY(&worker->ready) || worker->settling ||
+	    left == STORE_MORE)
 		return 0;
-	if (again && (deadline_ms < 0 || deadline_ms > RETRY_MS))
+	if (left == STORE_NO_ROOM &&
+	    (deadline_ms < 0 || deadline_ms > RETRY_MS))
 		return RETRY_MS;
 	return deadline_ms;
 }
@@ -281,11 +291,11 @@ static int patience_ms(const struct vhost_worker *worker, bool again)
 static void *worker_main(void *argument)
 {
 	struct vhost_worker *worker = argument;
-	bool again = false;
+	enum store_left left = STORE_NOTHING;
 
 	prec_fault_unblock();
 	while (!worker->stopping || !LIST_EMPTY(&worker->connections))
-		turn(worker, patience_ms(worker, again), &again);
+		left = turn(worker, patience_ms(worker, left));
 	return NULL;
 }
 

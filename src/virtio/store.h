@@ -20,7 +20,7 @@
  *	while (… && ops->add(lane, &io))	any number of requests
  *		;
  *	ops->start(lane);			hand them to the kernel at once
- *	poll(lane->fd)				if it is not -1
+ *	poll(lane->fd)				if it is not -1, nor has more
  *	while ((io = ops->reap(lane)))		each comes back exactly once
  *		…
  *
@@ -70,6 +70,14 @@ struct store_lane {
 	int fd; /* readable when reap has something; -1: never asynchronous */
 };
 
+/* What a lane has left when it was told to start. */
+enum store_left {
+	STORE_NOTHING, /* its descriptor tells of what is to come */
+	STORE_NO_ROOM, /* the system has none just now: start again, later */
+	STORE_MORE,    /* work of the caller's thread: start and reap, when
+			  others have had their turn */
+};
+
 /* Why a store or a lane could not be opened: one line for a person. */
 struct store_error {
 	char text[400];
@@ -85,9 +93,9 @@ struct store_ops {
 
 	/* Accept a transfer.  False: no room before something is reaped. */
 	bool (*add)(struct store_lane *lane, struct store_io *io);
-	/* Begin what was added.  False: the system has no room just now; call
-	 * again. */
-	bool (*start)(struct store_lane *lane);
+	/* Begin what was added.  What the calling thread itself has to do is
+	 * done by reap, so much of it for each start. */
+	enum store_left (*start)(struct store_lane *lane);
 	/* A finished transfer, or NULL. */
 	struct store_io *(*reap)(struct store_lane *lane);
 	/* Finish a transfer early if that is possible; it is reaped all the
