@@ -6,7 +6,7 @@
 #include "serve.h"
 
 #define SIZE  (64u << 20)
-#define BLOCK 65536u
+#define BLOCK (256u << 10) /* more than a file in memory moves at once */
 
 static const struct variant {
 	const char *name;

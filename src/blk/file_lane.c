@@ -46,6 +46,9 @@ enum {
 	/* EAGAIN and EINTR are the kernel's passing troubles: not for ever. */
 	RETRIES_MAX = 64,
 	ZEROES_SIZE = 65536,
+	/* Entries that are handed to the kernel together: a disk that has some
+	 * already works while the others are prepared. */
+	ENTRIES_AT_ONCE = 8,
 	/* Bytes of a file in memory. */
 	COPY_WINDOW = 65536,
 	COPIES_A_TURN = 1 << 20,
@@ -301,6 +304,20 @@ static void queue_copy(struct file_lane *lane, struct file_slot *slot)
 	lane->copy_last = &slot->next;
 }
 
+/* False: the system has no room just now. */
+static bool submit(struct file_lane *lane)
+{
+	while (io_uring_sq_ready(&lane->ring)) {
+		int got = io_uring_submit(&lane->ring);
+
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+	}
+	return true;
+}
+
 static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 {
 	bool sync = is_sync(slot);
@@ -324,6 +341,8 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 	/* A sync the kernel never does at once. */
 	if (lane->file->manner == FILE_WAITS && !sync)
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	if (io_uring_sq_ready(&lane->ring) >= ENTRIES_AT_ONCE)
+		submit(lane);
 }
 
 bool file_lane_add(struct store_lane *generic, struct store_io *io)
@@ -354,14 +373,8 @@ enum store_left file_lane_start(struct store_lane *generic)
 	struct file_lane *lane = file_lane(generic);
 
 	lane->copies = COPIES_A_TURN;
-	while (io_uring_sq_ready(&lane->ring)) {
-		int got = io_uring_submit(&lane->ring);
-
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			return lane->copy ? STORE_MORE : STORE_NO_ROOM;
-	}
+	if (!submit(lane) && !lane->copy)
+		return STORE_NO_ROOM;
 	return lane->copy ? STORE_MORE : STORE_NOTHING;
 }
 

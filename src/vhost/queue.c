@@ -721,17 +721,13 @@ void vhost_queue_serve(struct vhost_queue *queue)
 		worker->again = queue;
 }
 
-static void signal_one(struct vhost_queue *queue)
+/* Does the client wish to be called for what it was given since the last look? */
+static void weigh(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
-	const struct vhost_dirty *dirty = &connection->dirty;
 	bool yes = false;
 
 	queue->slots_served = 0;
-	if (dirty->region && dirty->call_fd >= 0)
-		vhost_notifier_add(&connection->worker->notifier,
-				   dirty->call_fd);
-
 	if (vring_should_notify(&queue->virtq, &connection->memory->guest,
 				&yes) != PREC_OK)
 		yes = true; /* it cannot say; a call too many is harmless */
@@ -744,20 +740,45 @@ static void signal_one(struct vhost_queue *queue)
 	vhost_notifier_add(&connection->worker->notifier, queue->call_fd);
 }
 
+/*
+ * The first of a turn is told at once: to wake a client takes as long as some
+ * twenty requests, which it then finds done.  Who sleeps is called once all the
+ * same, as it says where when it has looked.
+ */
+static void tell_first(struct vhost_queue *queue)
+{
+	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
+
+	weigh(queue);
+	if (notifier->count)
+		vhost_notifier_flush(notifier);
+}
+
 void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
 {
 	struct vhost_worker *worker = queue->connection->worker;
 
+	if (TAILQ_EMPTY(&worker->served))
+		tell_first(queue);
 	/* A client names the place at which it wants to be called.  A packed ring
 	 * comes round: two rounds later that place is ahead again (virtio 1.2,
 	 * clause 2.8.10). */
 	queue->slots_served += slots;
 	if (queue->slots_served >= queue->virtq.size)
-		signal_one(queue);
+		weigh(queue);
 	if (queue->is_served)
 		return;
 	queue->is_served = true;
 	TAILQ_INSERT_TAIL(&worker->served, queue, served);
+}
+
+static void tell_log(const struct vhost_connection *connection)
+{
+	const struct vhost_dirty *dirty = &connection->dirty;
+
+	if (dirty->region && dirty->call_fd >= 0)
+		vhost_notifier_add(&connection->worker->notifier,
+				   dirty->call_fd);
 }
 
 void vhost_queue_signal_served(struct vhost_worker *worker)
@@ -767,7 +788,8 @@ void vhost_queue_signal_served(struct vhost_worker *worker)
 	while ((queue = TAILQ_FIRST(&worker->served))) {
 		TAILQ_REMOVE(&worker->served, queue, served);
 		queue->is_served = false;
-		signal_one(queue);
+		tell_log(queue->connection);
+		weigh(queue);
 	}
 	vhost_notifier_flush(&worker->notifier);
 }
