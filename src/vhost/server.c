@@ -284,17 +284,20 @@ static uint64_t fds_allowed(void)
  * Where there are too few for that, some service is better than none. */
 static void learn_clients_max(struct vhost_server *server)
 {
-	uint64_t each = CLIENT_FDS_MIN + VHOST_REGIONS_SURE +
-			3u * server->limits.queues;
+	uint32_t regions = server->limits.regions;
+	uint32_t sure =
+		regions < VHOST_REGIONS_SURE ? regions : VHOST_REGIONS_SURE;
+	uint64_t each = CLIENT_FDS_MIN + sure + 3u * server->limits.queues;
 	uint64_t ours =
 		64u + 8u * server->export_count + 8u * server->limits.workers;
 	uint64_t allowed = fds_allowed();
 	uint64_t left = allowed > ours ? allowed - ours : 0;
 
 	/* Half of what there is, at most, goes to those who want most. */
-	server->pool.left = (uint32_t)(left / 2 < PREC_REGION_MAX / 2
-					       ? left / 2
-					       : PREC_REGION_MAX / 2);
+	if (regions > sure)
+		server->pool.left = (uint32_t)(left / 2 < PREC_REGION_MAX / 2
+						       ? left / 2
+						       : PREC_REGION_MAX / 2);
 	left -= server->pool.left;
 	if (left / each < CLIENTS_WANTED)
 		each = left / CLIENTS_WANTED;
