@@ -88,16 +88,16 @@ struct vhost_region *vhost_region_new(const struct vhost_memory_entry *entry,
 
 void vhost_region_free(struct vhost_region *old)
 {
-	/* Revoked first: should anything of ours still look there, it finds
-	 * the region gone, not somebody else's memory. */
-	enum prec_status revoked = prec_region_revoke(&old->region);
-	enum prec_status unmapped = prec_region_unmap(&old->region);
+	enum prec_status revoked;
 
-	assert(revoked == PREC_OK || revoked == PREC_SYSTEM);
-	/* A region that is busy or cannot be unmapped keeps its address range
-	 * and its object: a leak of ours, not a reuse. */
-	if (unmapped == PREC_OK)
+	if (prec_region_unmap(&old->region) == PREC_OK) {
 		free(old);
+		return;
+	}
+	/* Something of ours is still in there: it finds the region gone.  Its
+	 * address range and its object are kept: a leak of ours, not a reuse. */
+	revoked = prec_region_revoke(&old->region);
+	assert(revoked == PREC_OK || revoked == PREC_SYSTEM);
 }
 
 static uint32_t free_slot(const struct vhost_memory *memory, uint32_t max)
