@@ -51,7 +51,7 @@ enum {
 	ENTRIES_AT_ONCE = 8,
 	/* Bytes of a file in memory. */
 	COPY_WINDOW = 65536,
-	COPIES_A_TURN = 1 << 20,
+	COPIES_A_TURN = 256 << 10,
 	COPY_LEAST = 4096, /* what a shorter one counts as */
 	RANGE_PIECE = 16 << 20,
 };

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /* Completions that may wait to be taken away. */
@@ -110,15 +109,4 @@ bool vhost_notifier_knows(struct vhost_notifier *notifier, int fd)
 		return false;
 	prepare(&block, notifier->unread_fd, fd);
 	return submit(notifier, 1, blocks) < 0 && errno == EBADF;
-}
-
-void vhost_kick_read(int fd)
-{
-	uint64_t count;
-	struct iovec vector = { &count, sizeof(count) };
-
-	/* Where the kernel does not know RWF_NOWAIT for it the count stays:
-	 * kicks are watched edge-triggered, so that does no harm. */
-	if (preadv2(fd, &vector, 1, -1, RWF_NOWAIT) < 0)
-		return;
 }

@@ -11,9 +11,12 @@
 #include "vhost/inflight_packed.h"
 
 /* A client's part of one turn, over all its queues: so many requests, or so many
- * bytes. */
-#define REQUESTS_A_TURN	    64
-#define BYTES_A_TURN	    (1ull << 20)
+ * bytes; fewer where another client waits for the turn to end. */
+#define REQUESTS_A_TURN	       64
+#define REQUESTS_BESIDE_OTHERS 32
+#define BYTES_A_TURN	       (1ull << 20)
+
+/* In flight. */
 #define BYTES_BESIDE_OTHERS (2ull << 20)
 
 /* Transfers of one client at a time, over all its queues.  What a lane has
@@ -171,8 +174,8 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 
 bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 {
-	/* Edge-triggered: a counter that we could not take away, or that the
-	 * client keeps full, must not wake us for ever. */
+	/* Edge-triggered: each kick is told once, and its counter need not be
+	 * read, which could wait, for the ring tells what there is to do. */
 	if (!vhost_worker_watch(queue->connection->worker, fd,
 				EPOLLIN | EPOLLET, &queue->kick)) {
 		*why = "the descriptor cannot be watched";
@@ -366,15 +369,20 @@ void vhost_queue_ready(struct vhost_queue *queue)
 	TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
 }
 
+static bool is_shared(const struct vhost_worker *worker)
+{
+	return vhost_worker_clients(worker) > 1;
+}
+
 /* What one client has begun others of its worker wait for, as a disk or the
  * kernel serves in turn. */
 static uint64_t bytes_in_flight_max(const struct vhost_connection *connection)
 {
 	uint64_t bytes = connection->export->bytes_in_flight_max;
-	bool shared = vhost_worker_clients(connection->worker) > 1;
 
-	return shared && bytes > BYTES_BESIDE_OTHERS ? BYTES_BESIDE_OTHERS
-						     : bytes;
+	return is_shared(connection->worker) && bytes > BYTES_BESIDE_OTHERS
+		       ? BYTES_BESIDE_OTHERS
+		       : bytes;
 }
 
 /* A request that is larger than the limit has its turn alone. */
@@ -420,7 +428,6 @@ void vhost_queue_kicked(struct vhost_queue *queue)
 {
 	if (queue->kick_fd < 0)
 		return; /* it went earlier in this batch */
-	vhost_kick_read(queue->kick_fd);
 	queue->started = true;
 	vhost_queue_ready(queue);
 }
@@ -651,11 +658,13 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 static struct vhost_turn *turn_of(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
+	const struct vhost_worker *worker = connection->worker;
 
-	if (connection->turn.number != connection->worker->turn)
+	if (connection->turn.number != worker->turn)
 		connection->turn = (struct vhost_turn){
-			.number = connection->worker->turn,
-			.requests = REQUESTS_A_TURN,
+			.number = worker->turn,
+			.requests = is_shared(worker) ? REQUESTS_BESIDE_OTHERS
+						      : REQUESTS_A_TURN,
 			.bytes = BYTES_A_TURN,
 		};
 	return &connection->turn;
@@ -679,6 +688,7 @@ static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
 		vhost_poll_found(&queue->connection->worker->poll);
+		queue->connection->worker->begun++;
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
 	}
@@ -719,77 +729,4 @@ void vhost_queue_serve(struct vhost_queue *queue)
 	vhost_queue_ready(queue);
 	if (queue->is_ready && !worker->again)
 		worker->again = queue;
-}
-
-/* Does the client wish to be called for what it was given since the last look? */
-static void weigh(struct vhost_queue *queue)
-{
-	struct vhost_connection *connection = queue->connection;
-	bool yes = false;
-
-	queue->slots_served = 0;
-	if (vring_should_notify(&queue->virtq, &connection->memory->guest,
-				&yes) != PREC_OK)
-		yes = true; /* it cannot say; a call too many is harmless */
-	if (queue->virtq.waiting == 0 &&
-	    vhost_device_notifies_on_empty(connection))
-		yes = true;
-	if (!yes || queue->call_fd < 0)
-		return;
-	vhost_count(&connection->client->counts.notifications, 1);
-	vhost_notifier_add(&connection->worker->notifier, queue->call_fd);
-}
-
-/*
- * The first of a turn is told at once: to wake a client takes as long as some
- * twenty requests, which it then finds done.  Who sleeps is called once all the
- * same, as it says where when it has looked.
- */
-static void tell_first(struct vhost_queue *queue)
-{
-	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
-
-	weigh(queue);
-	if (notifier->count)
-		vhost_notifier_flush(notifier);
-}
-
-void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
-{
-	struct vhost_worker *worker = queue->connection->worker;
-
-	if (TAILQ_EMPTY(&worker->served))
-		tell_first(queue);
-	/* A client names the place at which it wants to be called.  A packed ring
-	 * comes round: two rounds later that place is ahead again (virtio 1.2,
-	 * clause 2.8.10). */
-	queue->slots_served += slots;
-	if (queue->slots_served >= queue->virtq.size)
-		weigh(queue);
-	if (queue->is_served)
-		return;
-	queue->is_served = true;
-	TAILQ_INSERT_TAIL(&worker->served, queue, served);
-}
-
-static void tell_log(const struct vhost_connection *connection)
-{
-	const struct vhost_dirty *dirty = &connection->dirty;
-
-	if (dirty->region && dirty->call_fd >= 0)
-		vhost_notifier_add(&connection->worker->notifier,
-				   dirty->call_fd);
-}
-
-void vhost_queue_signal_served(struct vhost_worker *worker)
-{
-	struct vhost_queue *queue;
-
-	while ((queue = TAILQ_FIRST(&worker->served))) {
-		TAILQ_REMOVE(&worker->served, queue, served);
-		queue->is_served = false;
-		tell_log(queue->connection);
-		weigh(queue);
-	}
-	vhost_notifier_flush(&worker->notifier);
 }

@@ -92,7 +92,8 @@ struct vhost_worker {
 	struct vhost_notifier notifier;
 	struct vhost_poll poll;
 	struct vhost_lanes lanes;
-	uint64_t turn; /* counts them */
+	uint64_t turn;	/* counts them */
+	uint32_t begun; /* requests of this turn */
 	struct vhost_queues ready;
 	struct vhost_queue *again;  /* the first in line that was served in this
 				      turn already */

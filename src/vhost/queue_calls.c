@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/queue.h"
+
+#include "vhost/connection.h"
+
+/* Call the client if it must be, or wishes it for what it was given since the
+ * last look. */
+static void weigh(struct vhost_queue *queue, bool must)
+{
+	struct vhost_connection *connection = queue->connection;
+	bool wish = false;
+
+	queue->slots_served = 0;
+	if (vring_should_notify(&queue->virtq, &connection->memory->guest,
+				&wish) != PREC_OK)
+		must = true; /* it cannot say; a call too many is harmless */
+	if (!(wish || must) || queue->call_fd < 0)
+		return;
+	vhost_count(&connection->client->counts.notifications, 1);
+	vhost_notifier_add(&connection->worker->notifier, queue->call_fd);
+}
+
+/*
+ * The first of a turn is told at once: to wake a client takes as long as some
+ * twenty requests, which it then finds done.  Who sleeps is called once all the
+ * same, as it says where when it has looked.
+ */
+static void tell_first(struct vhost_queue *queue)
+{
+	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
+
+	weigh(queue, false);
+	if (notifier->count)
+		vhost_notifier_flush(notifier);
+}
+
+void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
+{
+	struct vhost_worker *worker = queue->connection->worker;
+
+	if (TAILQ_EMPTY(&worker->served))
+		tell_first(queue);
+	/* A client names the place at which it wants to be called.  A packed ring
+	 * comes round: two rounds later that place is ahead again (virtio 1.2,
+	 * clause 2.8.10). */
+	queue->slots_served += slots;
+	if (queue->slots_served >= queue->virtq.size)
+		weigh(queue, false);
+	if (queue->is_served)
+		return;
+	queue->is_served = true;
+	TAILQ_INSERT_TAIL(&worker->served, queue, served);
+}
+
+static void tell_log(const struct vhost_connection *connection)
+{
+	const struct vhost_dirty *dirty = &connection->dirty;
+
+	if (dirty->region && dirty->call_fd >= 0)
+		vhost_notifier_add(&connection->worker->notifier,
+				   dirty->call_fd);
+}
+
+static bool is_empty(const struct vhost_queue *queue)
+{
+	return queue->virtq.waiting == 0 &&
+	       vhost_device_notifies_on_empty(queue->connection);
+}
+
+void vhost_queue_signal_served(struct vhost_worker *worker)
+{
+	struct vhost_queue *queue;
+
+	while ((queue = TAILQ_FIRST(&worker->served))) {
+		TAILQ_REMOVE(&worker->served, queue, served);
+		queue->is_served = false;
+		tell_log(queue->connection);
+		weigh(queue, is_empty(queue));
+	}
+	vhost_notifier_flush(&worker->notifier);
+}
