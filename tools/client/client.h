@@ -177,6 +177,10 @@ void client_pattern(void *bytes, size_t size, uint64_t seed, uint64_t sector);
 size_t client_verify(const void *bytes, size_t size, uint64_t seed,
 		     uint64_t sector);
 
+/* ring.c: empty rings, of which the driver has taken nothing.  Only while it does
+ * not serve them. */
+void client_ring_reset(struct client *client);
+
 /* packed.c: descriptors of a packed ring, counted from its first, round and
  * round; and the flags that make the next one available. */
 struct vring_packed_desc *client_packed_desc(struct client_queue *queue,

@@ -15,7 +15,6 @@ int client_memory_place(struct client *client, uint32_t index, uint64_t size,
 /* How many bytes all rings, requests and buffers need, edges included. */
 uint64_t client_ring_need(const struct client_options *options);
 int client_ring_place(struct client *client);
-void client_ring_reset(struct client *client);
 
 #define load_acquire(at)	 __atomic_load_n(at, __ATOMIC_ACQUIRE)
 #define store_release(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)

@@ -19,6 +19,7 @@ struct attack {
 	uint64_t random;
 	struct finding *finding;
 	int err_fd; /* of queue 0 */
+	uint32_t exchanges;
 };
 
 struct torture_case {
@@ -84,6 +85,13 @@ bool attack_lacks(struct attack *attack, unsigned int feature,
 		  const char *name);
 bool attack_lacks_protocol(struct attack *attack, unsigned int feature,
 			   const char *name);
+
+/*
+ * exchange.c: the attack is over.  Honest requests on the ring that was attacked,
+ * if the server lets it be begun again, and on a ring of a new connection; more
+ * than once round, data and lengths verified.  Closes the client.
+ */
+void attack_still_serves(struct attack *attack);
 
 /* Bytes, as they are, and descriptors with them.  Never blocks. */
 int attack_send(struct attack *attack, const void *bytes, size_t size,

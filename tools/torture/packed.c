@@ -2,11 +2,13 @@
 /* Packed rings (VIRTIO 1.2, 2.8) and lists that no good driver makes. */
 #include "case.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define GROUP	  "packed"
 #define RING_SIZE 64u
-#define LIST_MAX  (2u * RING_SIZE)
+#define LONG_RING 1024u
+#define LIST_MAX  LONG_RING
 #define AVAIL	  (1u << VRING_PACKED_DESC_F_AVAIL)
 #define USED	  (1u << VRING_PACKED_DESC_F_USED)
 #define NEXT	  VRING_DESC_F_NEXT
@@ -37,7 +39,8 @@ static uint64_t address_of(const struct list *list, struct client_place place)
 static int start(struct attack *attack, struct client_options options)
 {
 	options.packed = true;
-	options.queue_size = RING_SIZE;
+	if (!options.queue_size)
+		options.queue_size = RING_SIZE;
 	if (attack_start(attack, options))
 		return -1;
 	return options.indirect &&
@@ -89,15 +92,21 @@ static void put(const struct list *list)
 	__atomic_store_n(&first->flags, publish, __ATOMIC_RELEASE);
 }
 
-/* Put, kicked and waited for. */
+/* Put, kicked and waited for; and given back by its id. */
 static bool serve(const struct list *list, int ms)
 {
 	struct client_queue *queue = queue_of(list);
+	const struct vring_packed_desc *used =
+		client_packed_desc(queue, queue->used_index);
 
 	put(list);
 	craft_kick(list->attack);
 	if (!attack_served(list->attack, queue->used_index, ms))
 		return false;
+	if (used->id != list->desc[list->count - 1].id)
+		attack_found(list->attack, VERDICT_CORRUPTED,
+			     "id %u was given back for %u", used->id,
+			     list->desc[list->count - 1].id);
 	client_packed_step(queue, &queue->used_index, &queue->used_wrap,
 			   list->count);
 	return true;
@@ -296,7 +305,7 @@ static void run_spoil(struct attack *attack, const struct torture_case *self)
 		else
 			attack_served(attack,
 				      attack->client.queues[0].used_index, 20);
-		client_close(&attack->client);
+		attack_still_serves(attack);
 	}
 }
 
@@ -377,6 +386,54 @@ static void run_table(struct attack *attack, const struct torture_case *self)
 	put(&list);
 	craft_kick(attack);
 	attack_served(attack, 0, 30);
+	attack_still_serves(attack);
+}
+
+/* The descriptors so far become a table, which one descriptor names. */
+static void put_in_table(struct list *list)
+{
+	struct client_place place = queue_of(list)->slots[1].data;
+	uint32_t size = list->count * (uint32_t)sizeof(list->desc[0]), i;
+
+	for (i = 0; i < list->count; i++)
+		list->desc[i].flags &= WRITE;
+	memcpy(client_at(&list->attack->client, place), list->desc, size);
+	list->desc[0] = (struct vring_packed_desc){
+		.addr = address_of(list, place),
+		.len = size,
+		.flags = INDIRECT,
+	};
+	list->count = 1;
+}
+
+/* More pieces than a server may have room for.  It may refuse; what it says it
+ * has read it must have read. */
+static void run_long(struct attack *attack, const struct torture_case *self)
+{
+	uint32_t i, size = self->kind * CLIENT_SECTOR + 1;
+	struct list list;
+
+	for (i = 0; i < 2; i++) {
+		const struct vring_packed_desc *used;
+
+		if (start(attack,
+			  (struct client_options){ .queue_size = LONG_RING,
+						   .buffer_size = 65536,
+						   .indirect = i == 1 }))
+			return;
+		make(attack, VIRTIO_BLK_T_IN, &list);
+		lengthen(&list, 1, self->kind);
+		if (i == 1)
+			put_in_table(&list);
+		used = client_packed_desc(queue_of(&list), 0);
+		if (serve(&list, 200) &&
+		    craft_status(attack) == VIRTIO_BLK_S_OK &&
+		    used->len != size)
+			attack_found(attack, VERDICT_CORRUPTED,
+				     "told a success of %u bytes; expected %u",
+				     used->len, size);
+		attack_still_serves(attack);
+	}
 }
 
 /* Set up in a way that the ring cannot be. */
@@ -440,6 +497,7 @@ static void run_setup(struct attack *attack, const struct torture_case *self)
 	attack_tell(attack, VHOST_USER_SET_VRING_ENABLE, &on, sizeof(on), -1);
 	craft_kick(attack);
 	attack_linger(attack, 20);
+	attack_still_serves(attack);
 }
 
 /* What one side says of when it wants to be notified (2.8.10). */
@@ -481,6 +539,7 @@ static void run_event(struct attack *attack, const struct torture_case *self)
 		if (!serve(&list, 100))
 			break;
 	}
+	attack_still_serves(attack);
 }
 
 /* Flips while requests go on. */
@@ -579,21 +638,10 @@ static void run_race(struct attack *attack, const struct torture_case *self)
 				  .indirect = race->what == TABLE_LENGTH }))
 			return;
 		make(attack, VIRTIO_BLK_T_IN, &list);
-		if (race->what == TABLE_LENGTH) {
-			struct client_place place =
-				queue_of(&list)->slots[1].data;
-
-			memcpy(client_at(&attack->client, place), list.desc,
-			       3 * sizeof(list.desc[0]));
-			list.desc[0] = (struct vring_packed_desc){
-				.addr = address_of(&list, place),
-				.len = 48,
-				.flags = INDIRECT,
-			};
-			list.count = 1;
-		}
+		if (race->what == TABLE_LENGTH)
+			put_in_table(&list);
 		flip_and_ask(&list, race);
-		client_close(&attack->client);
+		attack_still_serves(attack);
 	}
 }
 
@@ -642,7 +690,7 @@ static void run_loss(struct attack *attack, const struct torture_case *self)
 		lose(&attack->client, (enum loss)self->kind);
 		craft_kick(attack);
 		attack_linger(attack, 3);
-		client_close(&attack->client);
+		attack_still_serves(attack);
 	}
 }
 
@@ -662,6 +710,7 @@ static void never_waits(struct attack *attack, const struct torture_case *self)
 			craft_kick(attack);
 	}
 	attack_linger(attack, 20);
+	attack_still_serves(attack);
 }
 
 /* A case for each row of a table, whose first member is the name. */
@@ -693,6 +742,9 @@ void cases_add_packed(struct case_list *list)
 		[ONES] = "written-over",
 		[STOPPED] = "stopped",
 	};
+	static const uint32_t lengths[] = { 126, 127, 128, 129, 254,  255,
+					    256, 257, 512, 513, 1021, 1022 };
+	char number[12];
 	uint32_t i;
 
 	add_rows(list, run_spoil, "", spoils, sizeof(spoils),
@@ -705,6 +757,11 @@ void cases_add_packed(struct case_list *list)
 		 sizeof(events[0]));
 	add_rows(list, run_race, "changing", races, sizeof(races),
 		 sizeof(races[0]));
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		snprintf(number, sizeof(number), "%u", lengths[i]);
+		add_case(list, GROUP, run_long, "pieces", number)->kind =
+			lengths[i];
+	}
 	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
 		add_case(list, GROUP, run_loss, "in-flight", losses[i])->kind =
 			i;
