@@ -69,7 +69,7 @@ bench:
 	test -e build-plain/build.ninja || CC=gcc CXX=g++ meson setup \
 		build-plain --buildtype=release -Dplain=true
 	ninja -C build-bench
-	ninja -C build-plain tools/precarium
+	ninja -C build-plain tools/precarium bench/bench-instructions
 	bench/run --build=build-bench --plain=build-plain $(BENCH)
 
 install: all

@@ -189,6 +189,9 @@ def one_file(machine, where, store, own, peer, aio, size, kind, depth):
         sides["peer"] = lambda: peer.bench(*args)
     if shutil.which("fio"):
         sides["fio"] = lambda: fio(machine, store, size, depth, kind)
+        # Nobody has to be woken there.
+        if depth == 1:
+            sides["polls"] = lambda: own.bench("--poll", *args)
     name = "%s, %u KiB %ss, depth %u" % (where, size >> 10, kind, depth)
     told = machine.take_turns(name, sides)
     if peer:
@@ -197,6 +200,9 @@ def one_file(machine, where, store, own, peer, aio, size, kind, depth):
     if "fio" in told:
         yield ratio_row(name, "fio io_uring", "requests/s",
                         rate(told["ours"]), rate(told["fio"]), least=0.95)
+    if "polls" in told:
+        yield ratio_row(name + ", client polls", "fio io_uring", "requests/s",
+                        rate(told["polls"]), rate(told["fio"]), least=0.95)
 
 
 def tmpfs(machine):
@@ -232,7 +238,9 @@ def tolerance(machine):
 
 
 def beside(machine, server, manner, rates):
-    """What a good client does beside a neighbour of that manner."""
+    """What a good client does beside a neighbour of that manner, or alone."""
+    if manner == "alone":
+        return server.bench("--depth", 32)
     other = subprocess.Popen(
         machine.on(machine.client_cpu, [
             os.path.join(machine.build, "bench", "bench-revoker"), server.path,
@@ -252,17 +260,21 @@ def beside(machine, server, manner, rates):
 
 def neighbour(machine):
     """The same neighbour with the same requests, once content and once taking
-    its memory away each time."""
-    rates = {"calm": [], "revoke": []}
+    its memory away each time.  Of a worker that two share, half is the good
+    client's."""
+    rates = {"calm": [], "revoke": [], "alone": []}
     with ours(machine, "null=%u" % NULL_SIZE) as own:
         told = machine.take_turns("neighbour", {
             manner: lambda manner=manner: beside(machine, own, manner,
                                                  rates[manner])
             for manner in rates})
     revoked = quantile(rates["revoke"], 0.5)
-    yield ratio_row("beside %.0f revocations a second" % revoked,
-                    "a calm neighbour", "requests/s", rate(told["revoke"]),
-                    rate(told["calm"]), least=0.95)
+    name = "beside %.0f revocations a second" % revoked
+    yield ratio_row(name, "a calm neighbour", "requests/s",
+                    rate(told["revoke"]), rate(told["calm"]), least=0.95)
+    yield ratio_row(name, "half of what it does alone", "requests/s",
+                    rate(told["revoke"]),
+                    [one / 2 for one in rate(told["alone"])], least=0.95)
 
 
 # What the server keeps free for a client of one queue and three regions, and

@@ -78,8 +78,13 @@ def counted(told):
         return ""
     return "<h2>Instructions of one operation, compiled by %s</h2>" \
         "<table>%s</table>" % (html.escape(told["compiled"]), "".join(
-            "<tr><td>%s<td>%.1f</tr>" % (html.escape(name), number)
+            "<tr><td>%s<td>%.1f<td>%s</tr>" % (
+                html.escape(name), number, beside(told["plain"].get(name)))
             for name, number in told["counts"].items()))
+
+
+def beside(plain):
+    return "%.1f with plain pointers" % plain if plain else ""
 
 
 def render(told):

@@ -16,15 +16,16 @@ import threading
 import time
 
 SECTOR, DISK = 512, 8 << 20
-VERSION_1, PROTOCOL = 1 << 32, 1 << 30
+VERSION_1, PROTOCOL, PACKED = 1 << 32, 1 << 30, 1 << 34
+NEXT, WRITE, AVAIL, USED = 1, 2, 1 << 7, 1 << 15
 REPLY_ACK, CONFIG, SLOTS = 1 << 3, 1 << 9, 1 << 15
 REPLY, NEED_REPLY = 4, 8
-(GET_FEATURES, NUM, ADDR, BASE, GET_BASE, KICK, CALL, ERR, GET_PROTOCOL,
+(GET_FEATURES, SET_FEATURES, NUM, ADDR, BASE, GET_BASE, KICK, CALL, ERR, GET_PROTOCOL,
  SET_PROTOCOL, ENABLE, GET_CONFIG, MAX_SLOTS, ADD, REMOVE) = (
-     1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 24, 36, 37, 38)
+     1, 2, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 24, 36, 37, 38)
 PROVOKED = 44
-QUIET = (2, 3)  # SET_FEATURES, SET_OWNER
-SIZES = {NUM: 8, BASE: 8, GET_BASE: 8, ENABLE: 8, ADDR: 40, KICK: 8, CALL: 8,
+QUIET = (3,)  # SET_OWNER
+SIZES = {SET_FEATURES: 8, NUM: 8, BASE: 8, GET_BASE: 8, ENABLE: 8, ADDR: 40, KICK: 8, CALL: 8,
          ERR: 8, GET_CONFIG: 72, ADD: 40, REMOVE: 40}
 STALL_S = 3
 SLOW_S = 0.02
@@ -91,7 +92,7 @@ class Connection:
         self.server, self.socket, self.store = server, sock, store
         self.regions = []
         self.kick = self.call = -1
-        self.size = self.base = self.protocol = 0
+        self.size = self.base = self.protocol = self.features = 0
         self.rings = None
         self.fds = []
 
@@ -104,7 +105,10 @@ class Connection:
                         self.message()
                     elif ready == self.kick:
                         os.eventfd_read(self.kick)
-                        self.serve()
+                        if self.features & PACKED:
+                            self.serve_packed()
+                        else:
+                            self.serve()
         except (Closed, OSError, ValueError, IndexError, struct.error):
             pass
         self.socket.close()
@@ -143,7 +147,8 @@ class Connection:
     def answer(self, request, payload, fds):
         """Bytes, or 0 for done and 1 for refused."""
         if request == GET_FEATURES:
-            return struct.pack("<Q", VERSION_1 | PROTOCOL)
+            packed = self.server.defect.startswith("packed")
+            return struct.pack("<Q", VERSION_1 | PROTOCOL | PACKED * packed)
         if request == GET_PROTOCOL:
             return struct.pack("<Q", REPLY_ACK | CONFIG | SLOTS)
         if request == GET_CONFIG:
@@ -152,15 +157,20 @@ class Connection:
             return struct.pack("<Q", 8)
         if request == GET_BASE:
             self.kick = -1
-            return struct.pack("<II", 0, self.base)
+            # Of a packed ring both places, which are one here.
+            return struct.pack("<II", 0, self.base if not
+                               self.features & PACKED else
+                               self.base | self.base << 16)
         if request == SET_PROTOCOL:
             self.protocol, = struct.unpack("<Q", payload)
+        elif request == SET_FEATURES:
+            self.features, = struct.unpack("<Q", payload)
         elif request in (NUM, BASE):
             value, = struct.unpack_from("<I", payload, 4)
             if request == NUM:
                 self.size = value
             else:
-                self.base = value
+                self.base = value & 0xffff
         elif request == ADDR:
             self.rings = struct.unpack_from("<QQQ", payload, 8)
         elif request == KICK and fds:
@@ -230,12 +240,45 @@ class Connection:
             if not flags & 1:
                 break
             head = after
+        return self.carry_out(chain)
+
+    def serve_packed(self):
+        ring, start = self.find(self.rings[0], 16 * self.size, True)
+        while True:
+            slot, wrap = self.base & 0x7fff, self.base >> 15
+            at, here, chain, marks = start + 16 * slot, slot, [], NEXT
+            while marks & NEXT and len(chain) < self.size:
+                address, size, name, marks = struct.unpack_from(
+                    "<QIHH", ring, start + 16 * here)
+                if not chain and (marks & AVAIL > 0, marks & USED > 0) != (
+                        wrap == 1, wrap == 0):
+                    return
+                chain.append((address, size))
+                here = (here + 1) % self.size
+            with self.server.lock:
+                length = self.carry_out(chain)
+            if self.server.defect == "packed-id":
+                name = 0
+            struct.pack_into("<IH", ring, at + 8, length, name)
+            # pack_into would store zeroes first.
+            ring[at + 14:at + 16] = struct.pack("<H", (AVAIL | USED) * wrap)
+            # A list that ends with the ring is where it is forgotten.
+            turned = here < slot or here == 0 and (
+                self.server.defect != "packed-wrap")
+            self.base = here | (wrap ^ turned) << 15
+            if self.call >= 0:
+                os.eventfd_write(self.call, 1)
+
+    def carry_out(self, chain):
+        """A header, pieces of data and a status: how much was written."""
         place, start = self.find(chain[0][0], 16)
         kind, _, sector = struct.unpack_from("<IIQ", place, start)
         status = self.move(kind, sector * SECTOR, chain[1:-1])
         place, start = self.find(chain[-1][0], 1)
         place[start] = status
-        return 1
+        if kind or status or self.server.defect == "packed-length":
+            return 1
+        return 1 + sum(size for _, size in chain[1:-1])
 
     def move(self, kind, begin, pieces):
         if self.server.defect == "failing":
@@ -268,6 +311,7 @@ PROVOKE = "messages/header-unknown-44"
 BEYOND = "requests/read-far-beyond"
 TAKEN = "revocation/untouched-after-REM_MEM_REG"
 UNKNOWN = "messages/header-unknown-*"
+ROUND = "packed/pieces-126"
 # A machine that is busy with other things is no defect.
 PATIENT = ("--stall", "20000", "--answer", "20000")
 # defect: case, verdict, how long to wait
@@ -279,6 +323,9 @@ DEFECTS = {
     "corrupted-data": (PROVOKE, "corrupted", PATIENT),
     "corrupted-success": (BEYOND, "corrupted", PATIENT),
     "corrupted-memory": (TAKEN, "corrupted", PATIENT),
+    "packed-length": (ROUND, "corrupted", PATIENT),
+    "packed-id": (ROUND, "hung", ("--stall", "20000", "--answer", "1500")),
+    "packed-wrap": (ROUND, "hung", ("--stall", "20000", "--answer", "1500")),
 }
 failures = 0
 
@@ -310,8 +357,9 @@ def torture(program, defect, *options):
 
 
 def sound(program):
-    for pattern in (UNKNOWN, BEYOND, TAKEN, "life/hangs-up-stopped"):
-        status, found, said = torture(program, "none", "--case", pattern,
+    for pattern in (UNKNOWN, BEYOND, TAKEN, ROUND, "life/hangs-up-stopped"):
+        server = "packed" if pattern == ROUND else "none"
+        status, found, said = torture(program, server, "--case", pattern,
                                       *PATIENT)
         check(status == 0 and found and set(found.values()) == {"survived"},
               "a sound server:", status, found, said)
