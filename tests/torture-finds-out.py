@@ -261,10 +261,11 @@ class Connection:
                 name = 0
             struct.pack_into("<IH", ring, at + 8, length, name)
             # pack_into would store zeroes first.
-            ring[at + 14:at + 16] = struct.pack("<H", (AVAIL | USED) * wrap)
-            # A list that ends with the ring is where it is forgotten.
-            turned = here < slot or here == 0 and (
-                self.server.defect != "packed-wrap")
+            ring[at + 14:at + 16] = struct.pack(
+                "<H", (AVAIL | USED) * wrap | WRITE * (length > 0))
+            # Forgotten where a list ends with the ring.
+            turned = here <= slot and (
+                here > 0 or self.server.defect != "packed-wrap")
             self.base = here | (wrap ^ turned) << 15
             if self.call >= 0:
                 os.eventfd_write(self.call, 1)
@@ -311,7 +312,7 @@ PROVOKE = "messages/header-unknown-44"
 BEYOND = "requests/read-far-beyond"
 TAKEN = "revocation/untouched-after-REM_MEM_REG"
 UNKNOWN = "messages/header-unknown-*"
-ROUND = "packed/pieces-126"
+ROUND = "packed/event-reserved"
 # A machine that is busy with other things is no defect.
 PATIENT = ("--stall", "20000", "--answer", "20000")
 # defect: case, verdict, how long to wait

@@ -56,11 +56,14 @@ void vhost_poll_asked(struct vhost_poll *poll)
 	poll->asked_ns = poll->now_ns;
 }
 
-bool vhost_poll_goes_on(const struct vhost_poll *poll)
+bool vhost_poll_goes_on(const struct vhost_poll *poll, uint64_t turn_ns)
 {
-	uint64_t idle_ns = poll->found ? 0 : poll->now_ns - poll->found_ns;
+	/* A client has the answers of a turn at its end. */
+	uint64_t since_ns =
+		turn_ns == poll->began_ns ? poll->found_ns : turn_ns;
 
-	return poll->mode == VHOST_POLL_ALWAYS || idle_ns < poll->window_ns;
+	return poll->mode == VHOST_POLL_ALWAYS ||
+	       poll->now_ns - since_ns < poll->window_ns;
 }
 
 /* Nothing had come for so long that the worker slept, and then something did. */
@@ -88,5 +91,6 @@ void vhost_poll_end(struct vhost_poll *poll)
 	}
 	if (poll->slept && poll->mode == VHOST_POLL_ADAPTIVE)
 		adapt(poll, poll->now_ns - poll->found_ns);
+	poll->began_ns = poll->now_ns;
 	poll->found_ns = now_ns();
 }

@@ -21,6 +21,10 @@
  * and no client costs more than the window for each of its requests.  Where
  * the worker is found to have lost its processor while it looked there are more
  * threads than processors: it closes the window for a while.
+ *
+ * A ring that had nothing for a window waits for its kick, whatever the others
+ * have: to look at it fetches memory that its client has on another processor.
+ * Among hundreds of busy clients such looks cost more than the requests.
  */
 #define VHOST_POLL_WINDOW_MAX_NS 50000u
 
@@ -30,7 +34,9 @@ struct vhost_poll {
 	bool found;	   /* a request, or the end of one, in this turn */
 	uint64_t now_ns;   /* when this turn began */
 	uint64_t asked_ns; /* when the kernel was last asked for events */
-	uint64_t found_ns; /* the end of the last turn that found something */
+	uint64_t
+		began_ns; /* the last turn that found something: its beginning */
+	uint64_t found_ns; /* and its end */
 	uint64_t window_ns;
 	uint64_t closed_until_ns;
 };
@@ -40,13 +46,16 @@ struct vhost_poll {
 bool vhost_poll_begin(struct vhost_poll *poll, bool sleeps);
 /* The kernel was asked, and perhaps slept in. */
 void vhost_poll_asked(struct vhost_poll *poll);
-/* A queue is empty: shall it be looked at again without being kicked? */
-bool vhost_poll_goes_on(const struct vhost_poll *poll);
-/* A request was found, or has ended, which is when its client has another. */
-static inline void vhost_poll_found(struct vhost_poll *poll)
+/* A request was found, or has ended, which is when its client has another.  Says
+ * in which turn. */
+static inline uint64_t vhost_poll_found(struct vhost_poll *poll)
 {
 	poll->found = true;
+	return poll->now_ns;
 }
+/* A queue is empty, whose last turn with a request was that one: shall it be
+ * looked at again without being kicked? */
+bool vhost_poll_goes_on(const struct vhost_poll *poll, uint64_t turn_ns);
 /* The turn ends. */
 void vhost_poll_end(struct vhost_poll *poll);
 

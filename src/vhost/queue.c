@@ -617,7 +617,7 @@ static enum virtq_answer next(struct vhost_queue *queue,
 		return answer;
 	answer = vring_next(&queue->virtq, space, chain);
 	if (answer == VIRTQ_EMPTY) {
-		queue->looks_on = vhost_poll_goes_on(poll);
+		queue->looks_on = vhost_poll_goes_on(poll, queue->found_ns);
 		if (!queue->looks_on && ask_for_kick(queue))
 			answer = vring_next(&queue->virtq, space, chain);
 	}
@@ -687,7 +687,8 @@ static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
 		}
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
-		vhost_poll_found(&queue->connection->worker->poll);
+		queue->found_ns =
+			vhost_poll_found(&queue->connection->worker->poll);
 		queue->connection->worker->begun++;
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;

@@ -33,8 +33,9 @@ struct vhost_queue {
 	bool is_ready; /* on the worker's list */
 	bool is_served;
 	uint32_t slots_served; /* since its wish to be called was read */
-	bool looks_on; /* it was empty, and is looked at again unasked */
-	uint32_t base; /* of a packed ring both sides' (vhost-user.rst) */
+	bool looks_on;	   /* it was empty, and is looked at again unasked */
+	uint64_t found_ns; /* the turn of its last request, see polling.h */
+	uint32_t base;	   /* of a packed ring both sides' (vhost-user.rst) */
 	uint32_t num;
 	struct vhost_ring_addr addr;
 

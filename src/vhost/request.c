@@ -399,7 +399,7 @@ void vhost_request_finish(struct store_io *io)
 	struct vhost_connection *connection = queue->connection;
 	struct vhost_lane *lane = connection->lane;
 
-	vhost_poll_found(&connection->worker->poll);
+	queue->found_ns = vhost_poll_found(&connection->worker->poll);
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);
