@@ -155,15 +155,17 @@ class Machine:
             str(self.turn_ms), *map(str, args)]))
         return told
 
-    def take_turns(self, what, sides):
-        """What each side gave, turn by turn.  Who is first changes, and the
-        first turn, which pays for what is done once, does not count."""
+    def take_turns(self, what, sides, times=1):
+        """What each side gave, turn by turn, so many times as many as usual.
+        Who is first changes, and the first turn, which pays for what is done
+        once, does not count."""
         given = {name: [] for name in sides}
-        for turn in range(self.turns + 1):
+        turns = times * self.turns
+        for turn in range(turns + 1):
             names = list(sides) if turn % 2 else list(reversed(sides))
             for name in names:
                 self.progress.say("%s: %s, turn %u of %u" % (
-                    what, name, turn, self.turns))
+                    what, name, turn, turns))
                 one = sides[name]()
                 if turn > 0:
                     given[name].append(one)
