@@ -10,7 +10,7 @@
 #                 them out
 #   make fuzz     the fuzzers, each for SECONDS=600
 #   make soak     one sanitized server under attack for SECONDS=3600
-#   make bench    what it costs, against what it replaces: ten minutes, a table,
+#   make bench    what it costs, against what it replaces: 20 minutes, a table,
 #                 and a page; BENCH="--rows null" for a part, "--help" for help
 #   make install  into the system (DESTDIR is honoured)
 

@@ -104,7 +104,9 @@ def render(told):
         "<h1>What it costs</h1><table>%s</table>"
         "<p>Ours to theirs: the dot is the median of %u turns of %u ms, the bar "
         "goes from the first to the third quartile, the black mark is the "
-        "target. Logarithmic; grey is one.</p>%s<h2>Numbers</h2>"
+        "target. Logarithmic; grey is one. Why targets were missed on the machine "
+        "that they were measured on, with profiles: doc/bench.md.</p>%s"
+        "<h2>Numbers</h2>"
         "<table><tr><th>row<th>against<th>ours<th>theirs<th>unit<th>ratio"
         "<th>quartiles</tr>%s</table>%s</html>\n" % (
             STYLE, facts, told["turns"], told["turn_ms"], charts,

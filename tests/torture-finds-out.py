@@ -20,13 +20,13 @@ VERSION_1, PROTOCOL, PACKED = 1 << 32, 1 << 30, 1 << 34
 NEXT, WRITE, AVAIL, USED = 1, 2, 1 << 7, 1 << 15
 REPLY_ACK, CONFIG, SLOTS = 1 << 3, 1 << 9, 1 << 15
 REPLY, NEED_REPLY = 4, 8
-(GET_FEATURES, SET_FEATURES, NUM, ADDR, BASE, GET_BASE, KICK, CALL, ERR, GET_PROTOCOL,
- SET_PROTOCOL, ENABLE, GET_CONFIG, MAX_SLOTS, ADD, REMOVE) = (
+(GET_FEATURES, SET_FEATURES, NUM, ADDR, BASE, GET_BASE, KICK, CALL, ERR,
+ GET_PROTOCOL, SET_PROTOCOL, ENABLE, GET_CONFIG, MAX_SLOTS, ADD, REMOVE) = (
      1, 2, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 24, 36, 37, 38)
 PROVOKED = 44
 QUIET = (3,)  # SET_OWNER
-SIZES = {SET_FEATURES: 8, NUM: 8, BASE: 8, GET_BASE: 8, ENABLE: 8, ADDR: 40, KICK: 8, CALL: 8,
-         ERR: 8, GET_CONFIG: 72, ADD: 40, REMOVE: 40}
+SIZES = {SET_FEATURES: 8, NUM: 8, BASE: 8, GET_BASE: 8, ENABLE: 8, ADDR: 40,
+         KICK: 8, CALL: 8, ERR: 8, GET_CONFIG: 72, ADD: 40, REMOVE: 40}
 STALL_S = 3
 SLOW_S = 0.02
 
@@ -158,9 +158,8 @@ class Connection:
         if request == GET_BASE:
             self.kick = -1
             # Of a packed ring both places, which are one here.
-            return struct.pack("<II", 0, self.base if not
-                               self.features & PACKED else
-                               self.base | self.base << 16)
+            both = self.base << 16 if self.features & PACKED else 0
+            return struct.pack("<II", 0, self.base | both)
         if request == SET_PROTOCOL:
             self.protocol, = struct.unpack("<Q", payload)
         elif request == SET_FEATURES:

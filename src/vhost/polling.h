@@ -34,9 +34,8 @@ struct vhost_poll {
 	bool found;	   /* a request, or the end of one, in this turn */
 	uint64_t now_ns;   /* when this turn began */
 	uint64_t asked_ns; /* when the kernel was last asked for events */
-	uint64_t
-		began_ns; /* the last turn that found something: its beginning */
-	uint64_t found_ns; /* and its end */
+	uint64_t began_ns; /* when the last turn that found something began */
+	uint64_t found_ns; /* and when it ended */
 	uint64_t window_ns;
 	uint64_t closed_until_ns;
 };
