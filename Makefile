@@ -24,7 +24,7 @@ build/build.ninja:
 run:
 	sh .ci/packages build run
 	$(MAKE) --no-print-directory all
-	build/tools/demo/precarium-demo
+	build/demo/precarium-demo
 
 test:
 	sh .ci/packages build run test prove
@@ -33,7 +33,7 @@ test:
 torture:
 	sh .ci/packages build test
 	$(MAKE) --no-print-directory all
-	python3 tests/torture-peers.py build/tools/precarium
+	python3 tests/program/torture-peers.py build/program/precarium
 
 prove:
 	sh .ci/packages prove
@@ -58,9 +58,9 @@ soak:
 	sh .ci/packages build test
 	test -e build-soak/build.ninja || CC=clang CXX=clang++ meson setup \
 		build-soak -Db_lundef=false -Db_sanitize=address,undefined
-	ninja -C build-soak tools/precarium tests/soak-clients
-	python3 tests/soak.py build-soak/tools/precarium \
-		build-soak/tests/soak-clients $(or $(SECONDS),3600)
+	ninja -C build-soak program/precarium tests/server/soak-clients
+	python3 tests/server/soak.py build-soak/program/precarium \
+		build-soak/tests/server/soak-clients $(or $(SECONDS),3600)
 
 bench:
 	sh .ci/packages bench
@@ -69,7 +69,7 @@ bench:
 	test -e build-plain/build.ninja || CC=gcc CXX=g++ meson setup \
 		build-plain --buildtype=release -Dplain=true
 	ninja -C build-bench
-	ninja -C build-plain tools/precarium bench/bench-instructions
+	ninja -C build-plain program/precarium bench/bench-instructions
 	bench/run --build=build-bench --plain=build-plain $(BENCH)
 
 install: all

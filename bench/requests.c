@@ -12,9 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <client.h>
+#include "client/client.h"
 
-#include "blk/backend.h"
+#include "store/stores.h"
 #include "vhost/server.h"
 
 #define SIZE	4096u

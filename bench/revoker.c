@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include <client.h>
-#include <hostile.h>
+#include "client/client.h"
+#include "client/hostile.h"
 
 #define DATA	2u /* the region after rings and headers */
 #define HANDFUL 4u

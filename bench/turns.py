@@ -131,9 +131,9 @@ class Machine:
         self.folder, self.progress = folder, progress
         self.build = os.path.abspath(options.build)
         self.disk_folder = os.path.abspath(options.disk)
-        self.program = os.path.join(self.build, "tools", "precarium")
+        self.program = os.path.join(self.build, "program", "precarium")
         self.plain = options.plain and os.path.join(
-            os.path.abspath(options.plain), "tools", "precarium")
+            os.path.abspath(options.plain), "program", "precarium")
         processors = sorted(os.sched_getaffinity(0))
         self.server_cpu, self.client_cpu = processors[0], processors[-1]
 

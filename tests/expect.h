@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sanitizer.h"
+#include "tests/sanitizer.h"
 
 /*
  * EXPECT counts a point and goes on when it fails; MUST is a step without which

@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "blk/backend.h"
+#include "store/stores.h"
 #include "vhost/protocol.h"
 #include "vhost/server.h"
 #include "virtio/block.h"

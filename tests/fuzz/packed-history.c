@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: MIT
-#define PROPERTIES "packed-properties.c"
+#define PROPERTIES "tests/virtio/packed-properties.c"
 #include "ring-history.c"

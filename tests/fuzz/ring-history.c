@@ -6,7 +6,7 @@
  */
 #define CLAUSES_DRAW
 #ifndef PROPERTIES
-#define PROPERTIES "ring-properties.c"
+#define PROPERTIES "tests/virtio/ring-properties.c"
 #endif
 #include PROPERTIES
 

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../held-disk.h"
+#include "tests/server/held-disk.h"
 
 /* Which ends with the one that is told. */
 static void take_orders(int fifo)

@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <client.h>
-#include <hostile.h>
+#include "client/client.h"
+#include "client/hostile.h"
 
 #define PATIENCE_S 5u
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLIENT_MEMORY_H
+#define CLIENT_MEMORY_H
+
+#include "client/client.h"
+
+/* Private to the client library: the life of its regions. */
+void client_memory_init(struct client *client);
+int client_memory_make(struct client *client);
+void client_memory_free(struct client *client);
+/* Give out part of a region. */
+int client_memory_place(struct client *client, uint32_t index, uint64_t size,
+			uint64_t align, struct client_place *place);
+
+/* How many bytes all rings, requests and buffers need, edges included. */
+uint64_t client_ring_need(const struct client_options *options);
+int client_ring_place(struct client *client);
+
+#define load_acquire(at)	 __atomic_load_n(at, __ATOMIC_ACQUIRE)
+#define store_release(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
+
+/* The chain of one request, numbered from `first`: header, data in `segments`
+ * pieces of whole sectors, status. */
+uint32_t client_fill_chain(struct client *client, struct client_slot *slot,
+			   struct vring_desc *table, uint16_t first);
+
+/* Ask to be called at the next completion; the caller looks once more. */
+void client_want_call(struct client *client, struct client_queue *queue);
+
+/* Packed rings. */
+void client_packed_reset(struct client *client, struct client_queue *queue);
+uint32_t client_packed_base(const struct client_queue *queue);
+void client_packed_publish(struct client *client, struct client_queue *queue,
+			   struct client_slot *slot);
+bool client_packed_wants_kick(struct client_queue *queue);
+void client_packed_want_call(struct client_queue *queue);
+int client_packed_take(struct client *client, struct client_queue *queue,
+		       uint32_t *id, uint32_t *length);
+
+#endif

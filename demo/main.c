@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The demo: one driver process; good clients that verify every byte; hostile
+ * clients that take their memory back in mid-request, and worse, over and
+ * over.  All clients are processes of their own.  Exit status 0 only if the
+ * driver lived, no byte was wrong, the file systems are clean, and something
+ * was survived.
+ */
+#include "demo/demo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/client.h"
+
+#define SECONDS_DEFAULT 25u
+#define SECONDS_MAX	86400u
+#define FINISH_MS	60000 /* for the last sweep of a good client */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+static int usage(FILE *to)
+{
+	fputs("Usage: precarium-demo [--seconds N]\n"
+	      "Good and hostile clients on one driver, for 25 seconds or N.\n",
+	      to);
+	return to == stdout ? 0 : 2;
+}
+
+/* -1: go on; else the exit status. */
+static int parse(struct demo *demo, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seconds", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	unsigned long seconds;
+	char *end;
+	int option;
+
+	demo->seconds = SECONDS_DEFAULT;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (option == 'h')
+			return usage(stdout);
+		if (option != 's')
+			return usage(stderr);
+		seconds = strtoul(optarg, &end, 10);
+		if (end == optarg || *end || seconds == 0 ||
+		    seconds > SECONDS_MAX) {
+			fprintf(stderr,
+				"precarium-demo: --seconds %s: "
+				"expected 1 to %u\n",
+				optarg, SECONDS_MAX);
+			return 2;
+		}
+		demo->seconds = (uint32_t)seconds;
+	}
+	return optind < argc ? usage(stderr) : -1;
+}
+
+/* The driver stands one folder above us; mke2fs often is not in the PATH of
+ * people who are not root. */
+static void set_environment(void)
+{
+	char self[500], program[540], path[2000];
+	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (size > 0) {
+		self[size] = '\0';
+		snprintf(program, sizeof(program), "%s/../precarium",
+			 dirname(self));
+		setenv("PRECARIUM", program, 0);
+	}
+	snprintf(path, sizeof(path), "%s:/usr/sbin:/sbin",
+		 getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	setenv("PATH", path, 1);
+}
+
+static bool make_store(struct demo *demo, uint32_t number, uint64_t size,
+		       uint32_t *export)
+{
+	char *path;
+	int fd;
+
+	if (asprintf(&path, "%s/store-%u", demo->driver.directory, number) < 0)
+		return false;
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	/* Room is taken now: a full disk is told at the start. */
+	if (fd < 0 || posix_fallocate(fd, 0, (off_t)size)) {
+		if (fd >= 0)
+			close(fd);
+		free(path);
+		return false;
+	}
+	close(fd);
+	/* Kept until the end: the export points to it. */
+	*export = driver_add(&demo->driver, path, 0);
+	return true;
+}
+
+static bool make_exports(struct demo *demo)
+{
+	uint32_t null_export, i;
+
+	for (i = 0; i < DEMO_GOOD; i++)
+		if (!make_store(demo, i, DEMO_IMAGE_SIZE + DEMO_PATTERN_SIZE,
+				&demo->good_export[i]))
+			return false;
+	null_export = driver_add(&demo->driver, NULL, 1u << 30);
+	for (i = 0; i < DEMO_HOSTILE; i++) {
+		demo->hostile_export[i] = null_export;
+		/* Half of them on a file of their own. */
+		if (i % 2 == 0 && !make_store(demo, DEMO_GOOD + i, 8u << 20,
+					      &demo->hostile_export[i]))
+			return false;
+	}
+	return true;
+}
+
+static void become_child(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Ctrl-C goes to all of the terminal's group: the parent decides. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
+}
+
+static bool start_clients(struct demo *demo)
+{
+	uint32_t i;
+
+	fflush(stdout);
+	for (i = 0; i < DEMO_GOOD; i++) {
+		demo->good_pid[i] = fork();
+		if (demo->good_pid[i] < 0)
+			return false;
+		if (demo->good_pid[i] == 0) {
+			become_child();
+			demo_be_good(demo, i);
+		}
+	}
+	for (i = 0; i < DEMO_HOSTILE; i++) {
+		demo->hostile_pid[i] = fork();
+		if (demo->hostile_pid[i] < 0)
+			return false;
+		if (demo->hostile_pid[i] == 0) {
+			become_child();
+			demo_be_hostile(demo, i);
+		}
+	}
+	return true;
+}
+
+static void kill_clients(struct demo *demo)
+{
+	uint32_t i;
+
+	for (i = 0; i < DEMO_GOOD; i++)
+		if (demo->good_pid[i] > 0) {
+			kill(demo->good_pid[i], SIGKILL);
+			waitpid(demo->good_pid[i], NULL, 0);
+		}
+	for (i = 0; i < DEMO_HOSTILE; i++)
+		if (demo->hostile_pid[i] > 0) {
+			kill(demo->hostile_pid[i], SIGKILL);
+			waitpid(demo->hostile_pid[i], NULL, 0);
+		}
+}
+
+/* Has a good client ended?  True also if it ended well. */
+static bool good_ended(struct demo *demo, uint32_t number)
+{
+	int status;
+
+	if (demo->good_pid[number] > 0 &&
+	    waitpid(demo->good_pid[number], &status, WNOHANG) > 0)
+		demo->good_pid[number] = 0;
+	return demo->good_pid[number] <= 0;
+}
+
+static bool any_failed(struct demo *demo)
+{
+	uint32_t i;
+
+	for (i = 0; i < DEMO_GOOD; i++)
+		if (good_ended(demo, i) && !demo->board->good[i].finished)
+			return true;
+	return false;
+}
+
+static bool all_ended(struct demo *demo)
+{
+	uint32_t i;
+
+	for (i = 0; i < DEMO_GOOD; i++)
+		if (!good_ended(demo, i))
+			return false;
+	return true;
+}
+
+/* Until the time is over, or something is wrong. */
+static void watch(struct demo *demo)
+{
+	uint64_t end = demo->start_ns + demo->seconds * 1000000000ull;
+	uint32_t tick = 0;
+
+	while (!interrupted && client_now_ns() < end &&
+	       driver_alive(&demo->driver) && !any_failed(demo)) {
+		poll(NULL, 0, 250);
+		/* The books are written anew at this signal. */
+		if (tick++ % 4 == 0 && !demo->driver.peer &&
+		    demo->driver.pid > 0)
+			kill(demo->driver.pid, SIGUSR1);
+		if (demo->terminal || tick % 4 == 0)
+			demo_show(demo);
+	}
+	demo->board->stop = true;
+	/* The storm goes on until the good clients have read everything once
+	 * more; kill_clients ends it. */
+	end = client_now_ns() + FINISH_MS * 1000000ull;
+	while (!interrupted && client_now_ns() < end &&
+	       driver_alive(&demo->driver) && !all_ended(demo))
+		poll(NULL, 0, 50);
+	demo_show(demo);
+}
+
+static int complain(const char *format, const char *what)
+{
+	printf("FAILED: ");
+	printf(format, what);
+	printf("\n");
+	return 1;
+}
+
+static int judge_good(struct demo *demo, uint32_t number)
+{
+	const struct demo_good *good = &demo->board->good[number];
+	char why[300];
+
+	if (!good->finished)
+		return complain("a good client: %s",
+				good->error[0] ? good->error
+					       : "did not come to its end");
+	if (!demo_image_check(demo, number, why))
+		return complain("its file system: %s", why);
+	return 0;
+}
+
+static int judge(struct demo *demo)
+{
+	uint64_t revocations = 0;
+	int failed = 0;
+	uint32_t i;
+
+	for (i = 0; i < DEMO_GOOD; i++)
+		failed |= judge_good(demo, i);
+	for (i = 0; i < DEMO_HOSTILE; i++)
+		revocations += demo->board->hostile[i].revocations;
+	if (revocations == 0)
+		failed |= complain("%s", "no revocation took place");
+	if (!failed)
+		printf("file systems    clean by e2fsck, %u files each as in "
+		       "the source\n",
+		       DEMO_FILES);
+	return failed;
+}
+
+/* Stop the driver, and say what came of it all. */
+static int conclude(struct demo *demo)
+{
+	struct demo_faults faults;
+	int failed = 0;
+
+	if (driver_stop(&demo->driver))
+		failed = complain("%s", demo->driver.error);
+	demo_read_faults(demo, &faults);
+	demo_show_summary(demo, &faults);
+	if (interrupted) {
+		printf("Interrupted: nothing was judged.\n");
+		return 130;
+	}
+	failed |= judge(demo);
+	printf("%s\n", failed ? "The promise was broken."
+			      : "The driver lived, and no good client lost a "
+				"byte.");
+	return failed;
+}
+
+static int run(struct demo *demo)
+{
+	char why[300];
+
+	if (!demo_image_make(demo, why)) {
+		fprintf(stderr, "precarium-demo: %s\n", why);
+		return 1;
+	}
+	if (!make_exports(demo)) {
+		fprintf(stderr, "precarium-demo: %s: no room for images: %s\n",
+			demo->driver.directory, strerror(errno));
+		return 1;
+	}
+	if (driver_start(&demo->driver)) {
+		fprintf(stderr, "precarium-demo: %s\n", demo->driver.error);
+		return 1;
+	}
+	demo->start_ns = client_now_ns();
+	if (!start_clients(demo)) {
+		fprintf(stderr, "precarium-demo: fork: %s\n", strerror(errno));
+		kill_clients(demo);
+		return 1;
+	}
+	watch(demo);
+	kill_clients(demo);
+	return conclude(demo);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = interrupt };
+	struct demo demo = { .seconds = 0 };
+	const char *term = getenv("TERM");
+	int status = parse(&demo, argc, argv);
+
+	if (status >= 0)
+		return status;
+	set_environment();
+	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	demo.terminal = isatty(1) && term && strcmp(term, "dumb") != 0;
+	demo.board = mmap(NULL, sizeof(*demo.board), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (demo.board == MAP_FAILED || driver_init(&demo.driver)) {
+		fprintf(stderr, "precarium-demo: %s\n",
+			demo.driver.error[0] ? demo.driver.error
+					     : strerror(errno));
+		return 1;
+	}
+	status = run(&demo);
+	driver_free(&demo.driver);
+	return status;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "program/command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "program/ask/ask.h"
+#include "program/serve/settings.h"
+
+static const char help[] =
+	"Usage: precarium resize [--control=PATH] EXPORT [SIZE]\n"
+	"Give an export another size; its clients are told.\n"
+	"\n"
+	"  SIZE            bytes, with K, M, G or T.  An image that is smaller "
+	"is grown;\n"
+	"                  one that is larger is not cut.  Default: what the "
+	"image has\n"
+	"                  by now\n"
+	"  --control=PATH  control socket of the server (default " CONTROL_PATH
+	")\n"
+	"  --help          this text\n";
+
+/* The request, or NULL: no memory. */
+static json_t *request(const char *name, uint64_t size)
+{
+	json_t *object =
+		json_pack("{ssss}", "command", "resize", "export", name);
+
+	if (size && object &&
+	    json_object_set_new(object, "size",
+				json_integer((json_int_t)size)) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static int resize(const char *path, const char *name, uint64_t size)
+{
+	int fd = control_connect(path);
+	json_t *result;
+
+	if (fd < 0)
+		return EXIT_FAILED;
+	result = control_ask(fd, request(name, size));
+	close(fd);
+	if (!result)
+		return EXIT_FAILED;
+	printf("%s: %lld bytes\n", name,
+	       (long long)json_integer_value(json_object_get(result, "size")));
+	json_decref(result);
+	return finish_output();
+}
+
+int command_resize(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "control", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *path = CONTROL_PATH;
+	uint64_t size = 0;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return finish_output();
+		default:
+			fputs("precarium: see precarium resize --help\n",
+			      stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind < 1 || argc - optind > 2) {
+		complain("resize: expected an export, and perhaps a size");
+		return EXIT_USAGE;
+	}
+	if (argc - optind == 2 &&
+	    (!serve_parse_size(argv[optind + 1], &size) || size == 0)) {
+		complain("%s: expected a positive number of bytes, with K, M, "
+			 "G or T",
+			 argv[optind + 1]);
+		return EXIT_USAGE;
+	}
+	return resize(path, argv[optind], size);
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "program/command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "program/ask/ask.h"
+#include "program/ask/stats.h"
+
+static const char help[] =
+	"Usage: precarium stat [--control=PATH] [--json|--openmetrics] "
+	"[--watch]\n"
+	"What a server has done, for each export and client.\n"
+	"\n"
+	"  --control=PATH  its control socket (default " CONTROL_PATH ")\n"
+	"  --json          as JSON\n"
+	"  --openmetrics   in the OpenMetrics text format\n"
+	"  --watch         every second, with rates; until it is interrupted, "
+	"or the\n"
+	"                  server ends\n"
+	"  --help          this text\n";
+
+struct wanted {
+	const char *path;
+	enum { AS_TEXT, AS_JSON, AS_OPENMETRICS } form;
+	bool watch;
+};
+
+static int print(const struct wanted *wanted, const json_t *stats,
+		 const json_t *before)
+{
+	if (wanted->form == AS_JSON) {
+		json_dumpf(stats, stdout, wanted->watch ? 0 : JSON_INDENT(2));
+		putchar('\n');
+	} else if (wanted->form == AS_OPENMETRICS) {
+		stats_openmetrics(stdout, stats);
+	} else {
+		/* Home, and clear what is below. */
+		if (wanted->watch && isatty(STDOUT_FILENO))
+			fputs("\033[H\033[J", stdout);
+		stats_text(stdout, stats, before);
+	}
+	return finish_output();
+}
+
+static int watch(const struct wanted *wanted, int fd)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	json_t *before = NULL;
+	int status = EXIT_GOOD;
+
+	while (status == EXIT_GOOD) {
+		json_t *stats =
+			control_ask(fd, json_pack("{ss}", "command", "stat"));
+
+		if (!stats) {
+			status = EXIT_FAILED;
+			break;
+		}
+		status = print(wanted, stats, before);
+		json_decref(before);
+		before = stats;
+		nanosleep(&second, NULL);
+	}
+	json_decref(before);
+	return status;
+}
+
+static int stat_once(const struct wanted *wanted, int fd)
+{
+	json_t *stats = control_ask(fd, json_pack("{ss}", "command", "stat"));
+	int status = stats ? print(wanted, stats, NULL) : EXIT_FAILED;
+
+	json_decref(stats);
+	return status;
+}
+
+static int ask(const struct wanted *wanted)
+{
+	int fd = control_connect(wanted->path);
+	int status;
+
+	if (fd < 0)
+		return EXIT_FAILED;
+	status = wanted->watch ? watch(wanted, fd) : stat_once(wanted, fd);
+	close(fd);
+	return status;
+}
+
+int command_stat(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "control", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "openmetrics", no_argument, NULL, 'o' },
+		{ "watch", no_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct wanted wanted = { .path = CONTROL_PATH };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		switch (option) {
+		case 'c':
+			wanted.path = optarg;
+			break;
+		case 'j':
+			wanted.form = AS_JSON;
+			break;
+		case 'o':
+			wanted.form = AS_OPENMETRICS;
+			break;
+		case 'w':
+			wanted.watch = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return finish_output();
+		default:
+			fputs("precarium: see precarium stat --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("%s: unexpected argument; expected options only",
+			 argv[optind]);
+		return EXIT_USAGE;
+	}
+	return ask(&wanted);
+}

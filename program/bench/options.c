@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "program/bench/bench.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "program/command.h"
+
+#define CLIENTS_MAX  4096u
+#define DEPTH_MAX    256u
+#define BLOCK_MAX    (1u << 20)
+#define DURATION_MAX 86400000u
+#define TIMEOUT_MAX  600000u
+
+static const char help[] =
+	"Usage: precarium bench SOCKET [OPTION]...\n"
+	"Put a load on a vhost-user block server, and tell what it did: "
+	"requests "
+	"a\n"
+	"second, latencies, processor time. Only reads, if nothing else is "
+	"asked.\n"
+	"\n"
+	"  --depth N           requests in flight a queue (32)\n"
+	"  --block-size BYTES  of a request (4096)\n"
+	"  --read PERCENT      share of the reads (100); the rest are writes, "
+	"which\n"
+	"                      overwrite the disk\n"
+	"  --sequential        block after block; else at random\n"
+	"  --area BYTES        that much of the disk, from its start (all)\n"
+	"  --duration MS       how long (2000)\n"
+	"  --requests N        no more than so many\n"
+	"  --queues N          of a client (1)\n"
+	"  --clients N         connections, all of this one thread (1)\n"
+	"  --poll              the client looks for completions all the time;\n"
+	"                      else it sleeps until it is called\n"
+	"  --packed            packed rings; else split ones\n"
+	"  --no-event-idx      without EVENT_IDX, which guests use\n"
+	"  --verify            write all blocks, verify every read, read all "
+	"again;\n"
+	"                      16 MiB of the disk, if --area does not say\n"
+	"  --pid PID           the server, if it is not who listens\n"
+	"  --timeout MS        for an answer (10000)\n"
+	"  --json              print JSON\n"
+	"\n"
+	"Exit status: 0 all went well; 1 not, and a line says what; 2 wrong "
+	"usage.\n";
+
+enum bench_option {
+	OPT_DEPTH,
+	OPT_BLOCK_SIZE,
+	OPT_READ,
+	OPT_AREA,
+	OPT_DURATION,
+	OPT_REQUESTS,
+	OPT_QUEUES,
+	OPT_CLIENTS,
+	OPT_PID,
+	OPT_TIMEOUT,
+	OPT_SEQUENTIAL,
+	OPT_POLL,
+	OPT_PACKED,
+	OPT_NO_EVENT_IDX,
+	OPT_VERIFY,
+	OPT_JSON,
+	OPT_HELP,
+};
+
+static const struct option long_options[] = {
+	{ "depth", required_argument, NULL, OPT_DEPTH },
+	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
+	{ "read", required_argument, NULL, OPT_READ },
+	{ "area", required_argument, NULL, OPT_AREA },
+	{ "duration", required_argument, NULL, OPT_DURATION },
+	{ "requests", required_argument, NULL, OPT_REQUESTS },
+	{ "queues", required_argument, NULL, OPT_QUEUES },
+	{ "clients", required_argument, NULL, OPT_CLIENTS },
+	{ "pid", required_argument, NULL, OPT_PID },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "sequential", no_argument, NULL, OPT_SEQUENTIAL },
+	{ "poll", no_argument, NULL, OPT_POLL },
+	{ "packed", no_argument, NULL, OPT_PACKED },
+	{ "no-event-idx", no_argument, NULL, OPT_NO_EVENT_IDX },
+	{ "verify", no_argument, NULL, OPT_VERIFY },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Multiples of `step`. */
+static bool take_number(int option, uint64_t min, uint64_t max, uint64_t step,
+			uint64_t *number)
+{
+	const char *name = long_options[option].name;
+	unsigned long long value;
+	char *end;
+
+	/* A number too large to hold is the largest that can be held. */
+	value = strtoull(optarg, &end, 10);
+	if (*optarg >= '0' && *optarg <= '9' && !*end && value >= min &&
+	    value <= max && value % step == 0) {
+		*number = value;
+		return true;
+	}
+	if (step > 1)
+		complain("bench: --%s=%s: expected a multiple of %llu from "
+			 "%llu to %llu",
+			 name, optarg, (unsigned long long)step,
+			 (unsigned long long)min, (unsigned long long)max);
+	else
+		complain("bench: --%s=%s: expected a number from %llu to %llu",
+			 name, optarg, (unsigned long long)min,
+			 (unsigned long long)max);
+	return false;
+}
+
+static bool take_small(int option, uint32_t min, uint32_t max, uint32_t step,
+		       uint32_t *number)
+{
+	uint64_t value;
+
+	if (!take_number(option, min, max, step, &value))
+		return false;
+	*number = (uint32_t)value;
+	return true;
+}
+
+static bool take_value(struct bench_options *o, int option)
+{
+	uint32_t pid;
+
+	switch (option) {
+	case OPT_DEPTH:
+		return take_small(option, 1, DEPTH_MAX, 1, &o->depth);
+	case OPT_BLOCK_SIZE:
+		return take_small(option, CLIENT_SECTOR, BLOCK_MAX,
+				  CLIENT_SECTOR, &o->block_size);
+	case OPT_READ:
+		return take_small(option, 0, 100, 1, &o->read_share);
+	case OPT_AREA:
+		return take_number(option, CLIENT_SECTOR, INT64_MAX,
+				   CLIENT_SECTOR, &o->area);
+	case OPT_DURATION:
+		return take_small(option, 1, DURATION_MAX, 1, &o->duration_ms);
+	case OPT_REQUESTS:
+		return take_small(option, 1, UINT32_MAX, 1, &o->request_limit);
+	case OPT_QUEUES:
+		return take_small(option, 1, CLIENT_QUEUES_MAX, 1, &o->queues);
+	case OPT_CLIENTS:
+		return take_small(option, 1, CLIENTS_MAX, 1, &o->clients);
+	case OPT_TIMEOUT:
+		return take_small(option, 1, TIMEOUT_MAX, 1, &o->timeout_ms);
+	case OPT_PID:
+		if (!take_small(option, 1, INT32_MAX, 1, &pid))
+			return false;
+		o->pid = (pid_t)pid;
+		return true;
+	default: /* getopt has said what it did not understand */
+		fputs("precarium: see precarium bench --help\n", stderr);
+		return false;
+	}
+}
+
+static bool take_option(struct bench_options *o, int option)
+{
+	bool *flags[] = {
+		[OPT_SEQUENTIAL] = &o->sequential,
+		[OPT_POLL] = &o->polling,
+		[OPT_PACKED] = &o->packed,
+		[OPT_NO_EVENT_IDX] = &o->no_event_idx,
+		[OPT_VERIFY] = &o->verify,
+		[OPT_JSON] = &o->json,
+	};
+
+	if (option < OPT_SEQUENTIAL || option > OPT_JSON)
+		return take_value(o, option);
+	*flags[option] = true;
+	return true;
+}
+
+int bench_parse(struct bench_options *options, int argc, char **argv)
+{
+	int option;
+
+	*options = (struct bench_options){
+		.clients = 1,
+		.queues = 1,
+		.depth = 32,
+		.block_size = 4096,
+		.read_share = 100,
+		.duration_ms = 2000,
+		.timeout_ms = 10000,
+	};
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >=
+	       0) {
+		if (option == OPT_HELP) {
+			fputs(help, stdout);
+			return finish_output();
+		}
+		if (!take_option(options, option))
+			return EXIT_USAGE;
+	}
+	if (optind + 1 != argc) {
+		complain("bench: %s; expected the path of one socket",
+			 optind < argc ? "more than one argument"
+				       : "no socket");
+		return EXIT_USAGE;
+	}
+	options->socket_path = argv[optind];
+	return -1;
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+#include "program/command.h"
+#include "program/serve/sandbox.h"
+
+#include <asm/prctl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <linux/membarrier.h>
+#include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <precarium/access.h>
+#include <precarium/fault.h>
+#include <precarium/region.h>
+
+#include "store/file/uring.h"
+#include "vhost/notify.h"
+
+#ifndef ARCH_SHSTK_STATUS
+#define ARCH_SHSTK_STATUS 0x5005
+#endif
+
+static const char help[] =
+	"Usage: precarium check-host [--json]\n"
+	"Tell whether this machine has what is needed, by trying it.\n"
+	"\n"
+	"  --json   as JSON\n"
+	"  --help   this text\n"
+	"\n"
+	"Exit status: 0 everything that is needed is there, 1 something is\n"
+	"missing, 2 wrong usage.\n";
+
+/* What one look found. */
+struct finding {
+	bool good;
+	char text[440];
+};
+
+__attribute__((format(printf, 3, 4))) static void
+found(struct finding *finding, bool good, const char *format, ...)
+{
+	va_list args;
+
+	finding->good = good;
+	va_start(args, format);
+	vsnprintf(finding->text, sizeof(finding->text), format, args);
+	va_end(args);
+}
+
+static void check_kernel(struct finding *finding)
+{
+	struct utsname name = { .sysname = "unknown" };
+	unsigned long major = 0, minor = 0;
+	char *end;
+
+	if (uname(&name) == 0) {
+		major = strtoul(name.release, &end, 10);
+		if (*end == '.')
+			minor = strtoul(end + 1, NULL, 10);
+	}
+	found(finding, major > 5 || (major == 5 && minor >= 10),
+	      "%s %s; expected Linux 5.10 or newer", name.sysname,
+	      name.release);
+}
+
+static void check_io_uring(struct finding *finding)
+{
+	struct store_error error;
+	struct io_uring ring;
+
+	if (!blk_ring_open(&ring, 8, &error)) {
+		found(finding, false, "%s", error.text);
+		return;
+	}
+	io_uring_queue_exit(&ring);
+	found(finding, true, "readv, writev, fsync and cancel work");
+}
+
+static void check_notify(struct finding *finding)
+{
+	struct vhost_notifier notifier;
+
+	if (!vhost_notifier_open(&notifier)) {
+		found(finding, false,
+		      "io_setup: %s; needed to signal clients without being "
+		      "blocked by them, see sysctl fs.aio-max-nr",
+		      strerror(errno));
+		return;
+	}
+	vhost_notifier_close(&notifier);
+	found(finding, true, "io_setup works");
+}
+
+static void check_memfd(struct finding *finding)
+{
+	int fd = memfd_create("check-host", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0) {
+		found(finding, false, "%s", strerror(errno));
+		return;
+	}
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+		found(finding, false, "no seals: %s", strerror(errno));
+	else
+		found(finding, true, "with seals");
+	close(fd);
+}
+
+/* The whole of it: map, lose, be told.  Not a word about the fault. */
+static void check_revocation(struct finding *finding)
+{
+	struct prec_lending lending = {
+		.fd = memfd_create("check-host", MFD_CLOEXEC),
+		.rights = PREC_READ | PREC_WRITE,
+		.size = 65536,
+	};
+	struct prec_region region;
+	enum prec_refusal refusal = PREC_REFUSAL_NONE;
+	enum prec_status status;
+	uint8_t byte;
+
+	if (lending.fd < 0 || ftruncate(lending.fd, 65536) < 0) {
+		found(finding, false, "no memory to lend: %s", strerror(errno));
+		return;
+	}
+	status = prec_region_map(&region, &lending, &refusal);
+	if (status != PREC_OK || ftruncate(lending.fd, 0) < 0) {
+		found(finding, false, "%s",
+		      status == PREC_REFUSED ? prec_refusal_text(refusal)
+					     : strerror(errno));
+		close(lending.fd);
+		return;
+	}
+	status = prec_load8(region.span, 0, &byte);
+	found(finding, status == PREC_GONE, "a lost page reads as '%s'",
+	      prec_status_name(status));
+	close(lending.fd);
+	if (prec_region_unmap(&region) != PREC_OK)
+		found(finding, false, "a region could not be unmapped");
+}
+
+static void check_health(struct finding *finding)
+{
+	unsigned int health = prec_fault_health();
+
+	found(finding, true, "the fault handler is installed and reachable");
+	for (unsigned int bit = 1; bit && health; bit <<= 1) {
+		if (!(health & bit))
+			continue;
+		found(finding, false, "%s", prec_fault_health_text(bit));
+		return;
+	}
+}
+
+static void check_hugetlb(struct finding *finding)
+{
+	int fd = memfd_create("check-host", MFD_CLOEXEC | MFD_HUGETLB);
+
+	if (fd < 0) {
+		found(finding, false, "%s", strerror(errno));
+		return;
+	}
+	close(fd);
+	found(finding, true, "clients may lend huge pages");
+}
+
+static void check_membarrier(struct finding *finding)
+{
+	long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+
+	if (commands < 0)
+		found(finding, false, "%s", strerror(errno));
+	else
+		found(finding, commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+		      "commands 0x%lx", (unsigned long)commands);
+}
+
+static void check_filter(struct finding *finding)
+{
+	uint32_t action = SECCOMP_RET_TRAP;
+
+	if (!sandbox_has_filter)
+		found(finding, false, "this program was built without it");
+	else if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
+		found(finding, false, "%s; expected --seccomp=off",
+		      strerror(errno));
+	else
+		found(finding, true, "system calls can be refused");
+}
+
+static void check_userfaultfd(struct finding *finding)
+{
+	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	if (fd < 0) {
+		found(finding, false, "%s", strerror(errno));
+		return;
+	}
+	close((int)fd);
+	found(finding, true, "for faults of user code");
+}
+
+static void check_shadow_stack(struct finding *finding)
+{
+	unsigned long features = 0;
+
+	if (syscall(SYS_arch_prctl, ARCH_SHSTK_STATUS, &features) < 0)
+		found(finding, false, "not of this kernel or processor");
+	else
+		found(finding, features != 0,
+		      features ? "in use" : "not in use");
+}
+
+/* Without what is needed nothing works; the rest is good to know. */
+static const struct check {
+	const char *name;
+	bool needed;
+	void (*look)(struct finding *finding);
+} checks[] = {
+	{ "kernel", true, check_kernel },
+	{ "memfd", true, check_memfd },
+	{ "revocation", true, check_revocation },
+	{ "fault-health", true, check_health },
+	{ "io-uring", true, check_io_uring },
+	{ "aio", true, check_notify },
+	{ "hugetlb", false, check_hugetlb },
+	{ "membarrier", false, check_membarrier },
+	{ "seccomp", false, check_filter },
+	{ "userfaultfd", false, check_userfaultfd },
+	{ "shadow-stack", false, check_shadow_stack },
+};
+
+#define CHECKS (sizeof(checks) / sizeof(checks[0]))
+
+static void print_text(const struct finding *findings, bool good)
+{
+	for (size_t i = 0; i < CHECKS; i++)
+		printf("%-13s %-8s %s\n", checks[i].name,
+		       findings[i].good	  ? "yes"
+		       : checks[i].needed ? "MISSING"
+					  : "no",
+		       findings[i].text);
+	puts(good ? "Everything that is needed is there."
+		  : "Something that is needed is missing.");
+}
+
+static int print_json(const struct finding *findings, bool good)
+{
+	json_t *list = json_array();
+	json_t *root = json_pack("{sbso}", "good", good, "checks", list);
+	char *text;
+
+	for (size_t i = 0; i < CHECKS; i++)
+		json_array_append_new(list, json_pack("{sssbsbss}", "name",
+						      checks[i].name, "needed",
+						      checks[i].needed, "good",
+						      findings[i].good, "found",
+						      findings[i].text));
+	text = json_dumps(root, JSON_INDENT(2));
+	json_decref(root);
+	if (!text) {
+		complain("out of memory");
+		return EXIT_FAILED;
+	}
+	puts(text);
+	free(text);
+	return EXIT_GOOD;
+}
+
+static int check_all(bool json)
+{
+	struct finding findings[CHECKS];
+	int printed = EXIT_GOOD;
+	bool good = true;
+
+	for (size_t i = 0; i < CHECKS; i++) {
+		checks[i].look(&findings[i]);
+		good &= findings[i].good || !checks[i].needed;
+	}
+	if (json)
+		printed = print_json(findings, good);
+	else
+		print_text(findings, good);
+	if (finish_output() != EXIT_GOOD || printed != EXIT_GOOD)
+		return EXIT_FAILED;
+	return good ? EXIT_GOOD : EXIT_FAILED;
+}
+
+int command_check_host(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		switch (option) {
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return finish_output();
+		default:
+			fputs("precarium: see precarium check-host --help\n",
+			      stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("%s: unexpected argument; expected options only",
+			 argv[optind]);
+		return EXIT_USAGE;
+	}
+	return check_all(json);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "program/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+	"Usage: precarium COMMAND [OPTION]...\n"
+	"Work on memory that untrusted clients lend and may take back at any\n"
+	"instant.\n"
+	"\n"
+	"Commands:\n"
+	"  serve        serve block devices by vhost-user\n"
+	"  resize       give an export another size\n"
+	"  stat         tell what a server has done\n"
+	"  reload       make a server read its configuration again\n"
+	"  check-host   tell whether this machine has what is needed\n"
+	"  bench        measure any vhost-user block server\n"
+	"  torture      play a client's attacks on any vhost-user block "
+	"server\n"
+	"\n"
+	"  precarium COMMAND --help   tells about a command\n"
+	"  precarium --version        tells the version\n"
+	"\n"
+	"Options without a command are those of serve, as programs expect "
+	"that\n"
+	"start vhost-user back-ends.\n";
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "serve", command_serve },
+	{ "resize", command_resize },
+	{ "stat", command_stat },
+	{ "reload", command_reload },
+	{ "check-host", command_check_host },
+	{ "bench", command_bench },
+	{ "torture", command_torture },
+};
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("precarium: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+int finish_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_GOOD;
+	complain("standard output: %s", strerror(errno));
+	return EXIT_FAILED;
+}
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* "a, b or c" */
+static void name_commands(char *text, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < COMMANDS && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s",
+					 i == 0		     ? ""
+					 : i == COMMANDS - 1 ? " or "
+							     : ", ",
+					 commands[i].name);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	char names[200];
+
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		fputs(help, stdout);
+		return finish_output();
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		printf("precarium %s\n", PRECARIUM_VERSION);
+		return finish_output();
+	}
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	if (name[0] == '-')
+		return command_serve(argc, argv);
+	name_commands(names, sizeof(names));
+	if (name[0])
+		complain("%s: no such command; expected %s, see precarium "
+			 "--help",
+			 name, names);
+	else
+		complain("a command is missing; expected %s, see precarium "
+			 "--help",
+			 names);
+	return EXIT_USAGE;
+}

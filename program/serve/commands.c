@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "store/stores.h"
+#include "program/serve/control.h"
+#include "program/serve/stats.h"
+
+/*
+ * A command gets the whole request, with its arguments beside "command", and
+ * gives its result, or NULL and *error.  It runs on the thread that accepts
+ * clients, and must not wait.
+ */
+static json_t *run_stat(struct serve_context *context, const json_t *request,
+			struct vhost_error *error)
+{
+	(void)request;
+	(void)error;
+	return serve_stats_gather(context->server);
+}
+
+static json_t *run_reload(struct serve_context *context, const json_t *request,
+			  struct vhost_error *error)
+{
+	struct serve_changes changes;
+
+	(void)request;
+	if (!serve_reload(context, &changes, error))
+		return NULL;
+	return json_pack("{sisisisi}", "added", (int)changes.added, "changed",
+			 (int)changes.changed, "removed", (int)changes.removed,
+			 "kept", (int)changes.kept);
+}
+
+/* {"export": NAME, "size": BYTES}; without a size what the image has now.  It
+ * may wait for the disk of the image, and new clients with it. */
+static json_t *run_resize(struct serve_context *context, const json_t *request,
+			  struct vhost_error *error)
+{
+	const json_t *size = json_object_get(request, "size");
+	const char *name =
+		json_string_value(json_object_get(request, "export"));
+	const struct serve_export *export =
+		serve_exports_find(&context->options, name);
+	json_int_t bytes = size ? json_integer_value(size) : 0;
+	struct store_error why;
+
+	if (!export) {
+		snprintf(error->text, sizeof(error->text),
+			 "%.200s: no such export; expected \"export\" to name "
+			 "one",
+			 name ? name : "resize");
+		return NULL;
+	}
+	if (size && bytes <= 0) {
+		snprintf(error->text, sizeof(error->text),
+			 "%.200s: expected \"size\" to be a positive number",
+			 name);
+		return NULL;
+	}
+	if (!blk_resize(export->store, (uint64_t)bytes, &why)) {
+		snprintf(error->text, sizeof(error->text), "%.100s: %s", name,
+			 why.text);
+		return NULL;
+	}
+	if (!vhost_server_tell_changed(context->server, export->served)) {
+		snprintf(error->text, sizeof(error->text),
+			 "%.100s: has another size, but no memory is left to "
+			 "tell its clients",
+			 name);
+		return NULL;
+	}
+	return json_pack("{sI}", "size",
+			 (json_int_t)store_capacity(export->store));
+}
+
+static const struct command {
+	const char *name;
+	json_t *(*run)(struct serve_context *context, const json_t *request,
+		       struct vhost_error *error);
+} commands[] = {
+	{ "resize", run_resize },
+	{ "stat", run_stat },
+	{ "reload", run_reload },
+};
+
+json_t *serve_command(struct serve_context *context, const json_t *request)
+{
+	const char *name =
+		json_string_value(json_object_get(request, "command"));
+	struct vhost_error error = { "out of memory" };
+
+	if (!name)
+		return json_pack("{ss}", "error",
+				 "expected an object with \"command\"");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		json_t *result;
+
+		if (strcmp(name, commands[i].name) != 0)
+			continue;
+		result = commands[i].run(context, request, &error);
+		if (result)
+			return json_pack("{so}", "result", result);
+		return json_pack("{ss}", "error", error.text);
+	}
+	return json_pack("{ss+}", "error", name,
+			 ": no such command on this server");
+}

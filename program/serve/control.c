@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+#include "program/serve/control.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "program/ask/ask.h"
+#include "vhost/listen.h"
+
+#define CALLERS 8
+
+struct caller {
+	int fd;		/* -1: free */
+	uint64_t heard; /* when, on the control's own clock */
+	size_t received;
+	char request[CONTROL_REQUEST_SIZE];
+	char *answer; /* NULL: a request is awaited */
+	size_t size;
+	size_t sent;
+	bool last; /* closed when it has its answer */
+};
+
+struct serve_control {
+	struct serve_context *context;
+	char *path;
+	int listen_fd;
+	int epoll_fd;	/* of all the above: readable when there is work */
+	uint64_t clock; /* counts requests and connections */
+	struct caller callers[CALLERS];
+};
+
+static void hang_up(struct caller *caller)
+{
+	if (caller->fd >= 0)
+		close(caller->fd);
+	free(caller->answer);
+	caller->answer = NULL;
+	caller->fd = -1;
+}
+
+/* Either an answer is on its way, or a request: never both. */
+static void await(struct serve_control *control, struct caller *caller)
+{
+	struct epoll_event event = {
+		.events = caller->answer ? EPOLLOUT : EPOLLIN,
+		.data.ptr = caller,
+	};
+
+	if (epoll_ctl(control->epoll_fd, EPOLL_CTL_MOD, caller->fd, &event) < 0)
+		hang_up(caller);
+}
+
+static void answer(struct serve_control *control, struct caller *caller,
+		   json_t *object)
+{
+	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+	json_decref(object);
+	if (!text) {
+		hang_up(caller);
+		return;
+	}
+	/* The end of the text becomes the end of the line. */
+	caller->size = strlen(text) + 1;
+	text[caller->size - 1] = '\n';
+	caller->answer = text;
+	caller->sent = 0;
+	await(control, caller);
+}
+
+/* The line of `size` bytes at the beginning of what was received. */
+static void carry_out(struct serve_control *control, struct caller *caller,
+		      size_t size)
+{
+	json_error_t error;
+	json_t *request = json_loadb(caller->request, size, 0, &error);
+	json_t *object;
+
+	memmove(caller->request, caller->request + size + 1,
+		caller->received - size - 1);
+	caller->received -= size + 1;
+	if (request)
+		object = serve_command(control->context, request);
+	else
+		object = json_pack("{ss++}", "error", "no JSON: ", error.text,
+				   "; expected an object in one line");
+	json_decref(request);
+	answer(control, caller, object);
+}
+
+static void look_for_request(struct serve_control *control,
+			     struct caller *caller)
+{
+	const char *end = memchr(caller->request, '\n', caller->received);
+
+	if (end) {
+		carry_out(control, caller, (size_t)(end - caller->request));
+	} else if (caller->received == sizeof(caller->request)) {
+		caller->last = true;
+		answer(control, caller,
+		       json_pack("{ss}", "error",
+				 "the request is too long; expected a line of "
+				 "less than 4096 bytes"));
+	}
+}
+
+static void receive(struct serve_control *control, struct caller *caller)
+{
+	ssize_t done =
+		recv(caller->fd, caller->request + caller->received,
+		     sizeof(caller->request) - caller->received, MSG_DONTWAIT);
+
+	if (done < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (done <= 0) {
+		hang_up(caller);
+		return;
+	}
+	caller->received += (size_t)done;
+	caller->heard = ++control->clock;
+	look_for_request(control, caller);
+}
+
+static void send_on(struct serve_control *control, struct caller *caller)
+{
+	ssize_t done =
+		send(caller->fd, caller->answer + caller->sent,
+		     caller->size - caller->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (done < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (done < 0) {
+		hang_up(caller);
+		return;
+	}
+	caller->sent += (size_t)done;
+	if (caller->sent < caller->size)
+		return;
+	free(caller->answer);
+	caller->answer = NULL;
+	if (caller->last) {
+		hang_up(caller);
+		return;
+	}
+	await(control, caller);
+	/* Another may have come with the one before. */
+	if (caller->fd >= 0)
+		look_for_request(control, caller);
+}
+
+static struct caller *oldest(struct serve_control *control)
+{
+	struct caller *found = &control->callers[0];
+
+	for (size_t i = 1; i < CALLERS; i++) {
+		struct caller *caller = &control->callers[i];
+
+		if (caller->fd >= 0 &&
+		    (found->fd < 0 || caller->heard < found->heard))
+			found = caller;
+	}
+	return found;
+}
+
+static struct caller *free_place(struct serve_control *control)
+{
+	struct caller *caller;
+
+	for (size_t i = 0; i < CALLERS; i++) {
+		if (control->callers[i].fd < 0)
+			return &control->callers[i];
+	}
+	caller = oldest(control);
+	hang_up(caller);
+	return caller;
+}
+
+static void take_caller(struct serve_control *control)
+{
+	int fd = accept4(control->listen_fd, NULL, NULL,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct epoll_event event = { .events = EPOLLIN };
+	struct caller *caller;
+
+	if (fd < 0) {
+		/* For want of descriptors: one of ours makes room. */
+		if (errno == EMFILE || errno == ENFILE)
+			hang_up(oldest(control));
+		return;
+	}
+	caller = free_place(control);
+	event.data.ptr = caller;
+	caller->fd = fd;
+	caller->heard = ++control->clock;
+	caller->received = 0;
+	caller->last = false;
+	if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		hang_up(caller);
+}
+
+/* One event a turn: an event that was taken cannot be of a caller that an
+ * earlier one has driven out. */
+static void turn(void *argument)
+{
+	struct serve_control *control = argument;
+	struct epoll_event event;
+	struct caller *caller;
+
+	if (epoll_wait(control->epoll_fd, &event, 1, 0) != 1)
+		return;
+	caller = event.data.ptr;
+	if (!caller)
+		take_caller(control);
+	else if (caller->answer)
+		send_on(control, caller);
+	else
+		receive(control, caller);
+}
+
+static bool set_up(struct serve_control *control, const char *path,
+		   struct vhost_error *error)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+
+	control->listen_fd = vhost_listen(path, 0600, error);
+	if (control->listen_fd < 0)
+		return false;
+	control->path = strdup(path);
+	control->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (control->path && control->epoll_fd >= 0 &&
+	    epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, control->listen_fd,
+		      &event) == 0)
+		return true;
+	snprintf(error->text, sizeof(error->text), "%.200s: %s", path,
+		 strerror(errno));
+	return false;
+}
+
+struct serve_control *serve_control_open(const char *path,
+					 struct serve_context *context,
+					 struct vhost_error *error)
+{
+	struct serve_control *control = calloc(1, sizeof(*control));
+	struct vhost_watched watched = { .ready = turn, .argument = control };
+
+	if (!control) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return NULL;
+	}
+	control->context = context;
+	control->listen_fd = -1;
+	control->epoll_fd = -1;
+	for (size_t i = 0; i < CALLERS; i++)
+		control->callers[i].fd = -1;
+	if (!set_up(control, path, error)) {
+		serve_control_close(control);
+		return NULL;
+	}
+	watched.fd = control->epoll_fd;
+	vhost_server_watch(context->server, &watched);
+	return control;
+}
+
+void serve_control_close(struct serve_control *control)
+{
+	const struct vhost_watched none = { .fd = -1 };
+
+	if (!control)
+		return;
+	vhost_server_watch(control->context->server, &none);
+	for (size_t i = 0; i < CALLERS; i++)
+		hang_up(&control->callers[i]);
+	if (control->listen_fd >= 0 && control->path)
+		vhost_unlisten(control->path, control->listen_fd);
+	else if (control->listen_fd >= 0)
+		close(control->listen_fd);
+	if (control->epoll_fd >= 0)
+		close(control->epoll_fd);
+	free(control->path);
+	free(control);
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+#include "program/serve/exports.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/stores.h"
+#include "program/serve/manager.h"
+#include "vhost/client.h"
+
+static struct store *open_store(const struct serve_export *export,
+				struct store_error *error)
+{
+	const struct blk_file_options options = {
+		.read_only = export->read_only,
+		.shared = export->shared,
+		.direct = export->direct,
+	};
+	struct store *store;
+
+	if (export->file)
+		return blk_file_open(export->file, &options, error);
+	store = blk_null_open(export->null_size, error);
+	if (store)
+		store->read_only = export->read_only;
+	return store;
+}
+
+static void close_store(void *store)
+{
+	blk_close(store);
+}
+
+static bool open_export(struct vhost_server *server,
+			struct serve_export *export,
+			const struct serve_export *old,
+			struct vhost_error *error)
+{
+	struct vhost_export_options options = {
+		.name = export->name,
+		.socket_path = export->socket_path,
+		.fd = export->fd,
+		.replaces = old ? old->served : NULL,
+		.gone = close_store,
+		.on_loss = export->on_loss,
+		.sparse_max = export->sparse_max,
+		.admit = export->admit,
+	};
+	struct store_error store_error;
+	struct store *store = open_store(export, &store_error);
+
+	if (!store) {
+		snprintf(error->text, sizeof(error->text), "%s",
+			 store_error.text);
+		return false;
+	}
+	export->store = store;
+	options.store = store;
+	options.argument = store;
+	if (export->socket_path)
+		options.fd = manager_socket_at(export->socket_path);
+	export->served = vhost_server_add(server, &options, error);
+	if (!export->served) {
+		blk_close(store);
+		if (options.fd != export->fd)
+			close(options.fd);
+	}
+	return export->served;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same(const struct serve_export *a, const struct serve_export *b)
+{
+	return same_text(a->socket_path, b->socket_path) && a->fd == b->fd &&
+	       same_text(a->file, b->file) && a->null_size == b->null_size &&
+	       a->read_only == b->read_only && a->direct == b->direct &&
+	       a->shared == b->shared && a->on_loss == b->on_loss &&
+	       a->sparse_max == b->sparse_max && a->admit == b->admit;
+}
+
+struct serve_export *serve_exports_find(struct serve_options *options,
+					const char *name)
+{
+	for (uint32_t i = 0; name && i < options->export_count; i++) {
+		if (strcmp(options->exports[i].name, name) == 0)
+			return &options->exports[i];
+	}
+	return NULL;
+}
+
+static void undo(struct serve_context *context, struct serve_options *wanted)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		struct serve_export *export = &wanted->exports[i];
+		const struct serve_export *old =
+			serve_exports_find(&context->options, export->name);
+
+		if (export->served && (!old || old->served != export->served))
+			vhost_server_remove(context->server, export->served);
+	}
+}
+
+/* What is there and the same is taken over as it is. */
+static bool open_wanted(struct serve_context *context,
+			struct serve_options *wanted,
+			struct serve_changes *changes,
+			struct vhost_error *error)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		struct serve_export *export = &wanted->exports[i];
+		const struct serve_export *old =
+			serve_exports_find(&context->options, export->name);
+
+		if (old && same(old, export)) {
+			export->served = old->served;
+			export->store = old->store;
+			changes->kept++;
+			continue;
+		}
+		if (!open_export(context->server, export, old, error))
+			return false;
+		if (old)
+			changes->changed++;
+		else
+			changes->added++;
+	}
+	return true;
+}
+
+static bool go_together(const struct serve_export *a,
+			const struct serve_export *b)
+{
+	bool one_reads = a->read_only || b->read_only;
+
+	return !blk_same_image(a->store, b->store) ||
+	       (a->shared == b->shared && (a->shared || one_reads));
+}
+
+/* Two guests that write one disk destroy its file system, unless they know of
+ * each other; one that only reads beside a writer harms nobody.  An export that a reload replaces is not meant:
+ * it takes no new clients. */
+static bool one_writer(const struct serve_options *wanted,
+		       struct vhost_error *error)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		const struct serve_export *b = &wanted->exports[i];
+
+		for (uint32_t j = 0; j < i; j++) {
+			const struct serve_export *a = &wanted->exports[j];
+
+			if (go_together(a, b))
+				continue;
+			snprintf(error->text, sizeof(error->text),
+				 "%.200s: exports %.60s and %.60s write to the "
+				 "same image; expected an image each, or all "
+				 "but one read-only, or all shared",
+				 b->file, a->name, b->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool any_at(const struct serve_options *wanted, const char *path)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		if (same_text(wanted->exports[i].socket_path, path))
+			return true;
+	}
+	return false;
+}
+
+/* A client that connects to a socket nobody accepts from would wait for ever,
+ * and one that the service manager holds, too, cannot be closed. */
+static bool handed_used(const struct serve_options *wanted,
+			struct vhost_error *error)
+{
+	const char *path;
+
+	for (int i = 0; (path = manager_socket_path(i)); i++) {
+		if (any_at(wanted, path))
+			continue;
+		snprintf(error->text, sizeof(error->text),
+			 "LISTEN_FDS: %.120s: no export is there; expected one "
+			 "with socket=%.120s",
+			 path, path);
+		return false;
+	}
+	return true;
+}
+
+static void close_unwanted(struct serve_context *context,
+			   struct serve_options *wanted,
+			   struct serve_changes *changes)
+{
+	for (uint32_t i = 0; i < context->options.export_count; i++) {
+		struct serve_export *old = &context->options.exports[i];
+		const struct serve_export *now =
+			serve_exports_find(wanted, old->name);
+
+		if (now && now->served == old->served)
+			continue;
+		vhost_server_remove(context->server, old->served);
+		if (!now)
+			changes->removed++;
+	}
+}
+
+bool serve_exports_apply(struct serve_context *context,
+			 struct serve_options *wanted,
+			 struct serve_changes *changes,
+			 struct vhost_error *error)
+{
+	memset(changes, 0, sizeof(*changes));
+	if (!open_wanted(context, wanted, changes, error) ||
+	    !one_writer(wanted, error) || !handed_used(wanted, error)) {
+		undo(context, wanted);
+		serve_options_free(wanted);
+		return false;
+	}
+	close_unwanted(context, wanted, changes);
+	serve_options_free(&context->options);
+	context->options = *wanted;
+	return true;
+}
+
+/* Whatever is not an export holds until the end. */
+static bool settings_same(const struct serve_options *now,
+			  const struct serve_options *wanted,
+			  struct vhost_error *error)
+{
+	for (size_t i = 0; serve_settings[i].name; i++) {
+		const char *old = now->values[i], *new = wanted->values[i];
+
+		if (same_text(old, new))
+			continue;
+		snprintf(error->text, sizeof(error->text),
+			 "%.200s: %s: %.60s, was %.60s; expected no change "
+			 "while the server runs: restart it",
+			 wanted->config, serve_settings[i].name,
+			 new ? new : "not given", old ? old : "not given");
+		return false;
+	}
+	return true;
+}
+
+static bool read_again(struct serve_context *context,
+		       struct serve_changes *changes, struct vhost_error *error)
+{
+	struct serve_options wanted;
+
+	if (!context->command_line->config) {
+		snprintf(error->text, sizeof(error->text),
+			 "there is no configuration file; expected a server "
+			 "that was started with --config");
+		return false;
+	}
+	if (!serve_options_complete(context->command_line, &wanted, error))
+		return false;
+	if (settings_same(&context->options, &wanted, error))
+		return serve_exports_apply(context, &wanted, changes, error);
+	serve_options_free(&wanted);
+	return false;
+}
+
+bool serve_reload(struct serve_context *context, struct serve_changes *changes,
+		  struct vhost_error *error)
+{
+	bool good;
+
+	manager_tell_reloading();
+	good = read_again(context, changes, error);
+	manager_tell_ready();
+	if (!good) {
+		vhost_log("not reloaded, all is as it was: %s", error->text);
+		return false;
+	}
+	vhost_log("reloaded: exports: %u added, %u changed, %u removed, %u "
+		  "kept",
+		  changes->added, changes->changed, changes->removed,
+		  changes->kept);
+	return true;
+}

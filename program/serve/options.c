@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT
+#include "program/serve/options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "program/command.h"
+#include "program/serve/config.h"
+
+static const char help[] =
+	"Usage: precarium serve --export KEY=VALUE,...  [OPTION]...\n"
+	"   or: precarium serve --config=PATH  [OPTION]...\n"
+	"   or: precarium serve --socket-path=PATH --blk-file=PATH "
+	"[OPTION]...\n"
+	"Serve block devices by vhost-user, each on a socket of its own.\n"
+	"\n"
+	"  --export KEYS        one device; may be given many times.  KEYS "
+	"are:\n"
+	"      socket=PATH        where clients connect\n"
+	"      file=PATH          a raw image or a block device, or\n"
+	"      null=SIZE          zeroes to read; writes are dropped\n"
+	"      read-only          clients cannot write\n"
+	"      direct             past the page cache where a request allows\n"
+	"      shared             other programs may write to the image\n"
+	"      name=NAME          for log lines and statistics\n"
+	"      on-loss=fail|end   when a client's memory is gone: fail the\n"
+	"                         request (default), or end the client\n"
+	"      sparse=SIZE|any    holes accepted in a lent region (default "
+	"256M; a\n"
+	"                         virtual machine preallocates, or needs "
+	"this)\n"
+	"  --config=PATH        a file with exports and options; the options "
+	"here win\n"
+	"  --socket-path=PATH   a single device: where clients connect, or\n"
+	"  --fd=FDNUM           a socket that is open already\n"
+	"  --blk-file=PATH      its image\n"
+	"  --read-only          it cannot be written\n"
+	"  --workers=N          threads (default 1)\n"
+	"  --polling=adaptive|never|always\n"
+	"                       how long they look for requests before they "
+	"sleep\n"
+	"  --max-clients=N      connections per device (default 32)\n"
+	"  --max-regions=N      regions a client may lend (default 509)\n"
+	"  --max-queues=N       queues of a device (default 16)\n"
+	"  --max-in-flight=SIZE bytes of a client's requests at a time "
+	"(default "
+	"64M)\n"
+	"  --drain-timeout=MS   how long a client that takes its memory back "
+	"waits\n"
+	"                       for its requests before they are cancelled, "
+	"and then\n"
+	"                       again before it is ended (default 5000)\n"
+	"  --stats-json=PATH    statistics as JSON at exit and on SIGUSR1;\n"
+	"                       - is standard output\n"
+	"  --control=PATH       where precarium stat asks; for the same user "
+	"only\n"
+	"  --user=NAME          whom to become when the first sockets and "
+	"images "
+	"are\n"
+	"                       open\n"
+	"  --seccomp=on|off     refuse all system calls that are not needed "
+	"(default\n"
+	"                       on, if built with it)\n"
+	"  --print-capabilities what management programs ask; then exit\n"
+	"  --help               this text\n"
+	"\n"
+	"SIGTERM ends it: requests in flight are finished first.  SIGHUP reads "
+	"the\n"
+	"configuration file again.  SIGUSR1 prints statistics.  Exit status: 0 "
+	"good, 1 failed, 2 wrong usage.\n";
+
+/* Backend program conventions of the vhost-user specification. */
+static const char capabilities[] = "{\n"
+				   "  \"type\": \"block\",\n"
+				   "  \"features\": [\n"
+				   "    \"read-only\",\n"
+				   "    \"blk-file\"\n"
+				   "  ]\n"
+				   "}\n";
+
+__attribute__((format(printf, 2, 3))) static bool
+fail(struct vhost_error *error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return false;
+}
+
+struct serve_export *serve_options_add(struct serve_options *options)
+{
+	struct serve_export *more = realloc(
+		options->exports, (options->export_count + 1) * sizeof(*more));
+
+	if (!more)
+		return NULL;
+	options->exports = more;
+	more += options->export_count++;
+	memset(more, 0, sizeof(*more));
+	more->fd = -1;
+	return more;
+}
+
+static const char *set_key(const struct serve_export_setting *setting,
+			   const char *value, struct serve_export *export)
+{
+	if (setting->flag && value)
+		return "expected no value";
+	if (!setting->flag && (!value || !value[0]))
+		return "expected a value";
+	return setting->set(export, value);
+}
+
+/* "key=value" or "key", which is taken apart. */
+static bool parse_key(char *text, struct serve_export *export)
+{
+	char *value = strchr(text, '=');
+	const char *expected;
+	char names[300];
+
+	if (value)
+		*value++ = 0;
+	for (size_t i = 0; serve_export_settings[i].name; i++) {
+		if (strcmp(serve_export_settings[i].name, text) != 0)
+			continue;
+		expected = set_key(&serve_export_settings[i], value, export);
+		if (expected)
+			complain("--export: %s%s%s: %s", text, value ? "=" : "",
+				 value ? value : "", expected);
+		return !expected;
+	}
+	serve_export_setting_names(names, sizeof(names));
+	complain("--export: %s: unknown key; expected %s", text, names);
+	return false;
+}
+
+static bool parse_export(char *text, struct serve_options *options)
+{
+	struct serve_export *export = serve_options_add(options);
+	const char *missing;
+	char *key;
+
+	if (!export) {
+		complain("out of memory");
+		return false;
+	}
+	while ((key = strsep(&text, ","))) {
+		if (!parse_key(key, export))
+			return false;
+	}
+	missing = serve_export_check(export);
+	if (missing)
+		complain("--export: %s", missing);
+	return !missing;
+}
+
+enum {
+	OPT_EXPORT = 256,
+	OPT_SOCKET_PATH,
+	OPT_FD,
+	OPT_BLK_FILE,
+	OPT_READ_ONLY,
+	OPT_CAPABILITIES,
+	OPT_CONFIG,
+	OPT_HELP,
+	OPT_SETTING, /* and more: by the index of the setting */
+};
+
+static const struct option own_options[] = {
+	{ "export", required_argument, NULL, OPT_EXPORT },
+	{ "socket-path", required_argument, NULL, OPT_SOCKET_PATH },
+	{ "fd", required_argument, NULL, OPT_FD },
+	{ "blk-file", required_argument, NULL, OPT_BLK_FILE },
+	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "print-capabilities", no_argument, NULL, OPT_CAPABILITIES },
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "help", no_argument, NULL, OPT_HELP },
+};
+
+#define OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
+#define ALL_OPTIONS (OWN_OPTIONS + SERVE_SETTINGS_MAX + 1)
+
+static void make_long_options(struct option all[ALL_OPTIONS])
+{
+	memset(all, 0, ALL_OPTIONS * sizeof(*all));
+	memcpy(all, own_options, sizeof(own_options));
+	for (int i = 0; serve_settings[i].name; i++)
+		all[OWN_OPTIONS + (size_t)i] =
+			(struct option){ serve_settings[i].name,
+					 required_argument, NULL,
+					 OPT_SETTING + i };
+}
+
+/* The conventions' device, which may be described once. */
+static bool parse_single(int option, struct serve_export *single)
+{
+	uint64_t number;
+
+	switch (option) {
+	case OPT_SOCKET_PATH:
+		single->socket_path = optarg;
+		return true;
+	case OPT_FD:
+		if (!serve_parse_number(optarg, INT32_MAX, &number)) {
+			complain("--fd=%s: expected a number from 0 to %d",
+				 optarg, INT32_MAX);
+			return false;
+		}
+		single->fd = (int)number;
+		return true;
+	case OPT_BLK_FILE:
+		single->file = optarg;
+		return true;
+	default:
+		single->read_only = true;
+		return true;
+	}
+}
+
+static bool parse_setting(int index, struct serve_options *options)
+{
+	const struct serve_setting *setting = &serve_settings[index];
+	const char *expected = setting->set(&options->general, optarg);
+
+	if (expected)
+		complain("--%s=%s: %s", setting->name, optarg, expected);
+	options->values[index] = optarg;
+	return !expected;
+}
+
+static bool parse_option(int option, struct serve_options *options)
+{
+	if (option >= OPT_SETTING)
+		return parse_setting(option - OPT_SETTING, options);
+	switch (option) {
+	case OPT_EXPORT:
+		return parse_export(optarg, options);
+	case OPT_CONFIG:
+		options->config = optarg;
+		return true;
+	default: /* getopt has said what it did not understand */
+		fputs("precarium: see precarium serve --help\n", stderr);
+		return false;
+	}
+}
+
+static bool finish_single(const struct serve_export *single,
+			  struct serve_options *options)
+{
+	const char *wrong = NULL;
+	struct serve_export *export;
+
+	if (single->socket_path && single->fd >= 0)
+		wrong = "--socket-path and --fd: expected one of them";
+	else if (!single->socket_path && single->fd < 0)
+		wrong = "where to serve is missing; expected --socket-path or "
+			"--fd";
+	else if (!single->file)
+		wrong = "what to serve is missing; expected --blk-file=PATH";
+	if (wrong) {
+		complain("%s", wrong);
+		return false;
+	}
+	export = serve_options_add(options);
+	if (!export) {
+		complain("out of memory");
+		return false;
+	}
+	*export = *single;
+	return true;
+}
+
+enum serve_parsed serve_options_parse(int argc, char **argv,
+				      struct serve_options *options)
+{
+	struct serve_export single = { .fd = -1 };
+	struct option long_options[ALL_OPTIONS];
+	bool has_single = false;
+	int option;
+
+	memset(options, 0, sizeof(*options));
+	make_long_options(long_options);
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >=
+	       0) {
+		if (option == OPT_HELP || option == OPT_CAPABILITIES) {
+			fputs(option == OPT_HELP ? help : capabilities, stdout);
+			return SERVE_DONE;
+		}
+		if (option >= OPT_SOCKET_PATH && option <= OPT_READ_ONLY) {
+			has_single = true;
+			if (!parse_single(option, &single))
+				return SERVE_USAGE;
+		} else if (!parse_option(option, options)) {
+			return SERVE_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("%s: unexpected argument; expected options only",
+			 argv[optind]);
+		return SERVE_USAGE;
+	}
+	if (has_single && !finish_single(&single, options))
+		return SERVE_USAGE;
+	return SERVE_RUN;
+}
+
+/* Names tell devices apart in what people and programs read. */
+static const char *name_of(const struct serve_export *export)
+{
+	const char *path = export->socket_path;
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (export->name)
+		return export->name;
+	return slash && slash[1] ? slash + 1 : path ? path : "export";
+}
+
+static struct serve_export *find_export(const struct serve_options *options,
+					uint32_t count, const char *name)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (strcmp(name_of(&options->exports[i]), name) == 0)
+			return &options->exports[i];
+	}
+	return NULL;
+}
+
+static bool used_before(const struct serve_options *options,
+			const struct serve_export *export, const char *key,
+			const char *value, struct vhost_error *error)
+{
+	char where[300] = "--export";
+
+	if (export->line)
+		snprintf(where, sizeof(where), "%.200s:%u:%u", options->config,
+			 export->line, export->column);
+	return fail(error,
+		    "%s: %s: %.100s: used before; expected another for each "
+		    "export",
+		    where, key, value);
+}
+
+static bool socket_is_free(const struct serve_options *options, uint32_t count,
+			   const char *path)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const char *other = options->exports[i].socket_path;
+
+		if (other && strcmp(other, path) == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool name_exports(struct serve_options *options,
+			 struct vhost_error *error)
+{
+	for (uint32_t i = 0; i < options->export_count; i++) {
+		struct serve_export *export = &options->exports[i];
+		const char *path = export->socket_path;
+
+		if (path && !socket_is_free(options, i, path))
+			return used_before(options, export, "socket", path,
+					   error);
+		/* Paths differ where their last parts may not. */
+		if (!export->name && path &&
+		    find_export(options, i, name_of(export)))
+			export->name = path;
+		export->name = name_of(export);
+		if (find_export(options, i, export->name))
+			return used_before(options, export, "name",
+					   export->name, error);
+	}
+	return true;
+}
+
+/* Exports of the command line come last, or in place of their namesakes. */
+static bool lay_over(const struct serve_options *command_line,
+		     struct serve_options *full)
+{
+	uint32_t of_file = full->export_count;
+
+	for (uint32_t i = 0; i < command_line->export_count; i++) {
+		const struct serve_export *export = &command_line->exports[i];
+		struct serve_export *place =
+			find_export(full, of_file, name_of(export));
+
+		if (!place)
+			place = serve_options_add(full);
+		if (!place)
+			return false;
+		*place = *export;
+	}
+	for (size_t i = 0; serve_settings[i].name; i++) {
+		const char *value = command_line->values[i];
+
+		if (!value)
+			continue;
+		full->values[i] = value;
+		serve_settings[i].set(&full->general, value);
+	}
+	return true;
+}
+
+bool serve_options_complete(const struct serve_options *command_line,
+			    struct serve_options *full,
+			    struct vhost_error *error)
+{
+	bool good = true;
+
+	memset(full, 0, sizeof(*full));
+	full->config = command_line->config;
+	if (full->config)
+		good = serve_config_read(full->config, full, error);
+	if (good && !lay_over(command_line, full))
+		good = fail(error, "out of memory");
+	if (good)
+		good = name_exports(full, error);
+	if (good && full->export_count == 0)
+		good = fail(error, "nothing to serve; expected --export, "
+				   "exports in --config, or --socket-path and "
+				   "--blk-file");
+	if (!good)
+		serve_options_free(full);
+	return good;
+}
+
+void serve_options_free(struct serve_options *options)
+{
+	free(options->exports);
+	options->exports = NULL;
+	options->export_count = 0;
+	serve_config_free(options->document);
+	options->document = NULL;
+}

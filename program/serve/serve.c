@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include "program/command.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "program/serve/control.h"
+#include "program/serve/manager.h"
+#include "program/serve/sandbox.h"
+#include "program/serve/stats.h"
+
+/* What signals asked for.  The handlers see the server by this. */
+static struct vhost_server *running;
+static volatile sig_atomic_t asked_to_stop;
+static volatile sig_atomic_t asked_to_tell;
+static volatile sig_atomic_t asked_to_reload;
+static bool has_config; /* else SIGHUP ends it: the terminal has gone */
+
+static void on_signal(int number)
+{
+	if (number == SIGUSR1)
+		asked_to_tell = 1;
+	else if (number == SIGHUP && has_config)
+		asked_to_reload = 1;
+	else
+		asked_to_stop = 1;
+	vhost_server_interrupt(running);
+}
+
+static void take_signals(struct serve_context *context)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	sigemptyset(&action.sa_mask);
+	action.sa_handler = on_signal;
+	running = context->server;
+	has_config = context->command_line->config;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	/* An image beyond a file size limit is an error of one write. */
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGXFSZ, &action, NULL);
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+/* Whoever is in a hurry may ask twice. */
+static void release_signals(void)
+{
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+}
+
+static bool tell(struct serve_context *context)
+{
+	const char *path = context->options.general.stats_json;
+
+	if (!path || strcmp(path, "-") != 0)
+		serve_stats_print(context->server);
+	return !path || serve_stats_write(context->server, path);
+}
+
+static void reload(struct serve_context *context)
+{
+	struct serve_changes changes;
+	struct vhost_error error;
+
+	serve_reload(context, &changes, &error);
+}
+
+static void act_on_signals(struct serve_context *context)
+{
+	if (asked_to_tell) {
+		asked_to_tell = 0;
+		tell(context);
+	}
+	if (asked_to_reload) {
+		asked_to_reload = 0;
+		reload(context);
+	}
+}
+
+static int run(struct serve_context *context)
+{
+	manager_tell_ready();
+	while (!asked_to_stop && vhost_server_run(context->server))
+		act_on_signals(context);
+	release_signals();
+	manager_tell_stopping();
+	vhost_server_stop(context->server);
+	return tell(context) ? EXIT_GOOD : EXIT_FAILED;
+}
+
+/* A path that cannot be written is better told now than at the end. */
+static bool try_stats_path(struct serve_context *context)
+{
+	const char *path = context->options.general.stats_json;
+
+	return !path || strcmp(path, "-") == 0 ||
+	       serve_stats_write(context->server, path);
+}
+
+static bool filter(const struct serve_general *general,
+		   struct vhost_error *error)
+{
+	if (general->filter == FILTER_OFF ||
+	    (general->filter == FILTER_IF_BUILT && !sandbox_has_filter))
+		return true;
+	return sandbox_filter(error);
+}
+
+/* What needs the rights that we were started with comes first, threads
+ * before they can no longer be made. */
+static bool start(struct serve_context *context, struct serve_control **control,
+		  struct vhost_error *error)
+{
+	const struct serve_general *general = &context->options.general;
+
+	if (general->control) {
+		*control = serve_control_open(general->control, context, error);
+		if (!*control)
+			return false;
+	}
+	if (general->user && !sandbox_become(general->user, error))
+		return false;
+	return vhost_server_start(context->server, error) &&
+	       filter(general, error);
+}
+
+static int serve_with(struct serve_context *context)
+{
+	struct serve_control *control = NULL;
+	struct vhost_error error;
+	int status = EXIT_FAILED;
+
+	if (!try_stats_path(context))
+		return EXIT_FAILED;
+	if (start(context, &control, &error))
+		status = run(context);
+	else
+		complain("%s", error.text);
+	release_signals();
+	serve_control_close(control);
+	return status;
+}
+
+static int serve(struct serve_context *context, struct serve_options *options)
+{
+	struct serve_changes changes;
+	struct vhost_error error;
+	int status = EXIT_FAILED;
+
+	context->server = vhost_server_new(&options->general.limits, &error);
+	if (!context->server) {
+		complain("%s", error.text);
+		return EXIT_FAILED;
+	}
+	/* Before the first socket is there: none is left behind. */
+	take_signals(context);
+	if (manager_take_sockets(&error) &&
+	    serve_exports_apply(context, options, &changes, &error))
+		status = serve_with(context);
+	else
+		complain("%s", error.text);
+	release_signals();
+	vhost_server_free(context->server);
+	return status;
+}
+
+int command_serve(int argc, char **argv)
+{
+	struct serve_context context = { .server = NULL };
+	struct serve_options command_line, options;
+	struct vhost_error error;
+	int status = EXIT_USAGE;
+
+	manager_take_log();
+	switch (serve_options_parse(argc, argv, &command_line)) {
+	case SERVE_RUN:
+		context.command_line = &command_line;
+		if (serve_options_complete(&command_line, &options, &error))
+			status = serve(&context, &options);
+		else
+			complain("%s", error.text);
+		break;
+	case SERVE_DONE:
+		status = finish_output();
+		break;
+	case SERVE_USAGE:
+		break;
+	}
+	serve_options_free(&context.options);
+	serve_options_free(&command_line);
+	return status;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+#include "store/file/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "store/stores.h"
+#include "store/file/lock.h"
+#include "store/file/uring.h"
+
+/* No file system asks for more; a block device tells its own. */
+#define DIRECT_ALIGN 4096u
+
+/* No disk has larger sectors. */
+#define PHYSICAL_MAX 65536u
+
+__attribute__((format(printf, 2, 3))) static bool
+fail(struct store_error *error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return false;
+}
+
+/* O_NONBLOCK so that a FIFO does not hold us; taken off again, or io_uring
+ * would answer EAGAIN instead of waiting for the disk. */
+static int open_image(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0 && fcntl(fd, F_SETFL, flags & O_DIRECT) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static bool check_kind(const char *path, const struct stat *st,
+		       struct store_error *error)
+{
+	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+		return true;
+	return fail(error,
+		    "%s: is %s; expected a raw image file or a block device",
+		    path,
+		    S_ISDIR(st->st_mode)    ? "a directory"
+		    : S_ISFIFO(st->st_mode) ? "a pipe"
+					    : "a special file");
+}
+
+/* What is good for speed; none of it can be wrong. */
+static void learn_topology(struct file_store *file, const struct stat *st)
+{
+	struct store_topology *topology = &file->store.topology;
+	unsigned int physical = 0, least = 0, best = 0;
+	int alignment = 0;
+
+	if (!S_ISBLK(st->st_mode)) {
+		physical = (unsigned int)st->st_blksize;
+	} else if (ioctl(file->fd, BLKPBSZGET, &physical) < 0 ||
+		   ioctl(file->fd, BLKIOMIN, &least) < 0 ||
+		   ioctl(file->fd, BLKIOOPT, &best) < 0 ||
+		   ioctl(file->fd, BLKALIGNOFF, &alignment) < 0) {
+		physical = 0;
+	}
+	/* Network file systems tell a megabyte, which is a wish, not a block. */
+	if (physical > PHYSICAL_MAX || (physical & (physical - 1)) != 0 ||
+	    physical < file->store.block_size)
+		physical = file->store.block_size;
+	topology->physical_block = physical;
+	topology->alignment = alignment > 0 ? (uint32_t)alignment : 0;
+	topology->min_io = least;
+	topology->opt_io = best;
+	file->store.discard_align = physical;
+}
+
+static bool image_size(const struct file_store *file, const struct stat *st,
+		       uint64_t *size)
+{
+	*size = (uint64_t)st->st_size;
+	return !S_ISBLK(st->st_mode) ||
+	       ioctl(file->fd, BLKGETSIZE64, size) == 0;
+}
+
+static bool learn_size(struct file_store *file, const char *path,
+		       const struct stat *st, struct store_error *error)
+{
+	int sector = STORE_SECTOR;
+	uint64_t size;
+
+	file->align = DIRECT_ALIGN;
+	if (!image_size(file, st, &size) ||
+	    (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKSSZGET, &sector) < 0))
+		return fail(error, "%s: size of block device: %s", path,
+			    strerror(errno));
+	if (S_ISBLK(st->st_mode))
+		file->align = (uint32_t)sector;
+	if (size == 0)
+		return fail(error,
+			    "%s: is empty; expected at least one sector "
+			    "of %u bytes",
+			    path, STORE_SECTOR);
+	if (size % STORE_SECTOR != 0)
+		return fail(error,
+			    "%s: has %" PRIu64 " bytes; expected a "
+			    "multiple of %u",
+			    path, size, STORE_SECTOR);
+	file->store.capacity = size;
+	file->store.block_size = (uint32_t)sector;
+	learn_topology(file, st);
+	return true;
+}
+
+static bool open_direct(struct file_store *file, const char *path, int flags,
+			const struct stat *st, struct store_error *error)
+{
+	struct stat other;
+
+	file->direct_fd = open_image(path, flags | O_DIRECT);
+	if (file->direct_fd < 0)
+		return fail(error,
+			    "%s: cannot be opened with O_DIRECT: %s; "
+			    "leave out 'direct'",
+			    path, strerror(errno));
+	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
+	    other.st_ino != st->st_ino)
+		return fail(error, "%s: was replaced while it was opened",
+			    path);
+	return true;
+}
+
+/*
+ * io_uring asks a file system first not to wait, and has a thread of the kernel
+ * wait where that does not do.  Some wait in spite of it (FUSE, on 6.18, for
+ * direct I/O), and with them the worker and all its clients when a disk does
+ * not answer.  So it is asked of those only of which it is known that they obey.
+ * tmpfs answers that it does not know, always, and each transfer would go to a
+ * thread; what it does is to copy.
+ */
+static enum file_manner manner_of(int fd, const struct stat *st)
+{
+	struct statfs about;
+
+	if (S_ISBLK(st->st_mode))
+		return FILE_SAYS_SO;
+	if (fstatfs(fd, &about) < 0)
+		return FILE_WAITS;
+	switch ((uint32_t)about.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+		return FILE_SAYS_SO;
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC:
+		return FILE_MEMORY;
+	default:
+		return FILE_WAITS;
+	}
+}
+
+static bool file_open(struct file_store *file, const char *path,
+		      const struct blk_file_options *options,
+		      struct store_error *error)
+{
+	int flags = options->read_only ? O_RDONLY : O_RDWR;
+	struct io_uring probe;
+	struct stat st;
+
+	file->fd = open_image(path, flags);
+	if (file->fd < 0 && errno == EISDIR)
+		return fail(error,
+			    "%s: is a directory; expected a raw image "
+			    "file or a block device",
+			    path);
+	if (file->fd < 0 || fstat(file->fd, &st) < 0)
+		return fail(error,
+			    "%s: %s; expected an image that can be "
+			    "opened for %s",
+			    path, strerror(errno),
+			    options->read_only ? "reading"
+					       : "reading and writing");
+	if (!check_kind(path, &st, error) ||
+	    !learn_size(file, path, &st, error))
+		return false;
+	file->lock = blk_lock_take(path, file->fd, &st, options, error);
+	if (!file->lock)
+		return false;
+	if (options->direct && !open_direct(file, path, flags, &st, error))
+		return false;
+	if (!options->read_only) {
+		blk_lock_writes(file->fd);
+		if (file->direct_fd >= 0)
+			blk_lock_writes(file->direct_fd);
+	}
+	/* Better now than when the first client comes. */
+	if (!blk_ring_open(&probe, 8, error))
+		return false;
+	io_uring_queue_exit(&probe);
+	file->store.read_only = options->read_only;
+	file->manner = manner_of(file->fd, &st);
+	return true;
+}
+
+/*
+ * Growing: the image first, so that who sees the new capacity finds it there.
+ * Shrinking: only the capacity.  To cut the image is to destroy data, which its
+ * owner can do when no guest needs it any more.
+ */
+static bool file_resize(struct store *store, uint64_t capacity,
+			struct store_error *error)
+{
+	struct file_store *file = (struct file_store *)store;
+	struct stat st;
+	uint64_t size;
+
+	if (fstat(file->fd, &st) < 0 || !image_size(file, &st, &size))
+		return fail(error, "the size of the image cannot be read: %s",
+			    strerror(errno));
+	if (capacity == 0)
+		capacity = size;
+	if (capacity == 0 || capacity % STORE_SECTOR != 0 ||
+	    capacity > INT64_MAX)
+		return fail(error,
+			    "%" PRIu64 " bytes: expected a positive multiple "
+			    "of %u",
+			    capacity, STORE_SECTOR);
+	if (capacity > size && (S_ISBLK(st.st_mode) || store->read_only))
+		return fail(error,
+			    "the image has %" PRIu64 " bytes: expected no "
+			    "more, as %s is not grown",
+			    size,
+			    store->read_only ? "one that is read-only"
+					     : "a block device");
+	if (capacity > size && ftruncate(file->fd, (off_t)capacity) < 0)
+		return fail(error, "the image cannot be grown: %s",
+			    strerror(errno));
+	store_set_capacity(store, capacity);
+	return true;
+}
+
+static void file_close(struct store *store)
+{
+	struct file_store *file = (struct file_store *)store;
+
+	if (file->direct_fd >= 0)
+		close(file->direct_fd);
+	if (file->fd >= 0)
+		close(file->fd);
+	blk_lock_drop(file->lock);
+	free(file);
+}
+
+static const struct store_ops file_ops = {
+	.lane_open = file_lane_open,
+	.lane_close = file_lane_close,
+	.add = file_lane_add,
+	.start = file_lane_start,
+	.reap = file_lane_reap,
+	.cancel = file_lane_cancel,
+	.resize = file_resize,
+	.close = file_close,
+};
+
+bool blk_same_image(const struct store *a, const struct store *b)
+{
+	return a->ops == &file_ops && b->ops == &file_ops &&
+	       ((const struct file_store *)a)->lock ==
+		       ((const struct file_store *)b)->lock;
+}
+
+struct store *blk_file_open(const char *path,
+			    const struct blk_file_options *options,
+			    struct store_error *error)
+{
+	struct file_store *file = calloc(1, sizeof(*file));
+
+	if (!file) {
+		fail(error, "%s: out of memory", path);
+		return NULL;
+	}
+	file->store.ops = &file_ops;
+	file->fd = -1;
+	file->direct_fd = -1;
+	if (file_open(file, path, options, error))
+		return &file->store;
+	file_close(&file->store);
+	return NULL;
+}

@@ -1,0 +1,549 @@
+// SPDX-License-Identifier: MIT
+#include "store/file/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <precarium/access.h>
+
+#include "store/file/uring.h"
+
+/*
+ * One worker's lane to a file: an io_uring and a fixed number of slots.
+ *
+ * A transfer is cut into windows of at most SLOT_VECTORS pieces.  When the
+ * kernel reports a window, the transfer's cursor moves by what really moved,
+ * and the next window begins there: a short count and a transfer of many
+ * pieces are the same case.  It ends when all has moved, or with an error.
+ *
+ * Alignment is the client's choice.  A window that O_DIRECT would not take
+ * goes through the page cache by the second descriptor; the kernel keeps the
+ * two coherent.
+ *
+ * A discard, or a writing of zeroes, goes range by range, by the first of these
+ * ways that the file system has:
+ *
+ *	punch	give the blocks back: of a discard, or of zeroes that may
+ *	zero	let the file system make them zeroes, and keep them
+ *	write	write zeroes, in windows
+ *	nothing	a discard is a hint
+ *
+ * A block device knows the first two as well, in whole sectors of its own.
+ *
+ * Where the file is memory, the worker copies: a thread of the kernel would do
+ * nothing else, and would have to be woken first.  A window is small there, for
+ * all clients of the lane take turns; and so is a range, for as long as the
+ * kernel works on one, who writes to the file waits.
+ */
+enum {
+	LANE_SLOTS = 128,
+	SLOT_VECTORS = 64,
+	/* EAGAIN and EINTR are the kernel's passing troubles: not for ever. */
+	RETRIES_MAX = 64,
+	ZEROES_SIZE = 65536,
+	/* Entries that are handed to the kernel together: a disk that has some
+	 * already works while the others are prepared. */
+	ENTRIES_AT_ONCE = 8,
+	/* Bytes of a file in memory. */
+	COPY_WINDOW = 65536,
+	COPIES_A_TURN = 256 << 10,
+	COPY_LEAST = 4096, /* what a shorter one counts as */
+	RANGE_PIECE = 16 << 20,
+};
+
+/* What is not supported is a bit of `lacks`. */
+enum range_way {
+	WAY_PUNCH = 1,
+	WAY_ZERO = 2,
+	WAY_WRITE = 4,
+	WAY_NOTHING = 8,
+};
+
+struct file_slot {
+	struct store_io *io;
+	struct file_slot *next; /* free, or to be copied */
+	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
+	uint64_t span_done; /* … of them, in span, or range, `span` */
+	uint32_t span;
+	uint32_t retries;
+	enum range_way way;
+	uint32_t lacks; /* ways that this range cannot go */
+	bool syncing;	/* zeroes: all written, and now made durable */
+	bool direct;	/* the window went past the page cache */
+	bool no_direct; /* … which was refused once: no more for this one */
+	bool cancelled;
+	struct iovec vectors[SLOT_VECTORS];
+};
+
+struct file_lane {
+	struct store_lane lane;
+	const struct file_store *file;
+	struct io_uring ring;
+	uint32_t lacks; /* ways that the file system does not have */
+	struct file_slot *free;
+	struct file_slot *copy; /* windows that the worker copies, in turn */
+	struct file_slot **copy_last;
+	uint32_t copies; /* bytes left of this turn */
+	struct file_slot slots[LANE_SLOTS];
+};
+
+static uint8_t zeroes[ZEROES_SIZE]; /* never written */
+
+static struct file_lane *file_lane(struct store_lane *lane)
+{
+	return (struct file_lane *)lane;
+}
+
+struct store_lane *file_lane_open(const struct store *store,
+				  struct store_error *error)
+{
+	struct file_lane *lane = calloc(1, sizeof(*lane));
+
+	if (!lane) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return NULL;
+	}
+	/* A slot has one entry; as many again for their cancelling. */
+	if (!blk_ring_open(&lane->ring, 2 * LANE_SLOTS, error)) {
+		free(lane);
+		return NULL;
+	}
+	blk_ring_add_threads(&lane->ring, LANE_SLOTS);
+	lane->lane.store = store;
+	lane->lane.fd = lane->ring.ring_fd;
+	lane->file = (const struct file_store *)store;
+	lane->copy_last = &lane->copy;
+	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
+		lane->slots[i].next = lane->free;
+		lane->free = &lane->slots[i];
+	}
+	return &lane->lane;
+}
+
+void file_lane_close(struct store_lane *lane)
+{
+	blk_ring_add_threads(&file_lane(lane)->ring, -LANE_SLOTS);
+	io_uring_queue_exit(&file_lane(lane)->ring);
+	free(lane);
+}
+
+/* The window from the cursor on, of at most `most` bytes.  The addresses are
+ * checked spans, and nobody but the kernel follows them.  Gives the number of
+ * vectors. */
+static uint32_t slot_fill_window(struct file_slot *slot, uint32_t align,
+				 uint64_t most)
+{
+	const struct store_io *io = slot->io;
+	uint64_t offset = io->offset + slot->done;
+	uint64_t bits = offset;
+	uint64_t skip = slot->span_done;
+	uint32_t count = 0;
+
+	for (uint32_t i = slot->span; i < io->span_count; i++) {
+		uint64_t host = io->spans[i].host + skip;
+		uint64_t size = io->spans[i].size - skip;
+
+		skip = 0;
+		if (size == 0)
+			continue;
+		if (count == SLOT_VECTORS || most == 0)
+			break;
+		size = size < most ? size : most;
+		most -= size;
+		slot->vectors[count].iov_base = (void *)(uintptr_t)host;
+		slot->vectors[count].iov_len = size;
+		count++;
+		bits |= host | size;
+	}
+	slot->direct = !slot->no_direct && bits % align == 0;
+	return count;
+}
+
+static uint64_t piece_size(const struct store_io *io, uint32_t i)
+{
+	return io->range_count ? io->ranges[i].size : io->spans[i].size;
+}
+
+static void slot_move(struct file_slot *slot, uint64_t moved)
+{
+	const struct store_io *io = slot->io;
+	uint32_t count = io->range_count ? io->range_count : io->span_count;
+
+	slot->done += moved;
+	while (slot->span < count) {
+		uint64_t left = piece_size(io, slot->span) - slot->span_done;
+
+		if (moved < left) {
+			slot->span_done += moved;
+			return;
+		}
+		moved -= left;
+		slot->span++;
+		slot->span_done = 0;
+		slot->lacks = 0;
+	}
+}
+
+static void prep_fsync(struct io_uring_sqe *sqe, const struct file_store *file)
+{
+	io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
+}
+
+static enum range_way choose_way(const struct store_io *io,
+				 const struct store_range *range,
+				 uint32_t lacks)
+{
+	bool discard = io->kind == STORE_DISCARD;
+
+	if ((discard || range->unmap) && !(lacks & WAY_PUNCH))
+		return WAY_PUNCH;
+	if (discard)
+		return WAY_NOTHING;
+	return lacks & WAY_ZERO ? WAY_WRITE : WAY_ZERO;
+}
+
+/* Vectors of zeroes, for so many bytes or fewer. */
+static uint32_t fill_zeroes(struct file_slot *slot, uint64_t size)
+{
+	uint32_t count = 0;
+
+	while (size > 0 && count < SLOT_VECTORS) {
+		uint64_t piece = size < ZEROES_SIZE ? size : ZEROES_SIZE;
+
+		slot->vectors[count].iov_base = zeroes;
+		slot->vectors[count].iov_len = piece;
+		size -= piece;
+		count++;
+	}
+	return count;
+}
+
+/* How much of its range one operation is about. */
+static uint64_t range_piece(const struct file_lane *lane,
+			    const struct file_slot *slot)
+{
+	uint64_t left = slot->io->ranges[slot->span].size - slot->span_done;
+
+	if (lane->file->manner == FILE_MEMORY && left > RANGE_PIECE)
+		return RANGE_PIECE;
+	return left;
+}
+
+static void prep_range(struct io_uring_sqe *sqe, const struct file_lane *lane,
+		       struct file_slot *slot)
+{
+	const struct store_range *range = &slot->io->ranges[slot->span];
+	uint64_t offset = range->offset + slot->span_done;
+	uint64_t left = range_piece(lane, slot);
+	int fd = lane->file->fd;
+
+	slot->way = choose_way(slot->io, range, lane->lacks | slot->lacks);
+	switch (slot->way) {
+	case WAY_PUNCH:
+		io_uring_prep_fallocate(
+			sqe, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			(off_t)offset, (off_t)left);
+		break;
+	case WAY_ZERO:
+		io_uring_prep_fallocate(
+			sqe, fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+			(off_t)offset, (off_t)left);
+		break;
+	case WAY_WRITE:
+		io_uring_prep_writev(sqe, fd, slot->vectors,
+				     fill_zeroes(slot, left), offset);
+		break;
+	case WAY_NOTHING:
+		io_uring_prep_nop(sqe);
+		break;
+	}
+}
+
+/* The descriptor for the window that was filled. */
+static int window_fd(const struct file_store *file, struct file_slot *slot)
+{
+	slot->direct = slot->direct && file->direct_fd >= 0;
+	return slot->direct ? file->direct_fd : file->fd;
+}
+
+static int write_flags(const struct store_io *io)
+{
+	return io->durable ? RWF_DSYNC : 0;
+}
+
+static void prep_window(struct io_uring_sqe *sqe, const struct file_lane *lane,
+			struct file_slot *slot)
+{
+	const struct file_store *file = lane->file;
+	const struct store_io *io = slot->io;
+	uint32_t count = slot_fill_window(slot, file->align, io->size);
+	int fd = window_fd(file, slot);
+
+	if (io->kind == STORE_READ)
+		io_uring_prep_readv(sqe, fd, slot->vectors, count,
+				    io->offset + slot->done);
+	else
+		io_uring_prep_writev2(sqe, fd, slot->vectors, count,
+				      io->offset + slot->done, write_flags(io));
+}
+
+static bool is_sync(const struct file_slot *slot)
+{
+	return slot->io->kind == STORE_FLUSH || slot->syncing;
+}
+
+static void queue_copy(struct file_lane *lane, struct file_slot *slot)
+{
+	slot->next = NULL;
+	*lane->copy_last = slot;
+	lane->copy_last = &slot->next;
+}
+
+/* False: the system has no room just now. */
+static bool submit(struct file_lane *lane)
+{
+	while (io_uring_sq_ready(&lane->ring)) {
+		int got = io_uring_submit(&lane->ring);
+
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+	}
+	return true;
+}
+
+static void lane_queue(struct file_lane *lane, struct file_slot *slot)
+{
+	bool sync = is_sync(slot);
+	bool ranges = slot->io->range_count && !sync;
+	struct io_uring_sqe *sqe;
+
+	if (lane->file->manner == FILE_MEMORY && !ranges) {
+		queue_copy(lane, slot);
+		return;
+	}
+	/* A slot has at most one entry waiting, and there are as many. */
+	sqe = io_uring_get_sqe(&lane->ring);
+	assert(sqe);
+	if (sync)
+		prep_fsync(sqe, lane->file);
+	else if (ranges)
+		prep_range(sqe, lane, slot);
+	else
+		prep_window(sqe, lane, slot);
+	io_uring_sqe_set_data(sqe, slot);
+	/* A sync the kernel never does at once. */
+	if (lane->file->manner == FILE_WAITS && !sync)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	if (io_uring_sq_ready(&lane->ring) >= ENTRIES_AT_ONCE)
+		submit(lane);
+}
+
+bool file_lane_add(struct store_lane *generic, struct store_io *io)
+{
+	struct file_lane *lane = file_lane(generic);
+	struct file_slot *slot = lane->free;
+
+	if (!slot)
+		return false;
+	lane->free = slot->next;
+	slot->io = io;
+	slot->done = 0;
+	slot->span = 0;
+	slot->span_done = 0;
+	slot->retries = 0;
+	slot->lacks = 0;
+	slot->syncing = false;
+	slot->no_direct = false;
+	slot->cancelled = false;
+	io->slot = slot;
+	slot_move(slot, 0); /* past what is empty */
+	lane_queue(lane, slot);
+	return true;
+}
+
+enum store_left file_lane_start(struct store_lane *generic)
+{
+	struct file_lane *lane = file_lane(generic);
+
+	lane->copies = COPIES_A_TURN;
+	if (!submit(lane) && !lane->copy)
+		return STORE_NO_ROOM;
+	return lane->copy ? STORE_MORE : STORE_NOTHING;
+}
+
+/* The end of a transfer; `got` < 0: with that error. */
+static bool slot_end(struct file_slot *slot, int32_t got)
+{
+	struct store_io *io = slot->io;
+
+	io->result = prec_result_of_call(got < 0 ? -1 : 0, -got);
+	io->result.done = slot->done;
+	return true;
+}
+
+/* What the kernel said about a window.  True: the transfer has ended. */
+static bool window_ended(struct file_slot *slot, int32_t got)
+{
+	struct store_io *io = slot->io;
+
+	if (got == -EINVAL && slot->direct) {
+		slot->no_direct = true;
+		return false;
+	}
+	if (got > 0) {
+		slot_move(slot, (uint64_t)got);
+		if (slot->done < io->size && !slot->cancelled)
+			return false;
+		got = slot->done < io->size ? -ECANCELED : 0;
+	} else if (got == 0 && slot->done < io->size) {
+		got = -EIO; /* the image has become shorter */
+	}
+	return slot_end(slot, got);
+}
+
+/* Another way remains.  EINVAL speaks of this range only: a block device wants
+ * larger sectors. */
+static bool range_detours(struct file_lane *lane, struct file_slot *slot,
+			  int32_t got)
+{
+	if (slot->way != WAY_PUNCH && slot->way != WAY_ZERO)
+		return false;
+	if (got == -EOPNOTSUPP || got == -ENOSYS || got == -ENODEV)
+		lane->lacks |= slot->way;
+	else if (got == -EINVAL)
+		slot->lacks |= slot->way;
+	else
+		return false;
+	return true;
+}
+
+/* What it said about a range, or about making all of them durable. */
+static bool range_ended(struct file_lane *lane, struct file_slot *slot,
+			int32_t got)
+{
+	struct store_io *io = slot->io;
+
+	if (slot->syncing)
+		return slot_end(slot, got);
+	if (range_detours(lane, slot, got))
+		return false;
+	if (got < 0)
+		return slot_end(slot, got);
+	if (slot->way != WAY_WRITE)
+		slot_move(slot, range_piece(lane, slot));
+	else if (got > 0)
+		slot_move(slot, (uint64_t)got);
+	else
+		return slot_end(slot, -EIO);
+	if (slot->cancelled && (io->durable || slot->done < io->size))
+		return slot_end(slot, -ECANCELED);
+	slot->syncing = io->durable && slot->done == io->size;
+	if (slot->syncing || slot->done < io->size)
+		return false;
+	return slot_end(slot, 0);
+}
+
+static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
+		       int32_t got)
+{
+	bool passing = got == -EAGAIN || got == -EINTR;
+
+	if (passing && !slot->cancelled && slot->retries++ < RETRIES_MAX)
+		return false;
+	return slot->io->range_count ? range_ended(lane, slot, got)
+				     : window_ended(slot, got);
+}
+
+/* The kernel's answer, as it would come from the ring. */
+static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
+{
+	const struct file_store *file = lane->file;
+	const struct store_io *io = slot->io;
+	off_t offset = (off_t)(io->offset + slot->done);
+	ssize_t got;
+	int count;
+
+	if (is_sync(slot))
+		return fdatasync(file->fd) < 0 ? -errno : 0;
+	count = (int)slot_fill_window(slot, file->align, COPY_WINDOW);
+	if (io->kind == STORE_READ)
+		got = preadv(window_fd(file, slot), slot->vectors, count,
+			     offset);
+	else
+		got = pwritev2(window_fd(file, slot), slot->vectors, count,
+			       offset, write_flags(io));
+	return got < 0 ? -errno : (int32_t)got;
+}
+
+/* A slot whose next window, or way, is to be tried stays; others are free. */
+static bool slot_answered(struct file_lane *lane, struct file_slot *slot,
+			  int32_t got)
+{
+	if (!slot_ended(lane, slot, got)) {
+		lane_queue(lane, slot);
+		return false;
+	}
+	slot->next = lane->free;
+	lane->free = slot;
+	return true;
+}
+
+/* A transfer that ended with the copy of its last window, or NULL: enough for
+ * this turn. */
+static struct store_io *copy_some(struct file_lane *lane)
+{
+	while (lane->copy && lane->copies > 0) {
+		struct file_slot *slot = lane->copy;
+		int32_t got = copy_window(lane, slot);
+		uint32_t cost = got > COPY_LEAST ? (uint32_t)got : COPY_LEAST;
+
+		lane->copies -= cost < lane->copies ? cost : lane->copies;
+		lane->copy = slot->next;
+		if (!lane->copy)
+			lane->copy_last = &lane->copy;
+		if (slot_answered(lane, slot, got))
+			return slot->io;
+	}
+	return NULL;
+}
+
+struct store_io *file_lane_reap(struct store_lane *generic)
+{
+	struct file_lane *lane = file_lane(generic);
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&lane->ring, &cqe) == 0) {
+		struct file_slot *slot = io_uring_cqe_get_data(cqe);
+		int32_t got = cqe->res;
+
+		io_uring_cqe_seen(&lane->ring, cqe);
+		/* Without a slot: the answer to a cancel. */
+		if (slot && slot_answered(lane, slot, got))
+			return slot->io;
+	}
+	return copy_some(lane);
+}
+
+void file_lane_cancel(struct store_lane *generic, struct store_io *io)
+{
+	struct file_lane *lane = file_lane(generic);
+	struct file_slot *slot = io->slot;
+	struct io_uring_sqe *sqe;
+
+	if (slot->cancelled)
+		return;
+	slot->cancelled = true;
+	/* Without an entry it ends by itself: cancelling is a favour. */
+	if (io_uring_sq_space_left(&lane->ring) <= LANE_SLOTS)
+		return;
+	sqe = io_uring_get_sqe(&lane->ring);
+	io_uring_prep_cancel(sqe, slot, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include "store/file/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Two programs that write one image destroy it.  The locks are those of QEMU
+ * (block/file-posix.c), so that it and we respect each other: one byte says what
+ * somebody does with the image, another what he bears of nobody else.  All are
+ * read locks, which do not exclude each other; whoever comes sets his own, then
+ * looks whether others have set what does not go with them, and if so takes his
+ * back.  Of two who come at once both may go, and try again; never both stay.
+ *
+ * They are locks of the open file, not of the process, because io_uring keeps
+ * the file of a request until it has ended: a driver that is killed with a
+ * direct write in flight is gone before the write is, and the next driver must
+ * not serve these blocks before (LOCK_IN_FLIGHT).
+ */
+enum {
+	LOCK_READS = 100,
+	LOCK_WRITES = 101,
+	LOCK_NO_OTHER_WRITES = 201,
+	/* Ours alone: */
+	LOCK_IN_FLIGHT = 300,
+	/* A lock of the process, which says its pid and bars nobody.  It goes
+	 * when the process closes any descriptor of the image. */
+	LOCK_NAME = 301,
+};
+
+#define WAIT_MS	 2000
+#define RETRY_MS 10
+
+struct blk_lock {
+	struct blk_lock *next;
+	dev_t device;
+	ino_t inode;
+	int fd;
+	bool writes;
+	bool shared;
+	uint32_t users;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct blk_lock *all;
+
+static struct blk_lock *lock_find(const struct stat *st)
+{
+	struct blk_lock *lock;
+
+	pthread_mutex_lock(&mutex);
+	for (lock = all; lock; lock = lock->next) {
+		if (lock->device == st->st_dev && lock->inode == st->st_ino) {
+			lock->users++;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&mutex);
+	return lock;
+}
+
+static struct blk_lock *lock_new(int fd, const struct stat *st, bool shared)
+{
+	struct blk_lock *lock = calloc(1, sizeof(*lock));
+
+	if (!lock)
+		return NULL;
+	lock->device = st->st_dev;
+	lock->inode = st->st_ino;
+	lock->users = 1;
+	lock->shared = shared;
+	lock->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (lock->fd < 0) {
+		free(lock);
+		return NULL;
+	}
+	pthread_mutex_lock(&mutex);
+	lock->next = all;
+	all = lock;
+	pthread_mutex_unlock(&mutex);
+	return lock;
+}
+
+void blk_lock_drop(struct blk_lock *lock)
+{
+	struct blk_lock **at = &all;
+
+	if (!lock)
+		return;
+	pthread_mutex_lock(&mutex);
+	if (--lock->users == 0) {
+		while (*at != lock)
+			at = &(*at)->next;
+		*at = lock->next;
+		close(lock->fd);
+		free(lock);
+	}
+	pthread_mutex_unlock(&mutex);
+}
+
+static struct flock byte_lock(short type, off_t byte)
+{
+	return (struct flock){
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = byte,
+		.l_len = 1,
+	};
+}
+
+/* False only if others are in the way, not if there are no locks. */
+static bool set(int fd, short type, off_t byte)
+{
+	struct flock lock = byte_lock(type, byte);
+
+	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ||
+	       (errno != EAGAIN && errno != EACCES);
+}
+
+static bool others_have(int fd, off_t byte)
+{
+	struct flock lock = byte_lock(F_WRLCK, byte);
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+void blk_lock_writes(int fd)
+{
+	set(fd, F_RDLCK, LOCK_IN_FLIGHT);
+}
+
+/* Nobody's way was crossed. */
+static bool try_write(const struct blk_lock *lock)
+{
+	int fd = lock->fd;
+
+	if (set(fd, F_RDLCK, LOCK_WRITES) &&
+	    (lock->shared || !others_have(fd, LOCK_WRITES)) &&
+	    !others_have(fd, LOCK_NO_OTHER_WRITES))
+		return true;
+	set(fd, F_UNLCK, LOCK_WRITES);
+	return false;
+}
+
+static void let_go(int fd)
+{
+	set(fd, F_UNLCK, LOCK_READS);
+	set(fd, F_UNLCK, LOCK_NO_OTHER_WRITES);
+}
+
+static bool try_read(const struct blk_lock *lock)
+{
+	int fd = lock->fd;
+
+	if (set(fd, F_RDLCK, LOCK_READS) &&
+	    (lock->shared || (set(fd, F_RDLCK, LOCK_NO_OTHER_WRITES) &&
+			      !others_have(fd, LOCK_WRITES) &&
+			      !others_have(fd, LOCK_IN_FLIGHT))))
+		return true;
+	let_go(fd);
+	return false;
+}
+
+static bool try_all(struct blk_lock *lock, bool is_new, bool read_only)
+{
+	if (is_new && !try_read(lock))
+		return false;
+	if (read_only || lock->writes || try_write(lock)) {
+		lock->writes |= !read_only;
+		return true;
+	}
+	if (is_new)
+		let_go(lock->fd);
+	return false;
+}
+
+/* The process that says so; 0: none, which is no proof that there is none. */
+static int holder(int fd)
+{
+	struct flock lock = byte_lock(F_WRLCK, LOCK_NAME);
+
+	if (fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid;
+}
+
+static void say_who(int fd, const char *path,
+		    const struct blk_file_options *options,
+		    struct store_error *error)
+{
+	const char *also = options->shared	? ", or that it shares it, too"
+			   : options->read_only ? ", or among readers"
+						: "";
+
+	int pid = holder(fd);
+	char who[40] = "";
+
+	if (!others_have(fd, LOCK_READS) && others_have(fd, LOCK_IN_FLIGHT)) {
+		snprintf(error->text, sizeof(error->text),
+			 "%s: writes of a program that has ended are still in "
+			 "flight; expected them to end within %d s",
+			 path, WAIT_MS / 1000);
+		return;
+	}
+	if (pid > 0)
+		snprintf(who, sizeof(who), " (process %d)", pid);
+	snprintf(error->text, sizeof(error->text),
+		 "%s: is in use by another program%s; expected to be the only "
+		 "one%s",
+		 path, who, also);
+}
+
+struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
+			       const struct blk_file_options *options,
+			       struct store_error *error)
+{
+	struct blk_lock *lock = lock_find(st);
+	struct flock name = byte_lock(F_RDLCK, LOCK_NAME);
+	/* Two who come at once shall not look at once for ever. */
+	const int pause = RETRY_MS + getpid() % RETRY_MS;
+	bool is_new = !lock;
+
+	if (is_new)
+		lock = lock_new(fd, st, options->shared);
+	if (!lock) {
+		snprintf(error->text, sizeof(error->text), "%s: out of memory",
+			 path);
+		return NULL;
+	}
+	for (int waited = 0; waited <= WAIT_MS; waited += pause) {
+		if (try_all(lock, is_new, options->read_only)) {
+			fcntl(fd, F_SETLK, &name);
+			return lock;
+		}
+		/* Who lives does not let go a little later. */
+		if (holder(lock->fd) > 0)
+			break;
+		poll(NULL, 0, pause);
+	}
+	say_who(fd, path, options, error);
+	blk_lock_drop(lock);
+	return NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_BLK_LOCK_H
+#define PRECARIUM_BLK_LOCK_H
+
+#include <sys/stat.h>
+
+#include "store/stores.h"
+
+/* The lock on an image, which all stores of this process share that serve it. */
+struct blk_lock;
+
+/*
+ * Lock the image that is open at `fd`: to write to it, alone; to read it, among
+ * readers; shared, among those who bear others that write.  Unless who has it is
+ * seen to live, waits for two seconds at most: a program that was killed lets go
+ * a little later.  NULL: *error says who has it, as far as that can be known.
+ * Where the file system has no locks, the lock is given and locks nothing.
+ */
+struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
+			       const struct blk_file_options *options,
+			       struct store_error *error);
+
+/* What was opened to write by, and is referred to by the writes in flight: as
+ * long as there are any, nobody else is given the lock. */
+void blk_lock_writes(int fd);
+
+/* NULL is nothing. */
+void blk_lock_drop(struct blk_lock *lock);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "store/stores.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <precarium/access.h>
+
+/*
+ * A store of nothing.  Reads are answered by filling the client's pages with
+ * zeroes; a page that is lost is told as such, so that the null store meets
+ * revocation as a real one does.  Writes touch no byte of the client: what is
+ * dropped need not be fetched.  What is discarded or made zeroes is zeroes.
+ *
+ * The filling is this thread's own work, so it is done in slices: a client
+ * that asks for gigabytes takes turns with the others.
+ */
+#define SLICE	      (256ull << 10)
+#define SLICES_A_TURN 16u
+
+struct null_lane {
+	struct store_lane lane;
+	struct store_io *first;
+	struct store_io **last;
+	uint32_t slices; /* left in this turn */
+};
+
+static struct null_lane *null_lane(struct store_lane *lane)
+{
+	return (struct null_lane *)lane;
+}
+
+static struct store_lane *null_lane_open(const struct store *store,
+					 struct store_error *error)
+{
+	struct null_lane *lane = calloc(1, sizeof(*lane));
+
+	if (!lane) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return NULL;
+	}
+	lane->lane.store = store;
+	lane->lane.fd = -1;
+	lane->last = &lane->first;
+	return &lane->lane;
+}
+
+static void null_lane_close(struct store_lane *lane)
+{
+	free(lane);
+}
+
+/* The next slice.  True: the transfer has ended. */
+static bool fill_slice(struct store_io *io)
+{
+	uint64_t before = 0;
+
+	for (uint32_t i = 0; i < io->span_count; i++) {
+		const struct prec_span *span = &io->spans[i];
+		uint64_t offset = io->result.done - before;
+		struct prec_result one;
+		uint64_t size;
+
+		before += span->size;
+		if (io->result.done >= before)
+			continue;
+		size = span->size - offset < SLICE ? span->size - offset
+						   : SLICE;
+		one = prec_fill(*span, offset, 0, size);
+		io->result.status = one.status;
+		io->result.error = one.error;
+		io->result.done += one.done;
+		return one.status != PREC_OK || io->result.done == io->size;
+	}
+	return true;
+}
+
+static void append(struct null_lane *null, struct store_io *io)
+{
+	io->next = NULL;
+	*null->last = io;
+	null->last = &io->next;
+}
+
+static bool null_add(struct store_lane *lane, struct store_io *io)
+{
+	bool read = io->kind == STORE_READ;
+
+	io->result = (struct prec_result){ PREC_OK, 0, read ? 0 : io->size };
+	append(null_lane(lane), io);
+	return true;
+}
+
+static enum store_left null_start(struct store_lane *lane)
+{
+	null_lane(lane)->slices = SLICES_A_TURN;
+	return null_lane(lane)->first ? STORE_MORE : STORE_NOTHING;
+}
+
+static struct store_io *null_reap(struct store_lane *lane)
+{
+	struct null_lane *null = null_lane(lane);
+	struct store_io *io;
+
+	while ((io = null->first)) {
+		bool ended = io->result.done == io->size;
+
+		if (!ended && null->slices-- == 0)
+			break;
+		null->first = io->next;
+		if (!null->first)
+			null->last = &null->first;
+		if (ended || fill_slice(io))
+			return io;
+		append(null, io);
+	}
+	null->slices = 0;
+	return NULL;
+}
+
+static void null_cancel(struct store_lane *lane, struct store_io *io)
+{
+	(void)lane;
+	(void)io;
+}
+
+static bool check_size(uint64_t size, struct store_error *error)
+{
+	if (size > 0 && size % STORE_SECTOR == 0 && size <= INT64_MAX)
+		return true;
+	snprintf(error->text, sizeof(error->text),
+		 "null store of %" PRIu64 " bytes: expected a positive "
+		 "multiple of %u",
+		 size, STORE_SECTOR);
+	return false;
+}
+
+static bool null_resize(struct store *store, uint64_t capacity,
+			struct store_error *error)
+{
+	if (!check_size(capacity, error))
+		return false;
+	store_set_capacity(store, capacity);
+	return true;
+}
+
+static void null_close(struct store *store)
+{
+	free(store);
+}
+
+static const struct store_ops null_ops = {
+	.lane_open = null_lane_open,
+	.lane_close = null_lane_close,
+	.add = null_add,
+	.start = null_start,
+	.reap = null_reap,
+	.cancel = null_cancel,
+	.resize = null_resize,
+	.close = null_close,
+};
+
+struct store *blk_null_open(uint64_t size, struct store_error *error)
+{
+	struct store *store;
+
+	if (!check_size(size, error))
+		return NULL;
+	store = calloc(1, sizeof(*store));
+	if (!store) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return NULL;
+	}
+	store->ops = &null_ops;
+	store->capacity = size;
+	store->block_size = STORE_SECTOR;
+	store->discard_align = STORE_SECTOR;
+	return store;
+}
+
+bool blk_resize(struct store *store, uint64_t capacity,
+		struct store_error *error)
+{
+	return store->ops->resize(store, capacity, error);
+}
+
+void blk_close(struct store *store)
+{
+	if (store)
+		store->ops->close(store);
+}

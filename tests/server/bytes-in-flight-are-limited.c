@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * G11: no more bytes of a client are in flight than the limit, and what waits
+ * for that is served later, with a line that tells; a request larger than the
+ * limit is served alone.  Beside another client of its worker it is less, whatever
+ * the limit.  The statistics that are asked for meanwhile tell what
+ * is in flight, and afterwards what was done.
+ */
+#include "serve.h"
+
+#include <jansson.h>
+#include <poll.h>
+
+#include "held-disk.h"
+
+#define DISK	(4u << 20)
+#define SIZE	16384u
+#define LIMIT	65536u
+#define DEPTH	12u
+#define SLACK_S 20u
+#define BESIDE	(2u << 20)
+
+/* A number of the first client, by the tool. */
+static uint64_t ask(const char *key)
+{
+	const char *program = getenv("PRECARIUM");
+	json_t *tree, *client;
+	char *command;
+	FILE *answer;
+	uint64_t value;
+
+	CHECK(asprintf(&command, "%s stat --control=%s --json",
+		       program ? program : "build/program/precarium",
+		       driver.control_path) > 0,
+	      "memory");
+	answer = popen(command, "re");
+	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
+	CHECK(tree && pclose(answer) == 0, "%s: no statistics", command);
+	client = json_array_get(
+		json_object_get(
+			json_array_get(json_object_get(tree, "exports"), 0),
+			"clients"),
+		0);
+	CHECK(json_is_integer(json_object_get(client, key)), "no %s", key);
+	value = (uint64_t)json_integer_value(json_object_get(client, key));
+	json_decref(tree);
+	free(command);
+	return value;
+}
+
+static void await(const char *key, uint64_t value)
+{
+	uint64_t end = client_now_ns() + SLACK_S * 1000000000ull;
+	uint64_t found;
+
+	while ((found = ask(key)) != value) {
+		CHECK(client_now_ns() < end, "%s: %llu, expected %llu", key,
+		      (unsigned long long)found, (unsigned long long)value);
+		poll(NULL, 0, 2);
+	}
+}
+
+static void expect(const char *key, uint64_t value)
+{
+	uint64_t found = ask(key);
+
+	CHECK(found == value, "%s: %llu, expected %llu", key,
+	      (unsigned long long)found, (unsigned long long)value);
+}
+
+static uint32_t lines_in_log(const char *words)
+{
+	char path[100], line[300];
+	uint32_t count = 0;
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log))
+		count += strstr(line, words) != NULL;
+	if (log)
+		fclose(log);
+	return count;
+}
+
+static void wait_for(struct client *client, uint32_t queue, uint32_t count)
+{
+	struct client_completion completion;
+
+	while (count--) {
+		CHECK(client_wait(client, queue, &completion, SLACK_S * 1000) ==
+			      1,
+		      "a request never ended: %s", client->error);
+		CHECK(completion.status == VIRTIO_BLK_S_OK, "status %u",
+		      completion.status);
+	}
+}
+
+/* On two queues: the one that waits is woken by an end on the other. */
+static void submit(struct client *client, uint32_t size)
+{
+	for (uint32_t queue = 0; queue < 2; queue++) {
+		for (uint32_t i = 0; i < DEPTH; i++)
+			DO(client,
+			   client_submit(client, queue, i, VIRTIO_BLK_T_IN,
+					 i * 32, size));
+		DO(client, client_kick(client, queue));
+	}
+}
+
+static void run(struct client *client)
+{
+	uint64_t requests = 2 * DEPTH;
+
+	held_disk_hold();
+	submit(client, SIZE);
+	await("bytes-in-flight", LIMIT);
+	expect("requests-in-flight", LIMIT / SIZE);
+	expect("requests", 0);
+	held_disk_release();
+	wait_for(client, 0, DEPTH);
+	wait_for(client, 1, DEPTH);
+	await("bytes-in-flight", 0);
+	expect("requests", requests);
+	expect("bytes-read", requests * SIZE);
+	expect("requests-in-flight", 0);
+	CHECK(ask("throttled") > 0, "nothing waited");
+	CHECK(lines_in_log("65536 bytes are in flight, the limit is 65536") ==
+		      1,
+	      "the limit was told of %u times",
+	      lines_in_log("bytes are in flight"));
+	/* Larger than the limit. */
+	CHECK(client_io(client, 0, VIRTIO_BLK_T_IN, 0, 2 * LIMIT) ==
+		      VIRTIO_BLK_S_OK,
+	      "a large request: %s", client->error);
+	expect("bytes-read", requests * SIZE + 2 * LIMIT);
+}
+
+static void open_one(struct client *client, uint32_t depth)
+{
+	const struct client_options options = {
+		.socket_path = driver.exports[0].socket_path,
+		.queue_count = 2,
+		.depth = depth,
+		.buffer_size = 2 * LIMIT,
+		.timeout_ms = SLACK_S * 1000,
+	};
+
+	CHECK(client_open(client, &options) == 0, "open: %s", client->error);
+	DO(client, client_start(client));
+}
+
+static void close_one(struct client *client)
+{
+	DO(client, client_stop(client));
+	client_close(client);
+}
+
+static void run_beside(struct client *client)
+{
+	held_disk_hold();
+	submit(client, 2 * LIMIT);
+	await("bytes-in-flight", BESIDE);
+	held_disk_release();
+	wait_for(client, 0, DEPTH);
+	wait_for(client, 1, DEPTH);
+	/* As by the first server, whose limit was the operator's. */
+	CHECK(lines_in_log("bytes are in flight") == 1,
+	      "what is not the operator's limit was told as such");
+}
+
+static void limited(void)
+{
+	struct client client;
+
+	driver.max_in_flight = LIMIT;
+	serve_start();
+	open_one(&client, DEPTH);
+	run(&client);
+	close_one(&client);
+	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+}
+
+static void beside_another(void)
+{
+	struct client idle, client;
+
+	driver.max_in_flight = 0;
+	serve_start();
+	open_one(&idle, 1);
+	open_one(&client, DEPTH);
+	run_beside(&client);
+	close_one(&client);
+	close_one(&idle);
+	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+}
+
+int main(void)
+{
+	char *disk;
+
+	if (!held_disk_prepare()) {
+		puts("skipped: no /dev/fuse, or no mount namespace");
+		return SKIP;
+	}
+	serve_init(60);
+	disk = make_image("held", DISK);
+	if (!held_disk_start(disk, DISK)) {
+		puts("skipped: FUSE cannot be mounted");
+		driver_free(&driver);
+		return SKIP;
+	}
+	let_go = held_disk_stop;
+	driver_add(&driver, disk, 0);
+	driver.workers = 1;
+	limited();
+	beside_another();
+	held_disk_stop();
+	driver_free(&driver);
+	return 0;
+}

@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Who may include whom.  An arrow that is not listed is a mistake of design.
+# Usage: include-arrows.sh SOURCE_ROOT
+set -u
+cd "$1" || exit 1
+points=0
+failed=0
+
+# allow FILES PATTERN: each include of ours in them matches the pattern.
+# Ours are the quoted ones and <precarium/...>.
+allow() {
+	pattern=$2
+	for file in $1; do
+		[ -f "$file" ] || continue
+		points=$((points + 1))
+		found=$(sed -n 's/^[ \t]*#[ \t]*include[ \t]*\("[^"]*"\|<precarium\/[^>]*>\).*/\1/p' \
+			"$file" | tr -d '"<>')
+		for name in $found; do
+			case $name in
+			*..*) bad=1 ;;
+			*) echo "$name" | grep -Eqx "$pattern"; bad=$? ;;
+			esac
+			[ "$bad" -eq 0 ] && continue
+			failed=$((failed + 1))
+			echo "$file may not include $name"
+		done
+	done
+}
+
+public='precarium/[a-z0-9_]+\.h'
+own='[a-z0-9_]+\.h'
+
+allow "include/precarium/*.h" "$public"
+allow "src/port/port.h" 'precarium/touched\.h'
+allow "src/core/*.[chS]" "($public|port/port\.h|core/$own)"
+for folder in src/port/*/; do
+	name=$(basename "$folder")
+	allow "$folder*.[chS]" "($public|$own|port/port\.h|port/$name/$own)"
+done
+allow "src/virtio/*.[chS]" "($public|$own|virtio/$own)"
+allow "src/vhost/*.[chS]" "($public|$own|vhost/$own|virtio/$own)"
+allow "src/store/*.[chS] src/store/*/*.[chS]" \
+	"($public|store/([a-z0-9_]+/)?$own|virtio/store\.h)"
+# The client library shares no code with the server.
+allow "client/*.[ch]" "client/$own"
+allow "demo/*.[ch]" "(demo|client)/$own"
+allow "program/*.[ch]" \
+	"($public|program/command\.h|program/serve/$own|vhost/$own|store/.*\.h)"
+allow "program/ask/*.[ch]" \
+	"program/(command|ask/[a-z0-9_]+|serve/settings)\.h"
+allow "program/serve/*.[ch]" \
+	"($public|program/(command|ask/(ask|stats)|serve/[a-z0-9_]+)\.h|vhost/$own|store/$own)"
+for folder in bench torture; do
+	allow "program/$folder/*.[ch]" \
+		"(program/command\.h|program/$folder/$own|client/$own)"
+done
+# The tests of the library use what is installed, and their own; units of
+# src/virtio are played whole.
+for suite in library virtio device server; do
+	allow "tests/$suite/*.h" \
+		"($public|[a-z0-9-]+\.h|tests/[a-z0-9/-]+\.h|client/$own|virtio/[a-z0-9_]+\.[ch]|vhost/$own)"
+done
+
+echo "$points points, $failed failed"
+[ $points -gt 10 ] && [ $failed -eq 0 ]

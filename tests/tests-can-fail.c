@@ -1,9 +1,0 @@
-// SPDX-License-Identifier: MIT
-/* The tests are tested: this one must fail, and the runner must see it. */
-#include "expect.h"
-
-int main(void)
-{
-	EXPECT(1 + 1 == 3);
-	return expect_end();
-}
