@@ -3,7 +3,7 @@
 #define TESTS_ADVERSARY_H
 
 /*
- * The accessors of virtio/client.h as the prover has them: each load yields any
+ * The accessors of virtio/lent.h as the prover has them: each load yields any
  * value or fails, each time anew, whatever was there before.  What is fetched
  * and stored is written down as in the ghost code there, by the same names, and
  * what a call requires is checked.  Include this first, then a unit of

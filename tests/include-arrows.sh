@@ -38,13 +38,14 @@ for folder in src/port/*/; do
 	name=$(basename "$folder")
 	allow "$folder*.[chS]" "($public|$own|port/port\.h|port/$name/$own)"
 done
-allow "src/virtio/*.[chS]" "($public|$own|virtio/$own)"
-allow "src/vhost/*.[chS]" "($public|$own|vhost/$own|virtio/$own)"
-allow "src/blk/*.[chS]" "($public|$own|blk/$own|virtio/$own)"
+allow "src/store/*.[chS]" "($public|$own|store/$own)"
+allow "src/virtio/*.[chS]" "($public|$own|virtio/$own|store/range\.h)"
+allow "src/vhost/*.[chS]" "($public|$own|vhost/$own|virtio/$own|store/$own)"
+allow "src/blk/*.[chS]" "($public|$own|blk/$own|store/$own)"
 # The tests of the library use what is installed, and their own; units of
 # src/virtio are played whole.
 allow "tests/*.h" \
-	"($public|[a-z0-9-]+\.h|virtio/[a-z0-9_]+\.[ch]|vhost/$own|blk/$own)"
+	"($public|[a-z0-9-]+\.h|virtio/[a-z0-9_]+\.[ch]|vhost/$own|blk/$own|store/$own)"
 
 echo "$points points, $failed failed"
 [ $points -gt 10 ] && [ $failed -eq 0 ]

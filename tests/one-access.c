@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Each accessor alone, for accessors-are-one-instruction to look at. */
-#include "virtio/client.h"
+#include "virtio/lent.h"
 
 #define ALONE(name, parameters, arguments)                                     \
 	enum prec_status alone_##name parameters;                              \

@@ -14,7 +14,7 @@
 #include "virtio/blk.c"
 #include "virtio/blk_fetch.c"
 #include "virtio/chain.c"
-#include "virtio/split_setup.c"
+#include "virtio/setup.c"
 
 #define HISTORY 40 /* calls a seed */
 

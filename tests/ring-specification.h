@@ -6,7 +6,7 @@
 
 #include "virtio/blk.h"
 
-/* The predicates of virtio/client.h, virtq.h, chain.h, split.h and blk.h in C, by
+/* The predicates of virtio/lent.h, virtq.h, chain.h, split.h and blk.h in C, by
  * their names and in their order. */
 
 static inline bool apart(uint64_t a, uint64_t a_size, uint64_t b,

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "virtio/block.h"
-#include "virtio/range.h"
+#include "virtio/blk_wire.h"
+#include "store/range.h"
 #include "virtio/virtq.h"
 
 /*

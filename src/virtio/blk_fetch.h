@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "virtio/block.h"
+#include "virtio/blk_wire.h"
 #include "virtio/virtq.h"
 
 /*

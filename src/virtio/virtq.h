@@ -8,8 +8,8 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/client.h"
-#include "virtio/ring.h"
+#include "virtio/lent.h"
+#include "virtio/ring_wire.h"
 
 /*
  * A virtqueue of either layout, driver's ("device's", in the standard) side,

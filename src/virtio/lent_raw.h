@@ -5,7 +5,7 @@
 #include <precarium/access.h>
 
 /*
- * What the calls of client.h are for the machine.  The prover does not read
+ * What the calls of lent.h are for the machine.  The prover does not read
  * this file: that these lines do what the contracts say is checked by eye and
  * by test.  Nothing checks a range here; the contracts did.
  */

@@ -9,7 +9,7 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/range.h"
+#include "store/range.h"
 
 /*
  * What stores the blocks of a device.  A store is shared by all workers and

@@ -7,8 +7,8 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/block.h"
-#include "virtio/ring.h"
+#include "virtio/blk_wire.h"
+#include "virtio/ring_wire.h"
 
 /*
  * The only way in which virtio code touches client memory.
@@ -18,7 +18,7 @@
  * call has a contract and no body: it may yield any value at all, or fail, each
  * time; what it asks is that the range lies inside a granted span.  For the
  * machine it is one instruction of the stated width an access, which the
- * compiler neither repeats nor widens: client_raw.h.
+ * compiler neither repeats nor widens: lent_raw.h.
  *
  * The space is named so that the contract can speak of it; no code uses it.
  */
@@ -308,7 +308,7 @@ CLIENT_CALL enum prec_status client_store_packed(const struct prec_space *space,
 CLIENT_FENCE void client_fence(void);
 
 #ifndef __FRAMAC__
-#include "virtio/client_raw.h"
+#include "virtio/lent_raw.h"
 #endif
 
 #endif

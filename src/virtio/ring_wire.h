@@ -7,7 +7,7 @@
 /*
  * Virtqueues as they lie in memory: split ones, VIRTIO 1.2, clause 2.7, and
  * packed ones, clause 2.8.  All fields are little-endian (1.4); the structs are
- * read and written whole on little-endian processors only, which client.h
+ * read and written whole on little-endian processors only, which lent.h
  * checks.
  */
 
