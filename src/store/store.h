@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_VIRTIO_STORE_H
-#define PRECARIUM_VIRTIO_STORE_H
+#ifndef PRECARIUM_STORE_STORE_H
+#define PRECARIUM_STORE_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_VIRTQ_H
-#define PREC_VIRTIO_VIRTQ_H
+#ifndef PRECARIUM_VIRTIO_VIRTQ_H
+#define PRECARIUM_VIRTIO_VIRTQ_H
 
 #include <stdbool.h>
 #include <stdint.h>
