@@ -2,7 +2,7 @@
 #ifndef PRECARIUM_BLK_BACKEND_H
 #define PRECARIUM_BLK_BACKEND_H
 
-#include "virtio/store.h"
+#include "store/store.h"
 
 /* The stores there are.  Each opener gives NULL and a reason in *error when
  * it cannot; what it gives ends with blk_close. */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "vhost/connection.h"
-#include "virtio/store.h"
+#include "store/store.h"
 
 /* VIRTIO 1.2, clause 6: features that are not of one device. */
 #define VIRTIO_F_NOTIFY_ON_EMPTY 24 /* 6.3, for drivers of old */

@@ -5,7 +5,7 @@
 
 #include "vhost/connection.h"
 #include "vhost/queue.h"
-#include "virtio/block.h"
+#include "virtio/blk_wire.h"
 
 /*
  * What each message does.  Everything it says is checked before anything is

@@ -25,7 +25,7 @@
  *			flag = 1	in flight
  *	completing	next, last	still in flight, carried out again:
  *					the used ring does not have it yet
- *	(virtq_complete)element		likewise
+ *	(split_complete)element		likewise
  *			used index	flag still 1, but the indices differ:
  *					the last batch is no longer in flight
  *	completed	flag = 0	the indices differ: cleared once more

@@ -8,7 +8,7 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/ring.h"
+#include "virtio/ring_wire.h"
 
 struct vhost_region;
 

@@ -478,7 +478,7 @@ static enum prec_status find_split_place(struct vhost_queue *queue,
 	enum prec_status status;
 	uint16_t used;
 
-	status = virtq_used_index(&queue->virtq,
+	status = split_used_index(&queue->virtq,
 				  &queue->connection->memory->guest, &used);
 	if (status != PREC_OK)
 		return status;
@@ -488,7 +488,7 @@ static enum prec_status find_split_place(struct vhost_queue *queue,
 		return status;
 	if (*recovered)
 		base = (uint16_t)(used + *taken);
-	virtq_seek(&queue->virtq, base, used);
+	split_seek(&queue->virtq, base, used);
 	return PREC_OK;
 }
 
@@ -590,7 +590,7 @@ static bool retake(struct vhost_queue *queue, struct virtq_request *chain,
 	if (!virtq->packed) {
 		if (!vhost_inflight_next(&queue->inflight, &head))
 			return false;
-		*answer = virtq_retake(virtq, space, head, chain);
+		*answer = split_retake(virtq, space, head, chain);
 		return true;
 	}
 	if (!vhost_packed_log_next(&queue->inflight, virtq, space, chain,

@@ -7,7 +7,7 @@
 #include <precarium/region.h>
 
 #include "virtio/blk.h"
-#include "virtio/store.h"
+#include "store/store.h"
 
 struct vhost_queue;
 struct vhost_lane;

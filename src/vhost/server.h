@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "virtio/store.h"
+#include "store/store.h"
 
 /*
  * A vhost-user block server: any number of exports, each a socket and a store,

@@ -224,9 +224,9 @@ static void decide(const struct vblk_device *d, struct vblk_request *r,
 /*@
   requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
   requires known: known <= VIRTIO_BLK_RANGE_UNMAP;
-  requires bytes: \valid_read(bytes + (0 .. CLIENT_BYTES_MAX - 1));
+  requires bytes: \valid_read(bytes + (0 .. LENT_BYTES_MAX - 1));
   requires out: \valid(w) && w->count <= VBLK_RANGES_MAX &&
-    \separated(w, d, bytes + (0 .. CLIENT_BYTES_MAX - 1));
+    \separated(w, d, bytes + (0 .. LENT_BYTES_MAX - 1));
   terminates \true;
   exits \false;
   assigns w->range[0 .. VBLK_RANGES_MAX - 1];
@@ -391,7 +391,7 @@ static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 			  struct vblk_request *r, struct vblk_ranges *w)
 {
 	bool zeroes = r->type == VIRTIO_BLK_T_WRITE_ZEROES;
-	uint8_t bytes[CLIENT_BYTES_MAX];
+	uint8_t bytes[LENT_BYTES_MAX];
 	enum virtq_answer answer;
 
 	answer_with(r, VIRTIO_BLK_S_IOERR);
@@ -491,7 +491,7 @@ enum prec_status vblk_store_status(const struct vblk_request *r,
 				   uint8_t status)
 {
 	/*@ ghost store_count = 0; */
-	return client_store8(space, r->status, 0, status);
+	return lent_store8(space, r->status, 0, status);
 }
 
 /*

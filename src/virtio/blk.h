@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_BLK_H
-#define PREC_VIRTIO_BLK_H
+#ifndef PRECARIUM_VIRTIO_BLK_H
+#define PRECARIUM_VIRTIO_BLK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "virtio/block.h"
-#include "virtio/range.h"
+#include "virtio/blk_wire.h"
+#include "store/range.h"
 #include "virtio/virtq.h"
 
 /*
@@ -25,7 +25,7 @@
 #define VBLK_SEG_MAX 126u
 
 /* Ranges of one discard or write zeroes, as told to clients: what is fetched
- * fits CLIENT_BYTES_MAX, and the sum VBLK_BYTES_MAX. */
+ * fits LENT_BYTES_MAX, and the sum VBLK_BYTES_MAX. */
 #define VBLK_RANGES_MAX	       16u
 #define VBLK_RANGE_SECTORS_MAX 0x20000u /* 64 MiB */
 
@@ -142,7 +142,7 @@ struct vblk_ranges {
  *
  * VIRTQ_TAKEN: *r is a decision; where there is no header, or it is gone, to
  * answer VIRTIO_BLK_S_IOERR.  So is the last byte of a chain that is
- * VIRTQ_MALFORMED for virtq_next.  VIRTQ_MALFORMED: there is no status byte.
+ * VIRTQ_MALFORMED for split_next.  VIRTQ_MALFORMED: there is no status byte.
  * Nothing can be said to the client then, and it must not take the chain for
  * done: where it looks the status of the last request may stand.
  */

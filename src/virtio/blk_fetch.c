@@ -88,15 +88,15 @@ static void advance(const struct virtq_request *c, struct vblk_cursor *at,
  */
 /*@
   requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
-  requires out: \valid(at) && \valid(bytes + (0 .. CLIENT_BYTES_MAX - 1)) &&
-    \separated(at, bytes + (0 .. CLIENT_BYTES_MAX - 1), c, q, space);
-  requires size: 0 < size <= CLIENT_BYTES_MAX;
+  requires out: \valid(at) && \valid(bytes + (0 .. LENT_BYTES_MAX - 1)) &&
+    \separated(at, bytes + (0 .. LENT_BYTES_MAX - 1), c, q, space);
+  requires size: 0 < size <= LENT_BYTES_MAX;
   requires may: may_fetch(*space, *q, *c, size);
   requires cursor: cursor_ok(*c, *at);
   requires so_far: fetched_so_far(*q, *c, *at);
   terminates \true;
   exits \false;
-  assigns *at, bytes[0 .. CLIENT_BYTES_MAX - 1], FETCH_LOG;
+  assigns *at, bytes[0 .. LENT_BYTES_MAX - 1], FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures some: \result == VIRTQ_TAKEN ==> \old(at->segment) < c->readable;
@@ -133,7 +133,7 @@ static enum virtq_answer take(const struct virtq *q,
 	    fetch_at[m] == \at(fetch_at[m], Pre) &&
 	    fetch_size[m] == \at(fetch_size[m], Pre);
 	  loop invariant once: fetched_once;
-	  loop assigns have, *at, bytes[0 .. CLIENT_BYTES_MAX - 1],
+	  loop assigns have, *at, bytes[0 .. LENT_BYTES_MAX - 1],
 	    FETCH_LOG;
 	  loop variant size - have;
 	*/
@@ -177,8 +177,7 @@ static enum virtq_answer take(const struct virtq *q,
 		      before <= m < fetch_count ==> fetch_at[m] + fetch_size[m] ==
 		        c->segment[m - before + segment].address +
 		        c->segment[m - before + segment].size; */
-		gone = client_load_bytes(space, p, (uint32_t)p.size, bytes,
-					 have);
+		gone = lent_load_bytes(space, p, (uint32_t)p.size, bytes, have);
 		/*@ assert once: fetched_once; */
 		if (gone)
 			return VIRTQ_LOST;
@@ -252,7 +251,7 @@ static enum virtq_answer whole_header(const struct virtq *q,
 		return VIRTQ_MALFORMED;
 	/*@ assert new: \forall integer m; 0 <= m < fetch_count ==>
 	      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-	gone = client_load_header(space, p, header);
+	gone = lent_load_header(space, p, header);
 	/*@ assert once: fetched_once; */
 	if (gone)
 		return VIRTQ_LOST;
@@ -268,7 +267,7 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
 				   struct vblk_cursor *at,
 				   struct virtio_blk_req_header *header)
 {
-	uint8_t bytes[CLIENT_BYTES_MAX];
+	uint8_t bytes[LENT_BYTES_MAX];
 	enum virtq_answer answer;
 
 	if (c->readable > 0 && c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_BLK_FETCH_H
-#define PREC_VIRTIO_BLK_FETCH_H
+#ifndef PRECARIUM_VIRTIO_BLK_FETCH_H
+#define PRECARIUM_VIRTIO_BLK_FETCH_H
 
 #include <stdint.h>
 
-#include "virtio/block.h"
+#include "virtio/blk_wire.h"
 #include "virtio/virtq.h"
 
 /*
@@ -146,15 +146,15 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
  * more. */
 /*@
   requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
-  requires out: \valid(bytes + (0 .. CLIENT_BYTES_MAX - 1)) &&
-    \separated(bytes + (0 .. CLIENT_BYTES_MAX - 1), c, q, space);
-  requires size: 0 < size <= CLIENT_BYTES_MAX;
+  requires out: \valid(bytes + (0 .. LENT_BYTES_MAX - 1)) &&
+    \separated(bytes + (0 .. LENT_BYTES_MAX - 1), c, q, space);
+  requires size: 0 < size <= LENT_BYTES_MAX;
   requires may: may_fetch(*space, *q, *c, size);
   requires cursor: cursor_ok(*c, at);
   requires so_far: fetched_so_far(*q, *c, at);
   terminates \true;
   exits \false;
-  assigns bytes[0 .. CLIENT_BYTES_MAX - 1], FETCH_LOG;
+  assigns bytes[0 .. LENT_BYTES_MAX - 1], FETCH_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures all: \result == VIRTQ_TAKEN ==>

@@ -193,7 +193,7 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
 
 	if (len % VIRTQ_DESC_SIZE != 0)
 		return false;
-	if (count == 0 || count > CLIENT_TABLE_MAX)
+	if (count == 0 || count > LENT_TABLE_MAX)
 		return false;
 	if (prec_space_resolve(space, addr, len, PREC_READ, span))
 		return false;

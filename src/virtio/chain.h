@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_CHAIN_H
-#define PREC_VIRTIO_CHAIN_H
+#ifndef PRECARIUM_VIRTIO_CHAIN_H
+#define PRECARIUM_VIRTIO_CHAIN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -157,7 +157,7 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
   ensures there: \result ==> readable_span(*space, *span) &&
     span->address == addr && span->size == len;
   ensures whole: \result ==> len % VIRTQ_DESC_SIZE == 0 &&
-    1 <= len / VIRTQ_DESC_SIZE <= CLIENT_TABLE_MAX;
+    1 <= len / VIRTQ_DESC_SIZE <= LENT_TABLE_MAX;
   ensures off: \result ==> off_rings(*q, *span);
   ensures noted: \result ==>
     r->table_address == addr && r->table_size == len;

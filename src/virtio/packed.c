@@ -65,14 +65,14 @@ static enum virtq_answer load(const struct virtq *q,
 
 	/*@ ghost fetch_index[fetch_count] = slot; */
 	/* Acquires: the rest is as the client stored it before (2.8.21.1). */
-	if (client_load16(space, q->desc,
-			  VIRTQ_DESC_SIZE * (uint64_t)slot + PVIRTQ_DESC_FLAGS,
-			  &flags))
+	if (lent_load16(space, q->desc,
+			VIRTQ_DESC_SIZE * (uint64_t)slot + PVIRTQ_DESC_FLAGS,
+			&flags))
 		return VIRTQ_GONE;
 	if (!available(flags, wrap))
 		return VIRTQ_EMPTY;
 	/*@ ghost fetch_index[fetch_count] = slot; */
-	if (client_load_packed(space, q->desc, slot, d))
+	if (lent_load_packed(space, q->desc, slot, d))
 		return VIRTQ_GONE;
 	d->flags = flags;
 	return VIRTQ_TAKEN;
@@ -86,9 +86,9 @@ static enum virtq_answer load(const struct virtq *q,
     q->state == VIRTQ_READY;
   requires request: \valid(r) && \separated(r, q, space) &&
     chain_ok(*space, *q, *r);
-  requires entries: \valid_read(table + (0 .. CLIENT_TABLE_MAX - 1)) &&
-    \separated(table + (0 .. CLIENT_TABLE_MAX - 1), r);
-  requires bounded: count <= CLIENT_TABLE_MAX;
+  requires entries: \valid_read(table + (0 .. LENT_TABLE_MAX - 1)) &&
+    \separated(table + (0 .. LENT_TABLE_MAX - 1), r);
+  requires bounded: count <= LENT_TABLE_MAX;
   requires log: elements_told(*r) && element_count == 0;
   terminates \true;
   exits \false;
@@ -150,7 +150,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
 				    const struct prec_space *space,
 				    const struct virtq *q, struct pvirtq_desc d)
 {
-	struct pvirtq_desc table[CLIENT_TABLE_MAX];
+	struct pvirtq_desc table[LENT_TABLE_MAX];
 	struct prec_span span;
 	uint32_t count = d.len / VIRTQ_DESC_SIZE;
 
@@ -158,7 +158,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
 		return VIRTQ_MALFORMED;
 	/*@ assert new: \forall integer i; 0 <= i < fetch_count ==>
 	      apart(fetch_at[i], fetch_size[i], d.addr, d.len); */
-	if (client_load_packed_table(space, span, count, table))
+	if (lent_load_packed_table(space, span, count, table))
 		return VIRTQ_LOST;
 	/*@ assert once: fetched_once; */
 	/*@ assert known: fetched_known(*q, *r); */
@@ -433,15 +433,14 @@ enum prec_status packed_complete(struct virtq *q,
 		return PREC_GONE;
 	if (q->used_wrap)
 		flags += PVIRTQ_DESC_F_AVAIL + PVIRTQ_DESC_F_USED;
-	if (client_store_packed(space, q->desc, q->next_used, len,
-				(uint16_t)id))
+	if (lent_store_packed(space, q->desc, q->next_used, len, (uint16_t)id))
 		return PREC_GONE;
 	/* Releases: the client that sees the flags sees the rest, the status
 	 * byte and the data. */
-	if (client_store16(space, q->desc,
-			   VIRTQ_DESC_SIZE * (uint64_t)q->next_used +
-				   PVIRTQ_DESC_FLAGS,
-			   flags))
+	if (lent_store16(space, q->desc,
+			 VIRTQ_DESC_SIZE * (uint64_t)q->next_used +
+				 PVIRTQ_DESC_FLAGS,
+			 flags))
 		return PREC_GONE;
 	/* 2.8.6: the rest of the list is skipped. */
 	next = (uint32_t)q->next_used + q->length[id];
@@ -509,13 +508,13 @@ enum prec_status packed_should_notify(struct virtq *q,
 	now = packed_place(q->size, q->next_used, q->used_wrap);
 	/* The used descriptor is out before the hint is read: else a client
 	 * that asks to be notified, and then looks, misses both. */
-	client_fence();
-	if (client_load16(space, q->avail, PVIRTQ_EVENT_FLAGS, &flags))
+	lent_fence();
+	if (lent_load16(space, q->avail, PVIRTQ_EVENT_FLAGS, &flags))
 		return PREC_GONE;
 	flags &= PVIRTQ_EVENT_F_MASK;
 	wanted = flags != PVIRTQ_EVENT_F_DISABLE;
 	if (flags == PVIRTQ_EVENT_F_DESC && q->event_index) {
-		if (client_load16(space, q->avail, PVIRTQ_EVENT_DESC, &event))
+		if (lent_load16(space, q->avail, PVIRTQ_EVENT_DESC, &event))
 			return PREC_GONE;
 		wanted = passed(q->size, event, now, q->notified);
 	}
@@ -538,12 +537,12 @@ enum prec_status packed_suppress(const struct virtq *q,
 		flags = PVIRTQ_EVENT_F_DESC;
 		if (q->avail_wrap)
 			event += PVIRTQ_EVENT_WRAP;
-		if (client_store16(space, q->used, PVIRTQ_EVENT_DESC, event))
+		if (lent_store16(space, q->used, PVIRTQ_EVENT_DESC, event))
 			return PREC_GONE;
 	}
-	status = client_store16(space, q->used, PVIRTQ_EVENT_FLAGS, flags);
+	status = lent_store16(space, q->used, PVIRTQ_EVENT_FLAGS, flags);
 	/* The hint is out before the caller looks at the ring once more. */
-	client_fence();
+	lent_fence();
 	return status;
 }
 

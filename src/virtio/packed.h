@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_PACKED_H
-#define PREC_VIRTIO_PACKED_H
+#ifndef PRECARIUM_VIRTIO_PACKED_H
+#define PRECARIUM_VIRTIO_PACKED_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,7 +63,7 @@
     wrap != 0 ? slot : slot + size;
 */
 
-/* As virtq_setup, for a packed ring: `driver` and `device` are the event
+/* As split_setup, for a packed ring: `driver` and `device` are the event
  * suppression structures.  The size need be no power of 2 (2.8.10.1). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -121,7 +121,7 @@ PREC_MUST_CHECK enum prec_status packed_seek(struct virtq *q, uint32_t base);
 uint32_t packed_base(const struct virtq *q);
 
 /*
- * Take the next request, as virtq_next does; `head` is its buffer id.  The
+ * Take the next request, as split_next does; `head` is its buffer id.  The
  * flags of a descriptor are loaded first, and the rest only when they say that
  * it is there.  VIRTQ_GONE: the ring is gone; nothing was taken.
  */
@@ -221,7 +221,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 				struct virtq_request *r);
 
 /*
- * Give the request back, as virtq_complete does (2.8.2, 2.8.6): its used
+ * Give the request back, as split_complete does (2.8.2, 2.8.6): its used
  * descriptor is stored, then the flags that publish it, and nothing else.
  */
 /*@
@@ -263,7 +263,7 @@ PREC_MUST_CHECK enum prec_status packed_complete(struct virtq *q,
 						 const struct prec_space *space,
 						 uint32_t id, uint32_t len);
 
-/* As virtq_should_notify: what the client says in the driver event suppression
+/* As split_should_notify: what the client says in the driver event suppression
  * structure (2.8.10). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -288,7 +288,7 @@ PREC_MUST_CHECK enum prec_status
 packed_should_notify(struct virtq *q, const struct prec_space *space,
 		     bool *yes);
 
-/* As virtq_suppress: what we say in the device event suppression structure
+/* As split_suppress: what we say in the device event suppression structure
  * (2.8.10).  Where to kick is said before that it is to be looked at. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);

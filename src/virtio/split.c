@@ -22,10 +22,10 @@
     q->state == VIRTQ_READY;
   requires request: \valid(r) && \separated(r, q, space) &&
     chain_ok(*space, *q, *r);
-  requires entries: \valid_read(table + (0 .. CLIENT_TABLE_MAX - 1)) &&
-    \separated(table + (0 .. CLIENT_TABLE_MAX - 1), r);
+  requires entries: \valid_read(table + (0 .. LENT_TABLE_MAX - 1)) &&
+    \separated(table + (0 .. LENT_TABLE_MAX - 1), r);
   requires log: elements_told(*r) && element_count <= VIRTQ_SIZE_MAX;
-  requires some: 1 <= count <= CLIENT_TABLE_MAX;
+  requires some: 1 <= count <= LENT_TABLE_MAX;
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
@@ -98,7 +98,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
 				    const struct prec_space *space,
 				    const struct virtq *q, struct virtq_desc d)
 {
-	struct virtq_desc table[CLIENT_TABLE_MAX];
+	struct virtq_desc table[LENT_TABLE_MAX];
 	struct prec_span span;
 	uint32_t count = d.len / VIRTQ_DESC_SIZE;
 
@@ -110,7 +110,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
 		return VIRTQ_MALFORMED;
 	/*@ assert new: \forall integer i; 0 <= i < fetch_count ==>
 	      apart(fetch_at[i], fetch_size[i], d.addr, d.len); */
-	if (client_load_table(space, span, count, table))
+	if (lent_load_table(space, span, count, table))
 		return VIRTQ_LOST;
 	/*@ assert once: fetched_once; */
 	/*@ assert known: fetched_known(*q, *r); */
@@ -219,7 +219,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 		      before <= m < fetch_count ==> fetch_index[m] != i; */
 		q->stamp[i] = q->serial;
 		/*@ ghost fetch_index[fetch_count] = i; */
-		gone = client_load_desc(space, q->desc, i, &d);
+		gone = lent_load_desc(space, q->desc, i, &d);
 		/*@ assert new: \forall integer m;
 		      0 <= m < fetch_count - 1 ==>
 		      apart(fetch_at[m], fetch_size[m],
@@ -263,7 +263,7 @@ static enum virtq_answer look(struct virtq *q, const struct prec_space *space)
 	uint16_t index;
 	uint32_t waiting;
 
-	if (client_load16(space, q->avail, VIRTQ_AVAIL_IDX, &index))
+	if (lent_load16(space, q->avail, VIRTQ_AVAIL_IDX, &index))
 		return VIRTQ_GONE;
 	waiting = (uint16_t)(index - q->next_avail);
 	if (waiting > q->size) {
@@ -274,7 +274,7 @@ static enum virtq_answer look(struct virtq *q, const struct prec_space *space)
 	return waiting ? VIRTQ_TAKEN : VIRTQ_EMPTY;
 }
 
-enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
+enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
 			     struct virtq_request *r)
 {
 	enum virtq_answer answer;
@@ -290,9 +290,9 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
 			return answer;
 	}
 	slot = q->next_avail % q->size;
-	if (client_load16(space, q->avail,
-			  VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)slot,
-			  &head))
+	if (lent_load16(space, q->avail,
+			VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)slot,
+			&head))
 		return VIRTQ_GONE;
 	q->next_avail++;
 	q->waiting--;
@@ -304,7 +304,7 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
 	return chain_settle(r, take_chain(r, space, q));
 }
 
-enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
+enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
 			       uint32_t head, struct virtq_request *r)
 {
 	chain_begin(r);
@@ -314,7 +314,7 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
 	return chain_settle(r, take_chain(r, space, q));
 }
 
-enum prec_status virtq_complete(struct virtq *q, const struct prec_space *space,
+enum prec_status split_complete(struct virtq *q, const struct prec_space *space,
 				uint32_t head, uint32_t len)
 {
 	struct virtq_used_elem elem = { head, len };
@@ -327,12 +327,12 @@ enum prec_status virtq_complete(struct virtq *q, const struct prec_space *space,
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
 	slot = q->next_used % q->size;
-	if (client_store_used(space, q->used, slot, elem))
+	if (lent_store_used(space, q->used, slot, elem))
 		return PREC_GONE;
 	/* Releases: the client that sees the index sees the element, the status
 	 * byte and the data (2.7.8.2, 2.7.14). */
-	if (client_store16(space, q->used, VIRTQ_USED_IDX,
-			   (uint16_t)(q->next_used + 1)))
+	if (lent_store16(space, q->used, VIRTQ_USED_IDX,
+			 (uint16_t)(q->next_used + 1)))
 		return PREC_GONE;
 	q->next_used++;
 	return PREC_OK;
@@ -349,7 +349,7 @@ static bool passed(uint16_t event, uint16_t now, uint16_t before)
 	return (uint16_t)(now - event - 1) < (uint16_t)(now - before);
 }
 
-enum prec_status virtq_should_notify(struct virtq *q,
+enum prec_status split_should_notify(struct virtq *q,
 				     const struct prec_space *space, bool *yes)
 {
 	uint64_t at = VIRTQ_AVAIL_FLAGS;
@@ -362,8 +362,8 @@ enum prec_status virtq_should_notify(struct virtq *q,
 		at = VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)q->size;
 	/* The used index is out before the hint is read: else a client that
 	 * asks to be notified, and then looks, misses both (2.7.7.2). */
-	client_fence();
-	if (client_load16(space, q->avail, at, &value))
+	lent_fence();
+	if (lent_load16(space, q->avail, at, &value))
 		return PREC_GONE;
 	if (q->event_index)
 		*yes = passed(value, q->next_used, q->notified);
@@ -373,7 +373,7 @@ enum prec_status virtq_should_notify(struct virtq *q,
 	return PREC_OK;
 }
 
-enum prec_status virtq_suppress(const struct virtq *q,
+enum prec_status split_suppress(const struct virtq *q,
 				const struct prec_space *space, bool on)
 {
 	enum prec_status status = PREC_OK;
@@ -382,19 +382,19 @@ enum prec_status virtq_suppress(const struct virtq *q,
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
 	if (!q->event_index)
-		status = client_store16(space, q->used, VIRTQ_USED_FLAGS,
-					on ? VIRTQ_USED_F_NO_NOTIFY : 0);
+		status = lent_store16(space, q->used, VIRTQ_USED_FLAGS,
+				      on ? VIRTQ_USED_F_NO_NOTIFY : 0);
 	else if (!on)
-		status = client_store16(
+		status = lent_store16(
 			space, q->used,
 			VIRTQ_USED_RING + VIRTQ_USED_ENTRY * (uint64_t)q->size,
 			q->next_avail);
 	/* The hint is out before the caller looks at the ring once more. */
-	client_fence();
+	lent_fence();
 	return status;
 }
 
-void virtq_seek(struct virtq *q, uint16_t avail, uint16_t used)
+void split_seek(struct virtq *q, uint16_t avail, uint16_t used)
 {
 	q->next_avail = avail;
 	q->next_used = used;
@@ -402,12 +402,12 @@ void virtq_seek(struct virtq *q, uint16_t avail, uint16_t used)
 	q->waiting = 0;
 }
 
-enum prec_status virtq_used_index(const struct virtq *q,
+enum prec_status split_used_index(const struct virtq *q,
 				  const struct prec_space *space,
 				  uint16_t *index)
 {
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
 	/*@ ghost fetch_count = 0; */
-	return client_load16(space, q->used, VIRTQ_USED_IDX, index);
+	return lent_load16(space, q->used, VIRTQ_USED_IDX, index);
 }

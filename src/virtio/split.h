@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_SPLIT_H
-#define PREC_VIRTIO_SPLIT_H
+#ifndef PRECARIUM_VIRTIO_SPLIT_H
+#define PRECARIUM_VIRTIO_SPLIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,7 +65,7 @@
     none_held(*q);
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);
 */
-PREC_MUST_CHECK enum prec_status virtq_setup(struct virtq *q,
+PREC_MUST_CHECK enum prec_status split_setup(struct virtq *q,
 					     const struct prec_space *space,
 					     uint32_t size, uint64_t desc,
 					     uint64_t avail, uint64_t used);
@@ -80,7 +80,7 @@ PREC_MUST_CHECK enum prec_status virtq_setup(struct virtq *q,
   ensures queue: virtq_whole(*q);
   ensures at: q->next_avail == avail && q->next_used == used;
 */
-void virtq_seek(struct virtq *q, uint16_t avail, uint16_t used);
+void split_seek(struct virtq *q, uint16_t avail, uint16_t used);
 
 /* What the used ring says of how far it is.  PREC_GONE also when the state is
  * not VIRTQ_READY. */
@@ -94,7 +94,7 @@ void virtq_seek(struct virtq *q, uint16_t avail, uint16_t used);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
 */
 PREC_MUST_CHECK enum prec_status
-virtq_used_index(const struct virtq *q, const struct prec_space *space,
+split_used_index(const struct virtq *q, const struct prec_space *space,
 		 uint16_t *index);
 
 /*
@@ -142,7 +142,7 @@ virtq_used_index(const struct virtq *q, const struct prec_space *space,
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
       q->held[i] == \old(*q).held[i];
 */
-enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
+enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
 			     struct virtq_request *r);
 
 /*
@@ -180,7 +180,7 @@ enum virtq_answer virtq_next(struct virtq *q, const struct prec_space *space,
     q->in_flight == \old(q->in_flight);
   ensures bounded: fetch_count <= q->size + 1;
 */
-enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
+enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
 			       uint32_t head, struct virtq_request *r);
 
 /*
@@ -225,7 +225,7 @@ enum virtq_answer virtq_retake(struct virtq *q, const struct prec_space *space,
   complete behaviors;
   disjoint behaviors;
 */
-PREC_MUST_CHECK enum prec_status virtq_complete(struct virtq *q,
+PREC_MUST_CHECK enum prec_status split_complete(struct virtq *q,
 						const struct prec_space *space,
 						uint32_t head, uint32_t len);
 
@@ -245,7 +245,7 @@ PREC_MUST_CHECK enum prec_status virtq_complete(struct virtq *q,
   ensures untouched: \result != PREC_OK ==> *yes == \old(*yes);
 */
 PREC_MUST_CHECK enum prec_status
-virtq_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
+split_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
 
 /*
  * Ask the client not to kick (on), or to kick again (off), 2.7.9, 2.7.10.  It
@@ -268,6 +268,6 @@ virtq_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
   ensures nowhere_else: stored_used(*q);
 */
 PREC_MUST_CHECK enum prec_status
-virtq_suppress(const struct virtq *q, const struct prec_space *space, bool on);
+split_suppress(const struct virtq *q, const struct prec_space *space, bool on);
 
 #endif

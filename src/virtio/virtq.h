@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_VIRTQ_H
-#define PREC_VIRTIO_VIRTQ_H
+#ifndef PRECARIUM_VIRTIO_VIRTQ_H
+#define PRECARIUM_VIRTIO_VIRTQ_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,8 +8,8 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/client.h"
-#include "virtio/ring.h"
+#include "virtio/lent.h"
+#include "virtio/ring_wire.h"
 
 /*
  * A virtqueue of either layout, driver's ("device's", in the standard) side,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_VRING_H
-#define PREC_VIRTIO_VRING_H
+#ifndef PRECARIUM_VIRTIO_VRING_H
+#define PRECARIUM_VIRTIO_VRING_H
 
 #include "virtio/packed.h"
 #include "virtio/split.h"
@@ -16,14 +16,14 @@ vring_setup(struct virtq *q, const struct prec_space *space, bool packed,
 {
 	if (packed)
 		return packed_setup(q, space, size, desc, driver, device);
-	return virtq_setup(q, space, size, desc, driver, device);
+	return split_setup(q, space, size, desc, driver, device);
 }
 
 static inline enum virtq_answer vring_next(struct virtq *q,
 					   const struct prec_space *space,
 					   struct virtq_request *r)
 {
-	return q->packed ? packed_next(q, space, r) : virtq_next(q, space, r);
+	return q->packed ? packed_next(q, space, r) : split_next(q, space, r);
 }
 
 static inline enum prec_status vring_complete(struct virtq *q,
@@ -31,21 +31,21 @@ static inline enum prec_status vring_complete(struct virtq *q,
 					      uint32_t head, uint32_t len)
 {
 	return q->packed ? packed_complete(q, space, head, len)
-			 : virtq_complete(q, space, head, len);
+			 : split_complete(q, space, head, len);
 }
 
 static inline enum prec_status
 vring_should_notify(struct virtq *q, const struct prec_space *space, bool *yes)
 {
 	return q->packed ? packed_should_notify(q, space, yes)
-			 : virtq_should_notify(q, space, yes);
+			 : split_should_notify(q, space, yes);
 }
 
 static inline enum prec_status
 vring_suppress(const struct virtq *q, const struct prec_space *space, bool on)
 {
 	return q->packed ? packed_suppress(q, space, on)
-			 : virtq_suppress(q, space, on);
+			 : split_suppress(q, space, on);
 }
 
 /* What GET_VRING_BASE answers. */

@@ -25,8 +25,8 @@
 #include "store/stores.h"
 #include "vhost/protocol.h"
 #include "vhost/server.h"
-#include "virtio/block.h"
-#include "virtio/ring.h"
+#include "virtio/blk_wire.h"
+#include "virtio/ring_wire.h"
 
 #include "fuzz.h"
 

@@ -18,17 +18,17 @@ import sys
 ROOT, ALONE, VIRTQ = sys.argv[1:4]
 # What one call does, in order: loads and stores of so many bits.
 ACCESSES = {
-    "client_load16": ["load 16"],
-    "client_load_desc": ["load 64"] * 2,
-    "client_load_table": ["load 64"] * 2,
-    "client_load_header": ["load 64"] * 2,
-    "client_load_bytes": ["load 8"],
-    "client_store8": ["store 8"],
-    "client_store16": ["store 16"],
-    "client_store_used": ["store 32"] * 2,
-    "client_load_packed": ["load 64", "load 32", "load 16"],
-    "client_load_packed_table": ["load 64"] * 2,
-    "client_store_packed": ["store 32", "store 16"],
+    "lent_load16": ["load 16"],
+    "lent_load_desc": ["load 64"] * 2,
+    "lent_load_table": ["load 64"] * 2,
+    "lent_load_header": ["load 64"] * 2,
+    "lent_load_bytes": ["load 8"],
+    "lent_store8": ["store 8"],
+    "lent_store16": ["store 16"],
+    "lent_store_used": ["store 32"] * 2,
+    "lent_load_packed": ["load 64", "load 32", "load 16"],
+    "lent_load_packed_table": ["load 64"] * 2,
+    "lent_store_packed": ["store 32", "store 16"],
 }
 for bits in (8, 16, 32, 64):
     for kind in ("load", "store"):
@@ -126,7 +126,7 @@ def each_alone():
                        if made["function"][at] == function and
                        re.search(r"\(%r(?!sp|ip)", text) and
                        not re.search(r"\blea|\bnop", text)]
-            ours = "prec_raw_load" in accessor or accessor == "client_load16"
+            ours = "prec_raw_load" in accessor or accessor == "lent_load16"
             if ours or "store" in accessor:
                 expect(len(touched) == len(accesses) + ours,
                        "%s touches no other memory: %s" % (accessor, touched))

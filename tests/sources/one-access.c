@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Each accessor alone, for accessors-are-one-instruction to look at. */
-#include "virtio/client.h"
+#include "virtio/lent.h"
 
 #define ALONE(name, parameters, arguments)                                     \
 	enum prec_status alone_##name parameters;                              \
@@ -10,28 +10,27 @@
 	}
 #define WHERE const struct prec_space *space, struct prec_span span
 
-ALONE(client_load16, (WHERE, uint64_t offset, uint16_t *out),
+ALONE(lent_load16, (WHERE, uint64_t offset, uint16_t *out),
       (space, span, offset, out))
-ALONE(client_load_desc, (WHERE, uint32_t index, struct virtq_desc *out),
+ALONE(lent_load_desc, (WHERE, uint32_t index, struct virtq_desc *out),
       (space, span, index, out))
-ALONE(client_load_table, (WHERE, uint32_t count, struct virtq_desc *out),
+ALONE(lent_load_table, (WHERE, uint32_t count, struct virtq_desc *out),
       (space, span, count, out))
-ALONE(client_load_header, (WHERE, struct virtio_blk_req_header *out),
+ALONE(lent_load_header, (WHERE, struct virtio_blk_req_header *out),
       (space, span, out))
-ALONE(client_load_bytes, (WHERE, uint32_t count, uint8_t *bytes, uint32_t at),
+ALONE(lent_load_bytes, (WHERE, uint32_t count, uint8_t *bytes, uint32_t at),
       (space, span, count, bytes, at))
-ALONE(client_store8, (WHERE, uint64_t offset, uint8_t value),
+ALONE(lent_store8, (WHERE, uint64_t offset, uint8_t value),
       (space, span, offset, value))
-ALONE(client_store16, (WHERE, uint64_t offset, uint16_t value),
+ALONE(lent_store16, (WHERE, uint64_t offset, uint16_t value),
       (space, span, offset, value))
-ALONE(client_store_used, (WHERE, uint32_t slot, struct virtq_used_elem elem),
+ALONE(lent_store_used, (WHERE, uint32_t slot, struct virtq_used_elem elem),
       (space, span, slot, elem))
-ALONE(client_load_packed, (WHERE, uint32_t index, struct pvirtq_desc *out),
+ALONE(lent_load_packed, (WHERE, uint32_t index, struct pvirtq_desc *out),
       (space, span, index, out))
-ALONE(client_load_packed_table,
-      (WHERE, uint32_t count, struct pvirtq_desc *out),
+ALONE(lent_load_packed_table, (WHERE, uint32_t count, struct pvirtq_desc *out),
       (space, span, count, out))
-ALONE(client_store_packed, (WHERE, uint32_t index, uint32_t len, uint16_t id),
+ALONE(lent_store_packed, (WHERE, uint32_t index, uint32_t len, uint16_t id),
       (space, span, index, len, id))
 ALONE(prec_raw_load8, (uint64_t host, uint8_t *out), (host, out))
 ALONE(prec_raw_load16, (uint64_t host, uint16_t *out), (host, out))

@@ -3,7 +3,7 @@
 #define TESTS_ADVERSARY_H
 
 /*
- * The accessors of virtio/client.h as the prover has them: each load yields any
+ * The accessors of virtio/lent.h as the prover has them: each load yields any
  * value or fails, each time anew, whatever was there before.  What is fetched
  * and stored is written down as in the ghost code there, by the same names, and
  * what a call requires is checked.  Include this first, then a unit of
@@ -11,7 +11,7 @@
  */
 #include "tests/library/clauses.h"
 
-#define PREC_VIRTIO_CLIENT_RAW_H /* the machine's accessors stay outside */
+#define PRECARIUM_VIRTIO_LENT_RAW_H /* the machine's accessors stay outside */
 #include "virtio/virtq.h"
 
 /* What the client says: the test's. */
@@ -27,7 +27,7 @@ static uint64_t fetch_size[FETCH_MAX];
 /* What it yielded, of the ring and its table; gone: nothing. */
 static uint32_t fetch_from[FETCH_MAX];
 static bool fetch_gone[FETCH_MAX];
-static uint8_t fetch_bytes[16 * (VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX + 1)];
+static uint8_t fetch_bytes[16 * (VIRTQ_SIZE_MAX + LENT_TABLE_MAX + 1)];
 static uint32_t fetch_bytes_count;
 static int store_count;
 static uint64_t store_at[STORE_MAX];
@@ -37,12 +37,12 @@ static uint64_t store_value[STORE_MAX];
 static int desc_count;
 static struct virtq_desc desc_log[VIRTQ_SIZE_MAX];
 static uint32_t table_count;
-static struct virtq_desc table_log[CLIENT_TABLE_MAX];
+static struct virtq_desc table_log[LENT_TABLE_MAX];
 /* The first bytes that the driver reads. */
 static struct virtio_blk_req_header header_said;
 static uint32_t header_count;
 /* And what comes after. */
-static uint8_t rest_said[CLIENT_BYTES_MAX];
+static uint8_t rest_said[LENT_BYTES_MAX];
 static uint32_t rest_count;
 
 static inline void log_begin(void)
@@ -128,23 +128,23 @@ static inline bool store(const char *call, const struct prec_space *space,
 }
 
 /* Where an access fails the output means nothing: it is written all the same. */
-static inline enum prec_status client_load16(const struct prec_space *space,
-					     struct prec_span span,
-					     uint64_t offset, uint16_t *out)
+static inline enum prec_status lent_load16(const struct prec_space *space,
+					   struct prec_span span,
+					   uint64_t offset, uint16_t *out)
 {
-	bool there = fetch("client_load16", space, span, offset, 2);
+	bool there = fetch("lent_load16", space, span, offset, 2);
 
 	*out = say16(span.address + offset);
 	return yielded(there, out, 2) ? PREC_OK : PREC_GONE;
 }
 
-static inline enum prec_status client_load_desc(const struct prec_space *space,
-						struct prec_span span,
-						uint32_t index,
-						struct virtq_desc *out)
+static inline enum prec_status lent_load_desc(const struct prec_space *space,
+					      struct prec_span span,
+					      uint32_t index,
+					      struct virtq_desc *out)
 {
-	bool there = fetch("client_load_desc", space, span,
-			   16 * (uint64_t)index, 16);
+	bool there =
+		fetch("lent_load_desc", space, span, 16 * (uint64_t)index, 16);
 
 	*out = say_desc(index, 0);
 	if (there)
@@ -152,15 +152,15 @@ static inline enum prec_status client_load_desc(const struct prec_space *space,
 	return there ? PREC_OK : PREC_GONE;
 }
 
-static inline enum prec_status client_load_table(const struct prec_space *space,
-						 struct prec_span span,
-						 uint32_t count,
-						 struct virtq_desc *out)
+static inline enum prec_status lent_load_table(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t count,
+					       struct virtq_desc *out)
 {
-	bool there = fetch("client_load_table", space, span, 0,
-			   16 * (uint64_t)count);
+	bool there =
+		fetch("lent_load_table", space, span, 0, 16 * (uint64_t)count);
 
-	REQUIRES("client_load_table", "bounded", count <= CLIENT_TABLE_MAX);
+	REQUIRES("lent_load_table", "bounded", count <= LENT_TABLE_MAX);
 	for (uint32_t i = 0; i < count; i++)
 		table_log[i] = out[i] = say_desc(i, count);
 	if (there)
@@ -170,11 +170,12 @@ static inline enum prec_status client_load_table(const struct prec_space *space,
 
 /* Packed rings: their descriptors say what those of split ones say, and an id
  * where those have the next. */
-static inline enum prec_status
-client_load_packed(const struct prec_space *space, struct prec_span span,
-		   uint32_t index, struct pvirtq_desc *out)
+static inline enum prec_status lent_load_packed(const struct prec_space *space,
+						struct prec_span span,
+						uint32_t index,
+						struct pvirtq_desc *out)
 {
-	bool there = fetch("client_load_packed", space, span,
+	bool there = fetch("lent_load_packed", space, span,
 			   16 * (uint64_t)index, 14);
 	struct virtq_desc d = say_desc(index, 0);
 
@@ -183,10 +184,10 @@ client_load_packed(const struct prec_space *space, struct prec_span span,
 }
 
 static inline enum prec_status
-client_load_packed_table(const struct prec_space *space, struct prec_span span,
-			 uint32_t count, struct pvirtq_desc *out)
+lent_load_packed_table(const struct prec_space *space, struct prec_span span,
+		       uint32_t count, struct pvirtq_desc *out)
 {
-	bool there = fetch("client_load_packed_table", space, span, 0,
+	bool there = fetch("lent_load_packed_table", space, span, 0,
 			   16 * (uint64_t)count);
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -198,26 +199,26 @@ client_load_packed_table(const struct prec_space *space, struct prec_span span,
 }
 
 static inline enum prec_status
-client_load_header(const struct prec_space *space, struct prec_span span,
-		   struct virtio_blk_req_header *out)
+lent_load_header(const struct prec_space *space, struct prec_span span,
+		 struct virtio_blk_req_header *out)
 {
-	bool there = fetch("client_load_header", space, span, 0, 16);
+	bool there = fetch("lent_load_header", space, span, 0, 16);
 
 	*out = header_said = say_header();
 	header_count = sizeof(header_said);
 	return there ? PREC_OK : PREC_GONE;
 }
 
-static inline enum prec_status client_load_bytes(const struct prec_space *space,
-						 struct prec_span span,
-						 uint32_t count, uint8_t *bytes,
-						 uint32_t at)
+static inline enum prec_status lent_load_bytes(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t count, uint8_t *bytes,
+					       uint32_t at)
 {
-	bool there = fetch("client_load_bytes", space, span, 0, count);
+	bool there = fetch("lent_load_bytes", space, span, 0, count);
 
-	REQUIRES("client_load_bytes", "room", at + count <= CLIENT_BYTES_MAX);
+	REQUIRES("lent_load_bytes", "room", at + count <= LENT_BYTES_MAX);
 	if (header_count < sizeof(header_said)) {
-		REQUIRES("client_load_bytes", "room of a header",
+		REQUIRES("lent_load_bytes", "room of a header",
 			 at + count <= sizeof(header_said));
 		if (at == 0)
 			header_said = say_header();
@@ -232,52 +233,51 @@ static inline enum prec_status client_load_bytes(const struct prec_space *space,
 	return there ? PREC_OK : PREC_GONE;
 }
 
-static inline enum prec_status client_store8(const struct prec_space *space,
-					     struct prec_span span,
-					     uint64_t offset, uint8_t value)
+static inline enum prec_status lent_store8(const struct prec_space *space,
+					   struct prec_span span,
+					   uint64_t offset, uint8_t value)
 {
-	return store("client_store8", space, span, offset, 1, value)
-		       ? PREC_OK
-		       : PREC_GONE;
+	return store("lent_store8", space, span, offset, 1, value) ? PREC_OK
+								   : PREC_GONE;
 }
 
-static inline enum prec_status client_store16(const struct prec_space *space,
-					      struct prec_span span,
-					      uint64_t offset, uint16_t value)
+static inline enum prec_status lent_store16(const struct prec_space *space,
+					    struct prec_span span,
+					    uint64_t offset, uint16_t value)
 {
-	return store("client_store16", space, span, offset, 2, value)
-		       ? PREC_OK
-		       : PREC_GONE;
+	return store("lent_store16", space, span, offset, 2, value) ? PREC_OK
+								    : PREC_GONE;
 }
 
-static inline enum prec_status client_store_used(const struct prec_space *space,
-						 struct prec_span span,
-						 uint32_t slot,
-						 struct virtq_used_elem elem)
+static inline enum prec_status lent_store_used(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t slot,
+					       struct virtq_used_elem elem)
 {
 	uint64_t at = 4 + 8 * (uint64_t)slot;
 
-	return store("client_store_used", space, span, at, 4, elem.id) &&
-			       store("client_store_used", space, span, at + 4,
-				     4, elem.len)
+	return store("lent_store_used", space, span, at, 4, elem.id) &&
+			       store("lent_store_used", space, span, at + 4, 4,
+				     elem.len)
 		       ? PREC_OK
 		       : PREC_GONE;
 }
 
-static inline enum prec_status
-client_store_packed(const struct prec_space *space, struct prec_span span,
-		    uint32_t index, uint32_t len, uint16_t id)
+static inline enum prec_status lent_store_packed(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t index, uint32_t len,
+						 uint16_t id)
 {
 	uint64_t at = 16 * (uint64_t)index;
 
-	return store("client_store_packed", space, span, at + 8, 4, len) &&
-			       store("client_store_packed", space, span,
-				     at + 12, 2, id)
+	return store("lent_store_packed", space, span, at + 8, 4, len) &&
+			       store("lent_store_packed", space, span, at + 12,
+				     2, id)
 		       ? PREC_OK
 		       : PREC_GONE;
 }
 
-static inline void client_fence(void)
+static inline void lent_fence(void)
 {
 }
 

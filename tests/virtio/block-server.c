@@ -71,7 +71,7 @@ static void serve(void *none)
 	bool notify;
 
 	(void)none;
-	served->answer = virtq_next(&queue, &space, &chain);
+	served->answer = split_next(&queue, &space, &chain);
 	served->decoded = served->answer;
 	if (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_MALFORMED)
 		served->decoded = vblk_decode(&device, &queue, &space, &chain,
@@ -80,10 +80,10 @@ static void serve(void *none)
 		carry_out(before);
 	if (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_LOST ||
 	    served->answer == VIRTQ_MALFORMED)
-		served->completed = virtq_complete(&queue, &space, chain.head,
+		served->completed = split_complete(&queue, &space, chain.head,
 						   served->used);
 	if (served->completed == PREC_OK &&
-	    virtq_should_notify(&queue, &space, &notify) == PREC_OK && !notify)
+	    split_should_notify(&queue, &space, &notify) == PREC_OK && !notify)
 		driver_wrong("the client is not notified");
 }
 
@@ -113,7 +113,7 @@ static void set_up_queue(void)
 {
 	uint64_t rings = place_address(served->rings);
 
-	if (virtq_setup(&queue, &space, QUEUE_SIZE, rings + DESC_AT,
+	if (split_setup(&queue, &space, QUEUE_SIZE, rings + DESC_AT,
 			rings + AVAIL_AT, rings + USED_AT) != PREC_OK)
 		driver_wrong("the queue cannot be set up");
 }

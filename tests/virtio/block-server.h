@@ -36,7 +36,7 @@ static inline uint64_t place_address(struct place place)
 struct served {
 	struct place rings;	   /* in */
 	bool again;		   /* in: go on with the queue as it is */
-	enum virtq_answer answer;  /* out: of virtq_next */
+	enum virtq_answer answer;  /* out: of split_next */
 	enum virtq_answer decoded; /* out: of vblk_decode, if it was taken */
 	struct vblk_request request;
 	uint64_t moved;

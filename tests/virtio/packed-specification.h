@@ -185,7 +185,7 @@ static inline enum virtq_answer packed_table(const struct packed_device *d,
 	struct pvirtq_desc entry;
 	int i = lent_by(s, at);
 
-	if (len == 0 || len % 16 != 0 || len / 16 > CLIENT_TABLE_MAX)
+	if (len == 0 || len % 16 != 0 || len / 16 > LENT_TABLE_MAX)
 		return VIRTQ_MALFORMED;
 	if (i < 0 || len > s->end[i] - at ||
 	    !rights_grant(s->rights[i], PREC_READ) ||

@@ -14,7 +14,7 @@
 #include "virtio/blk.c"
 #include "virtio/blk_fetch.c"
 #include "virtio/chain.c"
-#include "virtio/split_setup.c"
+#include "virtio/setup.c"
 
 #define HISTORY 40 /* calls a seed */
 
@@ -176,7 +176,7 @@ static struct virtio_blk_req_header say_header(void)
 /* Ranges, mostly on the device. */
 static void say_rest(uint8_t *bytes)
 {
-	for (uint32_t i = 0; i < CLIENT_BYTES_MAX; i += VIRTIO_BLK_RANGE_SIZE) {
+	for (uint32_t i = 0; i < LENT_BYTES_MAX; i += VIRTIO_BLK_RANGE_SIZE) {
 		uint64_t sector = below(device.capacity + 1);
 		uint64_t most = device.capacity - sector;
 		uint32_t flags = type == VIRTIO_BLK_T_WRITE_ZEROES &&

@@ -38,7 +38,7 @@ static void offer(uint16_t head)
 static void begin(void)
 {
 	memset(low, 0, HALF);
-	CHECK(virtq_setup(&queue, &space, SIZE, DESC, AVAIL, USED), PREC_OK);
+	CHECK(split_setup(&queue, &space, SIZE, DESC, AVAIL, USED), PREC_OK);
 	desc(0, HEADER, 16, VIRTQ_DESC_F_NEXT, 1);
 	desc(1, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
 	desc(2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
@@ -47,7 +47,7 @@ static void begin(void)
 
 static enum virtq_answer next(void)
 {
-	return virtq_next(&queue, &space, &chain);
+	return split_next(&queue, &space, &chain);
 }
 
 /* Offer descriptor 0: it is refused as a chain, without a word. */
@@ -57,7 +57,7 @@ static enum virtq_answer next(void)
 		CHECK(next(), VIRTQ_MALFORMED);                                \
 		CHECK(chain.count, 0);                                         \
 		CHECK(decode(), VIRTQ_MALFORMED);                              \
-		CHECK(virtq_complete(&queue, &space, chain.head, 0), PREC_OK); \
+		CHECK(split_complete(&queue, &space, chain.head, 0), PREC_OK); \
 		CHECK(queue.state, VIRTQ_READY);                               \
 	} while (0)
 
@@ -68,7 +68,7 @@ static enum virtq_answer next(void)
 		offer(0);                                                      \
 		CHECK(next(), VIRTQ_MALFORMED);                                \
 		FAILS_AT(STATUS);                                              \
-		CHECK(virtq_complete(&queue, &space, chain.head, 1), PREC_OK); \
+		CHECK(split_complete(&queue, &space, chain.head, 1), PREC_OK); \
 		CHECK(queue.state, VIRTQ_READY);                               \
 	} while (0)
 
@@ -111,21 +111,21 @@ static void honest(void)
 	CHECK(out.used, 0);
 	CHECK(vblk_store_status(&block, &space, 5), PREC_OK);
 	CHECK(*(unsigned char *)at(STATUS), 5);
-	CHECK(virtq_complete(&queue, &space, block.head, 513), PREC_OK);
+	CHECK(split_complete(&queue, &space, block.head, 513), PREC_OK);
 	CHECK(get16(USED + 2), 1);
 	CHECK(*(uint32_t *)at(USED + 4), 0);
 	CHECK(*(uint32_t *)at(USED + 8), 513);
 	/* once only */
-	CHECK(virtq_complete(&queue, &space, block.head, 513), PREC_INVALID);
+	CHECK(split_complete(&queue, &space, block.head, 513), PREC_INVALID);
 	CHECK(get16(USED + 2), 1);
-	CHECK(virtq_should_notify(&queue, &space, &yes), PREC_OK);
+	CHECK(split_should_notify(&queue, &space, &yes), PREC_OK);
 	CHECK(yes, true);
 	put16(AVAIL, VIRTQ_AVAIL_F_NO_INTERRUPT);
-	CHECK(virtq_should_notify(&queue, &space, &yes), PREC_OK);
+	CHECK(split_should_notify(&queue, &space, &yes), PREC_OK);
 	CHECK(yes, false);
-	CHECK(virtq_suppress(&queue, &space, true), PREC_OK);
+	CHECK(split_suppress(&queue, &space, true), PREC_OK);
 	CHECK(get16(USED), VIRTQ_USED_F_NO_NOTIFY);
-	CHECK(virtq_suppress(&queue, &space, false), PREC_OK);
+	CHECK(split_suppress(&queue, &space, false), PREC_OK);
 	CHECK(get16(USED), 0);
 }
 
@@ -140,11 +140,11 @@ static void event_index(void)
 	for (unsigned int i = 0; i < 3; i++) {
 		offer(0);
 		CHECK(next(), VIRTQ_TAKEN);
-		CHECK(virtq_complete(&queue, &space, 0, 0), PREC_OK);
-		CHECK(virtq_should_notify(&queue, &space, &yes), PREC_OK);
+		CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
+		CHECK(split_should_notify(&queue, &space, &yes), PREC_OK);
 		CHECK(yes, i == 1);
 	}
-	CHECK(virtq_suppress(&queue, &space, false), PREC_OK);
+	CHECK(split_suppress(&queue, &space, false), PREC_OK);
 	CHECK(get16(USED + 4 + 8 * SIZE), 3);
 }
 
@@ -152,12 +152,12 @@ static void event_index(void)
 static void wrap(void)
 {
 	begin();
-	virtq_seek(&queue, 0xfffe, 0xfffe);
+	split_seek(&queue, 0xfffe, 0xfffe);
 	put16(AVAIL + 2, 0xfffe);
 	for (unsigned int i = 0; i < 5; i++) {
 		offer(0);
 		CHECK(next(), VIRTQ_TAKEN);
-		CHECK(virtq_complete(&queue, &space, 0, i), PREC_OK);
+		CHECK(split_complete(&queue, &space, 0, i), PREC_OK);
 		CHECK(*(uint32_t *)at(USED + 8 + 8ull * ((14 + i) % SIZE)), i);
 	}
 	CHECK(get16(USED + 2), 3);
@@ -248,7 +248,7 @@ static void indirect(void)
 	CHECK(decode(), VIRTQ_TAKEN);
 	CHECK(block.op, VBLK_READ);
 	CHECK(block.bytes, 512);
-	CHECK(virtq_complete(&queue, &space, 0, 0), PREC_OK);
+	CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
 	/* its cycles, its exits, itself again, and its lengths */
 	desc_at(TABLE, 1, STATUS, 1, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
 	REFUSED();
@@ -267,7 +267,7 @@ static void indirect(void)
 	desc(0, TABLE, 256 * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
-	CHECK(virtq_complete(&queue, &space, 0, 0), PREC_OK);
+	CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
 	desc(0, TABLE, 257 * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
 	desc(0, TABLE, 0xfffffff0, VIRTQ_DESC_F_INDIRECT, 0);
@@ -285,7 +285,7 @@ static void indirect(void)
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
 	FAILS_AT(STATUS);
-	CHECK(virtq_complete(&queue, &space, 0, 1), PREC_OK);
+	CHECK(split_complete(&queue, &space, 0, 1), PREC_OK);
 	/* data that is not lent, before the table and in it */
 	desc_at(TABLE, 0, HEADER, 16, VIRTQ_DESC_F_NEXT, 1);
 	desc_at(TABLE, 1, BASE - 512, 512,
@@ -382,7 +382,7 @@ static void rings(void)
 	CHECK(next(), VIRTQ_TAKEN);
 	CHECK(next(), VIRTQ_STOPPED);
 	CHECK(queue.state, VIRTQ_BROKEN);
-	CHECK(virtq_complete(&queue, &space, 0, 1), PREC_GONE);
+	CHECK(split_complete(&queue, &space, 0, 1), PREC_GONE);
 	CHECK(queue.in_flight, 0);
 	CHECK(get16(USED + 2), 0);
 
@@ -392,9 +392,9 @@ static void rings(void)
 	CHECK(queue.state, VIRTQ_BROKEN);
 
 	begin(); /* taken over from a driver that died */
-	CHECK(virtq_retake(&queue, &space, 0, &chain), VIRTQ_TAKEN);
-	CHECK(virtq_retake(&queue, &space, 0, &chain), VIRTQ_STOPPED);
-	CHECK(virtq_retake(&queue, &space, SIZE, &chain), VIRTQ_STOPPED);
+	CHECK(split_retake(&queue, &space, 0, &chain), VIRTQ_TAKEN);
+	CHECK(split_retake(&queue, &space, 0, &chain), VIRTQ_STOPPED);
+	CHECK(split_retake(&queue, &space, SIZE, &chain), VIRTQ_STOPPED);
 	CHECK(queue.in_flight, 1);
 	CHECK(queue.state, VIRTQ_READY);
 
@@ -443,7 +443,7 @@ static void setups(void)
 
 		begin();
 		before = queue;
-		CHECK(virtq_setup(&queue, &space, t[i].size, t[i].desc,
+		CHECK(split_setup(&queue, &space, t[i].size, t[i].desc,
 				  t[i].avail, t[i].used),
 		      t[i].want);
 		if (t[i].want != PREC_OK)

@@ -69,12 +69,12 @@ static void chain_ensured(const char *call, enum virtq_answer answer)
 
 static enum virtq_answer next(void)
 {
-	const char *call = "virtq_next";
+	const char *call = "split_next";
 	enum virtq_answer answer;
 
 	plan();
 	before = queue;
-	answer = virtq_next(&queue, &space, &chain);
+	answer = split_next(&queue, &space, &chain);
 	ENSURES(call, "said", answer <= VIRTQ_STOPPED);
 	chain_ensured(call, answer);
 	ENSURES(call, "bounded", fetch_count <= (int)queue.size + 3);
@@ -107,14 +107,14 @@ static enum virtq_answer next(void)
 
 static enum virtq_answer retake(void)
 {
-	const char *call = "virtq_retake";
+	const char *call = "split_retake";
 	uint32_t head =
 		(uint32_t)(chance(wild) ? draw() : below(queue.size + 1));
 	enum virtq_answer answer;
 
 	plan();
 	before = queue;
-	answer = virtq_retake(&queue, &space, head, &chain);
+	answer = split_retake(&queue, &space, head, &chain);
 	ENSURES(call, "said",
 		answer == VIRTQ_TAKEN || answer == VIRTQ_LOST ||
 			answer == VIRTQ_MALFORMED || answer == VIRTQ_STOPPED);
@@ -138,14 +138,14 @@ static enum virtq_answer retake(void)
 
 static void complete(uint32_t head)
 {
-	const char *call = "virtq_complete";
+	const char *call = "split_complete";
 	uint32_t len = (uint32_t)draw();
 	bool held = head < queue.size && queue.held[head];
 	enum prec_status status;
 
 	log_begin();
 	before = queue;
-	status = virtq_complete(&queue, &space, head, len);
+	status = split_complete(&queue, &space, head, len);
 	ENSURES(call, "queue", virtq_ok(&space, &queue));
 	keeps_rings(call);
 	KEEPS(call, state);
@@ -184,33 +184,33 @@ static void hints(void)
 
 	log_begin();
 	before = queue;
-	status = virtq_should_notify(&queue, &space, &yes);
-	ENSURES("virtq_should_notify", "queue", virtq_ok(&space, &queue));
-	ENSURES("virtq_should_notify", "untouched",
+	status = split_should_notify(&queue, &space, &yes);
+	ENSURES("split_should_notify", "queue", virtq_ok(&space, &queue));
+	ENSURES("split_should_notify", "untouched",
 		status == PREC_OK || yes == was);
-	ENSURES("virtq_should_notify", "assigns",
+	ENSURES("split_should_notify", "assigns",
 		fetch_count <= 1 && store_count == 0);
 	log_begin();
-	status = virtq_suppress(&queue, &space, on);
-	ENSURES("virtq_suppress", "all",
+	status = split_suppress(&queue, &space, on);
+	ENSURES("split_suppress", "all",
 		store_count ==
 			!(status == PREC_GONE || (queue.event_index && on)));
-	ENSURES("virtq_suppress", "nowhere_else", stored_used(&queue));
+	ENSURES("split_suppress", "nowhere_else", stored_used(&queue));
 	if (store_count && !queue.event_index)
-		ENSURES("virtq_suppress", "flags",
+		ENSURES("split_suppress", "flags",
 			store_is(0, queue.used.address, 2, on));
 	if (store_count && queue.event_index)
-		ENSURES("virtq_suppress", "avail_event",
+		ENSURES("split_suppress", "avail_event",
 			store_is(0, queue.used.address + 4 + 8ull * queue.size,
 				 2, queue.next_avail));
 	log_begin();
-	if (virtq_used_index(&queue, &space, &index) == PREC_OK)
-		ENSURES("virtq_used_index", "assigns", fetch_count == 1);
+	if (split_used_index(&queue, &space, &index) == PREC_OK)
+		ENSURES("split_used_index", "assigns", fetch_count == 1);
 }
 
 static void set_up(void)
 {
-	const char *call = "virtq_setup";
+	const char *call = "split_setup";
 	uint32_t size = 1u << below(chance(5) ? 11 : 6);
 	uint64_t desc = say_address(PREC_READ, 16 * size) & ~15ull;
 	uint64_t avail = say_address(PREC_READ, 2 * size + 6) & ~1ull;
@@ -220,12 +220,12 @@ static void set_up(void)
 	if (chance(wild))
 		size = chance(50) ? 1u << below(13) : (uint32_t)below(3000);
 	before = queue;
-	status = virtq_setup(&queue, &space, size, desc, avail, used);
+	status = split_setup(&queue, &space, size, desc, avail, used);
 	set_up_ensured(call, status, size, desc, avail, used);
 	if (status != PREC_OK)
 		return;
 	queue.event_index = chance(50);
-	virtq_seek(&queue, (uint16_t)draw(), (uint16_t)draw());
+	split_seek(&queue, (uint16_t)draw(), (uint16_t)draw());
 	/* the stamps come round once in 2^32 requests: come near */
 	if (chance(10))
 		queue.serial = ~0u - (uint32_t)below(20);

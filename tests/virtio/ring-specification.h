@@ -6,7 +6,7 @@
 
 #include "virtio/blk.h"
 
-/* The predicates of virtio/client.h, virtq.h, chain.h, split.h and blk.h in C, by
+/* The predicates of virtio/lent.h, virtq.h, chain.h, split.h and blk.h in C, by
  * their names and in their order. */
 
 static inline bool apart(uint64_t a, uint64_t a_size, uint64_t b,
@@ -172,9 +172,9 @@ static inline bool stored_used(const struct virtq *q)
 /* The elements of the chain in hand, in its order, from what was fetched. */
 static int element_count;
 static int element_room;
-static uint64_t element_addr[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
-static uint32_t element_len[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
-static uint16_t element_flags[VIRTQ_SIZE_MAX + CLIENT_TABLE_MAX];
+static uint64_t element_addr[VIRTQ_SIZE_MAX + LENT_TABLE_MAX];
+static uint32_t element_len[VIRTQ_SIZE_MAX + LENT_TABLE_MAX];
+static uint16_t element_flags[VIRTQ_SIZE_MAX + LENT_TABLE_MAX];
 
 static inline bool element_written(int k)
 {

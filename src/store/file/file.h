@@ -2,7 +2,7 @@
 #ifndef PRECARIUM_BLK_FILE_H
 #define PRECARIUM_BLK_FILE_H
 
-#include "virtio/store.h"
+#include "store/store.h"
 
 /* What a file system does with a transfer that would have to wait. */
 enum file_manner {

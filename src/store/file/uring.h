@@ -4,7 +4,7 @@
 
 #include <liburing.h>
 
-#include "virtio/store.h"
+#include "store/store.h"
 
 /* A ring with the operations a file store needs.  False: *error says what is
  * missing, and nothing is held. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_BLOCK_H
-#define PREC_VIRTIO_BLOCK_H
+#ifndef PRECARIUM_VIRTIO_BLK_WIRE_H
+#define PRECARIUM_VIRTIO_BLK_WIRE_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_VIRTIO_STORE_H
-#define PRECARIUM_VIRTIO_STORE_H
+#ifndef PRECARIUM_STORE_STORE_H
+#define PRECARIUM_STORE_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/range.h"
+#include "store/range.h"
 
 /*
  * What stores the blocks of a device.  A store is shared by all workers and

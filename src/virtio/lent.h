@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_CLIENT_H
-#define PREC_VIRTIO_CLIENT_H
+#ifndef PRECARIUM_VIRTIO_LENT_H
+#define PRECARIUM_VIRTIO_LENT_H
 
 #include <stdint.h>
 
 #include <precarium/space.h>
 #include <precarium/status.h>
 
-#include "virtio/block.h"
-#include "virtio/ring.h"
+#include "virtio/blk_wire.h"
+#include "virtio/ring_wire.h"
 
 /*
  * The only way in which virtio code touches client memory.
@@ -18,13 +18,13 @@
  * call has a contract and no body: it may yield any value at all, or fail, each
  * time; what it asks is that the range lies inside a granted span.  For the
  * machine it is one instruction of the stated width an access, which the
- * compiler neither repeats nor widens: client_raw.h.
+ * compiler neither repeats nor widens: lent_raw.h.
  *
  * The space is named so that the contract can speak of it; no code uses it.
  */
 
 /* The longest indirect table that is taken. */
-#define CLIENT_TABLE_MAX 256u
+#define LENT_TABLE_MAX 256u
 
 /* Ghost: every fetch, by the client's addresses.  A request may fetch each
  * descriptor of the ring (of a packed one in two pieces), the avail index and
@@ -93,11 +93,11 @@
 */
 
 #ifdef __FRAMAC__
-#define CLIENT_CALL
-#define CLIENT_FENCE
+#define LENT_CALL
+#define LENT_FENCE
 #else
-#define CLIENT_CALL  PREC_MUST_CHECK static inline
-#define CLIENT_FENCE static inline
+#define LENT_CALL  PREC_MUST_CHECK static inline
+#define LENT_FENCE static inline
 #endif
 
 /*@
@@ -109,9 +109,9 @@
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address + offset, 2);
 */
-CLIENT_CALL enum prec_status client_load16(const struct prec_space *space,
-					   struct prec_span span,
-					   uint64_t offset, uint16_t *out);
+LENT_CALL enum prec_status lent_load16(const struct prec_space *space,
+				       struct prec_span span, uint64_t offset,
+				       uint16_t *out);
 
 /*@
   requires allowed: \valid_read(space) &&
@@ -123,28 +123,27 @@ CLIENT_CALL enum prec_status client_load16(const struct prec_space *space,
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address + 16 * index, 16);
 */
-CLIENT_CALL enum prec_status client_load_desc(const struct prec_space *space,
-					      struct prec_span span,
-					      uint32_t index,
-					      struct virtq_desc *out);
+LENT_CALL enum prec_status lent_load_desc(const struct prec_space *space,
+					  struct prec_span span, uint32_t index,
+					  struct virtq_desc *out);
 
 /*@
   requires allowed: \valid_read(space) &&
     load_allowed(*space, span, 0, 16 * count);
-  requires bounded: count <= CLIENT_TABLE_MAX;
-  requires out: \valid(out + (0 .. CLIENT_TABLE_MAX - 1)) &&
-    \separated(out + (0 .. CLIENT_TABLE_MAX - 1), space);
+  requires bounded: count <= LENT_TABLE_MAX;
+  requires out: \valid(out + (0 .. LENT_TABLE_MAX - 1)) &&
+    \separated(out + (0 .. LENT_TABLE_MAX - 1), space);
   terminates \true;
   exits \false;
-  assigns out[0 .. CLIENT_TABLE_MAX - 1], fetch_count,
+  assigns out[0 .. LENT_TABLE_MAX - 1], fetch_count,
     fetch_at[fetch_count], fetch_size[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address, 16 * count);
 */
-CLIENT_CALL enum prec_status client_load_table(const struct prec_space *space,
-					       struct prec_span span,
-					       uint32_t count,
-					       struct virtq_desc *out);
+LENT_CALL enum prec_status lent_load_table(const struct prec_space *space,
+					   struct prec_span span,
+					   uint32_t count,
+					   struct virtq_desc *out);
 
 /* A descriptor of a packed ring but for its flags, which say whether the rest
  * means anything and are loaded before. */
@@ -159,27 +158,27 @@ CLIENT_CALL enum prec_status client_load_table(const struct prec_space *space,
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address + 16 * index, 14);
 */
-CLIENT_CALL enum prec_status client_load_packed(const struct prec_space *space,
-						struct prec_span span,
-						uint32_t index,
-						struct pvirtq_desc *out);
+LENT_CALL enum prec_status lent_load_packed(const struct prec_space *space,
+					    struct prec_span span,
+					    uint32_t index,
+					    struct pvirtq_desc *out);
 
 /*@
   requires allowed: \valid_read(space) &&
     load_allowed(*space, span, 0, 16 * count);
-  requires bounded: count <= CLIENT_TABLE_MAX;
-  requires out: \valid(out + (0 .. CLIENT_TABLE_MAX - 1)) &&
-    \separated(out + (0 .. CLIENT_TABLE_MAX - 1), space);
+  requires bounded: count <= LENT_TABLE_MAX;
+  requires out: \valid(out + (0 .. LENT_TABLE_MAX - 1)) &&
+    \separated(out + (0 .. LENT_TABLE_MAX - 1), space);
   terminates \true;
   exits \false;
-  assigns out[0 .. CLIENT_TABLE_MAX - 1], fetch_count,
+  assigns out[0 .. LENT_TABLE_MAX - 1], fetch_count,
     fetch_at[fetch_count], fetch_size[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address, 16 * count);
 */
-CLIENT_CALL enum prec_status
-client_load_packed_table(const struct prec_space *space, struct prec_span span,
-			 uint32_t count, struct pvirtq_desc *out);
+LENT_CALL enum prec_status
+lent_load_packed_table(const struct prec_space *space, struct prec_span span,
+		       uint32_t count, struct pvirtq_desc *out);
 
 /*@
   requires allowed: \valid_read(space) && load_allowed(*space, span, 0, 16);
@@ -190,31 +189,31 @@ client_load_packed_table(const struct prec_space *space, struct prec_span span,
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address, 16);
 */
-CLIENT_CALL enum prec_status
-client_load_header(const struct prec_space *space, struct prec_span span,
-		   struct virtio_blk_req_header *out);
+LENT_CALL enum prec_status lent_load_header(const struct prec_space *space,
+					    struct prec_span span,
+					    struct virtio_blk_req_header *out);
 
 /* What is fetched byte by byte. */
-#define CLIENT_BYTES_MAX 256u
+#define LENT_BYTES_MAX 256u
 
 /* The first `count` bytes of the span, to bytes[at] and on: a piece of what the
  * client may have cut. */
 /*@
   requires allowed: \valid_read(space) && load_allowed(*space, span, 0, count);
-  requires room: at + count <= CLIENT_BYTES_MAX;
-  requires out: \valid(bytes + (0 .. CLIENT_BYTES_MAX - 1)) &&
-    \separated(bytes + (0 .. CLIENT_BYTES_MAX - 1), space);
+  requires room: at + count <= LENT_BYTES_MAX;
+  requires out: \valid(bytes + (0 .. LENT_BYTES_MAX - 1)) &&
+    \separated(bytes + (0 .. LENT_BYTES_MAX - 1), space);
   terminates \true;
   exits \false;
-  assigns bytes[0 .. CLIENT_BYTES_MAX - 1], fetch_count,
+  assigns bytes[0 .. LENT_BYTES_MAX - 1], fetch_count,
     fetch_at[fetch_count], fetch_size[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address, count);
 */
-CLIENT_CALL enum prec_status client_load_bytes(const struct prec_space *space,
-					       struct prec_span span,
-					       uint32_t count, uint8_t *bytes,
-					       uint32_t at);
+LENT_CALL enum prec_status lent_load_bytes(const struct prec_space *space,
+					   struct prec_span span,
+					   uint32_t count, uint8_t *bytes,
+					   uint32_t at);
 
 /*@
   requires allowed: \valid_read(space) &&
@@ -229,9 +228,9 @@ CLIENT_CALL enum prec_status client_load_bytes(const struct prec_space *space,
   ensures stored: \result == PREC_OK ==> store_is(\old(store_count),
     span.address + offset, 1, value);
 */
-CLIENT_CALL enum prec_status client_store8(const struct prec_space *space,
-					   struct prec_span span,
-					   uint64_t offset, uint8_t value);
+LENT_CALL enum prec_status lent_store8(const struct prec_space *space,
+				       struct prec_span span, uint64_t offset,
+				       uint8_t value);
 
 /* Releases: who sees the value sees all that was stored before. */
 /*@
@@ -247,9 +246,9 @@ CLIENT_CALL enum prec_status client_store8(const struct prec_space *space,
   ensures stored: \result == PREC_OK ==> store_is(\old(store_count),
     span.address + offset, 2, value);
 */
-CLIENT_CALL enum prec_status client_store16(const struct prec_space *space,
-					    struct prec_span span,
-					    uint64_t offset, uint16_t value);
+LENT_CALL enum prec_status lent_store16(const struct prec_space *space,
+					struct prec_span span, uint64_t offset,
+					uint16_t value);
 
 /* Two stores: the id, then the length. */
 /*@
@@ -270,10 +269,9 @@ CLIENT_CALL enum prec_status client_store16(const struct prec_space *space,
     store_is(\old(store_count) + 1, span.address + 4 + 8 * slot + 4, 4,
       elem.len);
 */
-CLIENT_CALL enum prec_status client_store_used(const struct prec_space *space,
-					       struct prec_span span,
-					       uint32_t slot,
-					       struct virtq_used_elem elem);
+LENT_CALL enum prec_status lent_store_used(const struct prec_space *space,
+					   struct prec_span span, uint32_t slot,
+					   struct virtq_used_elem elem);
 
 /* A used descriptor of a packed ring but for its flags, which publish it and
  * are stored after.  Two stores: the length, then the id. */
@@ -294,10 +292,10 @@ CLIENT_CALL enum prec_status client_store_used(const struct prec_space *space,
   ensures id: store_count > \old(store_count) + 1 ==>
     store_is(\old(store_count) + 1, span.address + 16 * index + 12, 2, id);
 */
-CLIENT_CALL enum prec_status client_store_packed(const struct prec_space *space,
-						 struct prec_span span,
-						 uint32_t index, uint32_t len,
-						 uint16_t id);
+LENT_CALL enum prec_status lent_store_packed(const struct prec_space *space,
+					     struct prec_span span,
+					     uint32_t index, uint32_t len,
+					     uint16_t id);
 
 /* Our earlier stores are seen before our later loads are made. */
 /*@
@@ -305,10 +303,10 @@ CLIENT_CALL enum prec_status client_store_packed(const struct prec_space *space,
   exits \false;
   assigns \nothing;
 */
-CLIENT_FENCE void client_fence(void);
+LENT_FENCE void lent_fence(void);
 
 #ifndef __FRAMAC__
-#include "virtio/client_raw.h"
+#include "virtio/lent_raw.h"
 #endif
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_RANGE_H
-#define PREC_VIRTIO_RANGE_H
+#ifndef PRECARIUM_STORE_RANGE_H
+#define PRECARIUM_STORE_RANGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

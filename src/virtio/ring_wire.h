@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_RING_H
-#define PREC_VIRTIO_RING_H
+#ifndef PRECARIUM_VIRTIO_RING_WIRE_H
+#define PRECARIUM_VIRTIO_RING_WIRE_H
 
 #include <stdint.h>
 
 /*
  * Virtqueues as they lie in memory: split ones, VIRTIO 1.2, clause 2.7, and
  * packed ones, clause 2.8.  All fields are little-endian (1.4); the structs are
- * read and written whole on little-endian processors only, which client.h
+ * read and written whole on little-endian processors only, which lent.h
  * checks.
  */
 

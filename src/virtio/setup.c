@@ -201,7 +201,7 @@ static enum prec_status begin_rings(struct virtq *q,
 	return PREC_OK;
 }
 
-enum prec_status virtq_setup(struct virtq *q, const struct prec_space *space,
+enum prec_status split_setup(struct virtq *q, const struct prec_space *space,
 			     uint32_t size, uint64_t desc, uint64_t avail,
 			     uint64_t used)
 {

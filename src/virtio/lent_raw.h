@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_VIRTIO_CLIENT_RAW_H
-#define PREC_VIRTIO_CLIENT_RAW_H
+#ifndef PRECARIUM_VIRTIO_LENT_RAW_H
+#define PRECARIUM_VIRTIO_LENT_RAW_H
 
 #include <precarium/access.h>
 
 /*
- * What the calls of client.h are for the machine.  The prover does not read
+ * What the calls of lent.h are for the machine.  The prover does not read
  * this file: that these lines do what the contracts say is checked by eye and
  * by test.  Nothing checks a range here; the contracts did.
  */
@@ -16,8 +16,8 @@
 
 /* Sixteen bytes in two loads: a descriptor or a header need not be one still
  * image, only each of its fields. */
-static inline enum prec_status client_raw_desc(uint64_t host,
-					       struct virtq_desc *out)
+static inline enum prec_status lent_raw_desc(uint64_t host,
+					     struct virtq_desc *out)
 {
 	uint64_t low;
 	uint64_t high;
@@ -31,38 +31,39 @@ static inline enum prec_status client_raw_desc(uint64_t host,
 	return PREC_OK;
 }
 
-static inline enum prec_status client_load16(const struct prec_space *space,
-					     struct prec_span span,
-					     uint64_t offset, uint16_t *out)
+static inline enum prec_status lent_load16(const struct prec_space *space,
+					   struct prec_span span,
+					   uint64_t offset, uint16_t *out)
 {
 	(void)space;
 	return prec_raw_load16(span.host + offset, out);
 }
 
-static inline enum prec_status client_load_desc(const struct prec_space *space,
-						struct prec_span span,
-						uint32_t index,
-						struct virtq_desc *out)
+static inline enum prec_status lent_load_desc(const struct prec_space *space,
+					      struct prec_span span,
+					      uint32_t index,
+					      struct virtq_desc *out)
 {
 	(void)space;
-	return client_raw_desc(span.host + 16 * (uint64_t)index, out);
+	return lent_raw_desc(span.host + 16 * (uint64_t)index, out);
 }
 
-static inline enum prec_status client_load_table(const struct prec_space *space,
-						 struct prec_span span,
-						 uint32_t count,
-						 struct virtq_desc *out)
+static inline enum prec_status lent_load_table(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t count,
+					       struct virtq_desc *out)
 {
 	(void)space;
 	for (uint32_t i = 0; i < count; i++)
-		if (client_raw_desc(span.host + 16 * (uint64_t)i, out + i))
+		if (lent_raw_desc(span.host + 16 * (uint64_t)i, out + i))
 			return PREC_GONE;
 	return PREC_OK;
 }
 
-static inline enum prec_status
-client_load_packed(const struct prec_space *space, struct prec_span span,
-		   uint32_t index, struct pvirtq_desc *out)
+static inline enum prec_status lent_load_packed(const struct prec_space *space,
+						struct prec_span span,
+						uint32_t index,
+						struct pvirtq_desc *out)
 {
 	(void)space;
 	uint64_t at = span.host + 16 * (uint64_t)index;
@@ -77,14 +78,14 @@ client_load_packed(const struct prec_space *space, struct prec_span span,
 /* As struct virtq_desc, with the last two fields the other way round: flags
  * come last. */
 static inline enum prec_status
-client_load_packed_table(const struct prec_space *space, struct prec_span span,
-			 uint32_t count, struct pvirtq_desc *out)
+lent_load_packed_table(const struct prec_space *space, struct prec_span span,
+		       uint32_t count, struct pvirtq_desc *out)
 {
 	(void)space;
 	struct virtq_desc d;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (client_raw_desc(span.host + 16 * (uint64_t)i, &d))
+		if (lent_raw_desc(span.host + 16 * (uint64_t)i, &d))
 			return PREC_GONE;
 		out[i].addr = d.addr;
 		out[i].len = d.len;
@@ -95,8 +96,8 @@ client_load_packed_table(const struct prec_space *space, struct prec_span span,
 }
 
 static inline enum prec_status
-client_load_header(const struct prec_space *space, struct prec_span span,
-		   struct virtio_blk_req_header *out)
+lent_load_header(const struct prec_space *space, struct prec_span span,
+		 struct virtio_blk_req_header *out)
 {
 	(void)space;
 	uint64_t low;
@@ -111,10 +112,10 @@ client_load_header(const struct prec_space *space, struct prec_span span,
 	return PREC_OK;
 }
 
-static inline enum prec_status client_load_bytes(const struct prec_space *space,
-						 struct prec_span span,
-						 uint32_t count, uint8_t *bytes,
-						 uint32_t at)
+static inline enum prec_status lent_load_bytes(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t count, uint8_t *bytes,
+					       uint32_t at)
 {
 	(void)space;
 	for (uint32_t i = 0; i < count; i++)
@@ -123,26 +124,26 @@ static inline enum prec_status client_load_bytes(const struct prec_space *space,
 	return PREC_OK;
 }
 
-static inline enum prec_status client_store8(const struct prec_space *space,
-					     struct prec_span span,
-					     uint64_t offset, uint8_t value)
+static inline enum prec_status lent_store8(const struct prec_space *space,
+					   struct prec_span span,
+					   uint64_t offset, uint8_t value)
 {
 	(void)space;
 	return prec_raw_store8(span.host + offset, value);
 }
 
-static inline enum prec_status client_store16(const struct prec_space *space,
-					      struct prec_span span,
-					      uint64_t offset, uint16_t value)
+static inline enum prec_status lent_store16(const struct prec_space *space,
+					    struct prec_span span,
+					    uint64_t offset, uint16_t value)
 {
 	(void)space;
 	return prec_raw_store16(span.host + offset, value);
 }
 
-static inline enum prec_status client_store_used(const struct prec_space *space,
-						 struct prec_span span,
-						 uint32_t slot,
-						 struct virtq_used_elem elem)
+static inline enum prec_status lent_store_used(const struct prec_space *space,
+					       struct prec_span span,
+					       uint32_t slot,
+					       struct virtq_used_elem elem)
 {
 	(void)space;
 	/* 4-aligned only (2.7): two stores never cross a cache line. */
@@ -153,9 +154,10 @@ static inline enum prec_status client_store_used(const struct prec_space *space,
 	return prec_raw_store32(at + 4, elem.len);
 }
 
-static inline enum prec_status
-client_store_packed(const struct prec_space *space, struct prec_span span,
-		    uint32_t index, uint32_t len, uint16_t id)
+static inline enum prec_status lent_store_packed(const struct prec_space *space,
+						 struct prec_span span,
+						 uint32_t index, uint32_t len,
+						 uint16_t id)
 {
 	(void)space;
 	uint64_t at = span.host + 16 * (uint64_t)index;
@@ -165,7 +167,7 @@ client_store_packed(const struct prec_space *space, struct prec_span span,
 	return prec_raw_store16(at + 12, id);
 }
 
-static inline void client_fence(void)
+static inline void lent_fence(void)
 {
 	prec_raw_fence();
 }
