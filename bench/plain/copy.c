@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* In place of src/port/linux/copy_x86_64.S, for the same measurement: the C
- * library's copies, which do all or die. */
+/* In place of the copies of src/port/linux, for the same measurement: those of
+ * the C library, which copy everything or die. */
 #include "port/port.h"
 
 #include <string.h>

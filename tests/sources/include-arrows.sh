@@ -37,11 +37,14 @@ allow "src/core/*.[chS]" "($public|port/port\.h|core/$own)"
 for folder in src/port/*/; do
 	name=$(basename "$folder")
 	allow "$folder*.[chS]" "($public|$own|port/port\.h|port/$name/$own)"
+	# A processor knows what the port asks of it, and not the port.
+	allow "$folder*/*.[chS]" "($public|port/$name/machine\.h)"
 done
 allow "src/virtio/*.[chS]" "($public|$own|virtio/$own|store/range\.h)"
 allow "src/vhost/*.[chS]" "($public|$own|vhost/$own|virtio/$own|store/$own)"
 allow "src/store/*.[chS] src/store/*/*.[chS]" \
 	"($public|store/([a-z0-9_]+/)?$own)"
+allow "src/watch/*.[chS]" "$public"
 # The client library shares no code with the server.
 allow "client/*.[ch]" "client/$own"
 allow "demo/*.[ch]" "(demo|client)/$own"

@@ -106,7 +106,7 @@ void prec_fault_handler(int sig, siginfo_t *info, void *context);
 extern bool prec_fault_is_hosted;
 extern bool prec_fault_is_installed;
 
-/* enter_x86_64.S */
+/* x86_64/enter.S */
 enum prec_status prec_enter(struct prec_transaction *transaction,
 			    prec_transaction_fn *fn, void *argument);
 /* Where it goes on: `fn` has returned, or was left. */

@@ -4,7 +4,7 @@
 #include <precarium/access.h>
 
 _Static_assert(offsetof(struct prec_transaction, frame) == 72,
-	       "as in enter_x86_64.S");
+	       "as in x86_64/enter.S");
 
 /* Entering and leaving is a hundred instructions, and each tells: what happens
  * rarely is out of the way of one region in a thread that has had one. */
