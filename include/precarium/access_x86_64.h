@@ -122,6 +122,13 @@ static inline void prec_raw_fence(void)
 	__asm__ volatile("lock addl $0, (%%rsp)" ::: "memory", "cc");
 }
 
+/* In a loop that waits for another thread or for a client: leave more of the
+ * core to its other thread, and of the bus to others. */
+static inline void prec_raw_pause(void)
+{
+	__builtin_ia32_pause();
+}
+
 /*
  * Each module that inlines accessors tells the library of its table when it is
  * loaded, and takes it back when it is unloaded.  The symbols are weak and

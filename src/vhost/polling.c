@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include <precarium/access.h>
+
 /* A window that was closed opens so wide. */
 #define WINDOW_MIN_NS 10000u
 
@@ -21,14 +23,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* A look costs the other thread of the core, and the bus, less with it. */
-static void relax(void)
-{
-#ifdef __x86_64__
-	__builtin_ia32_pause();
-#endif
 }
 
 bool vhost_poll_begin(struct vhost_poll *poll, bool sleeps)
@@ -86,7 +80,7 @@ void vhost_poll_end(struct vhost_poll *poll)
 	if (poll->mode == VHOST_POLL_NEVER)
 		return;
 	if (!poll->found) {
-		relax();
+		prec_raw_pause();
 		return;
 	}
 	if (poll->slept && poll->mode == VHOST_POLL_ADAPTIVE)

@@ -67,4 +67,9 @@ static inline void prec_raw_fence(void)
 	__asm__ volatile("lock addl $0, (%%rsp)" ::: "memory", "cc");
 }
 
+static inline void prec_raw_pause(void)
+{
+	__builtin_ia32_pause();
+}
+
 #endif

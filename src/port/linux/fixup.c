@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "sides.h"
 
 #include <stdlib.h>
 #include <unistd.h>
-
-#include <precarium/access.h>
 
 /*
  * One entry a module (program or shared object) that inlines accessors.  The

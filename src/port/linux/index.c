@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "sides.h"
 
 #include <string.h>
 

@@ -28,6 +28,7 @@
  *   region.c       map, revoke, unmap;   admit.c  what is accepted
  *   transaction.c  entering and leaving;  thread.c  what a thread has open
  *   health.c       what could keep a fault from us
+ *   sides.h        readers that never wait, for fixup.c and index.c
  */
 
 /* region->flags.  Written with atomic or, read by any thread. */
@@ -143,52 +144,6 @@ static inline void region_move_epoch(struct prec_region *region)
 static inline uint64_t region_epoch(const struct prec_region *region)
 {
 	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
-}
-
-/*
- * Readers that never wait, and a writer that waits for them.  A reader counts
- * itself in on the active side; after a change of side the writer waits until
- * the old one is empty, and then nobody sees what was there before.  A handler
- * that interrupts the writer's own thread runs to its end before the writer
- * goes on, so the wait always ends.  One writer at a time.
- */
-struct sides {
-	uint32_t active;
-	uint32_t readers[2];
-};
-
-static inline uint32_t sides_enter(struct sides *sides)
-{
-	for (;;) {
-		uint32_t side =
-			__atomic_load_n(&sides->active, __ATOMIC_SEQ_CST);
-
-		__atomic_add_fetch(&sides->readers[side], 1, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&sides->active, __ATOMIC_SEQ_CST) == side)
-			return side;
-		__atomic_sub_fetch(&sides->readers[side], 1, __ATOMIC_SEQ_CST);
-	}
-}
-
-static inline void sides_leave(struct sides *sides, uint32_t side)
-{
-	__atomic_sub_fetch(&sides->readers[side], 1, __ATOMIC_SEQ_CST);
-}
-
-static inline void sides_change(struct sides *sides)
-{
-	uint32_t old = sides->active;
-
-	__atomic_store_n(&sides->active, 1 - old, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&sides->readers[old], __ATOMIC_SEQ_CST) != 0)
-		__builtin_ia32_pause();
-}
-
-/* In a child after fork: readers of other threads exist no more. */
-static inline void sides_forked(struct sides *sides)
-{
-	sides->readers[0] = 0;
-	sides->readers[1] = 0;
 }
 
 #pragma GCC visibility pop
