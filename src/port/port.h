@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_PORT_H
-#define PREC_PORT_H
+#ifndef PRECARIUM_PORT_PORT_H
+#define PRECARIUM_PORT_PORT_H
 
 #include <stdint.h>
 

@@ -35,10 +35,10 @@ allow "include/precarium/*.h" "$public"
 allow "src/port/port.h" 'precarium/touched\.h'
 allow "src/core/*.[chS]" "($public|port/port\.h|core/$own)"
 for folder in src/port/*/; do
-	name=$(basename "$folder")
-	allow "$folder*.[chS]" "($public|$own|port/port\.h|port/$name/$own)"
+	system=$(basename "$folder")
+	allow "$folder*.[chS]" "($public|$own|port/port\.h|port/$system/$own)"
 	# A processor knows what the port asks of it, and not the port.
-	allow "$folder*/*.[chS]" "($public|port/$name/machine\.h)"
+	allow "$folder*/*.[chS]" "($public|port/$system/machine\.h)"
 done
 allow "src/virtio/*.[chS]" "($public|$own|virtio/$own|store/range\.h)"
 allow "src/vhost/*.[chS]" "($public|$own|vhost/$own|virtio/$own|store/$own)"

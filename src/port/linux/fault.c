@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,7 +12,6 @@
  */
 bool prec_fault_is_hosted;
 bool prec_fault_is_installed;
-uint8_t prec_has_avx;
 
 static struct prec_fault_counts counts;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -19,11 +19,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* A fault that another thread is said to have dealt with, but that comes back
  * this often in a row, is not being dealt with. */
 #define RETRY_MAX 100000u
-
-#define EFLAGS_DF   0x400 /* may be set at the fault; the ABI wants it clear */
-#define EFLAGS_AC   0x40000 /* likewise: C code may access misaligned */
-#define EFLAGS_TF   0x100   /* single-stepping */
-#define ERROR_WRITE 2	    /* of the page fault's error code */
 
 static void count(uint64_t *counter)
 {
@@ -63,28 +58,17 @@ static enum prec_fault_actor actor_of(const struct prec_transaction *t,
 		return PREC_ACTOR_NOBODY;
 	if (t->policy == PREC_SUBSTITUTE)
 		return PREC_ACTOR_SUBSTITUTE;
-	if (prec_on_top(context, t->frame[0]))
+	if (prec_on_top(context, t->frame[FRAME_SP]))
 		return PREC_ACTOR_ON_TOP;
 	return PREC_ACTOR_ABANDON;
 }
 
-static void go_on_at(ucontext_t *context, uint64_t instruction)
-{
-	greg_t *registers = context->uc_mcontext.gregs;
-
-	registers[REG_RIP] = (greg_t)instruction;
-	registers[REG_EFL] &= ~(greg_t)(EFLAGS_DF | EFLAGS_AC);
-}
-
 static void abandon(struct prec_transaction *t, ucontext_t *context)
 {
-	greg_t *registers = context->uc_mcontext.gregs;
-
 	prec_note_abandoned(&t->note);
-	t->frame[FRAME_LEFT_AT] = (uint64_t)registers[REG_RSP];
-	registers[REG_RSP] = (greg_t)t->frame[0];
-	registers[REG_RDI] = (greg_t)(uintptr_t)t;
-	go_on_at(context, (uint64_t)(uintptr_t)prec_land);
+	t->frame[FRAME_LEFT_AT] = prec_machine_sp(context);
+	prec_machine_call(context, (uint64_t)(uintptr_t)prec_land,
+			  t->frame[FRAME_SP], (uint64_t)(uintptr_t)t);
 	count(&counts.abandoned);
 }
 
@@ -122,12 +106,12 @@ static bool answer(enum prec_verdict verdict, struct prec_transaction *t,
 		   struct prec_region *region, uint64_t address,
 		   enum prec_fault_kind kind, ucontext_t *context)
 {
-	prec_note_fault(&t->note, address,
-			context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE);
+	prec_note_fault(&t->note, address, prec_machine_wrote(context));
 	if (verdict != PREC_VERDICT_ABANDON &&
 	    substitute(region, address, kind, &t->note))
 		return true;
-	if (verdict == PREC_VERDICT_COVER || prec_on_top(context, t->frame[0]))
+	if (verdict == PREC_VERDICT_COVER ||
+	    prec_on_top(context, t->frame[FRAME_SP]))
 		return false;
 	region_move_epoch(region);
 	abandon(t, context);
@@ -151,7 +135,7 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 		return false;
 	if (region_flags(region) & REGION_WITHDRAWN)
 		place = PREC_PLACE_WITHDRAWN;
-	fixup = prec_fixup_find((uintptr_t)context->uc_mcontext.gregs[REG_RIP]);
+	fixup = prec_fixup_find((uintptr_t)prec_machine_pc(context));
 	if (!fixup)
 		t = transaction_on(region);
 	verdict = prec_fault_decide(kind, place,
@@ -159,7 +143,7 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 					  : actor_of(t, context));
 	if (verdict == PREC_VERDICT_FIX) {
 		region_move_epoch(region);
-		go_on_at(context, fixup);
+		prec_machine_jump(context, fixup);
 		count(&counts.fixed);
 		return true;
 	}
@@ -168,25 +152,12 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	return answer(verdict, t, region, address, kind, context);
 }
 
-/* The kernel starts a handler with alignment checks as they were at the fault.
- * Neither compiled code nor the dynamic linker bears them.  Flags are written
- * only if need be, and without the trap flag, which is seen to be set under a
- * debugger that steps. */
-static void allow_misaligned(void)
-{
-	uint64_t flags = __builtin_ia32_readeflags_u64();
-
-	if (flags & EFLAGS_AC)
-		__builtin_ia32_writeeflags_u64(
-			flags & ~(uint64_t)(EFLAGS_AC | EFLAGS_TF));
-}
-
 bool prec_fault_handle(int sig, void *info, void *context)
 {
 	int saved = errno;
 	bool ours;
 
-	allow_misaligned();
+	prec_machine_allow_misaligned();
 	ours = claim(sig, info, context);
 	if (ours)
 		prec_on_top_mark(context);
@@ -249,7 +220,7 @@ static void set_up_once(void)
 		return;
 	done = true;
 	prec_thread_setup();
-	prec_has_avx = __builtin_cpu_supports("avx") != 0;
+	prec_machine_setup();
 }
 
 enum prec_status prec_fault_install(void)

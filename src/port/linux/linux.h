@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_LINUX_H
-#define PREC_LINUX_H
+#ifndef PRECARIUM_PORT_LINUX_LINUX_H
+#define PRECARIUM_PORT_LINUX_LINUX_H
 
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +29,7 @@
  *   transaction.c  entering and leaving;  thread.c  what a thread has open
  *   health.c       what could keep a fault from us
  *   sides.h        readers that never wait, for fixup.c and index.c
+ *   machine.h      what all this asks of a processor
  */
 
 /* region->flags.  Written with atomic or, read by any thread. */
@@ -106,18 +107,6 @@ void prec_pass_remember(int sig, const struct sigaction *before);
 void prec_fault_handler(int sig, siginfo_t *info, void *context);
 extern bool prec_fault_is_hosted;
 extern bool prec_fault_is_installed;
-
-/* x86_64/enter.S */
-enum prec_status prec_enter(struct prec_transaction *transaction,
-			    prec_transaction_fn *fn, void *argument);
-/* Where it goes on: `fn` has returned, or was left. */
-enum prec_status prec_transaction_end(struct prec_transaction *t,
-				      bool abandoned);
-enum prec_status prec_transaction_left(struct prec_transaction *t);
-extern const char prec_land[];
-/* Beyond the words that it uses: the stack pointer at the fault. */
-#define FRAME_LEFT_AT 9
-extern uint8_t prec_has_avx;
 
 static inline uint32_t region_flags(const struct prec_region *region)
 {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "machine.h"
 
 #include <precarium/access.h>
-
-_Static_assert(offsetof(struct prec_transaction, frame) == 72,
-	       "as in x86_64/enter.S");
 
 /* Entering and leaving is a hundred instructions, and each tells: what happens
  * rarely is out of the way of one region in a thread that has had one. */
@@ -24,7 +22,7 @@ static void forget_stack(const struct prec_transaction *t)
 	if (__asan_unpoison_memory_region)
 		__asan_unpoison_memory_region(
 			(const void *)(uintptr_t)t->frame[FRAME_LEFT_AT],
-			t->frame[0] - t->frame[FRAME_LEFT_AT]);
+			t->frame[FRAME_SP] - t->frame[FRAME_LEFT_AT]);
 	if (__asan_handle_no_return)
 		__asan_handle_no_return();
 }

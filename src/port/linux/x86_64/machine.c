@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "port/linux/machine.h"
+
+#include <stddef.h>
+
+#define EFLAGS_TF   0x100   /* single-stepping */
+#define EFLAGS_DF   0x400   /* string instructions go downwards */
+#define EFLAGS_AC   0x40000 /* misaligned accesses trap */
+#define ERROR_WRITE 2	    /* of the page fault's error code */
+
+/* Read by enter.S and copy.S, which have no cheaper way to ask. */
+extern uint8_t prec_has_avx __attribute__((visibility("hidden")));
+uint8_t prec_has_avx;
+
+_Static_assert(offsetof(struct prec_transaction, frame) == 72,
+	       "FRAME of enter.S");
+
+/* From the start of a context to the end of what is read of it.  The kernel's
+ * context ends there; that of the C library is longer. */
+#define CONTEXT_READ (offsetof(ucontext_t, uc_sigmask) + sizeof(uint64_t))
+_Static_assert(CONTEXT_READ == 304, "as the kernel lays it out");
+
+void prec_machine_setup(void)
+{
+	prec_has_avx = __builtin_cpu_supports("avx") != 0;
+}
+
+uint64_t prec_machine_pc(const ucontext_t *context)
+{
+	return (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+}
+
+uint64_t prec_machine_sp(const ucontext_t *context)
+{
+	return (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+}
+
+bool prec_machine_wrote(const ucontext_t *context)
+{
+	return context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;
+}
+
+/* Either flag may be set at the fault, and the calling convention wants DF
+ * clear; C code may access misaligned. */
+void prec_machine_jump(ucontext_t *context, uint64_t instruction)
+{
+	greg_t *registers = context->uc_mcontext.gregs;
+
+	registers[REG_RIP] = (greg_t)instruction;
+	registers[REG_EFL] &= ~(greg_t)(EFLAGS_DF | EFLAGS_AC);
+}
+
+void prec_machine_call(ucontext_t *context, uint64_t instruction, uint64_t sp,
+		       uint64_t argument)
+{
+	greg_t *registers = context->uc_mcontext.gregs;
+
+	registers[REG_RSP] = (greg_t)sp;
+	registers[REG_RDI] = (greg_t)argument;
+	prec_machine_jump(context, instruction);
+}
+
+/* The flags are written only if necessary, and without the trap flag, which
+ * reads as set under a debugger that steps. */
+void prec_machine_allow_misaligned(void)
+{
+	uint64_t flags = __builtin_ia32_readeflags_u64();
+
+	if (flags & EFLAGS_AC)
+		__builtin_ia32_writeeflags_u64(
+			flags & ~(uint64_t)(EFLAGS_AC | EFLAGS_TF));
+}
+
+/* A frame is the address of the return trampoline and then the context. */
+__attribute__((no_sanitize("address", "thread"))) const ucontext_t *
+prec_machine_find_frame(uint64_t from, uint64_t to, const ucontext_t *ours)
+{
+	uint64_t trampoline = ((const uint64_t *)ours)[-1];
+	uint64_t at;
+
+	for (at = (from + 7) & ~7ull; at + 8 + CONTEXT_READ <= to; at += 8)
+		if (*(const volatile uint64_t *)at == trampoline)
+			return (const ucontext_t *)(at + 8);
+	return NULL;
+}
