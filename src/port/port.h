@@ -11,14 +11,14 @@
  * include/precarium/ that name system objects (regions, faults, transactions);
  * core implements the rest over this page.
  *
- * Each call touches client memory at `host`, which the caller has checked to
- * lie, for `size` bytes, in a mapped region with the right needed.  That memory
- * may change or vanish at any instant.  The result is how many bytes, counted
- * from the start, were certainly moved; less than `size` means that the memory
- * is gone from there on, and that no byte beyond was changed.  The client may
- * have written anything: nothing is promised about the values.
+ * Each call accesses client memory at `host`.  The caller has checked that the
+ * `size` bytes there lie in one mapped region that grants the right needed.
+ * The memory may change or vanish at any instant.  The result is the number of
+ * bytes, counted from the start, that were certainly moved.  If it is less than
+ * `size`, the memory is gone from there on, and no byte beyond was changed.
+ * Nothing is promised about the values: the client may write anything.
  *
- * For the prover each access leaves an entry in the record of touched.h, so
+ * For the prover, each access leaves an entry in the record of touched.h, so
  * that core can promise its callers where it went.
  */
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A debugging aid, loaded with LD_PRELOAD before a program that uses the shared
- * library: ends the program, with the call that is to blame on top of the
- * stack, when code inside a transaction that may be abandoned allocates or
- * takes a mutex.  Abandoning such code would leave the heap or the lock as they
- * were in mid-call.  The mistake is found without any memory having to be lost.
+ * A debugging aid, loaded with LD_PRELOAD into a program that uses the shared
+ * library.  It aborts the program, with the guilty call on top of the stack,
+ * when code inside a transaction that may be abandoned allocates, frees, or
+ * locks a mutex.  Abandoning such code would leave the heap or the mutex in the
+ * middle of a change.  The mistake is found without any memory being lost.
  */
 #include <precarium/transaction.h>
 
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* glibc's own names, so that looking them up does not allocate. */
+/* glibc's own names: looking the functions up by dlsym would allocate. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);

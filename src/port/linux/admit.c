@@ -7,8 +7,8 @@
 #include <sys/vfs.h>
 
 /*
- * What is accepted as lent memory.  Seals are asked before the size: a seal
- * that is there stays, a size that was asked first may have changed since.
+ * Decides what is accepted as lent memory.  Seals are read before the size: a
+ * seal stays, but a size that was read first may have changed since.
  */
 #ifndef SECRETMEM_MAGIC
 #define SECRETMEM_MAGIC 0x5345434d
@@ -38,8 +38,9 @@ const char *prec_refusal_text(enum prec_refusal refusal)
 	case PREC_REFUSAL_PAGE_SIZE:
 		return "its huge pages are larger than the range";
 	case PREC_REFUSAL_SPARSE:
-		return "more holes than allowed: reading them would charge the "
-		       "driver (let the client preallocate, or allow more)";
+		return "more holes than allowed: reading them would charge "
+		       "this process (let the client preallocate, or allow "
+		       "more)";
 	case PREC_REFUSAL_SEALS:
 		return "strict admission, and the file cannot be sealed "
 		       "against shrinking";
@@ -53,7 +54,7 @@ const char *prec_refusal_text(enum prec_refusal refusal)
 
 static enum prec_refusal rights(int mode, uint32_t asked)
 {
-	/* Every mapping needs a readable descriptor. */
+	/* mmap wants a readable descriptor, whatever the rights. */
 	if (mode == O_WRONLY)
 		return PREC_REFUSAL_RIGHTS;
 	if ((asked & PREC_WRITE) && mode != O_RDWR)
@@ -116,9 +117,9 @@ static bool sealed_against_shrinking(int fd)
 	return seals >= 0 && (seals & F_SEAL_SHRINK);
 }
 
-/* Only files in memory know seals.  Asked first, and of the rest no more than
- * the kernel knows by itself: to ask for the size of a file on FUSE is to wait
- * for its server, which may be the client. */
+/* Only files in memory have seals, so these are read first.  Of other files
+ * only the kernel's own knowledge is used: asking for the size of a file on
+ * FUSE waits for its server, which may be the client. */
 static enum prec_refusal in_memory(int fd)
 {
 	struct statx file;
@@ -163,8 +164,8 @@ enum prec_refusal prec_admit(const struct prec_lending *lending,
 	return PREC_REFUSAL_NONE;
 }
 
-/* After the mapping is made: the client may have changed the file meanwhile,
- * and only now can it be sealed without closing the way for ourselves. */
+/* After the mapping: the client may have changed the file meanwhile, and only
+ * now can it be sealed against writable mappings without preventing our own. */
 enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 				   bool *keeps_size)
 {

@@ -6,9 +6,10 @@
 #include <string.h>
 
 /*
- * The handler: collect the facts, ask prec_fault_decide, do as it says.
- * Async-signal-safe throughout: no lock, no allocation, errno kept.  It edits
- * the saved context and returns, so that the kernel puts back mask and state.
+ * The handler collects the facts, asks prec_fault_decide, and does as it says.
+ * All of it is async-signal-safe: no lock, no allocation, errno is preserved.
+ * It edits the saved context and returns, so that the kernel restores the
+ * signal mask and the floating-point state.
  */
 bool prec_fault_is_hosted;
 bool prec_fault_is_installed;
@@ -16,8 +17,8 @@ bool prec_fault_is_installed;
 static struct prec_fault_counts counts;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* A fault that another thread is said to have dealt with, but that comes back
- * this often in a row, is not being dealt with. */
+/* If a fault is answered with a retry so often in a row, the other thread that
+ * was expected to resolve it is not doing so. */
 #define RETRY_MAX 100000u
 
 static void count(uint64_t *counter)
@@ -72,7 +73,7 @@ static void abandon(struct prec_transaction *t, ucontext_t *context)
 	count(&counts.abandoned);
 }
 
-/* May this fault be answered with "try again"?  Not without end. */
+/* May this fault be answered with a retry?  Bounds the number in a row. */
 static bool may_retry(uint64_t address)
 {
 	struct prec_thread *self = &prec_self;
@@ -101,7 +102,7 @@ static bool substitute(struct prec_region *region, uint64_t address,
 	return false;
 }
 
-/* A fault of plain code inside transaction `t`. */
+/* A fault of plain code inside transaction `t`.  False: pass it on. */
 static bool answer(enum prec_verdict verdict, struct prec_transaction *t,
 		   struct prec_region *region, uint64_t address,
 		   enum prec_fault_kind kind, ucontext_t *context)
@@ -189,10 +190,10 @@ void prec_fault_hosted(void)
 }
 
 /*
- * What was there before is stored before ours is put in: a fault on another
- * thread may come at once.  SA_ONSTACK because the host may run on small
- * stacks; it does nothing without an alternate one.  SA_RESTART as before us,
- * for signals that are sent.
+ * The previous action is stored before ours is installed, because another
+ * thread may fault at once.  SA_ONSTACK, because the program may run on small
+ * stacks; without an alternate stack it has no effect.  SA_RESTART stays as it
+ * was, for signals that are sent by a process.
  */
 static int install(int sig)
 {

@@ -6,15 +6,16 @@
 #include <unistd.h>
 
 /*
- * One entry a module (program or shared object) that inlines accessors.  The
- * handler reads without a lock: an entry is valid while its `first` is not
- * null, and `end` is written before it.  A module is unloaded only when none
- * of its code runs, so none of its instructions can be at fault then; but other
- * faults look through its table too.  So these are counted, and an unload
- * waits for them.
+ * There is one entry for each module (program or shared object) that inlines
+ * accessors.  The handler reads them without a lock: an entry is valid while
+ * its `first` is not null, and `end` is written before `first`.
  *
- * At exit the destructors run while other threads still work and fault: then
- * nothing is taken out, and nothing is unmapped either.
+ * A module is unloaded only when none of its code runs, so none of its own
+ * instructions can fault then; but the lookup for other faults reads its table,
+ * too.  Lookups are counted, and an unload waits for those that have begun.
+ *
+ * At exit, destructors run while other threads still work and fault.  Then no
+ * entry is removed, and no module is unmapped either.
  */
 #define MODULE_MAX 1024u
 
@@ -32,7 +33,7 @@ static void note_exit(void)
 	__atomic_store_n(&exiting, true, __ATOMIC_RELEASE);
 }
 
-/* Exit handlers run before the destructors of any module. */
+/* Exit handlers run before the destructors of modules. */
 static void watch_for_exit(void)
 {
 	static bool watching;
@@ -41,7 +42,7 @@ static void watch_for_exit(void)
 		watching = atexit(note_exit) == 0;
 }
 
-/* In a child after fork: lookers of other threads exist no more. */
+/* In a child after fork: the lookups of other threads no longer exist. */
 void prec_fixup_forked(void)
 {
 	sides_forked(&lookers);
@@ -67,7 +68,7 @@ static uint32_t slot_of(const struct prec_fixup *first)
 	return i;
 }
 
-/* A module whose accessors could not answer a loss must not run at all. */
+/* A module whose accessors cannot report a loss must not run. */
 static void no_room(void)
 {
 	static const char text[] = "precarium: more than 1024 modules use "
@@ -134,7 +135,8 @@ static uintptr_t look(uintptr_t instruction)
 	return 0;
 }
 
-/* Linear: a module has some hundred entries, and a signal costs 2 µs. */
+/* A linear search is good enough: a module has some hundred entries, and the
+ * signal alone costs 2 µs. */
 uintptr_t prec_fixup_find(uintptr_t instruction)
 {
 	uint32_t side = sides_enter(&lookers);

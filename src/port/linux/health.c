@@ -3,7 +3,7 @@
 
 #include <sys/auxv.h>
 
-/* What our handler needs of an alternate stack beyond the kernel's frame. */
+/* What our handler needs on an alternate stack, besides the kernel's frame. */
 #define HANDLER_STACK 4096u
 
 static bool ours(int sig)

@@ -5,12 +5,12 @@
 #include <string.h>
 
 /*
- * Which region holds an address, asked by the fault handler: no lock, and an
- * answer in bounded time whatever other threads do.
+ * Finds the region that holds an address, for the fault handler: without a
+ * lock, and in bounded time whatever other threads do.
  *
- * Two sorted copies ("left-right"): readers use the active one; a writer changes
- * the other, makes it active, waits until nobody reads the old one, and changes
- * that too.
+ * There are two sorted copies ("left-right").  Readers use the active one.  A
+ * writer changes the other, makes it active, waits until no reader is left on
+ * the old one, and changes that as well.
  */
 struct side {
 	uint32_t count;
@@ -21,7 +21,7 @@ struct side {
 static struct side copies[2];
 static struct sides readers;
 
-/* How many entries start at or below `host`. */
+/* The number of entries that start at or below `host`. */
 static uint32_t rank(const struct side *side, uint64_t host)
 {
 	uint32_t low = 0, high = side->count;
@@ -90,7 +90,7 @@ static void change(void (*edit)(struct side *, struct prec_region *),
 	edit(&copies[old], region);
 }
 
-/* Both under the lock of region.c. */
+/* The caller of either holds the lock of region.c. */
 void prec_index_insert(struct prec_region *region)
 {
 	change(insert, region);
@@ -101,7 +101,7 @@ void prec_index_remove(struct prec_region *region)
 	change(take_out, region);
 }
 
-/* In a child after fork: readers of other threads exist no more. */
+/* In a child after fork: the readers of other threads no longer exist. */
 void prec_index_forked(void)
 {
 	sides_forked(&readers);

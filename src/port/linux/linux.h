@@ -13,36 +13,36 @@
 #include <precarium/region.h>
 #include <precarium/transaction.h>
 
-/* Within the library: so that no access goes by the table of symbols. */
+/* Hidden, so that no access inside the library goes through a symbol table. */
 #pragma GCC visibility push(hidden)
 
 /*
  * What the files of this port share.
  *
- *   fault.c        the signal handler: facts, decision, and what follows
- *   pass.c         giving a foreign fault to whoever was there before
- *   on_top.c       is there a live signal frame that must not be jumped over?
- *   fixup.c        which instructions may fault, and where they go on
- *   index.c        which region holds an address
- *   substitute.c   empty pages in the place of lost ones
- *   region.c       map, revoke, unmap;   admit.c  what is accepted
- *   transaction.c  entering and leaving;  thread.c  what a thread has open
- *   health.c       what could keep a fault from us
+ *   fault.c        the signal handler: collects facts, decides, acts
+ *   pass.c         gives a foreign fault to the handler installed before ours
+ *   on_top.c       looks for a live signal frame that must not be jumped over
+ *   fixup.c        the instructions that may fault, and where they continue
+ *   index.c        finds the region that holds an address
+ *   substitute.c   puts empty pages in the place of lost ones
+ *   region.c       maps, revokes, unmaps;  admit.c  decides what is accepted
+ *   transaction.c  enters and leaves;  thread.c  what each thread has open
+ *   health.c       reports what could keep a fault from our handler
  *   sides.h        readers that never wait, for fixup.c and index.c
  *   machine.h      what all this asks of a processor
  */
 
-/* region->flags.  Written with atomic or, read by any thread. */
+/* region->flags.  Set by atomic or, read by any thread. */
 enum {
-	REGION_WITHDRAWN = 1u << 0, /* revoked: nothing of the client's left */
-	REGION_SUBSTITUTED = 1u << 1, /* empty pages were put in */
-	REGION_UNCOVERABLE = 1u << 2, /* an empty page could not be put in */
-	REGION_CLOSING = 1u << 3,     /* unmap is looking for who is inside */
+	REGION_WITHDRAWN = 1u << 0,   /* revoked: no client memory is mapped */
+	REGION_SUBSTITUTED = 1u << 1, /* it has empty pages of ours */
+	REGION_UNCOVERABLE = 1u << 2, /* substituting a page has failed */
+	REGION_CLOSING = 1u << 3,     /* unmap is looking for threads inside */
 	REGION_KEEPS_SIZE = 1u << 4,  /* sealed against shrinking */
-	REGION_TAIL = 1u << 5,	      /* its last page may be filled in part */
+	REGION_TAIL = 1u << 5, /* the file may end inside its last page */
 };
 
-/* Regions that the transactions of one thread may have open at a time. */
+/* How many regions the transactions of one thread may have open at a time. */
 #define OPEN_MAX 32u
 
 struct prec_thread {
@@ -51,19 +51,21 @@ struct prec_thread {
 	uint32_t open_count;
 	bool prepared;
 	uintptr_t stack_low, stack_high; /* the thread's own stack */
-	uint64_t retry_at;    /* where the last fault was found dealt with */
-	uint32_t retry_count; /* and how often in a row */
-	struct prec_thread *next, **link; /* all prepared threads */
+	uint64_t retry_at; /* address of the last fault answered by a retry */
+	uint32_t retry_count;		  /* retries there in a row */
+	struct prec_thread *next, **link; /* list of all prepared threads */
 };
 
-/* initial-exec: the dynamic models may allocate in the handler. */
+/* initial-exec, because the dynamic models may allocate in the handler. */
 extern __thread struct prec_thread prec_self
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* Before the calling thread's first transaction: unblock the fault signals, and
+ * put the thread on the list. */
 void prec_thread_prepare(struct prec_thread *self);
-/* Is the region open in any thread?  After its flag REGION_CLOSING is set. */
+/* Is the region open in any thread?  The caller has set REGION_CLOSING. */
 bool prec_thread_holds(const struct prec_region *region);
-/* There is no membarrier: each thread fences for itself. */
+/* The system has no membarrier, so each thread must fence for itself. */
 extern bool prec_thread_must_fence;
 void prec_thread_setup(void);
 
@@ -71,41 +73,49 @@ void prec_index_insert(struct prec_region *region);
 void prec_index_remove(struct prec_region *region);
 void prec_index_forked(void);
 
-/* Around fork: nobody may be in the middle of a change, or the child would be
- * left with half of it and a lock that nobody holds. */
+/* Held around fork, so that no other thread is in the middle of a change: the
+ * child would inherit half of it, and a lock whose holder does not exist. */
 void prec_region_lock(void);
 void prec_region_unlock(void);
 void prec_fixup_lock(void);
 void prec_fixup_unlock(void);
 
+/* Where an instruction of an accessor continues after a fault; 0 if the
+ * instruction is not one.  Async-signal-safe. */
 uintptr_t prec_fixup_find(uintptr_t instruction);
 void prec_fixup_forked(void);
 
+/* Before the mapping, and again after it: is the lending accepted?  *page_size
+ * is that of the file; *keeps_size: it is sealed against shrinking. */
 enum prec_refusal prec_admit(const struct prec_lending *lending,
 			     uint32_t *page_size, bool *keeps_size);
 enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 				   bool *keeps_size);
 
-/* What came of an attempt to put an empty page under an address. */
+/* The result of putting an empty page at an offset of a region. */
 enum prec_cover {
-	COVER_DONE,    /* it is there */
-	COVER_ALREADY, /* another thread has, or is at it: try the access again */
-	COVER_FAILED, /* the system or the region's budget says no */
+	COVER_DONE,    /* the page is there */
+	COVER_ALREADY, /* another thread did or does it: retry the access */
+	COVER_FAILED,  /* the system refused, or too many single pages */
 };
+/* Async-signal-safe.  What is replaced goes into the note. */
 enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 				enum prec_fault_kind kind,
 				struct prec_note *note);
 
-/* Does a live signal frame lie between a fault and the transaction's entry? */
+/* Is there a live signal frame between the fault and the transaction's entry,
+ * whose stack pointer was entry_sp? */
 bool prec_on_top(const ucontext_t *context, uint64_t entry_sp);
-/* Mark our own signal frame as spent: it will be dead when next seen. */
+/* Mark our own signal frame, which is dead as soon as the handler returns. */
 void prec_on_top_mark(ucontext_t *context);
 
+/* Deliver a foreign fault as the kernel would have done without us. */
 void prec_pass_on(int sig, siginfo_t *info, ucontext_t *context);
+/* Before our handler is installed: what was there. */
 void prec_pass_remember(int sig, const struct sigaction *before);
 
 void prec_fault_handler(int sig, siginfo_t *info, void *context);
-extern bool prec_fault_is_hosted;
+extern bool prec_fault_is_hosted; /* the program owns the signals */
 extern bool prec_fault_is_installed;
 
 static inline uint32_t region_flags(const struct prec_region *region)
@@ -118,8 +128,8 @@ static inline void region_mark(struct prec_region *region, uint32_t flags)
 	__atomic_or_fetch(&region->flags, flags, __ATOMIC_ACQ_REL);
 }
 
-/* The memory was found gone, or is being taken: results of older operations
- * are not to be believed. */
+/* The memory was found gone, or is being taken back: the results of operations
+ * begun earlier are no longer valid. */
 static inline void region_move_epoch(struct prec_region *region)
 {
 	uint64_t epoch = __atomic_load_n(&region->epoch, __ATOMIC_RELAXED);

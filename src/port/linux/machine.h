@@ -117,10 +117,10 @@ enum prec_status prec_enter(struct prec_transaction *transaction,
 			    prec_transaction_fn *fn, void *argument);
 
 /*
- * Where abandoned code lands, with the stack pointer transaction->frame[FRAME_SP]
- * and the transaction as first argument: restore what prec_enter recorded, take
- * the abandoned calls off the shadow stack, and return to prec_enter's caller
- * what prec_transaction_left(transaction) returns.
+ * Where abandoned code lands, with the transaction as first argument and its
+ * frame[FRAME_SP] as stack pointer.  Restore what prec_enter recorded, take the
+ * abandoned calls off the shadow stack, and return to prec_enter's caller what
+ * prec_transaction_left(transaction) returns.
  */
 extern const char prec_land[];
 

@@ -19,9 +19,9 @@
  * live.  Then a page is substituted where the transaction could have been
  * abandoned.
  *
- * A handler on an alternate stack is recognised by the stack pointer alone.  Not
- * recognised is a handler that was installed with SA_NODEFER, or by another
- * run-time whose frames look different from ours.
+ * A handler on an alternate stack is recognised by the stack pointer alone.  A
+ * handler that was installed with SA_NODEFER, or by another run-time whose
+ * frames look different from ours, is not recognised.
  */
 
 /* In `uc_link`, which the kernel sets to zero and never reads. */

@@ -5,20 +5,20 @@
 #include <unistd.h>
 
 /*
- * A fault that is not ours goes to whoever was there before, as the kernel
- * would have delivered it.
+ * A fault that is not ours goes to the action that was installed before ours,
+ * as the kernel would have delivered it.
  *
- * With the default action it must end the process with true registers and
- * siginfo in the core file: put the default back and return, and the same
- * instruction faults again.  raise() would show our own frame instead.  What
- * would not recur (a signal that was sent, a memory error elsewhere) is queued
- * again to this thread with the siginfo it had.
+ * The default action must end the process, with the true registers and siginfo
+ * in the core file.  So the default is restored and the handler returns, and
+ * the same instruction faults again; with raise() the core file would show our
+ * own frame.  A signal that would not recur (one sent by a process, a memory
+ * error elsewhere) is queued to this thread again with its siginfo.
  *
- * What differs: a handler that was installed without SA_ONSTACK runs on the
- * alternate stack if the thread has one.
+ * One difference remains: a handler that was installed without SA_ONSTACK runs
+ * on the alternate stack if the thread has one.
  */
 static struct sigaction before_bus, before_segv;
-static uint32_t used_up_bus, used_up_segv; /* SA_RESETHAND has happened */
+static uint32_t used_up_bus, used_up_segv; /* SA_RESETHAND has taken effect */
 
 void prec_pass_remember(int sig, const struct sigaction *before)
 {
@@ -41,7 +41,7 @@ static void default_action(int sig, siginfo_t *info)
 		syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), sig, info);
 }
 
-/* The mask under which the kernel would have run it. */
+/* Set the mask under which the kernel would have run the action's handler. */
 static void take_mask(int sig, const struct sigaction *action)
 {
 	sigset_t self;

@@ -43,7 +43,7 @@ static int protection(uint32_t rights)
 	return rights & PREC_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
-/* Map, look again, and only then let the region be found. */
+/* Map the file and check it again, before the region can be found. */
 static enum prec_status attach(struct prec_region *region,
 			       const struct prec_lending *lending,
 			       enum prec_refusal *refusal)
@@ -131,10 +131,10 @@ enum prec_status prec_region_map(struct prec_region *region,
 }
 
 /*
- * Something to map where nothing of the client's must be left: a file of no
- * length.  Each access to it is a SIGBUS, or EFAULT for the kernel, so a
- * withdrawn region faults as a lost one does, and its address range stays
- * ours.  An inaccessible anonymous mapping would look like a bug of our own.
+ * A file of no length, to map in the place of client memory.  Each access to it
+ * is a SIGBUS, or EFAULT for the kernel, so a withdrawn region faults as a lost
+ * one does, and its address range stays ours.  A fault in an inaccessible
+ * anonymous mapping would look like a bug of our own.
  */
 static int make_void(void)
 {
@@ -165,8 +165,8 @@ static enum prec_status withdraw(struct prec_region *region)
 	if (at == MAP_FAILED)
 		return PREC_SYSTEM;
 	madvise(at, region->span.size, MADV_DONTFORK);
-	/* Empty pages that were put in are gone again: from here on they may be
-	 * put in anew. */
+	/* This has removed the substituted pages: from here on they may be
+	 * substituted again. */
 	for (i = 0; i < sizeof(region->singles) / sizeof(uint64_t); i++)
 		__atomic_store_n(&region->singles[i], 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&region->lost, region->span.size, __ATOMIC_SEQ_CST);

@@ -5,22 +5,23 @@
 #include <sys/stat.h>
 
 /*
- * Empty pages in the place of lost ones, from inside the fault handler.
+ * Puts empty pages in the place of lost ones, from inside the fault handler.
  *
- * What a file loses by truncation is its tail, and the tail is replaced by one
- * mapping: a page at a time would cost a fault each and let the client choose
- * when the process runs out of mappings.  region->lost is where the replaced
- * tail starts.  A thread claims a longer tail with one compare-and-swap and
- * maps only the part that is new; a thread that finds its page claimed already
- * tries its access again.  So nobody's stores into a replaced page are wiped by
- * a second replacement.
+ * A truncated file loses its tail, and the tail is replaced by one mapping.  A
+ * page at a time would cost one fault each, and would let the client choose
+ * when the process runs out of mappings.  The replaced tail starts at
+ * region->lost.  A thread claims a longer tail with one compare-and-swap and
+ * maps only the part that is new.  A thread that finds its page already claimed
+ * retries its access.  So a second replacement never wipes what a thread has
+ * stored in a replaced page.
  *
- * A page can also go alone (no huge page left, failed memory, a disk error);
- * these are counted, and beyond eight the region is abandoned.  When a tail is
- * lost later that holds such pages, their replacements stay as they are: they
- * may hold stores.  Who claims a page alone looks at region->lost afterwards,
- * who moves region->lost looks at the pages claimed alone afterwards, so at
- * least one sees the other, and one compare-and-swap decides who covers it.
+ * A single page can be lost as well (no huge page left, failed memory, a disk
+ * error).  Eight of these are replaced; with more, transactions are abandoned.
+ * If a tail that holds such pages is lost later, their replacements stay as
+ * they are, because they may hold stores.  A thread that claims a single page
+ * looks at region->lost afterwards, and a thread that moves region->lost looks
+ * at the claimed single pages afterwards.  So at least one of them sees the
+ * other, and one compare-and-swap decides which of them maps the page.
  */
 #define SINGLE_MAX                                                             \
 	(sizeof(((struct prec_region *)0)->singles) / sizeof(uint64_t))
@@ -42,10 +43,10 @@ static enum prec_cover cover(struct prec_region *region, uint64_t from,
 	return COVER_DONE;
 }
 
-/* region->singles: 0, or a page and what is to become of it. */
-#define CLAIMED	 1u /* whoever claimed it covers it */
-#define GIVEN_UP 2u /* the tail came over it first, and covers it */
-#define LEFT_OUT 3u /* whoever claimed it covers it, and the tail does not */
+/* Each of region->singles is 0, or the offset of a page and its state. */
+#define CLAIMED	 1u /* the thread that claimed it maps it */
+#define GIVEN_UP 2u /* the tail reached it first and maps it */
+#define LEFT_OUT 3u /* the thread that claimed it maps it, not the tail */
 #define FATE	 3ull
 
 static bool swap(uint64_t *at, uint64_t from, uint64_t to)
@@ -79,7 +80,7 @@ static enum prec_cover cover_single(struct prec_region *region, uint64_t page,
 	return COVER_FAILED;
 }
 
-/* Does the tail that starts at or below leave this one out? */
+/* Does a tail that covers this page leave it out? */
 static bool left_out(uint64_t *slot)
 {
 	uint64_t value = __atomic_load_n(slot, __ATOMIC_SEQ_CST);
@@ -89,7 +90,7 @@ static bool left_out(uint64_t *slot)
 	return (__atomic_load_n(slot, __ATOMIC_SEQ_CST) & FATE) == LEFT_OUT;
 }
 
-/* The first page from `from` on that is left out, or `to`. */
+/* The first page at or after `from` that is left out, or `to`. */
 static uint64_t next_left_out(struct prec_region *region, uint64_t from,
 			      uint64_t to)
 {
@@ -122,8 +123,8 @@ static enum prec_cover cover_tail(struct prec_region *region, uint64_t from,
 	return result;
 }
 
-/* Where the file's pages end now, as an offset in the region.  Of a withdrawn
- * region nothing is left. */
+/* The end of the pages that the file has now, as an offset in the region.  A
+ * withdrawn region has none. */
 static uint64_t kept(const struct prec_region *region)
 {
 	uint64_t page = region->page_size;
@@ -151,8 +152,8 @@ enum prec_cover prec_substitute(struct prec_region *region, uint64_t offset,
 
 	if (region_flags(region) & REGION_UNCOVERABLE)
 		return COVER_FAILED;
-	/* Where the tail is replaced already, it is our own memory that
-	 * failed, with what was written to it. */
+	/* In a tail that is already replaced, the memory that failed is our
+	 * own, and what was stored in it is lost. */
 	if (kind == PREC_FAULT_POISONED)
 		return page < end ? cover_single(region, page, note)
 				  : COVER_FAILED;

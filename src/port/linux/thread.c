@@ -8,11 +8,12 @@
 #include <precarium/access.h>
 
 /*
- * What each thread has open, so that unmapping can see who is inside without
- * making every transaction pay for an atomic counter.  A thread writes its own
- * list with plain stores and then looks at the region's flag; whoever unmaps
- * sets the flag, makes all threads pass a barrier (membarrier), and then reads
- * the lists.  One of the two sees the other.
+ * What each thread has open, so that unmapping can see which threads are inside
+ * without an atomic counter, which every transaction would pay for.  A thread
+ * writes its own list with plain stores and then reads the region's flag.  The
+ * thread that unmaps sets the flag, makes all threads pass a barrier
+ * (membarrier), and then reads the lists.  At least one of the two sees the
+ * other.
  */
 __thread struct prec_thread prec_self;
 
@@ -47,7 +48,7 @@ static void after_fork(void)
 	prec_region_unlock();
 }
 
-/* Only the forking thread lives on. */
+/* The forking thread is the only one in the child. */
 static void in_child(void)
 {
 	prec_index_forked();
@@ -85,8 +86,8 @@ static void find_stack(struct prec_thread *self)
 	pthread_attr_destroy(&attributes);
 }
 
-/* A fault while its signal is blocked kills the process in spite of any
- * handler, so a thread that works on lent memory has them open. */
+/* A fault whose signal is blocked kills the process in spite of any handler, so
+ * a thread that works on lent memory must have both signals unblocked. */
 void prec_fault_unblock(void)
 {
 	sigset_t ours;

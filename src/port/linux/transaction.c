@@ -4,14 +4,15 @@
 
 #include <precarium/access.h>
 
-/* Entering and leaving is a hundred instructions, and each tells: what happens
- * rarely is out of the way of one region in a thread that has had one. */
+/* Entering and leaving takes a hundred instructions, so each one counts.  The
+ * common case is one region, in a thread that has run a transaction before;
+ * code for other cases is moved out of its way. */
 #define RARELY(condition) __builtin_expect((condition), false)
 
 /*
- * With AddressSanitizer in the program: what it knows of the stack that an
- * abandoned function left behind is to be forgotten.  The second call does so,
- * but gcc 12's trips over that very knowledge, so the first goes before it.
+ * If the program has AddressSanitizer, it must forget what it knows of the
+ * stack that an abandoned function left behind.  The second call does that, but
+ * the one of gcc 12 fails on that very knowledge, so the first comes before it.
  */
 extern void __asan_unpoison_memory_region(const volatile void *at, size_t size)
 	__attribute__((weak));
@@ -27,15 +28,16 @@ static void forget_stack(const struct prec_transaction *t)
 		__asan_handle_no_return();
 }
 
-/* How the regions of a transaction stand: the sum of their epochs, and all
- * their flags. */
+/* The state of a transaction's regions: the sum of their epochs, and the union
+ * of their flags. */
 struct standing {
 	uint64_t epochs;
 	uint32_t flags;
 };
 
-/* Epochs first.  Who takes a region back sets its flag and then moves its
- * epoch, so at entry a flag not seen is an epoch that will have moved. */
+/* The epoch is read first.  Revocation sets the region's flag and then moves
+ * its epoch, so if the flag is not seen at entry, the epoch differs at the end.
+ */
 static inline void look(struct standing *all, const struct prec_region *region)
 {
 	all->epochs += region_epoch(region);
@@ -54,7 +56,7 @@ static inline struct standing standing_of(struct prec_region *const *regions,
 	return all;
 }
 
-/* Put the regions on the thread's list, before anybody asks their flags. */
+/* Put the regions on the thread's list, before their flags are read. */
 static inline void open_regions(struct prec_thread *self, uint32_t at,
 				struct prec_region *const *regions,
 				uint32_t count)
@@ -66,9 +68,9 @@ static inline void open_regions(struct prec_thread *self, uint32_t at,
 	for (i = 1; RARELY(i < count); i++)
 		__atomic_store_n(&open[i], regions[i], __ATOMIC_RELAXED);
 	__atomic_store_n(&self->open_count, at + count, __ATOMIC_RELEASE);
-	/* Before the flags are read: see thread.c. */
+	/* Stores to the list come before loads of the flags: see thread.c. */
 	if (RARELY(prec_thread_must_fence))
-		prec_raw_fence(); /* TSan knows no fences, gcc says */
+		prec_raw_fence(); /* gcc warns of C's fences under TSan */
 	else
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
@@ -92,7 +94,7 @@ enum prec_status prec_transaction_left(struct prec_transaction *t)
 	return prec_transaction_end(t, true);
 }
 
-/* The thread's first, or none. */
+/* The thread's first transaction, or one that names no region. */
 __attribute__((noinline, cold)) static enum prec_status
 run_first(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 {
@@ -126,7 +128,7 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 	}
 	t->epochs = now.epochs;
 	__atomic_store_n(&self->top, t, __ATOMIC_RELEASE);
-	return prec_enter(t, fn, argument); /* and from there _end or _left */
+	return prec_enter(t, fn, argument); /* calls _end, or lands in _left */
 }
 
 struct prec_transaction *prec_transaction_current(void)

@@ -2,26 +2,26 @@
 /*
  * Copies that may stop at any byte.
  *
- * The C library's memcpy cannot be used: where it faults says nothing about
- * what it has delivered.  Here the rule is
+ * The C library's memcpy cannot be used: the place of a fault says nothing
+ * about what it has delivered.  Here the rules are:
  *   - every load of a block comes before its first store,
  *   - stores go upwards,
- *   - %rax counts the bytes of the blocks that are complete,
- * so when a load faults, exactly the bytes before %rax are done.  When a store
- * faults, the stores of its block before it are done too, and they count: each
- * store goes on at a place that adds them.  (To copy these bytes again, and not
- * to count them where they cannot be reached any more, would not do: a client
- * who took the memory back between two stores still sees what the first wrote.)
- * Then a byte-wise loop finishes the block up to the edge.  No store is ever
- * made beyond the first byte that cannot be reached.
+ *   - %rax counts the bytes of the blocks that are complete.
+ * When a load faults, exactly the bytes before %rax are done.  When a store
+ * faults, the earlier stores of its block are done as well and must be counted:
+ * each store continues at a place that adds them.  (It would be wrong to copy
+ * these bytes again and to leave them uncounted if they are out of reach then:
+ * a client that took the memory back between two stores still sees the first.)
+ * Then a byte-wise loop finishes the block up to the edge.  No store is made
+ * beyond the first byte that is out of reach.
  *
- * `rep movsb` keeps its count in %rcx exact by itself.
+ * `rep movsb` keeps its count in %rcx exact.
  */
 
-/* From here on the string instruction is as fast as the vector loops. */
+/* From this size the string instruction is as fast as the vector loops. */
 #define STRING_MIN 3072
 
-/* An instruction that may fault, and where it goes on then. */
+/* An instruction that may fault, and where it continues then. */
 	.macro	may_fault label:req, instruction:vararg
 9:	\instruction
 	.pushsection prec_fixup,"a"
@@ -32,8 +32,8 @@
 	.endm
 
 /* A block of four vectors of \width bytes at offset \at: all loads, then the
- * stores.  A store that faults goes on at the label that counts those before
- * it, on the way (stored) or in the last block, which overlaps (tail). */
+ * stores.  A store that faults continues at the label that counts those before
+ * it, in a block on the way (stored) or in the last, which overlaps (tail). */
 	.macro	copy_block move:req, register:req, width:req, at:req, count:req
 	may_fault .Lbytes, \move (%rsi,\at), %\register\()0
 	may_fault .Lbytes, \move \width(%rsi,\at), %\register\()1
@@ -190,8 +190,8 @@ prec_port_copy_across:
 	addq	$4, %rax
 	jmp	.Lbytes
 
-	/* Or of the last block, which overlaps what is done: so far it came, or
-	 * further. */
+	/* A store of the last block faulted.  The block overlaps what is done:
+	 * the copy came that far, or further. */
 .Lends_3x16:
 	leaq	-16(%rdx), %r8
 	movl	$32, %eax
@@ -216,8 +216,8 @@ prec_port_copy_across:
 	cmovbq	%r8, %rax
 
 	/*
-	 * Byte by byte from %rax, up to the edge.  Reached from a vector block
-	 * by a fault only; upper halves are then put away first.
+	 * Byte by byte from %rax, up to the edge.  A vector block gets here by a
+	 * fault only, and then the upper halves must be cleared first.
 	 */
 .Lbytes:
 	cmpb	$0, prec_has_avx(%rip)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entering a transaction is a plain call with a record of what the caller
- * expects to find again.  Abandoning is done by the fault handler: it points
- * the saved context at prec_land and returns, so the kernel restores mask and
- * state, and no signal frame is jumped over.
+ * Entering a transaction is a plain call, with a record of what the caller
+ * expects to be preserved.  To abandon it, the fault handler sets the saved
+ * context to prec_land and returns, so the kernel restores the signal mask and
+ * the floating-point state, and no signal frame is jumped over.
  *
  * The frame, 64-bit words:
  *   0 stack pointer, at our return address     1 rbx   2 rbp
@@ -11,9 +11,11 @@
  *   7 mxcsr (low half), x87 control word (high half)
  *   8 shadow stack pointer, 0 if there is none
  *
- * Nothing is read back when the function returns: it keeps these itself.  Both
- * ways out end in a jump, as the last call of C does on the way in, so that a
- * transaction is two calls deep and not four.
+ *  11 the stack pointer of abandoned code (FRAME_LEFT_AT of machine.h)
+ *
+ * Nothing is read back when the function returns, because it preserves these
+ * itself.  Both ways out end in a jump, as does the call of prec_enter, so that
+ * a transaction is two calls deep and not four.
  */
 
 	.set	FRAME, 72	/* in struct prec_transaction */
@@ -54,10 +56,9 @@ prec_enter:
 	.size	prec_enter, . - prec_enter
 
 /*
- * Where an abandoned transaction goes on: %rdi the transaction, %rsp the
- * frame's.  The kernel has restored floating point as it was at the fault,
- * which the calling convention does not allow to differ from what it was at
- * entry.
+ * Where an abandoned transaction lands: %rdi is the transaction, %rsp that of
+ * the frame.  The kernel has restored the floating-point state of the fault,
+ * but the calling convention wants the control words that were there at entry.
  */
 	.globl	prec_land
 	.hidden	prec_land
@@ -81,7 +82,7 @@ prec_land:
 1:	movq	FRAME+64(%rdi), %rdx
 	testq	%rdx, %rdx
 	jz	3f
-	/* Take off what the abandoned calls pushed, at most 255 at a time. */
+	/* Pop what the abandoned calls pushed, at most 255 at a time. */
 	rdsspq	%rax
 	subq	%rax, %rdx
 	shrq	$3, %rdx
