@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-/* Any memory of the driver.  The prover must know that bytes are meant; a C
+/* Any memory of the program.  The prover must know that these are bytes; a C
  * caller should not have to cast. */
 #ifdef __FRAMAC__
 #define PREC_BYTES unsigned char
@@ -30,18 +30,18 @@ extern "C" {
 #endif
 
 /*
- * Reading and writing lent memory outside a transaction.  Nothing to enter or
- * leave: if the memory is gone the call says PREC_GONE.  All take a span and
- * an offset in it, check both, and may be called from any thread and from
- * signal handlers.  What was read is a copy in the driver's own memory: check
- * that, not the lent bytes, which may change at any instant.
+ * Reading and writing lent memory outside a transaction.  If the memory is
+ * gone, the call returns PREC_GONE.  Each call takes a span and an offset in
+ * it, checks both, and may be called from any thread and in signal handlers.
+ * What was read is a copy in the program's own memory: check that, not the lent
+ * bytes, which may change at any instant.
  *
- * PREC_RANGE and PREC_RIGHTS: nothing was touched.
+ * PREC_RANGE and PREC_RIGHTS: no client memory was touched.
  *
- * Loads and stores are one instruction of the stated width, never repeated by
- * the compiler, little-endian as in the memory.  A load acquires, a store
- * releases.  The address must be a multiple of the width, or PREC_INVALID: an
- * access across a cache line is slow or traps.
+ * Loads and stores are one instruction of the stated width, which the compiler
+ * never repeats, and use the byte order of the memory, little-endian.  A load
+ * acquires, a store releases.  PREC_INVALID: the address is not a multiple of
+ * the width; an access across a cache line is slow or traps.
  */
 #ifndef __FRAMAC__
 #define PREC_ACCESS_CHECK(span, offset, width, right)                        \
@@ -74,9 +74,9 @@ PREC_DEFINE_ACCESS(32)
 PREC_DEFINE_ACCESS(64)
 
 /*
- * Compare-and-swap: if the value there is *expected, store `desired`; in any
- * case *expected becomes what was found, so it succeeded if that is unchanged.
- * Sequentially consistent.  Needs both rights.
+ * Compare-and-swap: if the value there is *expected, store `desired`.  With
+ * PREC_OK *expected becomes the value found, so the swap succeeded if that is
+ * unchanged.  Sequentially consistent.  Needs both rights.
  */
 #define PREC_DEFINE_CAS(bits)                                                \
 	PREC_MUST_CHECK static inline enum prec_status                       \
@@ -94,7 +94,7 @@ PREC_DEFINE_ACCESS(64)
 PREC_DEFINE_CAS(32)
 PREC_DEFINE_CAS(64)
 
-/* Set bits of a byte, atomically.  Never waits for another writer.
+/* Set bits of a byte atomically, without waiting for other writers.
  * Sequentially consistent.  Needs both rights. */
 PREC_MUST_CHECK static inline enum prec_status
 prec_or8(struct prec_span span, uint64_t offset, uint8_t bits)
@@ -188,10 +188,11 @@ prec_or8(struct prec_span span, uint64_t offset, uint8_t bits)
 */
 
 /*
- * Copies, at the speed of memcpy.  `done` is exact to the byte: bytes before
- * it were copied, no byte after it was delivered or changed.  Bytes are read
- * and written in no promised order and may be read twice; they mean nothing
- * until the call returns.  PREC_GONE: as far as `done`, then lost.
+ * Copies, at the speed of memcpy.  `done` is exact to the byte: bytes before it
+ * were copied, and no byte after it was delivered or changed.  The order of
+ * reads and writes is not specified, and bytes may be read twice; the copy must
+ * not be used until the call has returned.  PREC_GONE: `done` bytes were
+ * copied, and then the memory was lost.
  */
 /*@
   requires span: span_bounded(span);
@@ -243,8 +244,8 @@ prec_copy_out(struct prec_span span, uint64_t offset, const PREC_BYTES *from,
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_fill(struct prec_span span, uint64_t offset, uint8_t value, uint64_t size);
 
-/* From one client's memory into another's (or the same; they must not
- * overlap). */
+/* From one client's memory into another's, or the same client's.  The ranges
+ * must not overlap. */
 /*@
   requires spans: span_bounded(to) && span_bounded(from);
   terminates \true;
@@ -264,9 +265,9 @@ PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_copy_across(struct prec_span to, uint64_t to_offset,
 		 struct prec_span from, uint64_t from_offset, uint64_t size);
 
-/* Gather from `count` whole spans in order; scatter to them.  `size` is the
- * room, or the amount, on the driver's side: the copy ends with the shorter of
- * the two.  `done` counts over all spans. */
+/* Gather from `count` whole spans in order, or scatter to them.  `size` is the
+ * number of bytes on the program's side: the copy ends with the shorter of the
+ * two sides.  `done` counts over all spans. */
 /*@
   requires list: \valid_read(spans + (0 .. count - 1));
   requires spans: \forall integer i; 0 <= i < count ==>
@@ -314,12 +315,12 @@ prec_scatter(const struct prec_span *spans, uint32_t count,
 	     const PREC_BYTES *from, uint64_t size);
 
 /*
- * What a system call that was handed client memory said, in the same words.
- * `returned` and `error`: its result and errno; io_uring's: (res < 0 ? -1 :
- * res) and -res.  EFAULT becomes PREC_GONE.  A short count stays PREC_OK with
- * `done` less than asked: the caller knows what short means for that call.
- * With EFAULT `done` is 0, but a direct write may have moved bytes before it:
- * treat the target as undefined.
+ * Converts the result of a system call that was given client memory.
+ * `returned` and `error` are its result and errno; for io_uring, (res < 0 ? -1
+ * : res) and -res.  EFAULT becomes PREC_GONE.  A short count stays PREC_OK with
+ * `done` less than asked, because what it means depends on the call.  With
+ * EFAULT `done` is 0, but a direct write may have moved bytes before it: treat
+ * the target as undefined.
  */
 /*@
   terminates \true;

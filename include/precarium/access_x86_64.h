@@ -11,9 +11,9 @@ extern "C" {
 #endif
 
 /*
- * Private to accessors inlined into other modules: the table of instructions
- * that may fault, and where each goes on.  Called by the constructor that
- * access.h puts into each module.
+ * Private to accessors that are inlined into other modules: the table of
+ * instructions that may fault, and where each continues.  The constructor
+ * below, which is in each module, calls these.
  */
 struct prec_fixup {
 	int32_t at; /* relative to this field */
@@ -24,10 +24,10 @@ PREC_EXPORT void prec_fixup_register(const struct prec_fixup *first,
 PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
 
 /*
- * One instruction per access.  Its address and the place to go on at stand in
- * the section prec_fixup of the module; the fault handler looks there.  The
- * caller answers for the range, the right and the alignment: these are for
- * code that has proved them, and for the checked calls of access.h.
+ * One instruction per access.  Its address, and where to continue after a
+ * fault, are in the section prec_fixup of the module, for the fault handler.
+ * The caller is responsible for the range, the right and the alignment: these
+ * are for code that has proved them, and for the checked calls of access.h.
  *
  * x86 loads acquire and stores release; the memory clobber keeps the compiler
  * from moving other accesses across.
@@ -101,8 +101,8 @@ PREC_DEFINE_RAW(64, "q", "r")
 PREC_DEFINE_RAW_CAS(32, "l")
 PREC_DEFINE_RAW_CAS(64, "q")
 
-/* One instruction: however often somebody else writes there meanwhile, it is
- * done once. */
+/* One instruction, which does not depend on how often others write to the byte
+ * meanwhile. */
 PREC_MUST_CHECK static inline enum prec_status prec_raw_or8(uint64_t host,
 							    uint8_t bits)
 {
@@ -115,24 +115,25 @@ PREC_MUST_CHECK static inline enum prec_status prec_raw_or8(uint64_t host,
 	return (enum prec_status)status;
 }
 
-/* Orders our earlier stores before our later loads of client memory, as
- * "publish the used index, then read the notification hint" needs. */
+/* Orders our earlier stores before our later loads of client memory, as is
+ * needed to publish the used index and then read the notification hint. */
 static inline void prec_raw_fence(void)
 {
 	__asm__ volatile("lock addl $0, (%%rsp)" ::: "memory", "cc");
 }
 
-/* In a loop that waits for another thread or for a client: leave more of the
- * core to its other thread, and of the bus to others. */
+/* A hint for a loop that waits for another thread or a client: leaves more of
+ * the core to its other thread, and more of the bus to others. */
 static inline void prec_raw_pause(void)
 {
 	__builtin_ia32_pause();
 }
 
 /*
- * Each module that inlines accessors tells the library of its table when it is
- * loaded, and takes it back when it is unloaded.  The symbols are weak and
- * hidden: one table and one entry a module, however many files include this.
+ * Each module that inlines accessors registers its table with the library when
+ * it is loaded, and removes it when it is unloaded.  The symbols are weak and
+ * hidden, so each module has one table and one entry, however many of its files
+ * include this.
  */
 extern const struct prec_fixup __start_prec_fixup[]
 	__attribute__((weak, visibility("hidden")));

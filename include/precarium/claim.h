@@ -11,14 +11,15 @@ extern "C" {
 #endif
 
 /*
- * Whose fault is it?  The rule by which the handler decides, as a function of
- * facts and nothing else.  A fault is claimed only when all three say so:
- * what the system reports, where it happened, and who did it.
+ * The rule by which the handler decides whether a fault is ours, as a function
+ * of three facts and nothing else: what the system reports, where the fault
+ * happened, and what code caused it.  A fault is claimed only if all three
+ * allow it.
  */
 
 /* What the system reports. */
 enum prec_fault_kind {
-	PREC_FAULT_OTHER = 0, /* never ours: sent by a process, misaligned,
+	PREC_FAULT_OTHER = 0, /* never ours: sent by a process, misaligned, or
 			         forbidden by protection, a key or a tag */
 	PREC_FAULT_GONE,      /* the file no longer has the page (BUS_ADRERR,
 			         BUS_OBJERR) */
@@ -26,43 +27,43 @@ enum prec_fault_kind {
 	PREC_FAULT_UNMAPPED,  /* nothing is mapped there (SEGV_MAPERR) */
 };
 
-/* Where: what the table of regions says of the address. */
+/* Where it happened, by the table of regions. */
 enum prec_fault_place {
 	PREC_PLACE_FOREIGN = 0, /* in no region */
-	PREC_PLACE_REGION,      /* in a region that is lent */
-	PREC_PLACE_WITHDRAWN,   /* in a region that we unmapped on purpose */
+	PREC_PLACE_REGION,      /* in a region of lent memory */
+	PREC_PLACE_WITHDRAWN,   /* in a region that was revoked */
 };
 
-/* Who: the instruction and the thread. */
+/* What caused it, by the instruction and the thread. */
 enum prec_fault_actor {
-	PREC_ACTOR_NOBODY = 0,  /* code that asked for nothing */
+	PREC_ACTOR_NOBODY = 0,  /* any other code */
 	PREC_ACTOR_ACCESSOR,    /* an instruction of the library's accessors */
-	PREC_ACTOR_ABANDON,     /* inside a transaction on it: abandon */
-	PREC_ACTOR_SUBSTITUTE,  /* inside a transaction on it: substitute */
-	PREC_ACTOR_ON_TOP,      /* a signal handler that interrupted one */
+	PREC_ACTOR_ABANDON,     /* code in a transaction that abandons */
+	PREC_ACTOR_SUBSTITUTE,  /* code in one that substitutes */
+	PREC_ACTOR_ON_TOP,      /* a signal handler that interrupted a
+			            transaction */
 };
 
 enum prec_verdict {
 	PREC_VERDICT_PASS = 0,   /* not ours: pass it on, unchanged */
 	PREC_VERDICT_FIX,        /* the accessor reports it */
 	PREC_VERDICT_ABANDON,    /* leave the transaction */
-	PREC_VERDICT_SUBSTITUTE, /* put an empty page, else abandon */
-	PREC_VERDICT_COVER,      /* put an empty page, else pass it on: there
-			            is a signal frame that must not be jumped */
+	PREC_VERDICT_SUBSTITUTE, /* map an empty page, else abandon */
+	PREC_VERDICT_COVER,      /* map an empty page, else pass it on: a signal
+			            frame must not be jumped over */
 };
 
 /*
- * The table, total over its inputs:
+ * The table covers all inputs:
  *
  *   kind              place      actor       verdict
  *   gone, poisoned    region or  accessor    fix
  *                     withdrawn  abandon     abandon
  *                                substitute  substitute
  *                                on top      cover
- *   unmapped          withdrawn  as above    as above, but a page cannot be
- *                                            put where nothing may be mapped:
- *                                            substitute becomes abandon, and
- *                                            cover becomes pass
+ *   unmapped          withdrawn  as above    as above, but no page may be
+ *                                            mapped there: substitute becomes
+ *                                            abandon, and cover becomes pass
  *   everything else                          pass
  */
 /*@

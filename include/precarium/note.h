@@ -11,20 +11,21 @@
 extern "C" {
 #endif
 
-/* What a transaction met; zeroes if nothing. */
+/* The faults that a transaction met; all zeroes if none. */
 struct prec_note {
 	uint64_t address;  /* this process's address of the first fault */
-	uint64_t faults;   /* claimed in this transaction */
-	uint64_t lost_host; /* first range that was replaced … */
-	uint64_t lost_size; /* … and its bytes */
+	uint64_t faults;   /* number of faults claimed */
+	uint64_t lost_host; /* first range that was replaced, */
+	uint64_t lost_size; /* and its size in bytes */
 	bool abandoned;    /* it was left at `address` */
-	bool substituted;  /* empty pages were put in, by us or another thread */
+	bool substituted;  /* it has empty pages, from any thread */
 	bool write;        /* the first fault was a store */
 };
 
 /*
- * The rest is for a port: the only code that writes a note.  Its users read it.
- * The thread of the transaction calls, or a signal handler on top of it.
+ * The rest is for a port, which is the only code that writes a note; programs
+ * read it.  The caller is the transaction's thread, or a signal handler that
+ * interrupted it.
  */
 
 /*@
@@ -58,7 +59,7 @@ struct prec_note {
 */
 void prec_note_fault(struct prec_note *note, uint64_t address, bool write);
 
-/* It was left there. */
+/* The transaction was abandoned at the fault. */
 /*@
   requires note: \valid(note);
   terminates \true;
@@ -69,7 +70,7 @@ void prec_note_fault(struct prec_note *note, uint64_t address, bool write);
 */
 void prec_note_abandoned(struct prec_note *note);
 
-/* `size` bytes at `host` are empty now. */
+/* `size` bytes at `host` were replaced by empty pages. */
 /*@
   requires note: \valid(note);
   terminates \true;
@@ -83,10 +84,10 @@ void prec_note_abandoned(struct prec_note *note);
 void prec_note_replaced(struct prec_note *note, uint64_t host, uint64_t size);
 
 /*
- * What the transaction is to answer.  `left`: it was abandoned.  `replaced`:
- * a region of it has empty pages, whoever put them there.  The epochs: the sum
- * over its regions, when it was entered and now.  Each only grows
- * (prec_epoch_next), so the sums are equal only if none has moved.
+ * The result of the transaction.  `left`: it was abandoned.  `replaced`: one of
+ * its regions has empty pages, from any thread.  The epochs are sums over its
+ * regions, at entry and now.  Each epoch only grows (prec_epoch_next), so the
+ * sums are equal only if none has moved.
  */
 /*@
   requires note: \valid(note);
@@ -119,8 +120,8 @@ static inline enum prec_status prec_note_outcome(struct prec_note *note,
 	return PREC_OK;
 }
 
-/* The epoch that follows: later than every one before.  At one loss a
- * nanosecond the last is reached after 584 years. */
+/* The next epoch, later than every one before.  At one loss a nanosecond, the
+ * last is reached after 584 years. */
 /*@
   requires not_last: epoch < UINT64_MAX;
   terminates \true;

@@ -13,14 +13,14 @@ extern "C" {
 #endif
 
 /*
- * The ledger of pins: which lent memory a device may be touching, and when it
- * may go back.  It keeps books and touches nothing: the caller maps, submits,
+ * The ledger of pins: which lent memory a device may be accessing, and when it
+ * may be given back.  The ledger only keeps records: the caller maps, submits,
  * cuts off and unmaps, in the order that the ledger allows.
  *
  * A *range* is lent memory that was pinned in a *domain*: a device behind an
  * IOMMU, or the kernel (registered buffers).  A *place* is where a request in
- * flight names a range; each place holds one pin, so a pin cannot be undone
- * twice.  States of a range, and the only ways between them:
+ * flight names a range.  Each place holds one pin, so a pin cannot be undone
+ * twice.  These are the states of a range, and the only ways between them:
  *
  *   free         grant            live
  *   live         revoke           draining, or quiet if nothing pins it
@@ -31,22 +31,24 @@ extern "C" {
  *   draining, quarantined, quiet
  *                condemn          condemned, for ever
  *
- * (quiesced stands for the unpin of every place of a domain.)
+ * (prec_ledger_quiesced unpins every place of a domain.)
  *
- * Draining or later, nothing new may pin the range, and what a device or the
- * kernel says of it is not believed.  Only a quiet range may be unmapped from
- * the device's tables, unpinned and given back.  Neither time nor an unmap
- * makes it quiet: a device that was cut off may still hold a translation, and
- * one that says "done" may have been stopped in silence.  Quarantined: its
- * deadline passed and the device can no longer reach it, as far as unmapping
- * goes, but nobody has yet seen the device quiet.  Condemned: nobody can vouch
- * for the device.  The pages are never unpinned while this process lives, and
- * the domain takes no new pins.
+ * Once a range is draining, no new pin is allowed, and a completion that a
+ * device or the kernel reports for it is not believed.  Only a quiet range may
+ * be unmapped from the device's tables, unpinned and given back.  Neither the
+ * passing of time nor an unmap makes it quiet: a device that was cut off may
+ * still hold a translation, and one that reports completion may have been
+ * stopped silently.
  *
- * All calls: no allocation, no system calls, no locks; not for signal handlers.
- * Calls on one ledger are made one at a time; the caller's lock, if any, need
- * not cover what it does to the device in between.  Work is bounded by the
- * constants below.
+ * A range is quarantined if its deadline has passed and the device's tables no
+ * longer map it, but the device has not been seen quiet yet.  It is condemned
+ * if nothing can show that the device is quiet.  Then its pages are never
+ * unpinned while this process lives, and the domain takes no new pins.
+ *
+ * No call allocates, locks, or makes a system call; none is for signal
+ * handlers.  Calls on one ledger are made one at a time.  The caller's lock, if
+ * it has one, need not be held while it works on the device in between.  The
+ * work of a call is bounded by the constants below.
  */
 #define PREC_LEDGER_RANGES  512u
 #define PREC_LEDGER_PLACES  4096u
@@ -71,7 +73,7 @@ struct prec_pin_owners {
 	uint64_t bytes[PREC_LEDGER_RANGES]; /* 0: the range is free */
 };
 
-/* Placed by the caller.  The fields are for debuggers. */
+/* The caller provides the structure.  The fields are for debuggers. */
 struct prec_ledger {
 	struct prec_pin_places place;
 	struct prec_pin_owners owner;
@@ -83,7 +85,7 @@ struct prec_ledger {
 	uint8_t dead[PREC_LEDGER_DOMAINS];  /* holds condemned ranges */
 };
 
-/* What one unpin says. */
+/* The result of one unpin. */
 struct prec_unpin {
 	uint32_t range; /* what the place had pinned */
 	uint32_t quiet; /* that range, if this made it quiet; else PREC_NONE */
@@ -92,7 +94,7 @@ struct prec_unpin {
 			   did not move either */
 };
 
-/* The bytes of one client, by state: bytes[PREC_PIN_LIVE] and so on. */
+/* The bytes of one client by state: bytes[PREC_PIN_LIVE] and so on. */
 struct prec_pin_account {
 	uint64_t bytes[PREC_PIN_CONDEMNED + 1];
 };
@@ -232,7 +234,7 @@ struct prec_pin_account {
     l.owner.client[range] == client && l.dead[l.domain[range]] == 0;
 */
 
-/* An empty ledger.  Every client's quota is 0: nothing is granted yet. */
+/* Make an empty ledger.  Every client's quota is 0: nothing is granted yet. */
 /*@
   requires ledger: \valid(ledger);
   terminates \true;
@@ -249,9 +251,10 @@ struct prec_pin_account {
 PREC_EXPORT void prec_ledger_init(struct prec_ledger *ledger);
 
 /*
- * The bytes that `client` may hold pinned, in quarantine or condemned, over all
- * domains: what it can make the system keep.  PREC_INVALID: no such client.
- * PREC_BUSY: it holds more already; the quota is as before.
+ * Set the number of bytes that `client` may hold over all domains, whether
+ * pinned, quarantined or condemned: what it can make the system keep.
+ * PREC_INVALID: no such client.  PREC_BUSY: it already holds more; the quota is
+ * unchanged.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -284,13 +287,14 @@ PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_ledger_quota(struct prec_ledger *ledger, uint32_t client, uint64_t bytes);
 
 /*
- * Enter `bytes` of the client's memory, pinned and mapped in `domain`.  Call it
- * first and pin after it, so that the quota is asked before it is used; if the
- * system then refuses, revoke and release.  *range is the number by which all
- * other calls know it, until it is released.
+ * Enter `bytes` of the client's memory, to be pinned and mapped in `domain`.
+ * Call this first and pin afterwards, so that the quota is checked before it is
+ * used; if the system then refuses, revoke and release.  *range is the number
+ * that identifies the range in all other calls, until it is released.
  *
  * PREC_INVALID: no such client or domain, or no bytes.  PREC_REFUSED: over the
- * quota, or the domain is dead.  PREC_FULL: no room.  Nothing changed on each.
+ * quota, or the domain holds condemned ranges.  PREC_FULL: no room.  On each of
+ * these nothing has changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -345,12 +349,13 @@ prec_ledger_grant(struct prec_ledger *ledger, uint32_t client, uint32_t domain,
 		  uint64_t bytes, uint32_t *range);
 
 /*
- * Before a request is given to the device: `place`, a number of the caller's
- * for where the request names the range, pins it.
+ * Pin the range, before a request that names it is given to the device.
+ * `place` is the caller's number for where the request names it.
  *
  * PREC_INVALID: no such range or place.  PREC_BUSY: the place has a pin.
  * PREC_GONE: the range is not live.  PREC_RIGHTS: it is another client's.
- * PREC_REFUSED: its domain is dead.  Nothing changed on each.
+ * PREC_REFUSED: its domain holds condemned ranges.  On each of these nothing
+ * has changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -388,8 +393,8 @@ prec_ledger_pin(struct prec_ledger *ledger, uint32_t client, uint32_t range,
 		uint32_t place);
 
 /*
- * The same for a whole request: ranges[0 .. count - 1] at the places from
- * `first` on.  All or nothing.
+ * The same for a whole request: pins ranges[0 .. count - 1] at the places from
+ * `first` on, either all of them or none.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -421,11 +426,12 @@ prec_ledger_pin_all(struct prec_ledger *ledger, uint32_t client,
 		    const uint32_t *ranges, uint32_t count, uint32_t first);
 
 /*
- * The request at `place` is no longer in flight: its completion was read, or
- * the queue that held it has finished quiescing.  That a command to abort it
- * was answered, that time passed, or that the range was unmapped, is neither.
+ * Undo the pin at `place`, because its request is no longer in flight: its
+ * completion was read, or the queue that held it has finished quiescing.  An
+ * answer to an abort command, a timeout, or an unmap of the range is not
+ * enough.
  *
- * PREC_INVALID: no pin there; nothing changed, *unpin too.
+ * PREC_INVALID: no pin there; nothing has changed, nor has *unpin.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -477,11 +483,13 @@ prec_ledger_unpin(struct prec_ledger *ledger, uint32_t place,
 		  struct prec_unpin *unpin);
 
 /*
- * The client takes the range back, or it was found gone.  No new pins from here
- * on, and no completion is believed.  *quiet: the range, if nothing pins it and
- * it may be released; else PREC_NONE, and an unpin will say so.
+ * The client takes the range back, or it was found gone.  From here on there
+ * are no new pins, and no completion is believed.  *quiet is the range if
+ * nothing pins it and it may be released; else PREC_NONE, and a later unpin
+ * returns it.
  *
- * PREC_INVALID: no such range, or not live; nothing changed, *quiet too.
+ * PREC_INVALID: no such range, or not live; nothing has changed, nor has
+ * *quiet.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -515,9 +523,10 @@ PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_ledger_revoke(struct prec_ledger *ledger, uint32_t range, uint32_t *quiet);
 
 /*
- * The deadline passed: the caller has unmapped the range from the device's
- * tables and holds its pages by other means.  Draining becomes quarantined;
- * nothing is released by this.  PREC_INVALID: not draining; nothing changed.
+ * The deadline has passed: the caller has unmapped the range from the device's
+ * tables and holds its pages by other means.  A draining range becomes
+ * quarantined; nothing is released.  PREC_INVALID: not draining; nothing has
+ * changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -546,13 +555,13 @@ PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_ledger_cut_off(struct prec_ledger *ledger, uint32_t range);
 
 /*
- * The domain has finished a quiesce: a reset, or the deletion of its queues,
- * is complete, and no request is in flight in it.  Undoes every pin in it; an
- * unpin of such a place then says PREC_INVALID.  Completions that are still
- * unread must be dropped: their places may serve new requests.
+ * The domain has finished a quiesce: a reset, or the deletion of its queues, is
+ * complete, and no request is in flight in it.  Undoes every pin in it; a later
+ * unpin of such a place returns PREC_INVALID.  Completions that are still
+ * unread must be dropped, because their places may be used by new requests.
  *
- * The answer is how many ranges became quiet; prec_ledger_next_quiet tells
- * which.
+ * Returns the number of ranges that became quiet; prec_ledger_next_quiet finds
+ * them.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -595,12 +604,12 @@ PREC_EXPORT uint32_t prec_ledger_next_quiet(const struct prec_ledger *ledger,
 					    uint32_t from);
 
 /*
- * A quiet range has been unmapped, flushed, unpinned and given back: its number
- * is free.  Call it after all that: what must not happen before is refused by
- * nobody else.  Can the system not do it, condemn the range.
+ * A quiet range has been unmapped, flushed, unpinned and given back: free its
+ * number.  Call this after all that, because nothing else keeps the number from
+ * being used again too early.  If the system cannot do it, condemn the range.
  *
- * PREC_INVALID: no such range, or it is free: released already.  PREC_BUSY: not
- * quiet.  Nothing changed on each.
+ * PREC_INVALID: no such range, or it was released already.  PREC_BUSY: not
+ * quiet.  On each of these nothing has changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -645,9 +654,9 @@ PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_ledger_release(struct prec_ledger *ledger, uint32_t range);
 
 /*
- * Nobody can vouch for the device, or the system could not give the range back.
- * It stays pinned and counted for ever, and its domain takes no new pins.
- * PREC_INVALID: not revoked; nothing changed.
+ * Nothing can show that the device is quiet, or the system could not give the
+ * range back.  It stays pinned and counted for ever, and its domain takes no
+ * new pins.  PREC_INVALID: not revoked; nothing has changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -677,7 +686,7 @@ prec_ledger_release(struct prec_ledger *ledger, uint32_t range);
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_ledger_condemn(struct prec_ledger *ledger, uint32_t range);
 
-/* What the client holds, by state.  All zeroes for a client that is none. */
+/* What the client holds, by state.  All zeroes if there is no such client. */
 /*@
   requires ledger: \valid_read(ledger) && ledger_ok(*ledger);
   terminates \true;

@@ -3,8 +3,8 @@
 #define PRECARIUM_PRECARIUM_H
 
 /*
- * Working on memory that somebody else lent and may take back at any instant.
- * libprecarium(7) tells how the parts fit together.
+ * Work on memory that another process lent and may take back at any instant.
+ * libprecarium(7) describes how the parts fit together.
  */
 #include <precarium/access.h>
 #include <precarium/claim.h>

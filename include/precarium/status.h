@@ -17,21 +17,21 @@ extern "C" {
 #endif
 
 /*
- * What every call answers.  0 is good.  Everything else means that nothing
- * changed, unless the call says otherwise.
+ * The result of every call.  0 is success.  Everything else means that nothing
+ * has changed, unless the call says otherwise.
  */
 enum prec_status {
 	PREC_OK = 0,
 	PREC_GONE,     /* the client took the memory back: an ordinary outcome */
 	PREC_RANGE,    /* not wholly inside the region, the span or the space */
-	PREC_RIGHTS,   /* lent read-only, or write-only, and asked otherwise */
+	PREC_RIGHTS,   /* the memory is not lent with the rights needed */
 	PREC_REFUSED,  /* not accepted as lent memory: see enum prec_refusal */
-	PREC_INVALID,  /* an argument that no caller should pass */
+	PREC_INVALID,  /* an argument makes no sense */
 	PREC_FULL,     /* a fixed table has no room */
-	PREC_BUSY,     /* somebody is still inside */
-	PREC_OVERLAP,  /* the range meets one that is there already */
-	PREC_DISTURBED,/* memory was replaced by an empty page meanwhile */
-	PREC_SYSTEM,   /* the system refused: its error number is told beside */
+	PREC_BUSY,     /* another thread, or a pin, still uses it */
+	PREC_OVERLAP,  /* the range overlaps an existing one */
+	PREC_DISTURBED,/* an empty page took the place of lost memory */
+	PREC_SYSTEM,   /* the system refused: see errno, or `error` */
 };
 
 /* The name of a status, for messages.  Never NULL; static storage. */
@@ -44,9 +44,9 @@ enum prec_status {
 PREC_EXPORT const char *prec_status_name(enum prec_status status);
 
 /*
- * How much of an operation happened, to the byte.  `done` bytes from the start
- * certainly happened and, unless a call says otherwise, no byte beyond them.
- * `error` is the system's error number when status is PREC_SYSTEM, else 0.
+ * How much of an operation happened, to the byte: `done` bytes from the start
+ * for certain and, unless a call says otherwise, no byte beyond them.  `error`
+ * is the system's error number if status is PREC_SYSTEM, else 0.
  */
 struct prec_result {
 	enum prec_status status;

@@ -5,13 +5,14 @@
 #include <stdint.h>
 
 /*
- * For a prover; a compiler finds nothing here.  Which client memory the last
- * copy of access.h touched, in order: the contracts there say where a copy
- * goes in terms of this record, and those of the port make the entries.
+ * For a prover; a compiler finds nothing here.  The record of the client memory
+ * that the last copy of access.h touched, in order.  The contracts there say in
+ * terms of this record where a copy goes, and those of the port make its
+ * entries.
  *
- * An access to [at, at + size) touches no byte outside of it, and came `done`
- * bytes far.  `ours` is the driver's side of a copy in or out, `fill` the value
- * of a fill; other accesses have neither.
+ * An access to [at, at + size) touches no byte outside that range, and `done`
+ * bytes of it were moved.  `ours` is the program's side of a copy in or out,
+ * `fill` the value of a fill; other accesses have neither.
  */
 /*@ ghost
   struct prec_touch {
@@ -25,7 +26,7 @@
   uint64_t prec_touched_count;
   struct prec_touch prec_touched[0xffffffff];
 */
-/* As many as one call makes: an access for each span of the longest list. */
+/* As many entries as one call makes: one for each span of the longest list. */
 #define PREC_TOUCHED_MAX 0xffffffff
 
 /*@

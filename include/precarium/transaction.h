@@ -14,23 +14,23 @@ extern "C" {
 #endif
 
 /*
- * A transaction runs a function of the driver that works on lent memory with
- * plain pointers, such as a codec.  When the memory goes, the policy decides:
+ * A transaction runs a function of the program that works on lent memory with
+ * plain pointers, such as a codec.  If the memory is lost, the policy decides:
  *
- * abandon     control returns to the caller of prec_transaction_run at once,
+ * abandon     Control returns to the caller of prec_transaction_run at once,
  *             with PREC_GONE.  Nothing of the function is unwound: no
- *             destructor, no unlock, no free.  So the function calls nothing
- *             that holds state (locks, malloc, stdio), and keeps what must
- *             survive in memory of the caller or in the cursor.
- * substitute  an empty page is put there and noted; the function finishes on
- *             zeroes, and the call then says PREC_DISTURBED.  What was written
- *             to such a page never reached the client.  When no page can be
- *             put there the transaction is abandoned after all.
+ *             destructor, no unlock, no free.  So the function must not call
+ *             anything that holds state (locks, malloc, stdio), and must keep
+ *             what is to survive in memory of the caller or in the cursor.
+ * substitute  An empty page is mapped there and noted.  The function finishes
+ *             on zeroes, and the call then returns PREC_DISTURBED.  What was
+ *             written to such a page never reached the client.  If no page can
+ *             be mapped there, the transaction is abandoned after all.
  */
 enum prec_policy { PREC_ABANDON = 0, PREC_SUBSTITUTE = 1 };
 
-/* Plain pointers into lent memory carry this mark, so that clang (-Wnoderef
- * via `noderef`) or sparse warns where one is used outside. */
+/* Marks plain pointers into lent memory, so that clang (attribute `noderef`) or
+ * sparse warns where one is used outside a transaction. */
 #if defined(__CHECKER__)
 #define PREC_LENT __attribute__((noderef, address_space(9)))
 #elif defined(__clang__) && !defined(__cplusplus) && defined(PREC_CHECK_LENT)
@@ -40,9 +40,9 @@ enum prec_policy { PREC_ABANDON = 0, PREC_SUBSTITUTE = 1 };
 #endif
 
 /*
- * Placed by the caller; fill the first three, zero the rest.  A transaction is
- * open on the regions it names, and only a fault in one of these by the same
- * thread concerns it.
+ * The caller provides the structure, sets the first three fields, and zeroes
+ * the rest.  A transaction is open on the regions that it names.  It handles
+ * only faults of its own thread in these regions.
  */
 struct prec_transaction {
 	struct prec_region *const *regions;
@@ -50,11 +50,11 @@ struct prec_transaction {
 	enum prec_policy policy;
 	struct prec_note note;    /* out */
 	volatile uint64_t cursor; /* the function's own; survives an abandon */
-	/* Private: the record of where to return to. */
+	/* Private: where to return to. */
 	struct prec_transaction *outer;
 	uint64_t frame[12];
-	uint64_t epochs;    /* sum over the regions when it was entered */
-	uint32_t were_open; /* regions in this thread, before it was */
+	uint64_t epochs;    /* sum over the regions at entry */
+	uint32_t were_open; /* regions open in this thread before */
 };
 
 typedef void prec_transaction_fn(struct prec_transaction *transaction,
@@ -63,19 +63,22 @@ typedef void prec_transaction_fn(struct prec_transaction *transaction,
 /*
  * Run `fn` as a transaction.
  *
- * PREC_OK: it returned, and no region of it changed its epoch meanwhile.
- * PREC_GONE: abandoned, or it returned but a region was revoked meanwhile.
- * PREC_DISTURBED: it returned, with empty pages put in by this thread or
- * another.  PREC_INVALID: no region is named.  PREC_FULL: more
- * than 32 open in this thread.  PREC_GONE also at once, when a region is
- * revoked already.  Nothing ran then.
+ * PREC_OK: it returned, and the epoch of none of its regions has changed.
+ * PREC_GONE: it was abandoned; or it returned, but memory was lost or revoked
+ * meanwhile; or a region had been revoked already, and `fn` was not called.
+ * PREC_DISTURBED: it returned, and this thread or another has substituted
+ * pages.  PREC_INVALID: no region is named.  PREC_FULL: more than 32 regions
+ * would be open in this thread.  In these two cases `fn` was not called.
  *
- * May nest, with other regions or the same: a fault goes to the innermost
- * transaction that names its region, and leaving that one leaves those inside.
- * Any thread.  A signal handler of the host may run on top and may open its
- * own; if it touches a region of the interrupted transaction without one, the
- * page is substituted whatever the policy, because its frame must not be
- * jumped over, and the transaction says so at its end.
+ * Transactions nest, on other regions or the same.  A fault goes to the
+ * innermost transaction that names its region; abandoning that one abandons
+ * those inside it.  Any thread.
+ *
+ * A signal handler of the program may interrupt a transaction, and may run its
+ * own.  If it touches a region of the interrupted transaction outside its own,
+ * the page is substituted whatever the policy, because the signal frame must
+ * not be jumped over, and the interrupted transaction returns PREC_DISTURBED.
+ *
  * Not after vfork, nor in a clone that shares memory.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
@@ -85,14 +88,14 @@ prec_transaction_run(struct prec_transaction *transaction,
 /* The innermost transaction that the calling thread has open, or NULL. */
 PREC_EXPORT struct prec_transaction *prec_transaction_current(void);
 
-/* The plain pointer to a region, for the length of a transaction on it. */
+/* The plain pointer to a region, for use during a transaction on it. */
 static inline void PREC_LENT *prec_lent(const struct prec_region *region)
 {
 	return (void PREC_LENT *)(uintptr_t)region->span.host;
 }
 
-/* Say, with no cast in the caller, that here a lent pointer is meant to be
- * used plainly. */
+/* Removes the mark: states, without a cast in the caller, that a lent pointer
+ * is used as a plain one here. */
 static inline void *prec_plain(const void PREC_LENT *lent)
 {
 #if defined(__CHECKER__)
