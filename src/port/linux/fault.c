@@ -153,13 +153,14 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	return answer(verdict, t, region, address, kind, context);
 }
 
-bool prec_fault_handle(int sig, void *info, void *context)
+/* Not inlined: the compiler must not move the first call into the C library,
+ * which errno is, to before the call that allows misaligned accesses. */
+__attribute__((noinline)) static bool handle(int sig, const siginfo_t *info,
+					     ucontext_t *context)
 {
 	int saved = errno;
-	bool ours;
+	bool ours = claim(sig, info, context);
 
-	prec_machine_allow_misaligned();
-	ours = claim(sig, info, context);
 	if (ours)
 		prec_on_top_mark(context);
 	else
@@ -168,9 +169,18 @@ bool prec_fault_handle(int sig, void *info, void *context)
 	return ours;
 }
 
+bool prec_fault_handle(int sig, void *info, void *context)
+{
+	prec_machine_allow_misaligned();
+	return handle(sig, info, context);
+}
+
+/* Does not call prec_fault_handle: as a public symbol that is bound by the
+ * dynamic linker. */
 void prec_fault_handler(int sig, siginfo_t *info, void *context)
 {
-	if (!prec_fault_handle(sig, info, context))
+	prec_machine_allow_misaligned();
+	if (!handle(sig, info, context))
 		prec_pass_on(sig, info, context);
 }
 

@@ -75,7 +75,8 @@ void prec_machine_call(ucontext_t *context, uint64_t instruction, uint64_t sp,
 /*
  * The kernel starts a handler with some of the interrupted code's flags still
  * in force.  Clear those under which compiled code, or the dynamic linker, does
- * not run.  The first call of the handler.
+ * not run.  This is the first call of the handler: before it, the handler calls
+ * nothing that the dynamic linker may have to bind.
  */
 void prec_machine_allow_misaligned(void);
 
