@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_TOOLS_COMMAND_H
-#define PRECARIUM_TOOLS_COMMAND_H
+#ifndef PRECARIUM_PROGRAM_COMMAND_H
+#define PRECARIUM_PROGRAM_COMMAND_H
 
-/* The commands of the program.  Each gets its own arguments, argv[0] being its
- * name, and gives the exit status. */
+/*
+ * The commands of the program, and what all of them share.  A command gets its
+ * own arguments, with its name in argv[0], and returns the exit status.
+ */
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_serve(int argc, char **argv);
@@ -14,11 +16,12 @@ int command_check_host(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_torture(int argc, char **argv);
 
-/* "precarium: " and one line on standard error. */
+/* Print "precarium: " and one line on standard error.  Any thread may call it;
+ * no signal handler may. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
-/* Write out what is buffered for standard output.  EXIT_FAILED, and a line on
- * standard error, if it does not get there. */
+/* Flush standard output.  Returns EXIT_FAILED, after a line on standard error,
+ * if the output did not reach its destination. */
 int finish_output(void);
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,25 +38,6 @@ static const struct command {
 	{ "bench", command_bench },
 	{ "torture", command_torture },
 };
-
-void complain(const char *format, ...)
-{
-	va_list args;
-
-	fputs("precarium: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
-int finish_output(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_GOOD;
-	complain("standard output: %s", strerror(errno));
-	return EXIT_FAILED;
-}
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
