@@ -5,10 +5,28 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+struct torture_case *add_case(struct case_list *list, const char *group,
+			      void (*run)(struct attack *attack,
+					  const struct torture_case *self),
+			      const char *first, const char *second)
+{
+	struct torture_case *new;
+
+	if (list->count == CASES_MAX)
+		abort();
+	new = &list->cases[list->count++];
+	new->group = group;
+	new->run = run;
+	snprintf(new->name, sizeof(new->name), "%s%s%s", first,
+		 second[0] ? "-" : "", second);
+	return new;
+}
 
 void attack_found(struct attack *attack, enum verdict verdict,
 		  const char *format, ...)

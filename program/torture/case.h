@@ -36,7 +36,10 @@ struct case_list {
 	uint32_t count;
 };
 
-/* A case for the table; its name is made of the words. */
+#define CASES_MAX 1024u
+
+/* attack.c: append a case to the table.  Its name is the two words, joined by a
+ * hyphen where the second is not empty. */
 struct torture_case *add_case(struct case_list *list, const char *group,
 			      void (*run)(struct attack *attack,
 					  const struct torture_case *self),

@@ -1,28 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program/torture/case.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define CASES_MAX 1024u
-
-struct torture_case *add_case(struct case_list *list, const char *group,
-			      void (*run)(struct attack *attack,
-					  const struct torture_case *self),
-			      const char *first, const char *second)
-{
-	struct torture_case *new;
-
-	if (list->count == CASES_MAX)
-		abort();
-	new = &list->cases[list->count++];
-	new->group = group;
-	new->run = run;
-	snprintf(new->name, sizeof(new->name), "%s%s%s", first,
-		 second[0] ? "-" : "", second);
-	return new;
-}
 
 void torture_nothing(struct attack *attack, const struct torture_case *self)
 {
