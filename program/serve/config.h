@@ -2,7 +2,7 @@
 #ifndef PRECARIUM_TOOLS_SERVE_CONFIG_H
 #define PRECARIUM_TOOLS_SERVE_CONFIG_H
 
-#include "program/serve/options.h"
+#include "program/serve/settings.h"
 
 /*
  * Read the file into options that are empty.  It is YAML: a mapping of settings

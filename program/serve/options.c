@@ -92,20 +92,6 @@ fail(struct vhost_error *error, const char *format, ...)
 	return false;
 }
 
-struct serve_export *serve_options_add(struct serve_options *options)
-{
-	struct serve_export *more = realloc(
-		options->exports, (options->export_count + 1) * sizeof(*more));
-
-	if (!more)
-		return NULL;
-	options->exports = more;
-	more += options->export_count++;
-	memset(more, 0, sizeof(*more));
-	more->fd = -1;
-	return more;
-}
-
 static const char *set_key(const struct serve_export_setting *setting,
 			   const char *value, struct serve_export *export)
 {

@@ -4,22 +4,6 @@
 
 #include "program/serve/settings.h"
 
-struct serve_document;
-
-/*
- * What `precarium serve` was asked for: first by the command line alone, then,
- * completed, together with the configuration file.
- */
-struct serve_options {
-	struct serve_export *exports;
-	uint32_t export_count;
-	const char *config; /* path of the file, or NULL */
-	/* As given, by the index of the setting; NULL: not given. */
-	const char *values[SERVE_SETTINGS_MAX];
-	struct serve_document *document; /* holds what is read from the file */
-	struct serve_general general;	 /* of the values; when completed */
-};
-
 enum serve_parsed {
 	SERVE_RUN,   /* options hold the command line */
 	SERVE_DONE,  /* help or capabilities were printed */
@@ -41,9 +25,5 @@ bool serve_options_complete(const struct serve_options *command_line,
 			    struct vhost_error *error);
 
 void serve_options_free(struct serve_options *options);
-
-/* One more export, all defaults, which is taken back by lowering the count.
- * NULL: no memory. */
-struct serve_export *serve_options_add(struct serve_options *options);
 
 #endif

@@ -285,3 +285,17 @@ const char *serve_export_check(const struct serve_export *export)
 		       "with them";
 	return NULL;
 }
+
+struct serve_export *serve_options_add(struct serve_options *options)
+{
+	struct serve_export *more = realloc(
+		options->exports, (options->export_count + 1) * sizeof(*more));
+
+	if (!more)
+		return NULL;
+	options->exports = more;
+	more += options->export_count++;
+	memset(more, 0, sizeof(*more));
+	more->fd = -1;
+	return more;
+}

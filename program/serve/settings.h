@@ -64,6 +64,26 @@ void serve_export_setting_names(char *text, size_t size);
 /* NULL: complete; else what is missing, or too much. */
 const char *serve_export_check(const struct serve_export *export);
 
+struct serve_document;
+
+/*
+ * What `precarium serve` was asked for: first by the command line alone, then,
+ * completed, together with the configuration file.
+ */
+struct serve_options {
+	struct serve_export *exports;
+	uint32_t export_count;
+	const char *config; /* path of the file, or NULL */
+	/* As given, by the index of the setting; NULL: not given. */
+	const char *values[SERVE_SETTINGS_MAX];
+	struct serve_document *document; /* holds the texts from the file */
+	struct serve_general general;	 /* of the values; when completed */
+};
+
+/* Appends an export with default settings, which the options own; lowering the
+ * count takes it back.  NULL: out of memory. */
+struct serve_export *serve_options_add(struct serve_options *options);
+
 /* Parsers, for what is not in the tables. */
 bool serve_parse_number(const char *text, uint64_t max, uint64_t *number);
 /* Bytes, with K, M, G or T for powers of 1024. */
