@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "program/ask/ask.h"
-#include "program/serve/settings.h"
+#include "program/number.h"
 
 static const char help[] =
 	"Usage: precarium resize [--control=PATH] EXPORT [SIZE]\n"
@@ -82,8 +82,7 @@ int command_resize(int argc, char **argv)
 		complain("resize: expected an export, and perhaps a size");
 		return EXIT_USAGE;
 	}
-	if (argc - optind == 2 &&
-	    (!serve_parse_size(argv[optind + 1], &size) || size == 0)) {
+	if (argc - optind == 2 && !parse_size(argv[optind + 1], &size)) {
 		complain("%s: expected a positive number of bytes, with K, M, "
 			 "G or T",
 			 argv[optind + 1]);

@@ -3,10 +3,9 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "program/command.h"
+#include "program/number.h"
 
 #define CLIENTS_MAX  4096u
 #define DEPTH_MAX    256u
@@ -93,13 +92,9 @@ static bool take_number(int option, uint64_t min, uint64_t max, uint64_t step,
 			uint64_t *number)
 {
 	const char *name = long_options[option].name;
-	unsigned long long value;
-	char *end;
+	uint64_t value;
 
-	/* A number too large to hold is the largest that can be held. */
-	value = strtoull(optarg, &end, 10);
-	if (*optarg >= '0' && *optarg <= '9' && !*end && value >= min &&
-	    value <= max && value % step == 0) {
+	if (parse_number(optarg, min, max, &value) && value % step == 0) {
 		*number = value;
 		return true;
 	}

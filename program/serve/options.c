@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "program/command.h"
+#include "program/number.h"
 #include "program/serve/config.h"
 
 static const char help[] =
@@ -185,14 +186,14 @@ static void make_long_options(struct option all[ALL_OPTIONS])
 /* The conventions' device, which may be described once. */
 static bool parse_single(int option, struct serve_export *single)
 {
-	uint64_t number;
+	uint32_t number;
 
 	switch (option) {
 	case OPT_SOCKET_PATH:
 		single->socket_path = optarg;
 		return true;
 	case OPT_FD:
-		if (!serve_parse_number(optarg, INT32_MAX, &number)) {
+		if (!parse_small(optarg, 0, INT32_MAX, &number)) {
 			complain("--fd=%s: expected a number from 0 to %d",
 				 optarg, INT32_MAX);
 			return false;

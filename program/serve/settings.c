@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "program/serve/settings.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,60 +8,13 @@
 #include <precarium/region.h>
 #include <precarium/space.h>
 
+#include "program/number.h"
+
 #define A_SIZE "expected bytes, with K, M, G or T"
-
-bool serve_parse_number(const char *text, uint64_t max, uint64_t *number)
-{
-	char *end;
-	unsigned long long value;
-
-	if (!text || text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || *end || value > max)
-		return false;
-	*number = value;
-	return true;
-}
-
-/* Bytes, with K, M, G or T for powers of 1024; at least one. */
-bool serve_parse_size(const char *text, uint64_t *size)
-{
-	static const char units[] = "KMGT";
-	size_t length = strlen(text);
-	const char *unit;
-	unsigned int shift = 0;
-	char digits[24];
-
-	if (length == 0 || length >= sizeof(digits))
-		return false;
-	memcpy(digits, text, length + 1);
-	unit = strchr(units, digits[length - 1]);
-	if (unit) {
-		shift = 10u * (unsigned int)(unit - units + 1);
-		digits[length - 1] = 0;
-	}
-	if (!serve_parse_number(digits, (uint64_t)INT64_MAX >> shift, size))
-		return false;
-	*size <<= shift;
-	return *size > 0;
-}
-
-/* A limit; 0 is no value for one. */
-static bool parse_limit(const char *text, uint64_t max, uint32_t *limit)
-{
-	uint64_t number;
-
-	if (!serve_parse_number(text, max, &number) || number == 0)
-		return false;
-	*limit = (uint32_t)number;
-	return true;
-}
 
 static const char *set_workers(struct serve_general *general, const char *value)
 {
-	return parse_limit(value, 64, &general->limits.workers)
+	return parse_small(value, 1, 64, &general->limits.workers)
 		       ? NULL
 		       : "expected a number from 1 to 64";
 }
@@ -83,7 +35,7 @@ static const char *set_polling(struct serve_general *general, const char *value)
 static const char *set_max_clients(struct serve_general *general,
 				   const char *value)
 {
-	return parse_limit(value, 65535, &general->limits.connections)
+	return parse_small(value, 1, 65535, &general->limits.connections)
 		       ? NULL
 		       : "expected a number from 1 to 65535";
 }
@@ -92,7 +44,7 @@ static const char *set_max_regions(struct serve_general *general,
 				   const char *value)
 {
 	_Static_assert(PREC_SPACE_MAX == 512, "the text tells it");
-	return parse_limit(value, PREC_SPACE_MAX, &general->limits.regions)
+	return parse_small(value, 1, PREC_SPACE_MAX, &general->limits.regions)
 		       ? NULL
 		       : "expected a number from 1 to 512";
 }
@@ -100,7 +52,7 @@ static const char *set_max_regions(struct serve_general *general,
 static const char *set_max_queues(struct serve_general *general,
 				  const char *value)
 {
-	return parse_limit(value, 256, &general->limits.queues)
+	return parse_small(value, 1, 256, &general->limits.queues)
 		       ? NULL
 		       : "expected a number from 1 to 256";
 }
@@ -108,16 +60,15 @@ static const char *set_max_queues(struct serve_general *general,
 static const char *set_max_in_flight(struct serve_general *general,
 				     const char *value)
 {
-	return serve_parse_size(value, &general->limits.bytes_in_flight)
-		       ? NULL
-		       : A_SIZE;
+	return parse_size(value, &general->limits.bytes_in_flight) ? NULL
+								   : A_SIZE;
 }
 
 static const char *set_drain_timeout(struct serve_general *general,
 				     const char *value)
 {
 	_Static_assert(VHOST_DRAIN_MAX_MS == 3600000, "the text tells it");
-	return parse_limit(value, VHOST_DRAIN_MAX_MS,
+	return parse_small(value, 1, VHOST_DRAIN_MAX_MS,
 			   &general->limits.drain_timeout_ms)
 		       ? NULL
 		       : "expected a number from 1 to 3600000, of milliseconds";
@@ -185,7 +136,7 @@ static const char *set_file(struct serve_export *export, const char *value)
 
 static const char *set_null(struct serve_export *export, const char *value)
 {
-	return serve_parse_size(value, &export->null_size) ? NULL : A_SIZE;
+	return parse_size(value, &export->null_size) ? NULL : A_SIZE;
 }
 
 static const char *set_read_only(struct serve_export *export, const char *value)
@@ -232,7 +183,7 @@ static const char *set_sparse(struct serve_export *export, const char *value)
 		export->admit |= PREC_ADMIT_SPARSE;
 		return NULL;
 	}
-	return serve_parse_size(value, &export->sparse_max)
+	return parse_size(value, &export->sparse_max)
 		       ? NULL
 		       : "expected any, or bytes, with K, M, G or T";
 }

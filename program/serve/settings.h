@@ -84,9 +84,4 @@ struct serve_options {
  * count takes it back.  NULL: out of memory. */
 struct serve_export *serve_options_add(struct serve_options *options);
 
-/* Parsers, for what is not in the tables. */
-bool serve_parse_number(const char *text, uint64_t max, uint64_t *number);
-/* Bytes, with K, M, G or T for powers of 1024. */
-bool serve_parse_size(const char *text, uint64_t *size);
-
 #endif

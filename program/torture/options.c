@@ -3,10 +3,9 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "program/command.h"
+#include "program/number.h"
 
 #define CASE_MS	  10000u
 #define ANSWER_MS 3000u
@@ -96,15 +95,8 @@ static const struct option long_options[] = {
 
 static bool number_option(const char *name, uint32_t max, uint32_t *number)
 {
-	unsigned long value;
-	char *end;
-
-	value = strtoul(optarg, &end, 10);
-	if (*optarg >= '0' && *optarg <= '9' && !*end && value > 0 &&
-	    value <= max) {
-		*number = (uint32_t)value;
+	if (parse_small(optarg, 1, max, number))
 		return true;
-	}
 	complain("torture: %s=%s: expected a number from 1 to %u", name, optarg,
 		 max);
 	return false;
