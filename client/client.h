@@ -127,6 +127,12 @@ struct client_completion {
 
 #define CLIENT_STATUS_NONE 0xffu
 
+/* Did both sides agree on the feature, a bit number? */
+static inline bool client_has(const struct client *client, unsigned int feature)
+{
+	return client->features >> feature & 1;
+}
+
 /* session.c */
 int client_open(struct client *client, const struct client_options *options);
 int client_start(struct client *client);
@@ -137,7 +143,6 @@ void client_close(struct client *client);
 int client_reopen(struct client *client);
 /* Free the connection and nothing else: what a crash looks like. */
 void client_hang_up(struct client *client);
-bool client_has(const struct client *client, unsigned int feature);
 /* Read the configuration again: `capacity`. */
 int client_read_config(struct client *client);
 /* Wait to be told that it has changed: 1; not within the time: 0; -1. */

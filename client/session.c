@@ -15,11 +15,6 @@
 
 #define BIT(number) (1ull << (number))
 
-bool client_has(const struct client *client, unsigned int feature)
-{
-	return client->features >> feature & 1;
-}
-
 static void set_defaults(struct client_options *options)
 {
 	uint32_t least;
