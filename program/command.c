@@ -6,15 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "program/escape.h"
+
 void complain(const char *format, ...)
 {
+	char text[2000], shown[ESCAPED_SIZE(sizeof(text))];
 	va_list args;
 
-	fputs("precarium: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	escape(shown, sizeof(shown), text);
+	fprintf(stderr, "precarium: %s\n", shown);
 }
 
 int finish_output(void)

@@ -16,7 +16,8 @@ int command_check_host(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_torture(int argc, char **argv);
 
-/* Print "precarium: " and one line on standard error.  Any thread may call it;
+/* Print "precarium: " and one line on standard error; what it must not hold is
+ * escaped, and what is longer than 1999 bytes is cut.  Any thread may call it;
  * no signal handler may. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
