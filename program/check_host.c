@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
+#include "program/arguments.h"
 #include "program/serve/sandbox.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <linux/membarrier.h>
 #include <linux/seccomp.h>
@@ -299,15 +299,17 @@ static int check_all(bool json)
 
 int command_check_host(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+	static const struct argument_option options[] = {
+		{ "json", false, 'j' },
+		{ "help", false, 'h' },
+		{ NULL, false, 0 },
 	};
 	bool json = false;
+	struct arguments arguments;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	arguments_begin(&arguments, "check-host", argc, argv, options);
+	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		switch (option) {
 		case 'j':
 			json = true;
@@ -316,15 +318,10 @@ int command_check_host(int argc, char **argv)
 			fputs(help, stdout);
 			return finish_output();
 		default:
-			fputs("precarium: see precarium check-host --help\n",
-			      stderr);
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc) {
-		complain("%s: unexpected argument; expected options only",
-			 argv[optind]);
+	if (!arguments_no_operands(&arguments))
 		return EXIT_USAGE;
-	}
 	return check_all(json);
 }

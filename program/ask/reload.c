@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
+#include "program/arguments.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -43,29 +43,26 @@ static int reload(const char *path)
 
 int command_reload(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "control", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+	static const struct argument_option options[] = {
+		{ "control", true, 'c' },
+		{ "help", false, 'h' },
+		{ NULL, false, 0 },
 	};
 	const char *path = CONTROL_PATH;
+	struct arguments arguments;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	arguments_begin(&arguments, "reload", argc, argv, options);
+	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			return finish_output();
 		}
-		if (option != 'c') {
-			fputs("precarium: see precarium reload --help\n",
-			      stderr);
+		if (option != 'c')
 			return EXIT_USAGE;
-		}
-		path = optarg;
+		path = arguments.value;
 	}
-	if (optind == argc)
-		return reload(path);
-	complain("%s: unexpected argument; expected options only",
-		 argv[optind]);
-	return EXIT_USAGE;
+	if (!arguments_no_operands(&arguments))
+		return EXIT_USAGE;
+	return reload(path);
 }

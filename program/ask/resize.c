@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
+#include "program/arguments.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -55,38 +55,39 @@ static int resize(const char *path, const char *name, uint64_t size)
 
 int command_resize(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "control", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+	static const struct argument_option options[] = {
+		{ "control", true, 'c' },
+		{ "help", false, 'h' },
+		{ NULL, false, 0 },
 	};
-	const char *path = CONTROL_PATH;
+	const char *path = CONTROL_PATH, *text;
 	uint64_t size = 0;
+	struct arguments arguments;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	arguments_begin(&arguments, "resize", argc, argv, options);
+	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		switch (option) {
 		case 'c':
-			path = optarg;
+			path = arguments.value;
 			break;
 		case 'h':
 			fputs(help, stdout);
 			return finish_output();
 		default:
-			fputs("precarium: see precarium resize --help\n",
-			      stderr);
 			return EXIT_USAGE;
 		}
 	}
-	if (argc - optind < 1 || argc - optind > 2) {
+	if (arguments.operand_count < 1 || arguments.operand_count > 2) {
 		complain("resize: expected an export, and perhaps a size");
 		return EXIT_USAGE;
 	}
-	if (argc - optind == 2 && !parse_size(argv[optind + 1], &size)) {
+	text = arguments.operands[1];
+	if (arguments.operand_count == 2 && !parse_size(text, &size)) {
 		complain("%s: expected a positive number of bytes, with K, M, "
 			 "G or T",
-			 argv[optind + 1]);
+			 text);
 		return EXIT_USAGE;
 	}
-	return resize(path, argv[optind], size);
+	return resize(path, arguments.operands[0], size);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
+#include "program/arguments.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,21 +94,20 @@ static int ask(const struct wanted *wanted)
 
 int command_stat(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "control", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "openmetrics", no_argument, NULL, 'o' },
-		{ "watch", no_argument, NULL, 'w' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+	static const struct argument_option options[] = {
+		{ "control", true, 'c' },      { "json", false, 'j' },
+		{ "openmetrics", false, 'o' }, { "watch", false, 'w' },
+		{ "help", false, 'h' },	       { NULL, false, 0 },
 	};
 	struct wanted wanted = { .path = CONTROL_PATH };
+	struct arguments arguments;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	arguments_begin(&arguments, "stat", argc, argv, options);
+	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		switch (option) {
 		case 'c':
-			wanted.path = optarg;
+			wanted.path = arguments.value;
 			break;
 		case 'j':
 			wanted.form = AS_JSON;
@@ -123,14 +122,10 @@ int command_stat(int argc, char **argv)
 			fputs(help, stdout);
 			return finish_output();
 		default:
-			fputs("precarium: see precarium stat --help\n", stderr);
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc) {
-		complain("%s: unexpected argument; expected options only",
-			 argv[optind]);
+	if (!arguments_no_operands(&arguments))
 		return EXIT_USAGE;
-	}
 	return ask(&wanted);
 }

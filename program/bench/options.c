@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "program/bench/bench.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
+#include "program/arguments.h"
 #include "program/command.h"
 #include "program/number.h"
 
@@ -66,98 +66,101 @@ enum bench_option {
 	OPT_HELP,
 };
 
-static const struct option long_options[] = {
-	{ "depth", required_argument, NULL, OPT_DEPTH },
-	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
-	{ "read", required_argument, NULL, OPT_READ },
-	{ "area", required_argument, NULL, OPT_AREA },
-	{ "duration", required_argument, NULL, OPT_DURATION },
-	{ "requests", required_argument, NULL, OPT_REQUESTS },
-	{ "queues", required_argument, NULL, OPT_QUEUES },
-	{ "clients", required_argument, NULL, OPT_CLIENTS },
-	{ "pid", required_argument, NULL, OPT_PID },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "sequential", no_argument, NULL, OPT_SEQUENTIAL },
-	{ "poll", no_argument, NULL, OPT_POLL },
-	{ "packed", no_argument, NULL, OPT_PACKED },
-	{ "no-event-idx", no_argument, NULL, OPT_NO_EVENT_IDX },
-	{ "verify", no_argument, NULL, OPT_VERIFY },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
+static const struct argument_option long_options[] = {
+	{ "depth", true, OPT_DEPTH },
+	{ "block-size", true, OPT_BLOCK_SIZE },
+	{ "read", true, OPT_READ },
+	{ "area", true, OPT_AREA },
+	{ "duration", true, OPT_DURATION },
+	{ "requests", true, OPT_REQUESTS },
+	{ "queues", true, OPT_QUEUES },
+	{ "clients", true, OPT_CLIENTS },
+	{ "pid", true, OPT_PID },
+	{ "timeout", true, OPT_TIMEOUT },
+	{ "sequential", false, OPT_SEQUENTIAL },
+	{ "poll", false, OPT_POLL },
+	{ "packed", false, OPT_PACKED },
+	{ "no-event-idx", false, OPT_NO_EVENT_IDX },
+	{ "verify", false, OPT_VERIFY },
+	{ "json", false, OPT_JSON },
+	{ "help", false, OPT_HELP },
+	{ NULL, false, 0 },
 };
 
 /* Multiples of `step`. */
-static bool take_number(int option, uint64_t min, uint64_t max, uint64_t step,
-			uint64_t *number)
+static bool take_number(int option, const char *text, uint64_t min,
+			uint64_t max, uint64_t step, uint64_t *number)
 {
 	const char *name = long_options[option].name;
 	uint64_t value;
 
-	if (parse_number(optarg, min, max, &value) && value % step == 0) {
+	if (parse_number(text, min, max, &value) && value % step == 0) {
 		*number = value;
 		return true;
 	}
 	if (step > 1)
 		complain("bench: --%s=%s: expected a multiple of %llu from "
 			 "%llu to %llu",
-			 name, optarg, (unsigned long long)step,
+			 name, text, (unsigned long long)step,
 			 (unsigned long long)min, (unsigned long long)max);
 	else
 		complain("bench: --%s=%s: expected a number from %llu to %llu",
-			 name, optarg, (unsigned long long)min,
+			 name, text, (unsigned long long)min,
 			 (unsigned long long)max);
 	return false;
 }
 
-static bool take_small(int option, uint32_t min, uint32_t max, uint32_t step,
-		       uint32_t *number)
+static bool take_small(int option, const char *text, uint32_t min, uint32_t max,
+		       uint32_t step, uint32_t *number)
 {
 	uint64_t value;
 
-	if (!take_number(option, min, max, step, &value))
+	if (!take_number(option, text, min, max, step, &value))
 		return false;
 	*number = (uint32_t)value;
 	return true;
 }
 
-static bool take_value(struct bench_options *o, int option)
+static bool take_value(struct bench_options *o, int option, const char *text)
 {
 	uint32_t pid;
 
 	switch (option) {
 	case OPT_DEPTH:
-		return take_small(option, 1, DEPTH_MAX, 1, &o->depth);
+		return take_small(option, text, 1, DEPTH_MAX, 1, &o->depth);
 	case OPT_BLOCK_SIZE:
-		return take_small(option, CLIENT_SECTOR, BLOCK_MAX,
+		return take_small(option, text, CLIENT_SECTOR, BLOCK_MAX,
 				  CLIENT_SECTOR, &o->block_size);
 	case OPT_READ:
-		return take_small(option, 0, 100, 1, &o->read_share);
+		return take_small(option, text, 0, 100, 1, &o->read_share);
 	case OPT_AREA:
-		return take_number(option, CLIENT_SECTOR, INT64_MAX,
+		return take_number(option, text, CLIENT_SECTOR, INT64_MAX,
 				   CLIENT_SECTOR, &o->area);
 	case OPT_DURATION:
-		return take_small(option, 1, DURATION_MAX, 1, &o->duration_ms);
+		return take_small(option, text, 1, DURATION_MAX, 1,
+				  &o->duration_ms);
 	case OPT_REQUESTS:
-		return take_small(option, 1, UINT32_MAX, 1, &o->request_limit);
+		return take_small(option, text, 1, UINT32_MAX, 1,
+				  &o->request_limit);
 	case OPT_QUEUES:
-		return take_small(option, 1, CLIENT_QUEUES_MAX, 1, &o->queues);
+		return take_small(option, text, 1, CLIENT_QUEUES_MAX, 1,
+				  &o->queues);
 	case OPT_CLIENTS:
-		return take_small(option, 1, CLIENTS_MAX, 1, &o->clients);
+		return take_small(option, text, 1, CLIENTS_MAX, 1, &o->clients);
 	case OPT_TIMEOUT:
-		return take_small(option, 1, TIMEOUT_MAX, 1, &o->timeout_ms);
+		return take_small(option, text, 1, TIMEOUT_MAX, 1,
+				  &o->timeout_ms);
 	case OPT_PID:
-		if (!take_small(option, 1, INT32_MAX, 1, &pid))
+		if (!take_small(option, text, 1, INT32_MAX, 1, &pid))
 			return false;
 		o->pid = (pid_t)pid;
 		return true;
-	default: /* getopt has said what it did not understand */
-		fputs("precarium: see precarium bench --help\n", stderr);
+	default:
 		return false;
 	}
 }
 
-static bool take_option(struct bench_options *o, int option)
+static bool take_option(struct bench_options *o, int option, const char *text)
 {
 	bool *flags[] = {
 		[OPT_SEQUENTIAL] = &o->sequential,
@@ -169,13 +172,14 @@ static bool take_option(struct bench_options *o, int option)
 	};
 
 	if (option < OPT_SEQUENTIAL || option > OPT_JSON)
-		return take_value(o, option);
+		return take_value(o, option, text);
 	*flags[option] = true;
 	return true;
 }
 
 int bench_parse(struct bench_options *options, int argc, char **argv)
 {
+	struct arguments arguments;
 	int option;
 
 	*options = (struct bench_options){
@@ -187,21 +191,21 @@ int bench_parse(struct bench_options *options, int argc, char **argv)
 		.duration_ms = 2000,
 		.timeout_ms = 10000,
 	};
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >=
-	       0) {
+	arguments_begin(&arguments, "bench", argc, argv, long_options);
+	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		if (option == OPT_HELP) {
 			fputs(help, stdout);
 			return finish_output();
 		}
-		if (!take_option(options, option))
+		if (!take_option(options, option, arguments.value))
 			return EXIT_USAGE;
 	}
-	if (optind + 1 != argc) {
+	if (arguments.operand_count != 1) {
 		complain("bench: %s; expected the path of one socket",
-			 optind < argc ? "more than one argument"
-				       : "no socket");
+			 arguments.operand_count ? "more than one argument"
+						 : "no socket");
 		return EXIT_USAGE;
 	}
-	options->socket_path = argv[optind];
+	options->socket_path = arguments.operands[0];
 	return -1;
 }

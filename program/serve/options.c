@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "program/serve/options.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "program/arguments.h"
 #include "program/command.h"
 #include "program/number.h"
 #include "program/serve/config.h"
@@ -158,50 +158,49 @@ enum {
 	OPT_SETTING, /* and more: by the index of the setting */
 };
 
-static const struct option own_options[] = {
-	{ "export", required_argument, NULL, OPT_EXPORT },
-	{ "socket-path", required_argument, NULL, OPT_SOCKET_PATH },
-	{ "fd", required_argument, NULL, OPT_FD },
-	{ "blk-file", required_argument, NULL, OPT_BLK_FILE },
-	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
-	{ "print-capabilities", no_argument, NULL, OPT_CAPABILITIES },
-	{ "config", required_argument, NULL, OPT_CONFIG },
-	{ "help", no_argument, NULL, OPT_HELP },
+static const struct argument_option own_options[] = {
+	{ "export", true, OPT_EXPORT },
+	{ "socket-path", true, OPT_SOCKET_PATH },
+	{ "fd", true, OPT_FD },
+	{ "blk-file", true, OPT_BLK_FILE },
+	{ "read-only", false, OPT_READ_ONLY },
+	{ "print-capabilities", false, OPT_CAPABILITIES },
+	{ "config", true, OPT_CONFIG },
+	{ "help", false, OPT_HELP },
 };
 
 #define OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
 #define ALL_OPTIONS (OWN_OPTIONS + SERVE_SETTINGS_MAX + 1)
 
-static void make_long_options(struct option all[ALL_OPTIONS])
+static void make_options(struct argument_option all[ALL_OPTIONS])
 {
 	memset(all, 0, ALL_OPTIONS * sizeof(*all));
 	memcpy(all, own_options, sizeof(own_options));
 	for (int i = 0; serve_settings[i].name; i++)
 		all[OWN_OPTIONS + (size_t)i] =
-			(struct option){ serve_settings[i].name,
-					 required_argument, NULL,
-					 OPT_SETTING + i };
+			(struct argument_option){ serve_settings[i].name, true,
+						  OPT_SETTING + i };
 }
 
 /* The conventions' device, which may be described once. */
-static bool parse_single(int option, struct serve_export *single)
+static bool parse_single(int option, char *value, struct serve_export *single)
 {
 	uint32_t number;
 
 	switch (option) {
 	case OPT_SOCKET_PATH:
-		single->socket_path = optarg;
+		single->socket_path = value;
 		return true;
 	case OPT_FD:
-		if (!parse_small(optarg, 0, INT32_MAX, &number)) {
+		if (!parse_small(value, 0, INT32_MAX, &number)) {
 			complain("--fd=%s: expected a number from 0 to %d",
-				 optarg, INT32_MAX);
+				 value, INT32_MAX);
 			return false;
 		}
 		single->fd = (int)number;
 		return true;
 	case OPT_BLK_FILE:
-		single->file = optarg;
+		single->file = value;
 		return true;
 	default:
 		single->read_only = true;
@@ -209,29 +208,29 @@ static bool parse_single(int option, struct serve_export *single)
 	}
 }
 
-static bool parse_setting(int index, struct serve_options *options)
+static bool parse_setting(int index, const char *value,
+			  struct serve_options *options)
 {
 	const struct serve_setting *setting = &serve_settings[index];
-	const char *expected = setting->set(&options->general, optarg);
+	const char *expected = setting->set(&options->general, value);
 
 	if (expected)
-		complain("--%s=%s: %s", setting->name, optarg, expected);
-	options->values[index] = optarg;
+		complain("--%s=%s: %s", setting->name, value, expected);
+	options->values[index] = value;
 	return !expected;
 }
 
-static bool parse_option(int option, struct serve_options *options)
+static bool parse_option(int option, char *value, struct serve_options *options)
 {
 	if (option >= OPT_SETTING)
-		return parse_setting(option - OPT_SETTING, options);
+		return parse_setting(option - OPT_SETTING, value, options);
 	switch (option) {
 	case OPT_EXPORT:
-		return parse_export(optarg, options);
+		return parse_export(value, options);
 	case OPT_CONFIG:
-		options->config = optarg;
+		options->config = value;
 		return true;
-	default: /* getopt has said what it did not understand */
-		fputs("precarium: see precarium serve --help\n", stderr);
+	default:
 		return false;
 	}
 }
@@ -266,31 +265,29 @@ enum serve_parsed serve_options_parse(int argc, char **argv,
 				      struct serve_options *options)
 {
 	struct serve_export single = { .fd = -1 };
-	struct option long_options[ALL_OPTIONS];
+	struct argument_option all[ALL_OPTIONS];
+	struct arguments arguments;
 	bool has_single = false;
 	int option;
 
 	memset(options, 0, sizeof(*options));
-	make_long_options(long_options);
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >=
-	       0) {
+	make_options(all);
+	arguments_begin(&arguments, "serve", argc, argv, all);
+	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		if (option == OPT_HELP || option == OPT_CAPABILITIES) {
 			fputs(option == OPT_HELP ? help : capabilities, stdout);
 			return SERVE_DONE;
 		}
 		if (option >= OPT_SOCKET_PATH && option <= OPT_READ_ONLY) {
 			has_single = true;
-			if (!parse_single(option, &single))
+			if (!parse_single(option, arguments.value, &single))
 				return SERVE_USAGE;
-		} else if (!parse_option(option, options)) {
+		} else if (!parse_option(option, arguments.value, options)) {
 			return SERVE_USAGE;
 		}
 	}
-	if (optind < argc) {
-		complain("%s: unexpected argument; expected options only",
-			 argv[optind]);
+	if (!arguments_no_operands(&arguments))
 		return SERVE_USAGE;
-	}
 	if (has_single && !finish_single(&single, options))
 		return SERVE_USAGE;
 	return SERVE_RUN;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "program/torture/torture.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
+#include "program/arguments.h"
 #include "program/command.h"
 #include "program/number.h"
 
@@ -76,61 +76,66 @@ enum torture_option {
 	OPT_HELP,
 };
 
-static const struct option long_options[] = {
-	{ "case", required_argument, NULL, OPT_CASE },
-	{ "group", required_argument, NULL, OPT_GROUP },
-	{ "neighbour", required_argument, NULL, OPT_NEIGHBOUR },
-	{ "restart", required_argument, NULL, OPT_RESTART },
-	{ "json", required_argument, NULL, OPT_JSON },
-	{ "report", required_argument, NULL, OPT_REPORT },
-	{ "pid", required_argument, NULL, OPT_PID },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "answer", required_argument, NULL, OPT_ANSWER },
-	{ "stall", required_argument, NULL, OPT_STALL },
-	{ "fast", no_argument, NULL, OPT_FAST },
-	{ "list", no_argument, NULL, OPT_LIST },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
+static const struct argument_option long_options[] = {
+	{ "case", true, OPT_CASE },
+	{ "group", true, OPT_GROUP },
+	{ "neighbour", true, OPT_NEIGHBOUR },
+	{ "restart", true, OPT_RESTART },
+	{ "json", true, OPT_JSON },
+	{ "report", true, OPT_REPORT },
+	{ "pid", true, OPT_PID },
+	{ "timeout", true, OPT_TIMEOUT },
+	{ "answer", true, OPT_ANSWER },
+	{ "stall", true, OPT_STALL },
+	{ "fast", false, OPT_FAST },
+	{ "list", false, OPT_LIST },
+	{ "help", false, OPT_HELP },
+	{ NULL, false, 0 },
 };
 
-static bool number_option(const char *name, uint32_t max, uint32_t *number)
+static bool number_option(const char *name, const char *text, uint32_t max,
+			  uint32_t *number)
 {
-	if (parse_small(optarg, 1, max, number))
+	if (parse_small(text, 1, max, number))
 		return true;
-	complain("torture: %s=%s: expected a number from 1 to %u", name, optarg,
+	complain("torture: %s=%s: expected a number from 1 to %u", name, text,
 		 max);
 	return false;
 }
 
-static bool take_number(struct torture_options *options, int option)
+static bool take_number(struct torture_options *options, int option,
+			const char *text)
 {
 	uint32_t pid;
 
 	switch (option) {
 	case OPT_PID:
-		if (!number_option("--pid", INT32_MAX, &pid))
+		if (!number_option("--pid", text, INT32_MAX, &pid))
 			return false;
 		options->pid = (pid_t)pid;
 		return true;
 	case OPT_TIMEOUT:
-		return number_option("--timeout", MS_MAX, &options->case_ms);
+		return number_option("--timeout", text, MS_MAX,
+				     &options->case_ms);
 	case OPT_ANSWER:
-		return number_option("--answer", MS_MAX, &options->answer_ms);
+		return number_option("--answer", text, MS_MAX,
+				     &options->answer_ms);
 	case OPT_STALL:
-		return number_option("--stall", MS_MAX, &options->stall_ms);
+		return number_option("--stall", text, MS_MAX,
+				     &options->stall_ms);
 	case OPT_FAST:
 		options->fast = true;
 		return true;
 	case OPT_LIST:
 		options->list = true;
 		return true;
-	default: /* getopt has said what it did not understand */
-		fputs("precarium: see precarium torture --help\n", stderr);
+	default:
 		return false;
 	}
 }
 
-static bool take_option(struct torture_options *options, int option)
+static bool take_option(struct torture_options *options, int option,
+			const char *text)
 {
 	const char **texts[] = {
 		[OPT_CASE] = &options->case_name,
@@ -141,36 +146,39 @@ static bool take_option(struct torture_options *options, int option)
 		[OPT_REPORT] = &options->report_path,
 	};
 
+	if (option < 0)
+		return false;
 	if (option > OPT_REPORT)
-		return take_number(options, option);
-	*texts[option] = optarg;
+		return take_number(options, option, text);
+	*texts[option] = text;
 	return true;
 }
 
 int torture_parse(struct torture_options *options, int argc, char **argv)
 {
+	struct arguments arguments;
 	int option;
 
 	*options = (struct torture_options){ .case_ms = CASE_MS,
 					     .answer_ms = ANSWER_MS,
 					     .stall_ms = STALL_MS };
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >=
-	       0) {
+	arguments_begin(&arguments, "torture", argc, argv, long_options);
+	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		if (option == OPT_HELP) {
 			fputs(help, stdout);
 			return finish_output();
 		}
-		if (!take_option(options, option))
+		if (!take_option(options, option, arguments.value))
 			return EXIT_USAGE;
 	}
 	if (options->list)
 		return -1;
-	if (optind + 1 != argc) {
+	if (arguments.operand_count != 1) {
 		complain("torture: %s; expected the path of one socket",
-			 optind < argc ? "more than one argument"
-				       : "no socket");
+			 arguments.operand_count ? "more than one argument"
+						 : "no socket");
 		return EXIT_USAGE;
 	}
-	options->socket_path = argv[optind];
+	options->socket_path = arguments.operands[0];
 	return -1;
 }
