@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "program/ask/ask.h"
+#include "program/escape.h"
+#include "program/json_text.h"
 #include "program/number.h"
 
 static const char help[] =
@@ -24,8 +26,8 @@ static const char help[] =
 /* The request, or NULL: no memory. */
 static json_t *request(const char *name, uint64_t size)
 {
-	json_t *object =
-		json_pack("{ssss}", "command", "resize", "export", name);
+	json_t *object = json_pack("{ssso}", "command", "resize", "export",
+				   json_text(name));
 
 	if (size && object &&
 	    json_object_set_new(object, "size",
@@ -47,7 +49,8 @@ static int resize(const char *path, const char *name, uint64_t size)
 	close(fd);
 	if (!result)
 		return EXIT_FAILED;
-	printf("%s: %lld bytes\n", name,
+	escape_put(stdout, name);
+	printf(": %lld bytes\n",
 	       (long long)json_integer_value(json_object_get(result, "size")));
 	json_decref(result);
 	return finish_output();

@@ -3,7 +3,10 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "program/escape.h"
 
 enum form { PLAIN, SIZE, RATE, SIZE_RATE };
 
@@ -123,6 +126,19 @@ static const json_t *same(const json_t *list, const char *key,
 	return NULL;
 }
 
+/* Escaped, and padded to the width of the column; longer ones are not cut. */
+static void put_name(FILE *out, const char *name)
+{
+	size_t size = ESCAPED_SIZE(strlen(name) + 1);
+	char *shown = malloc(size);
+
+	if (!shown)
+		return;
+	escape(shown, size, name);
+	fprintf(out, "%-*s", NAME_WIDTH, shown);
+	free(shown);
+}
+
 static void put_client(FILE *out, const json_t *client, const json_t *before,
 		       double seconds)
 {
@@ -135,7 +151,10 @@ static void put_client(FILE *out, const json_t *client, const json_t *before,
 		 stats_number(client, "uid"));
 	fprintf(out, "%-*s", NAME_WIDTH, name);
 	put_row(out, client, before, seconds);
-	fprintf(out, "%s%s\n", *ended ? "  ended: " : "", ended);
+	if (*ended)
+		fputs("  ended: ", out);
+	escape_put(out, ended);
+	fputc('\n', out);
 }
 
 static void put_export(FILE *out, const json_t *export, const json_t *before,
@@ -145,7 +164,7 @@ static void put_export(FILE *out, const json_t *export, const json_t *before,
 	const json_t *client;
 	size_t i;
 
-	fprintf(out, "%-*s", NAME_WIDTH, stats_string(export, "name"));
+	put_name(out, stats_string(export, "name"));
 	put_row(out, export, before, seconds);
 	fprintf(out,
 		"  %" PRIu64 " connected, %" PRIu64 " so far, %" PRIu64

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "program/command.h"
+#include "program/json_text.h"
 
 #define MIB 1048576.0
 
@@ -83,11 +84,11 @@ static json_t *latencies(const struct load *load)
 static json_t *asked(const struct bench_options *options)
 {
 	return json_pack(
-		"{ss, si, si, si, si, si, ss, ss, ss, sb, sb}", "socket",
-		options->socket_path, "clients", (int)options->clients,
-		"queues", (int)options->queues, "depth", (int)options->depth,
-		"block_size", (int)options->block_size, "read_share",
-		(int)options->read_share, "pattern",
+		"{so, si, si, si, si, si, ss, ss, ss, sb, sb}", "socket",
+		json_text(options->socket_path), "clients",
+		(int)options->clients, "queues", (int)options->queues, "depth",
+		(int)options->depth, "block_size", (int)options->block_size,
+		"read_share", (int)options->read_share, "pattern",
 		options->sequential ? "sequential" : "random", "client",
 		options->polling ? "polls" : "sleeps", "ring",
 		options->packed ? "packed" : "split", "event_idx",

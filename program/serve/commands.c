@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/stores.h"
+#include "program/json_text.h"
 #include "program/serve/control.h"
 #include "program/serve/stats.h"
 
@@ -84,6 +85,11 @@ static const struct command {
 	{ "reload", run_reload },
 };
 
+json_t *control_error(const char *text)
+{
+	return json_pack("{so}", "error", json_text(text));
+}
+
 json_t *serve_command(struct serve_context *context, const json_t *request)
 {
 	const char *name =
@@ -91,8 +97,7 @@ json_t *serve_command(struct serve_context *context, const json_t *request)
 	struct vhost_error error = { "out of memory" };
 
 	if (!name)
-		return json_pack("{ss}", "error",
-				 "expected an object with \"command\"");
+		return control_error("expected an object with \"command\"");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		json_t *result;
 
@@ -101,8 +106,11 @@ json_t *serve_command(struct serve_context *context, const json_t *request)
 		result = commands[i].run(context, request, &error);
 		if (result)
 			return json_pack("{so}", "result", result);
-		return json_pack("{ss}", "error", error.text);
+		return control_error(error.text);
 	}
-	return json_pack("{ss+}", "error", name,
-			 ": no such command on this server");
+	snprintf(error.text, sizeof(error.text),
+		 "%.100s: no such command on this server; expected resize, "
+		 "stat or reload",
+		 name);
+	return control_error(error.text);
 }

@@ -79,17 +79,21 @@ static void carry_out(struct serve_control *control, struct caller *caller,
 		      size_t size)
 {
 	json_error_t error;
+	char why[JSON_ERROR_TEXT_LENGTH + 50];
 	json_t *request = json_loadb(caller->request, size, 0, &error);
 	json_t *object;
 
 	memmove(caller->request, caller->request + size + 1,
 		caller->received - size - 1);
 	caller->received -= size + 1;
-	if (request)
+	if (request) {
 		object = serve_command(control->context, request);
-	else
-		object = json_pack("{ss++}", "error", "no JSON: ", error.text,
-				   "; expected an object in one line");
+	} else {
+		snprintf(why, sizeof(why),
+			 "no JSON: %s; expected an object in one line",
+			 error.text);
+		object = control_error(why);
+	}
 	json_decref(request);
 	answer(control, caller, object);
 }
@@ -104,9 +108,8 @@ static void look_for_request(struct serve_control *control,
 	} else if (caller->received == sizeof(caller->request)) {
 		caller->last = true;
 		answer(control, caller,
-		       json_pack("{ss}", "error",
-				 "the request is too long; expected a line of "
-				 "less than 4096 bytes"));
+		       control_error("the request is too long; expected a line "
+				     "of less than 4096 bytes"));
 	}
 }
 

@@ -10,6 +10,9 @@
  * with "result" or "error".  NULL: no memory.  Must not wait. */
 json_t *serve_command(struct serve_context *context, const json_t *request);
 
+/* An answer with this error.  The caller's; NULL: no memory. */
+json_t *control_error(const char *text);
+
 struct serve_control;
 
 /*

@@ -14,20 +14,24 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
-#include "vhost/client.h"
+#include "program/escape.h"
+#include "program/serve/log.h"
 
-/* The journal knows them by the program's own line, too; fields are for
- * `journalctl EXPORT=… CLIENT=…`. */
+/* The fields are for `journalctl EXPORT=… CLIENT=…`, so EXPORT is as it was
+ * given.  What people read is escaped: the journal does not show a text with
+ * control characters at all. */
 static void to_journal(const struct vhost_log_line *line)
 {
-	char message[800], text[700], export[200], client[40], pid[40], uid[40];
+	char message[LOG_LINE_SIZE] = "MESSAGE=", text[LOG_LINE_SIZE];
+	char export[200], client[40], pid[40], uid[40];
+	size_t used = strlen(message);
 	char priority[] = "PRIORITY=6"; /* informational */
 	struct iovec fields[7];
 	int count = 0;
 
-	vhost_log_format(text, sizeof(text), line);
-	snprintf(message, sizeof(message), "MESSAGE=%s", text);
-	snprintf(text, sizeof(text), "REASON=%s", line->text);
+	log_text(message + used, sizeof(message) - used, line);
+	used = (size_t)snprintf(text, sizeof(text), "REASON=");
+	escape(text + used, sizeof(text) - used, line->text);
 	fields[count++].iov_base = message;
 	fields[count++].iov_base = text;
 	if (line->export) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "program/serve/control.h"
+#include "program/serve/log.h"
 #include "program/serve/manager.h"
 #include "program/serve/sandbox.h"
 #include "program/serve/stats.h"
@@ -179,6 +180,7 @@ int command_serve(int argc, char **argv)
 	struct vhost_error error;
 	int status = EXIT_USAGE;
 
+	log_begin();
 	manager_take_log();
 	switch (serve_options_parse(argc, argv, &command_line)) {
 	case SERVE_RUN:

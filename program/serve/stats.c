@@ -13,29 +13,12 @@
 
 #include "program/command.h"
 #include "program/ask/stats.h"
+#include "program/json_text.h"
 #include "vhost/client.h"
 
 static void add_number(json_t *object, const char *name, uint64_t value)
 {
 	json_object_set_new(object, name, json_integer((json_int_t)value));
-}
-
-/* JSON is UTF-8; a path need not be. */
-static json_t *readable(const char *text)
-{
-	json_t *string = json_string(text);
-	char *copy;
-
-	if (string)
-		return string;
-	copy = strdup(text);
-	for (char *at = copy; at && *at; at++) {
-		if (*at & 0x80)
-			*at = '?';
-	}
-	string = copy ? json_string(copy) : NULL;
-	free(copy);
-	return string;
 }
 
 static void add_counts(json_t *object, const struct vhost_counts *counts,
@@ -67,10 +50,10 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 	struct tree *tree = argument;
 	json_t *export = json_object();
 
-	json_object_set_new(export, "name", readable(stats->name));
+	json_object_set_new(export, "name", json_text(stats->name));
 	if (stats->socket_path)
 		json_object_set_new(export, "socket",
-				    readable(stats->socket_path));
+				    json_text(stats->socket_path));
 	json_object_set_new(export, "removed", json_boolean(stats->removed));
 	add_number(export, "clients-so-far", stats->clients);
 	add_number(export, "connected", stats->connected);
@@ -91,7 +74,7 @@ static void add_client(void *argument, const struct vhost_client_stats *stats)
 	add_number(client, "uid", stats->uid);
 	json_object_set_new(client, "connected", json_boolean(!stats->ended));
 	if (stats->ended)
-		json_object_set_new(client, "ended", readable(stats->ended));
+		json_object_set_new(client, "ended", json_text(stats->ended));
 	add_counts(client, &stats->counts, &stats->now);
 	json_array_append_new(tree->clients, client);
 }

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "program/command.h"
+#include "program/escape.h"
+#include "program/json_text.h"
 
 static const char *const names[VERDICTS] = {
 	[VERDICT_SURVIVED] = "survived",
@@ -37,6 +39,15 @@ const char *verdict_name(enum verdict verdict)
 	return names[verdict];
 }
 
+/* ": " and what was found, if anything was said. */
+static void put_finding(FILE *to, const struct finding *finding)
+{
+	if (finding->text[0])
+		fputs(": ", to);
+	escape_put(to, finding->text);
+	fputc('\n', to);
+}
+
 static bool is_bad(enum verdict verdict)
 {
 	return verdict != VERDICT_SURVIVED && verdict != VERDICT_NOT_APPLICABLE;
@@ -48,13 +59,16 @@ void report_begin(struct torture *torture)
 	const char *term = getenv("TERM");
 
 	torture->terminal = isatty(1) && term && strcmp(term, "dumb") != 0;
-	printf("%u attacks on %s\n", torture->count,
-	       torture->options.socket_path);
-	if (watch->pid > 0)
-		printf("neighbour on %s: quiet, median %llu us, p99 %llu us\n",
-		       torture->options.neighbour_path,
+	printf("%u attacks on ", torture->count);
+	escape_put(stdout, torture->options.socket_path);
+	putchar('\n');
+	if (watch->pid > 0) {
+		fputs("neighbour on ", stdout);
+		escape_put(stdout, torture->options.neighbour_path);
+		printf(": quiet, median %llu us, p99 %llu us\n",
 		       (unsigned long long)watch->quiet_median_ns / 1000,
 		       (unsigned long long)watch->quiet_p99_ns / 1000);
+	}
 	fflush(stdout);
 }
 
@@ -67,10 +81,10 @@ void report_case(struct torture *torture, uint32_t number)
 	if (torture->terminal)
 		printf("\r\033[K");
 	/* What is good scrolls by on a terminal. */
-	if (!torture->terminal || is_bad(verdict))
-		printf("%-14s %s/%s%s%s\n", names[verdict], one->group,
-		       one->name, result->finding.text[0] ? ": " : "",
-		       result->finding.text);
+	if (!torture->terminal || is_bad(verdict)) {
+		printf("%-14s %s/%s", names[verdict], one->group, one->name);
+		put_finding(stdout, &result->finding);
+	}
 	if (torture->terminal && number + 1 < torture->count)
 		printf("%4u of %u  %s/%s", number + 2, torture->count,
 		       torture->cases[number + 1]->group,
@@ -127,8 +141,9 @@ static bool write_markdown(FILE *to, const struct torture *torture)
 	const struct watch *watch = &torture->watch;
 	uint32_t i;
 
-	fprintf(to, "# Attacks on %s\n\n%u attacks in %llu s.\n\n",
-		torture->options.socket_path, torture->count,
+	fputs("# Attacks on ", to);
+	escape_put(to, torture->options.socket_path);
+	fprintf(to, "\n\n%u attacks in %llu s.\n\n", torture->count,
 		(unsigned long long)(client_now_ns() - torture->start_ns) /
 			1000000000u);
 	print_tallies(to, torture, true);
@@ -142,12 +157,11 @@ static bool write_markdown(FILE *to, const struct torture *torture)
 	for (i = 0; i < torture->count; i++) {
 		const struct finding *finding = &torture->results[i].finding;
 
-		if (is_bad(finding->verdict))
-			fprintf(to, "- %s: %s/%s%s%s\n",
-				names[finding->verdict],
-				torture->cases[i]->group,
-				torture->cases[i]->name,
-				finding->text[0] ? ": " : "", finding->text);
+		if (!is_bad(finding->verdict))
+			continue;
+		fprintf(to, "- %s: %s/%s", names[finding->verdict],
+			torture->cases[i]->group, torture->cases[i]->name);
+		put_finding(to, finding);
 	}
 	return true;
 }
@@ -161,9 +175,9 @@ static json_t *case_json(const struct torture_case *one,
 			 const struct result *result)
 {
 	return json_pack(
-		"{ss ss ss ss so so so so}", "group", one->group, "name",
+		"{ss ss ss so so so so so}", "group", one->group, "name",
 		one->name, "verdict", names[result->finding.verdict], "text",
-		result->finding.text, "milliseconds",
+		json_text(result->finding.text), "milliseconds",
 		count_of(result->taken_ns / 1000000u), "neighbour-median-us",
 		count_of(result->median_ns / 1000u), "neighbour-p99-us",
 		count_of(result->p99_ns / 1000u), "neighbour-slowest-us",
@@ -184,8 +198,9 @@ static bool write_json(FILE *to, const struct torture *torture)
 	for (i = 0; i < torture->count; i++)
 		json_array_append_new(cases, case_json(torture->cases[i],
 						       &torture->results[i]));
-	root = json_pack("{ss so so so so}", "socket",
-			 torture->options.socket_path, "quiet-median-us",
+	root = json_pack("{so so so so so}", "socket",
+			 json_text(torture->options.socket_path),
+			 "quiet-median-us",
 			 count_of(watch->quiet_median_ns / 1000u),
 			 "quiet-p99-us", count_of(watch->quiet_p99_ns / 1000u),
 			 "counts", counts, "cases", cases);
@@ -219,8 +234,11 @@ int report_end(struct torture *torture)
 
 	putchar('\n');
 	print_tallies(stdout, torture, false);
-	if (torture->error[0])
-		printf("\nNot all were run: %s\n", torture->error);
+	if (torture->error[0]) {
+		fputs("\nNot all were run: ", stdout);
+		escape_put(stdout, torture->error);
+		putchar('\n');
+	}
 	for (i = 0; i < torture->count; i++)
 		if (is_bad(torture->results[i].finding.verdict))
 			status = EXIT_FAILED;
