@@ -32,7 +32,21 @@ static void close_store(void *store)
 	blk_close(store);
 }
 
+/* "WHERE: export NAME: why"; `option` as in serve_export_where. */
+static bool blame(const struct serve_options *options,
+		  const struct serve_export *export, const char *option,
+		  const char *why, struct vhost_error *error)
+{
+	char where[WHERE_SIZE];
+
+	serve_export_where(where, sizeof(where), options, export, option);
+	snprintf(error->text, sizeof(error->text), "%s: export %.60s: %.360s",
+		 where, export->name, why);
+	return false;
+}
+
 static bool open_export(struct vhost_server *server,
+			const struct serve_options *wanted,
 			struct serve_export *export,
 			const struct serve_export *old,
 			struct vhost_error *error)
@@ -49,24 +63,25 @@ static bool open_export(struct vhost_server *server,
 	};
 	struct store_error store_error;
 	struct store *store = open_store(export, &store_error);
+	struct vhost_error why;
 
-	if (!store) {
-		snprintf(error->text, sizeof(error->text), "%s",
-			 store_error.text);
-		return false;
-	}
+	if (!store)
+		return blame(wanted, export, "--blk-file", store_error.text,
+			     error);
 	export->store = store;
 	options.store = store;
 	options.argument = store;
 	if (export->socket_path)
 		options.fd = manager_socket_at(export->socket_path);
-	export->served = vhost_server_add(server, &options, error);
-	if (!export->served) {
-		blk_close(store);
-		if (options.fd != export->fd)
-			close(options.fd);
-	}
-	return export->served;
+	export->served = vhost_server_add(server, &options, &why);
+	if (export->served)
+		return true;
+	blk_close(store);
+	if (options.fd != export->fd)
+		close(options.fd);
+	return blame(wanted, export,
+		     export->socket_path ? "--socket-path" : "--fd", why.text,
+		     error);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -122,7 +137,7 @@ static bool open_wanted(struct serve_context *context,
 			changes->kept++;
 			continue;
 		}
-		if (!open_export(context->server, export, old, error))
+		if (!open_export(context->server, wanted, export, old, error))
 			return false;
 		if (old)
 			changes->changed++;
@@ -147,6 +162,8 @@ static bool go_together(const struct serve_export *a,
 static bool one_writer(const struct serve_options *wanted,
 		       struct vhost_error *error)
 {
+	char where[WHERE_SIZE];
+
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
 		const struct serve_export *b = &wanted->exports[i];
 
@@ -155,11 +172,14 @@ static bool one_writer(const struct serve_options *wanted,
 
 			if (go_together(a, b))
 				continue;
+			serve_export_where(where, sizeof(where), wanted, b,
+					   "--blk-file");
 			snprintf(error->text, sizeof(error->text),
-				 "%.200s: exports %.60s and %.60s write to the "
+				 "%s: %.150s: exports %.60s and %.60s write to "
+				 "the "
 				 "same image; expected an image each, or all "
 				 "but one read-only, or all shared",
-				 b->file, a->name, b->name);
+				 where, b->file, a->name, b->name);
 			return false;
 		}
 	}

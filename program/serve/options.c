@@ -18,8 +18,9 @@ static const char help[] =
 	"[OPTION]...\n"
 	"Serve block devices by vhost-user, each on a socket of its own.\n"
 	"\n"
-	"  --export KEYS        one device; may be given many times.  KEYS "
-	"are:\n"
+	"  --export KEYS        one device; may be given many times.  A comma "
+	"in a\n"
+	"                       path is written twice.  KEYS are:\n"
 	"      socket=PATH        where clients connect\n"
 	"      file=PATH          a raw image or a block device, or\n"
 	"      null=SIZE          zeroes to read; writes are dropped\n"
@@ -104,7 +105,7 @@ static const char *set_key(const struct serve_export_setting *setting,
 }
 
 /* "key=value" or "key", which is taken apart. */
-static bool parse_key(char *text, struct serve_export *export)
+static bool parse_key(char *text, struct serve_export *export, uint64_t *given)
 {
 	char *value = strchr(text, '=');
 	const char *expected;
@@ -115,6 +116,13 @@ static bool parse_key(char *text, struct serve_export *export)
 	for (size_t i = 0; serve_export_settings[i].name; i++) {
 		if (strcmp(serve_export_settings[i].name, text) != 0)
 			continue;
+		if (*given >> i & 1) {
+			complain("--export: %s: given before; expected each "
+				 "key once",
+				 text);
+			return false;
+		}
+		*given |= UINT64_C(1) << i;
 		expected = set_key(&serve_export_settings[i], value, export);
 		if (expected)
 			complain("--export: %s%s%s: %s", text, value ? "=" : "",
@@ -122,22 +130,42 @@ static bool parse_key(char *text, struct serve_export *export)
 		return !expected;
 	}
 	serve_export_setting_names(names, sizeof(names));
-	complain("--export: %s: unknown key; expected %s", text, names);
+	complain("--export: %s: %s; expected %s", text[0] ? text : "\"\"",
+		 text[0] ? "unknown key" : "a key is missing", names);
 	return false;
+}
+
+/* Cuts off the next key and its value, in place.  Two commas are one that does
+ * not separate, as QEMU has it: it may be part of a path. */
+static char *next_key(char **text)
+{
+	char *key = *text, *from = key, *to = key;
+
+	while (from && *from && (*from != ',' || from[1] == ',')) {
+		if (*from == ',')
+			from++;
+		*to++ = *from++;
+	}
+	if (!key)
+		return NULL;
+	*text = *from ? from + 1 : NULL;
+	*to = 0;
+	return key;
 }
 
 static bool parse_export(char *text, struct serve_options *options)
 {
 	struct serve_export *export = serve_options_add(options);
 	const char *missing;
+	uint64_t given = 0;
 	char *key;
 
 	if (!export) {
 		complain("out of memory");
 		return false;
 	}
-	while ((key = strsep(&text, ","))) {
-		if (!parse_key(key, export))
+	while ((key = next_key(&text))) {
+		if (!parse_key(key, export, &given))
 			return false;
 	}
 	missing = serve_export_check(export);
@@ -182,6 +210,22 @@ static void make_options(struct argument_option all[ALL_OPTIONS])
 						  OPT_SETTING + i };
 }
 
+static bool given_before(const char *option, const char *value)
+{
+	complain("%s=%s: given before; expected %s once", option, value,
+		 option);
+	return false;
+}
+
+/* For what would be lost if it were given twice, and nobody told. */
+static bool take_once(const char *option, const char **place, const char *value)
+{
+	if (*place)
+		return given_before(option, value);
+	*place = value;
+	return true;
+}
+
 /* The conventions' device, which may be described once. */
 static bool parse_single(int option, char *value, struct serve_export *single)
 {
@@ -189,9 +233,10 @@ static bool parse_single(int option, char *value, struct serve_export *single)
 
 	switch (option) {
 	case OPT_SOCKET_PATH:
-		single->socket_path = value;
-		return true;
+		return take_once("--socket-path", &single->socket_path, value);
 	case OPT_FD:
+		if (single->fd >= 0)
+			return given_before("--fd", value);
 		if (!parse_small(value, 0, INT32_MAX, &number)) {
 			complain("--fd=%s: expected a number from 0 to %d",
 				 value, INT32_MAX);
@@ -200,8 +245,7 @@ static bool parse_single(int option, char *value, struct serve_export *single)
 		single->fd = (int)number;
 		return true;
 	case OPT_BLK_FILE:
-		single->file = value;
-		return true;
+		return take_once("--blk-file", &single->file, value);
 	default:
 		single->read_only = true;
 		return true;
@@ -228,8 +272,7 @@ static bool parse_option(int option, char *value, struct serve_options *options)
 	case OPT_EXPORT:
 		return parse_export(value, options);
 	case OPT_CONFIG:
-		options->config = value;
-		return true;
+		return take_once("--config", &options->config, value);
 	default:
 		return false;
 	}
@@ -258,6 +301,7 @@ static bool finish_single(const struct serve_export *single,
 		return false;
 	}
 	*export = *single;
+	export->single = true;
 	return true;
 }
 
@@ -318,11 +362,9 @@ static bool used_before(const struct serve_options *options,
 			const struct serve_export *export, const char *key,
 			const char *value, struct vhost_error *error)
 {
-	char where[300] = "--export";
+	char where[WHERE_SIZE];
 
-	if (export->line)
-		snprintf(where, sizeof(where), "%.200s:%u:%u", options->config,
-			 export->line, export->column);
+	serve_export_where(where, sizeof(where), options, export, "--export");
 	return fail(error,
 		    "%s: %s: %.100s: used before; expected another for each "
 		    "export",

@@ -196,6 +196,11 @@ const struct serve_export_setting serve_export_settings[] = {
 	{ "sparse", false, set_sparse }, { NULL, false, NULL },
 };
 
+_Static_assert(sizeof(serve_export_settings) /
+			       sizeof(serve_export_settings[0]) <=
+		       64,
+	       "which are given is kept in 64 bits");
+
 static void add_name(char *text, size_t size, const char *name, bool last)
 {
 	size_t used = strlen(text);
@@ -249,4 +254,16 @@ struct serve_export *serve_options_add(struct serve_options *options)
 	memset(more, 0, sizeof(*more));
 	more->fd = -1;
 	return more;
+}
+
+void serve_export_where(char *text, size_t size,
+			const struct serve_options *options,
+			const struct serve_export *export, const char *option)
+{
+	if (export->line)
+		snprintf(text, size, "%.120s:%u:%u", options->config,
+			 export->line, export->column);
+	else
+		snprintf(text, size, "%s",
+			 export->single ? option : "--export");
 }

@@ -26,6 +26,7 @@ struct serve_export {
 	uint32_t admit;
 	struct vhost_export *served; /* NULL: not yet */
 	struct store *store;	     /* … on this, which it owns */
+	bool single; /* described by --socket-path or --fd, and --blk-file */
 	/* Where the file describes it, from 1; 0: on the command line. */
 	unsigned int line;
 	unsigned int column;
@@ -83,5 +84,13 @@ struct serve_options {
 /* Appends an export with default settings, which the options own; lowering the
  * count takes it back.  NULL: out of memory. */
 struct serve_export *serve_options_add(struct serve_options *options);
+
+#define WHERE_SIZE 160
+
+/* Where the export was described, for a message: "FILE:LINE:COLUMN", "--export",
+ * or, of the single device, the `option` that is meant. */
+void serve_export_where(char *text, size_t size,
+			const struct serve_options *options,
+			const struct serve_export *export, const char *option);
 
 #endif

@@ -40,6 +40,18 @@ def wrong_usage():
     bad(2, ["--nonsense"], "serve", "--nonsense")
     bad(2, ["colour", "unknown key", "expected socket"], "serve",
         "--export", "socket=a.sock,null=1M,colour=red")
+    for keys, again in (("null=1M,null=1M", "null"), ("name=x,file=y,name=x",
+                                                      "name"),
+                        ("read-only,null=1M,read-only", "read-only"),
+                        ("socket=b.sock,null=1M", "socket")):
+        bad(2, [again + ": given before", "each key once"], "serve",
+            "--export", "socket=a.sock," + keys)
+    for option in ("--socket-path=a", "--fd=3", "--blk-file=good",
+                   "--config=p"):
+        bad(2, [option + ": given before", "once"], "serve", option, option)
+    for keys in ("", ",socket=a.sock", "socket=a.sock,"):
+        bad(2, ["a key is missing", "expected socket"], "serve", "--export",
+            keys)
     bad(2, ["no socket", "socket=PATH"], "serve", "--export", "null=1M")
     bad(2, ["nothing to serve", "file=PATH"], "serve", "--export",
         "socket=a.sock")
@@ -121,6 +133,19 @@ def wrong_sockets():
     bad(2, ["name: x", "used before"], "serve", "--export",
         "socket=a.sock,null=1M,name=x", "--export",
         "socket=b.sock,null=1M,name=x")
+
+
+def commas():
+    """Two are one that is part of a value."""
+    os.rename("good", "go,od,")
+    server = Server("a,,.sock", "--export",
+                    "socket=a,,,,.sock,file=go,,od,,,name=,,n,,,read-only")
+    check(sockets() == ["a,,.sock"], "the socket:", sockets())
+    status, out, err = server.end()
+    check(status == 0 and ",n, " in out, "ended:", status, out, err)
+    os.rename("go,od,", "good")
+    bad(2, ["na,me: unknown key"], "serve", "--export",
+        "socket=a.sock,null=1M,na,,me=x")
 
 
 def live_and_stale():
@@ -213,7 +238,7 @@ def main():
                            "secret": 512}.items():
             with open(name, "wb") as file:
                 file.truncate(size)
-        for test in (wrong_usage, wrong_images, wrong_sockets,
+        for test in (wrong_usage, wrong_images, wrong_sockets, commas,
                      live_and_stale, statistics, good_words, handed_over):
             test()
         os.chdir("/")

@@ -77,6 +77,42 @@ def wrong_files():
               done.stderr.count("\n") == 1, name, ":", done.stderr)
 
 
+def wrong_images():
+    """Export and line are told, of the image as of the socket."""
+    two = "exports:\n- {socket: a.sock, null: 1M}\n"
+    for text, *words in (
+            (two + "- socket: b.sock\n  file: none\n",
+             "3:3: export b.sock: none: No such file"),
+            (two + "# c\n-\n  name: x\n  socket: b.sock\n  null: 1000\n",
+             "5:3: export x: ", "1000 bytes", "multiple of 512"),
+            (two + "- {name: y, socket: b.sock, file: .}\n",
+             "3:3: export y: .: ", "directory"),
+            (two + "- {name: z, socket: no/b.sock, null: 1M}\n",
+             "3:3: export z: no/b.sock: "),
+            (two + f"- {{socket: {'x' * 108}, null: 1M}}\n", "3:3: export xx",
+             "at most 107"),
+            ("exports:\n- {socket: a.sock, file: p.yaml.img}\n"
+             "- {socket: b.sock, file: p.yaml.img}\n",
+             "3:3: p.yaml.img: exports a.sock and b.sock")):
+        write(text)
+        done = run("serve", "--config=p.yaml")
+        check(done.returncode == 1 and done.stderr.startswith(
+            "precarium: p.yaml:" + words[0]) and "expected" in done.stderr and
+              done.stderr.count("\n") == 1 and
+              all(word in done.stderr for word in words),
+              repr(text), ":", done.returncode, done.stderr)
+        check(not os.path.exists("a.sock"), "a.sock was left")
+    # Of an export of the command line, the option.
+    write(two)
+    for option, args in (("--export: export b.sock", ("--export",
+                                                     "socket=b.sock,file=x")),
+                         ("--blk-file: export b.sock",
+                          ("--socket-path=b.sock", "--blk-file=x"))):
+        done = run("serve", "--config=p.yaml", *args)
+        check(done.returncode == 1 and done.stderr.startswith(
+            f"precarium: {option}: x: No such file"), args, done.stderr)
+
+
 def example():
     """The one that is installed is complete; only its image is not here."""
     done = run("serve", "--config", EXAMPLE)
@@ -189,9 +225,13 @@ def no_file():
 def main():
     with tempfile.TemporaryDirectory(prefix="precarium-") as folder:
         os.chdir(folder)
-        for test in (wrong_files, example, laid_over, reloaded, no_file):
+        with open("p.yaml.img", "wb") as file:
+            file.truncate(1 << 20)
+        for test in (wrong_files, wrong_images, example, laid_over, reloaded,
+                     no_file):
             test()
-        left = [name for name in os.listdir(".") if name != "p.yaml"]
+        left = [name for name in os.listdir(".")
+                if name not in ("p.yaml", "p.yaml.img")]
         check(left == [], "left behind:", left)
         os.chdir("/")
     return 1 if serving.failures else 0
