@@ -45,17 +45,18 @@ static bool blame(const struct serve_options *options,
 	return false;
 }
 
+/* `listening`: an export at the same socket, whatever its name, or NULL. */
 static bool open_export(struct vhost_server *server,
 			const struct serve_options *wanted,
 			struct serve_export *export,
-			const struct serve_export *old,
+			const struct serve_export *listening,
 			struct vhost_error *error)
 {
 	struct vhost_export_options options = {
 		.name = export->name,
 		.socket_path = export->socket_path,
 		.fd = export->fd,
-		.replaces = old ? old->served : NULL,
+		.replaces = listening ? listening->served : NULL,
 		.gone = close_store,
 		.on_loss = export->on_loss,
 		.sparse_max = export->sparse_max,
@@ -108,6 +109,16 @@ struct serve_export *serve_exports_find(struct serve_options *options,
 	return NULL;
 }
 
+static const struct serve_export *find_at(const struct serve_options *options,
+					  const char *path)
+{
+	for (uint32_t i = 0; path && i < options->export_count; i++) {
+		if (same_text(options->exports[i].socket_path, path))
+			return &options->exports[i];
+	}
+	return NULL;
+}
+
 static void undo(struct serve_context *context, struct serve_options *wanted)
 {
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
@@ -120,7 +131,9 @@ static void undo(struct serve_context *context, struct serve_options *wanted)
 	}
 }
 
-/* What is there and the same is taken over as it is. */
+/* What is there and the same is taken over as it is.  Of what is new, or has
+ * changed, the socket is taken over from the export that listens there, of
+ * another name if it is renamed, or if two exchange their sockets. */
 static bool open_wanted(struct serve_context *context,
 			struct serve_options *wanted,
 			struct serve_changes *changes,
@@ -137,7 +150,10 @@ static bool open_wanted(struct serve_context *context,
 			changes->kept++;
 			continue;
 		}
-		if (!open_export(context->server, wanted, export, old, error))
+		if (!open_export(
+			    context->server, wanted, export,
+			    find_at(&context->options, export->socket_path),
+			    error))
 			return false;
 		if (old)
 			changes->changed++;
@@ -186,15 +202,6 @@ static bool one_writer(const struct serve_options *wanted,
 	return true;
 }
 
-static bool any_at(const struct serve_options *wanted, const char *path)
-{
-	for (uint32_t i = 0; i < wanted->export_count; i++) {
-		if (same_text(wanted->exports[i].socket_path, path))
-			return true;
-	}
-	return false;
-}
-
 /* A client that connects to a socket nobody accepts from would wait for ever,
  * and one that the service manager holds, too, cannot be closed. */
 static bool handed_used(const struct serve_options *wanted,
@@ -203,7 +210,7 @@ static bool handed_used(const struct serve_options *wanted,
 	const char *path;
 
 	for (int i = 0; (path = manager_socket_path(i)); i++) {
-		if (any_at(wanted, path))
+		if (find_at(wanted, path))
 			continue;
 		snprintf(error->text, sizeof(error->text),
 			 "LISTEN_FDS: %.120s: no export is there; expected one "

@@ -214,6 +214,45 @@ def by_signal(server):
     talk("a.sock").close()
 
 
+def renamed():
+    """A name is the device's, the socket stays; two may change places."""
+    text = ("control: c.sock\nexports:\n"
+            "- {name: a, socket: a.sock, file: p.yaml.img}\n"
+            "- {name: b, socket: b.sock, null: 1M}\n")
+    write(text)
+    server = Server("a.sock", "--config=p.yaml")
+    inodes = [os.stat(name).st_ino for name in ("a.sock", "b.sock")]
+    write(text.replace("name: a", "name: c"))
+    reload(0, "1 added, 0 changed, 1 removed, 1 kept")
+    now = exports()
+    check(set(now) == {"a", "b", "c"} and now["a"]["removed"] and
+          now["a"]["connected"] == 1 and now["c"]["connected"] == 0,
+          "renamed:", now)
+    client = talk("a.sock")
+    check(exports()["c"]["connected"] == 1, "not the new name:", exports())
+    server.client.sendall(serving.GET_FEATURES)
+    check(len(server.client.recv(20)) == 20, "the old client is not served")
+    # Nothing of a rename stays when a later export is wrong.
+    write(text + "- {socket: e.sock, file: missing}\n")
+    reload(1, "p.yaml:5:3: export e.sock: missing")
+    check(not exports()["c"]["removed"], "half renamed:", exports())
+    talk("a.sock").close()
+    write(text.replace("name: a", "name: d").replace("name: b", "name: c")
+          .replace("name: d", "name: b"))
+    reload(0, "0 added, 2 changed, 0 removed, 0 kept")
+    sockets = {name: export["socket"] for name, export in exports().items()
+               if not export["removed"]}
+    check(sockets == {"b": "a.sock", "c": "b.sock"}, "after:", sockets)
+    write(text.replace("name: a", "name: c"))
+    reload(0, "0 added, 2 changed, 0 removed, 0 kept")
+    check([os.stat(name).st_ino for name in ("a.sock", "b.sock")] == inodes,
+          "the sockets are others")
+    talk("b.sock").close()
+    client.close()
+    status, _, err = server.end()
+    check(status == 0, "ended:", status, err)
+
+
 def no_file():
     server = Server("a.sock", "--export", "socket=a.sock,null=1M",
                     "--control=c.sock")
@@ -228,7 +267,7 @@ def main():
         with open("p.yaml.img", "wb") as file:
             file.truncate(1 << 20)
         for test in (wrong_files, wrong_images, example, laid_over, reloaded,
-                     no_file):
+                     renamed, no_file):
             test()
         left = [name for name in os.listdir(".")
                 if name not in ("p.yaml", "p.yaml.img")]
