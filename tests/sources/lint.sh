@@ -19,7 +19,7 @@ cppcheck --quiet --std=c11 -I. -Iinclude -Isrc -D__x86_64__ --error-exitcode=1 \
 	--include=/usr/include/jansson.h \
 	src program client demo || say "cppcheck has findings"
 
-mandoc -Tlint -Wwarning doc/man/*.[1-8] | grep . && say "manual pages"
+mandoc -Tlint -Wwarning doc/man/*.[1-8] doc/man/*.in | grep . && say "manual pages"
 
 lines=$(cat src/core/*.[ch] | wc -l)
 [ "$lines" -le 3000 ] || say "core has $lines lines, 3000 are allowed"
