@@ -39,11 +39,13 @@ static int print(const struct wanted *wanted, const json_t *stats,
 		putchar('\n');
 	} else if (wanted->form == AS_OPENMETRICS) {
 		stats_openmetrics(stdout, stats);
-	} else {
+	} else if (wanted->watch) {
 		/* Home, and clear what is below. */
-		if (wanted->watch && isatty(STDOUT_FILENO))
+		if (isatty(STDOUT_FILENO))
 			fputs("\033[H\033[J", stdout);
-		stats_text(stdout, stats, before);
+		stats_watch(stdout, stats, before);
+	} else {
+		stats_text(stdout, stats);
 	}
 	return finish_output();
 }

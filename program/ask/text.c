@@ -8,21 +8,17 @@
 
 #include "program/escape.h"
 
-enum form { PLAIN, SIZE, RATE, SIZE_RATE };
+enum form { PLAIN, SIZE };
 
-/* Rates only where there is something to compare with. */
 static const struct column {
 	const char *title;
 	const char *key;
 	enum form form;
 } columns[] = {
 	{ "REQUESTS", "requests", PLAIN },
-	{ "REQ/S", "requests", RATE },
 	{ "ERRORS", "errors", PLAIN },
 	{ "READ", "bytes-read", SIZE },
-	{ "READ/S", "bytes-read", SIZE_RATE },
 	{ "WRITTEN", "bytes-written", SIZE },
-	{ "WRITE/S", "bytes-written", SIZE_RATE },
 	{ "FLIGHT", "requests-in-flight", PLAIN },
 	{ "LOSSES", "losses", PLAIN },
 	{ "REVOKED", "revocations", PLAIN },
@@ -47,11 +43,6 @@ const char *stats_string(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-static bool is_rate(const struct column *column)
-{
-	return column->form == RATE || column->form == SIZE_RATE;
-}
-
 static int width(const struct column *column)
 {
 	int title = (int)strlen(column->title);
@@ -59,18 +50,15 @@ static int width(const struct column *column)
 	return title > 8 ? title : 8;
 }
 
-static void put_titles(FILE *out, bool rates)
+static void put_titles(FILE *out)
 {
 	fprintf(out, "%-*s", NAME_WIDTH, "EXPORT, CLIENT");
-	for (size_t i = 0; i < COLUMNS; i++) {
-		if (rates || !is_rate(&columns[i]))
-			fprintf(out, " %*s", width(&columns[i]),
-				columns[i].title);
-	}
+	for (size_t i = 0; i < COLUMNS; i++)
+		fprintf(out, " %*s", width(&columns[i]), columns[i].title);
 	fputc('\n', out);
 }
 
-static void format_size(char text[16], double bytes)
+void stats_format_size(char text[16], double bytes)
 {
 	static const char units[] = " KMGTPE";
 	size_t unit = 0;
@@ -85,45 +73,19 @@ static void format_size(char text[16], double bytes)
 		snprintf(text, 16, "%.1f%c", bytes, units[unit]);
 }
 
-static void put_row(FILE *out, const json_t *now, const json_t *before,
-		    double seconds)
+static void put_row(FILE *out, const json_t *object)
 {
 	for (size_t i = 0; i < COLUMNS; i++) {
 		const struct column *column = &columns[i];
-		uint64_t value = stats_number(now, column->key);
-		uint64_t old = stats_number(before, column->key);
-		double rate = seconds > 0 && value > old
-				      ? (double)(value - old) / seconds
-				      : 0;
+		uint64_t value = stats_number(object, column->key);
 		char text[24];
 
-		if (is_rate(column) && seconds <= 0)
-			continue;
 		if (column->form == PLAIN)
 			snprintf(text, sizeof(text), "%" PRIu64, value);
-		else if (column->form == RATE)
-			snprintf(text, sizeof(text), "%.0f", rate);
 		else
-			format_size(text, column->form == SIZE ? (double)value
-							       : rate);
+			stats_format_size(text, (double)value);
 		fprintf(out, " %*s", width(column), text);
 	}
-}
-
-/* The entry of the same name or number in the list of some time ago. */
-static const json_t *same(const json_t *list, const char *key,
-			  const json_t *entry)
-{
-	const json_t *wanted = json_object_get(entry, key);
-	const json_t *other;
-	size_t i;
-
-	json_array_foreach(list, i, other)
-	{
-		if (json_equal(json_object_get(other, key), wanted))
-			return other;
-	}
-	return NULL;
 }
 
 /* Escaped, and padded to the width of the column; longer ones are not cut. */
@@ -139,8 +101,7 @@ static void put_name(FILE *out, const char *name)
 	free(shown);
 }
 
-static void put_client(FILE *out, const json_t *client, const json_t *before,
-		       double seconds)
+static void put_client(FILE *out, const json_t *client)
 {
 	const char *ended = stats_string(client, "ended");
 	char name[64];
@@ -150,47 +111,50 @@ static void put_client(FILE *out, const json_t *client, const json_t *before,
 		 stats_number(client, "number"), stats_number(client, "pid"),
 		 stats_number(client, "uid"));
 	fprintf(out, "%-*s", NAME_WIDTH, name);
-	put_row(out, client, before, seconds);
+	put_row(out, client);
 	if (*ended)
 		fputs("  ended: ", out);
 	escape_put(out, ended);
 	fputc('\n', out);
 }
 
-static void put_export(FILE *out, const json_t *export, const json_t *before,
-		       double seconds)
+/* Those that are connected, or those that have ended. */
+static void put_clients(FILE *out, const json_t *export, bool connected)
 {
-	const json_t *old = json_object_get(before, "clients");
 	const json_t *client;
 	size_t i;
 
+	json_array_foreach(json_object_get(export, "clients"), i, client)
+	{
+		if (json_is_true(json_object_get(client, "connected")) ==
+		    connected)
+			put_client(out, client);
+	}
+}
+
+static void put_export(FILE *out, const json_t *export)
+{
 	put_name(out, stats_string(export, "name"));
-	put_row(out, export, before, seconds);
+	put_row(out, export);
 	fprintf(out,
 		"  %" PRIu64 " connected, %" PRIu64 " so far, %" PRIu64
 		" turned away\n",
 		stats_number(export, "connected"),
 		stats_number(export, "clients-so-far"),
 		stats_number(export, "turned-away"));
-	json_array_foreach(json_object_get(export, "clients"), i, client)
-		put_client(out, client, same(old, "number", client), seconds);
+	put_clients(out, export, true);
+	put_clients(out, export, false);
 }
 
-void stats_text(FILE *out, const json_t *stats, const json_t *before)
+void stats_text(FILE *out, const json_t *stats)
 {
-	const json_t *old = json_object_get(before, "exports");
 	const json_t *faults = json_object_get(stats, "faults");
-	uint64_t now_ms = stats_number(stats, "clock-ms");
-	double seconds = 0;
 	const json_t *export;
 	size_t i;
 
-	if (before && now_ms > stats_number(before, "clock-ms"))
-		seconds = (double)(now_ms - stats_number(before, "clock-ms")) /
-			  1000;
-	put_titles(out, seconds > 0);
+	put_titles(out);
 	json_array_foreach(json_object_get(stats, "exports"), i, export)
-		put_export(out, export, same(old, "name", export), seconds);
+		put_export(out, export);
 	fprintf(out,
 		"faults: %" PRIu64 " fixed, %" PRIu64 " abandoned, %" PRIu64
 		" substituted, %" PRIu64 " passed on\n",

@@ -112,7 +112,7 @@ void serve_stats_print(struct vhost_server *server)
 {
 	json_t *stats = serve_stats_gather(server);
 
-	stats_text(stdout, stats, NULL);
+	stats_text(stdout, stats);
 	json_decref(stats);
 	fflush(stdout);
 }
