@@ -220,8 +220,8 @@ bool vhost_queue_is_quiet(const struct vhost_queue *queue)
 static bool ask_for_kick(struct vhost_queue *queue)
 {
 	if (!queue->virtq.event_index ||
-	    vring_suppress(&queue->virtq, &queue->connection->memory->guest,
-			   false) != PREC_OK)
+	    vring_ask_for_kick(&queue->virtq,
+			       &queue->connection->memory->guest) != PREC_OK)
 		return false;
 	vhost_queue_mark_hint(queue);
 	return true;

@@ -523,25 +523,23 @@ enum prec_status packed_should_notify(struct virtq *q,
 	return PREC_OK;
 }
 
-enum prec_status packed_suppress(const struct virtq *q,
-				 const struct prec_space *space, bool on)
+enum prec_status packed_ask_for_kick(const struct virtq *q,
+				     const struct prec_space *space)
 {
-	uint16_t flags = on ? PVIRTQ_EVENT_F_DISABLE : PVIRTQ_EVENT_F_ENABLE;
 	uint16_t event = q->next_avail;
 	enum prec_status status;
 
 	/*@ ghost store_count = 0; */
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
-	if (q->event_index && !on) {
-		flags = PVIRTQ_EVENT_F_DESC;
-		if (q->avail_wrap)
-			event += PVIRTQ_EVENT_WRAP;
-		if (lent_store16(space, q->used, PVIRTQ_EVENT_DESC, event))
-			return PREC_GONE;
-	}
-	status = lent_store16(space, q->used, PVIRTQ_EVENT_FLAGS, flags);
-	/* The hint is out before the caller looks at the ring once more. */
+	if (q->avail_wrap)
+		event += PVIRTQ_EVENT_WRAP;
+	if (lent_store16(space, q->used, PVIRTQ_EVENT_DESC, event))
+		return PREC_GONE;
+	status = lent_store16(space, q->used, PVIRTQ_EVENT_FLAGS,
+			      PVIRTQ_EVENT_F_DESC);
+	/* The client sees the event before the caller looks at the ring once
+	 * more. */
 	lent_fence();
 	return status;
 }

@@ -288,27 +288,28 @@ PREC_MUST_CHECK enum prec_status
 packed_should_notify(struct virtq *q, const struct prec_space *space,
 		     bool *yes);
 
-/* As split_suppress: what we say in the device event suppression structure
- * (2.8.10).  Where to kick is said before that it is to be looked at. */
+/* As split_ask_for_kick: stores the device event suppression structure (2.8.10),
+ * the slot at which to kick before the flags that make it count.  PREC_GONE: at
+ * most the slot was stored. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) && q->packed;
+  requires event_index: q->event_index;
   terminates \true;
   exits \false;
   assigns store_count, store_at[0 .. 1], store_size[0 .. 1],
     store_value[0 .. 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures all: \result == PREC_OK ==>
-    store_count == (q->event_index && !on ? 2 : 1);
-  ensures flags: \result == PREC_OK ==> store_is(store_count - 1,
-    q->used.address + PVIRTQ_EVENT_FLAGS, 2, on ? PVIRTQ_EVENT_F_DISABLE :
-    q->event_index ? PVIRTQ_EVENT_F_DESC : PVIRTQ_EVENT_F_ENABLE);
-  ensures event: \result == PREC_OK && q->event_index && !on ==>
-    store_is(0, q->used.address, 2,
-      q->next_avail + (q->avail_wrap ? 0x8000 : 0));
+  ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY;
+  ensures all: \result == PREC_OK ? store_count == 2 :
+    0 <= store_count <= 1;
+  ensures event: 0 < store_count ==> store_is(0, q->used.address, 2,
+    q->next_avail + (q->avail_wrap ? 0x8000 : 0));
+  ensures flags: \result == PREC_OK ==> store_is(1,
+    q->used.address + PVIRTQ_EVENT_FLAGS, 2, PVIRTQ_EVENT_F_DESC);
   ensures nowhere_else: stored_used(*q);
 */
 PREC_MUST_CHECK enum prec_status
-packed_suppress(const struct virtq *q, const struct prec_space *space, bool on);
+packed_ask_for_kick(const struct virtq *q, const struct prec_space *space);
 
 #endif

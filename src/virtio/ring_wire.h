@@ -42,11 +42,10 @@ struct virtq_desc {
 #define VIRTQ_AVAIL_ENTRY	   2u
 
 /* 2.7.8 The Virtqueue Used Ring: flags, idx, ring[size], avail_event */
-#define VIRTQ_USED_F_NO_NOTIFY 1u
-#define VIRTQ_USED_FLAGS       0u
-#define VIRTQ_USED_IDX	       2u
-#define VIRTQ_USED_RING	       4u
-#define VIRTQ_USED_ENTRY       8u
+#define VIRTQ_USED_FLAGS 0u
+#define VIRTQ_USED_IDX	 2u
+#define VIRTQ_USED_RING	 4u
+#define VIRTQ_USED_ENTRY 8u
 
 struct virtq_used_elem {
 	uint32_t id;  /* head of the chain */

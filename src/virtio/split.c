@@ -373,23 +373,20 @@ enum prec_status split_should_notify(struct virtq *q,
 	return PREC_OK;
 }
 
-enum prec_status split_suppress(const struct virtq *q,
-				const struct prec_space *space, bool on)
+enum prec_status split_ask_for_kick(const struct virtq *q,
+				    const struct prec_space *space)
 {
-	enum prec_status status = PREC_OK;
+	enum prec_status status;
 
 	/*@ ghost store_count = 0; */
 	if (q->state != VIRTQ_READY)
 		return PREC_GONE;
-	if (!q->event_index)
-		status = lent_store16(space, q->used, VIRTQ_USED_FLAGS,
-				      on ? VIRTQ_USED_F_NO_NOTIFY : 0);
-	else if (!on)
-		status = lent_store16(
-			space, q->used,
-			VIRTQ_USED_RING + VIRTQ_USED_ENTRY * (uint64_t)q->size,
-			q->next_avail);
-	/* The hint is out before the caller looks at the ring once more. */
+	status = lent_store16(space, q->used,
+			      VIRTQ_USED_RING +
+				      VIRTQ_USED_ENTRY * (uint64_t)q->size,
+			      q->next_avail);
+	/* The client sees the event before the caller looks at the ring once
+	 * more. */
 	lent_fence();
 	return status;
 }

@@ -248,26 +248,29 @@ PREC_MUST_CHECK enum prec_status
 split_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
 
 /*
- * Ask the client not to kick (on), or to kick again (off), 2.7.9, 2.7.10.  It
- * is a hint.  After `off` look at the ring once more before sleeping: what was
- * made available before the client saw this comes without a kick.
+ * Ask the client to kick when it makes the next request available (2.7.10).
+ * Only with VIRTIO_F_EVENT_IDX: without it the client kicks each time, as it is
+ * never asked not to.  Look at the ring once more before sleeping: a request
+ * that was made available before the client saw this comes without a kick.
+ *
+ * PREC_GONE: the used ring is gone, or the state is not VIRTQ_READY; nothing
+ * was stored.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) && !q->packed;
+  requires event_index: q->event_index;
   terminates \true;
   exits \false;
   assigns store_count, store_at[0], store_size[0], store_value[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures all: \result == PREC_GONE || (q->event_index && on) ?
-    store_count == 0 : store_count == 1;
-  ensures flags: store_count == 1 && !q->event_index ==>
-    store_is(0, q->used.address, 2, on ? VIRTQ_USED_F_NO_NOTIFY : 0);
-  ensures avail_event: store_count == 1 && q->event_index ==>
+  ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY;
+  ensures all: store_count == (\result == PREC_OK ? 1 : 0);
+  ensures avail_event: \result == PREC_OK ==>
     store_is(0, q->used.address + 4 + 8 * q->size, 2, q->next_avail);
   ensures nowhere_else: stored_used(*q);
 */
 PREC_MUST_CHECK enum prec_status
-split_suppress(const struct virtq *q, const struct prec_space *space, bool on);
+split_ask_for_kick(const struct virtq *q, const struct prec_space *space);
 
 #endif

@@ -42,10 +42,10 @@ vring_should_notify(struct virtq *q, const struct prec_space *space, bool *yes)
 }
 
 static inline enum prec_status
-vring_suppress(const struct virtq *q, const struct prec_space *space, bool on)
+vring_ask_for_kick(const struct virtq *q, const struct prec_space *space)
 {
-	return q->packed ? packed_suppress(q, space, on)
-			 : split_suppress(q, space, on);
+	return q->packed ? packed_ask_for_kick(q, space)
+			 : split_ask_for_kick(q, space);
 }
 
 /* What GET_VRING_BASE answers. */

@@ -490,18 +490,15 @@ static void events(void)
 static void wishes(void)
 {
 	begin();
-	CHECK(packed_suppress(&queue, &space, true), PREC_OK);
-	CHECK(get16(DEVICE + 2), PVIRTQ_EVENT_F_DISABLE);
-	CHECK(packed_suppress(&queue, &space, false), PREC_OK);
 	CHECK(get16(DEVICE + 2), PVIRTQ_EVENT_F_ENABLE);
 	queue.event_index = true;
 	offer(3, 0);
 	CHECK(next(), VIRTQ_TAKEN);
-	CHECK(packed_suppress(&queue, &space, false), PREC_OK);
+	CHECK(packed_ask_for_kick(&queue, &space), PREC_OK);
 	CHECK(get16(DEVICE), 3 | PVIRTQ_EVENT_WRAP);
 	CHECK(get16(DEVICE + 2), PVIRTQ_EVENT_F_DESC);
 	queue.avail_wrap = false;
-	CHECK(packed_suppress(&queue, &space, false), PREC_OK);
+	CHECK(packed_ask_for_kick(&queue, &space), PREC_OK);
 	CHECK(get16(DEVICE), 3);
 }
 

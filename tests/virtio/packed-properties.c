@@ -269,37 +269,34 @@ static void complete(uint32_t id)
 
 /* 2.8.10: what the device wants to be told; the slot before it is said that it
  * counts. */
-static void suppress(void)
+static void ask_for_kick(void)
 {
-	const char *call = "packed_suppress";
-	bool on = chance(50), by_slot = queue.event_index && !on;
-	int last = by_slot ? 1 : 0;
+	const char *call = "packed_ask_for_kick";
 	enum prec_status status;
 
+	if (!queue.event_index)
+		return;
 	log_begin();
 	log_anew();
-	status = packed_suppress(&queue, &space, on);
+	status = packed_ask_for_kick(&queue, &space);
 	ENSURES(call, "assigns",
 		fetch_count == 0 && !memcmp(&queue, &before, sizeof(queue)));
 	ENSURES(call, "all",
-		status == PREC_OK ? store_count == last + 1
-				  : store_count <= last);
-	if (by_slot && store_count > 0)
+		status == PREC_OK ? store_count == 2 : store_count <= 1);
+	if (store_count > 0)
 		ENSURES(call, "event",
 			store_is(0, model.device_event, 2,
 				 packed_places(&model) & 0xffff));
 	if (status == PREC_OK)
 		ENSURES(call, "flags",
-			store_is(last, model.device_event + 2, 2,
-				 on	   ? 1
-				 : by_slot ? 2
-					   : 0));
+			store_is(1, model.device_event + 2, 2,
+				 PVIRTQ_EVENT_F_DESC));
 }
 
 static void hints(void)
 {
 	should_notify();
-	suppress();
+	ask_for_kick();
 }
 
 /* Go on anywhere, as a front-end says. */

@@ -178,7 +178,7 @@ static void complete(uint32_t head)
 
 static void hints(void)
 {
-	bool yes = chance(50), was = yes, on = chance(50);
+	bool yes = chance(50), was = yes;
 	uint16_t index;
 	enum prec_status status;
 
@@ -191,18 +191,19 @@ static void hints(void)
 	ENSURES("split_should_notify", "assigns",
 		fetch_count <= 1 && store_count == 0);
 	log_begin();
-	status = split_suppress(&queue, &space, on);
-	ENSURES("split_suppress", "all",
-		store_count ==
-			!(status == PREC_GONE || (queue.event_index && on)));
-	ENSURES("split_suppress", "nowhere_else", stored_used(&queue));
-	if (store_count && !queue.event_index)
-		ENSURES("split_suppress", "flags",
-			store_is(0, queue.used.address, 2, on));
-	if (store_count && queue.event_index)
-		ENSURES("split_suppress", "avail_event",
-			store_is(0, queue.used.address + 4 + 8ull * queue.size,
-				 2, queue.next_avail));
+	if (queue.event_index) {
+		status = split_ask_for_kick(&queue, &space);
+		ENSURES("split_ask_for_kick", "all",
+			store_count == (status == PREC_OK));
+		ENSURES("split_ask_for_kick", "nowhere_else",
+			stored_used(&queue));
+		if (status == PREC_OK)
+			ENSURES("split_ask_for_kick", "avail_event",
+				store_is(0,
+					 queue.used.address + 4 +
+						 8ull * queue.size,
+					 2, queue.next_avail));
+	}
 	log_begin();
 	if (split_used_index(&queue, &space, &index) == PREC_OK)
 		ENSURES("split_used_index", "assigns", fetch_count == 1);
