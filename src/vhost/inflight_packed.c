@@ -424,7 +424,7 @@ static enum prec_status log_list(const struct vhost_inflight_queue *log,
 static enum prec_status log_taken(struct vhost_inflight_queue *log,
 				  const struct virtq *q, uint16_t id)
 {
-	uint16_t num = q->length[id];
+	uint16_t num = q->held[id];
 	uint16_t head = log->free;
 	uint16_t last = head;
 

@@ -51,8 +51,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 	struct vhost_connection *connection = queue->connection;
 	const struct prec_space *space = &connection->memory->guest;
 	struct vhost_counts *counts = &connection->client->counts;
-	const struct virtq *virtq = &queue->virtq;
-	uint32_t slots = virtq->packed ? virtq->length[block->head] : 1;
+	uint32_t slots = queue->virtq.held[block->head];
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;

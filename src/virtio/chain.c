@@ -207,23 +207,24 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
 /* A head comes into flight, or leaves it.  The ghost loop follows the sum. */
 /*@
   requires queue: \valid(q) && virtq_counted(*q);
-  requires head: head < VIRTQ_SIZE_MAX && (q->held[head] == 0 <==> held);
+  requires head: head < VIRTQ_SIZE_MAX && (q->held[head] == 0 <==> slots > 0);
+  requires slots: slots <= VIRTQ_SIZE_MAX;
   terminates \true;
   exits \false;
   assigns q->held[head], q->in_flight;
-  ensures marked: q->held[head] == (held ? 1 : 0);
+  ensures marked: q->held[head] == slots;
   ensures counted: virtq_counted(*q);
-  ensures by_one: q->in_flight == \old(q->in_flight) + (held ? 1 : -1);
+  ensures by_one: q->in_flight == \old(q->in_flight) + (slots > 0 ? 1 : -1);
 */
-static void mark(struct virtq *q, uint32_t head, bool held)
+static void mark(struct virtq *q, uint32_t head, uint32_t slots)
 {
-	q->held[head] = held ? 1 : 0;
+	q->held[head] = (uint16_t)slots;
 	/*@ ghost
 	  uint32_t k = 0;
 	  /@ loop invariant 0 <= k <= VIRTQ_SIZE_MAX;
 	     loop invariant held_below(q->held, k) ==
 	       held_below(\at(*q, Pre).held, k) +
-	       (head < k ? (held ? 1 : -1) : 0);
+	       (head < k ? (slots > 0 ? 1 : -1) : 0);
 	     loop invariant 0 <= held_below(\at(*q, Pre).held, k) <= k;
 	     loop invariant 0 <= held_below(q->held, k) <= k;
 	     loop invariant held_below(q->held, k) == 0 ==>
@@ -233,23 +234,23 @@ static void mark(struct virtq *q, uint32_t head, bool held)
 	  @/
 	  while (k < VIRTQ_SIZE_MAX) k++;
 	*/
-	if (held)
+	if (slots > 0)
 		q->in_flight++;
 	else
 		q->in_flight--;
 }
 
-bool chain_hold(struct virtq *q, uint32_t head)
+bool chain_hold(struct virtq *q, uint32_t head, uint32_t slots)
 {
 	if (head >= q->size || q->held[head])
 		return false;
-	mark(q, head, true);
+	mark(q, head, slots);
 	return true;
 }
 
 void chain_release(struct virtq *q, uint32_t head)
 {
-	mark(q, head, false);
+	mark(q, head, 0);
 }
 
 enum virtq_answer chain_settle(struct virtq_request *r,

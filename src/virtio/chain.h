@@ -172,11 +172,12 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
  * would have it completed twice. */
 /*@
   requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX && virtq_counted(*q);
+  requires slots: 1 <= slots <= VIRTQ_SIZE_MAX;
   terminates \true;
   exits \false;
   assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight;
   ensures took: \result ==> head < q->size &&
-    \old(*q).held[head] == 0 && q->held[head] == 1 &&
+    \old(*q).held[head] == 0 && q->held[head] == slots &&
     q->in_flight == \old(q->in_flight) + 1;
   ensures counted: virtq_counted(*q);
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != head ==>
@@ -185,7 +186,7 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
       q->held[i] == \old(*q).held[i];
 */
-bool chain_hold(struct virtq *q, uint32_t head);
+bool chain_hold(struct virtq *q, uint32_t head, uint32_t slots);
 
 /* It is no longer in flight. */
 /*@

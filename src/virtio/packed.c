@@ -235,25 +235,24 @@ static enum virtq_answer take_desc(struct virtq_request *r,
   terminates \true;
   exits \false;
   assigns r->head, q->in_flight,
-    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1];
+    q->held[0 .. VIRTQ_SIZE_MAX - 1];
   ensures queue: virtq_whole(*q);
   ensures took: \result ==> r->head == id && id < q->size &&
-    \old(*q).held[id] == 0 && q->held[id] == 1 &&
-    q->in_flight == \old(q->in_flight) + 1 && q->length[id] == length;
+    \old(*q).held[id] == 0 && q->held[id] == length &&
+    q->in_flight == \old(q->in_flight) + 1;
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != id ==>
-    q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+    q->held[i] == \old(*q).held[i];
   ensures refused: !\result ==> r->head == \old(r->head) &&
     q->in_flight == \old(q->in_flight) &&
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
-      q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+      q->held[i] == \old(*q).held[i];
 */
 static bool hold_id(struct virtq *q, struct virtq_request *r, uint16_t id,
 		    uint32_t length)
 {
-	if (!chain_hold(q, id))
+	if (!chain_hold(q, id, length))
 		return false;
 	r->head = id;
-	q->length[id] = (uint16_t)length;
 	return true;
 }
 
@@ -267,21 +266,20 @@ static bool hold_id(struct virtq *q, struct virtq_request *r, uint16_t id,
   terminates \true;
   exits \false;
   assigns r->head, q->in_flight, q->next_avail, q->avail_wrap,
-    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1];
+    q->held[0 .. VIRTQ_SIZE_MAX - 1];
   ensures queue: virtq_whole(*q);
   ensures took: \result ==> r->head == id && id < q->size &&
-    \old(*q).held[id] == 0 && q->held[id] == 1 &&
-    q->in_flight == \old(q->in_flight) + 1 &&
-    q->length[id] == length && q->next_avail == slot &&
+    \old(*q).held[id] == 0 && q->held[id] == length &&
+    q->in_flight == \old(q->in_flight) + 1 && q->next_avail == slot &&
     q->avail_wrap == wrap;
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != id ==>
-    q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+    q->held[i] == \old(*q).held[i];
   ensures refused: !\result ==> r->head == \old(r->head) &&
     q->in_flight == \old(q->in_flight) &&
     q->next_avail == \old(q->next_avail) &&
     q->avail_wrap == \old(q->avail_wrap) &&
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
-      q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+      q->held[i] == \old(*q).held[i];
 */
 static bool hold_list(struct virtq *q, struct virtq_request *r, uint16_t id,
 		      uint32_t length, uint32_t slot, bool wrap)
@@ -427,6 +425,8 @@ enum prec_status packed_complete(struct virtq *q,
 
 	if (id >= q->size || !q->held[id])
 		return PREC_INVALID;
+	/* 2.8.6: the rest of the list is skipped. */
+	next = (uint32_t)q->next_used + q->held[id];
 	/*@ ghost store_count = 0; */
 	chain_release(q, id);
 	if (q->state != VIRTQ_READY)
@@ -442,8 +442,6 @@ enum prec_status packed_complete(struct virtq *q,
 				 PVIRTQ_DESC_FLAGS,
 			 flags))
 		return PREC_GONE;
-	/* 2.8.6: the rest of the list is skipped. */
-	next = (uint32_t)q->next_used + q->length[id];
 	if (next >= q->size) {
 		next -= q->size;
 		q->used_wrap = !q->used_wrap;

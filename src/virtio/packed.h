@@ -134,7 +134,7 @@ uint32_t packed_base(const struct virtq *q);
   assigns r->head, r->readable, r->count, r->refused, r->table_address,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight, q->next_avail, q->avail_wrap,
-    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1],
+    q->held[0 .. VIRTQ_SIZE_MAX - 1],
     FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
@@ -152,21 +152,20 @@ uint32_t packed_base(const struct virtq *q);
     (\old(q->state) == VIRTQ_READY && q->state == VIRTQ_BROKEN);
   ensures held: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==> r->head < q->size &&
-    \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
+    \at(q->held[\at(r->head, Post)], Pre) == 0 &&
     q->in_flight == \old(q->in_flight) + 1 &&
-    1 <= q->length[r->head] <= q->size &&
+    1 <= q->held[r->head] <= q->size &&
     slot_on(q->size, \old(q->next_avail), \old(q->avail_wrap),
-      q->next_avail, q->avail_wrap, q->length[r->head]);
+      q->next_avail, q->avail_wrap, q->held[r->head]);
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
-    i != r->head ==> q->held[i] == \old(*q).held[i] &&
-    q->length[i] == \old(*q).length[i];
+    i != r->head ==> q->held[i] == \old(*q).held[i];
   ensures none: \result == VIRTQ_EMPTY || \result == VIRTQ_GONE ||
     \result == VIRTQ_STOPPED ==>
     q->next_avail == \old(q->next_avail) &&
     q->avail_wrap == \old(q->avail_wrap) &&
     q->in_flight == \old(q->in_flight) &&
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
-      q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+      q->held[i] == \old(*q).held[i];
 */
 enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 			      struct virtq_request *r);
@@ -189,7 +188,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
     r->table_size,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight,
-    q->held[0 .. VIRTQ_SIZE_MAX - 1], q->length[0 .. VIRTQ_SIZE_MAX - 1],
+    q->held[0 .. VIRTQ_SIZE_MAX - 1],
     FETCH_LOG, ELEMENT_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
@@ -208,11 +207,11 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
       (list[k].flags & VIRTQ_DESC_F_NEXT) != 0;
   ensures held: \result != VIRTQ_STOPPED ==>
     r->head == list[count - 1].id && r->head < q->size &&
-    \at(q->held[\at(r->head, Post)], Pre) == 0 && q->held[r->head] == 1 &&
-    q->in_flight == \old(q->in_flight) + 1 && q->length[r->head] == count;
+    \at(q->held[\at(r->head, Post)], Pre) == 0 &&
+    q->in_flight == \old(q->in_flight) + 1 && q->held[r->head] == count;
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX &&
     (i != r->head || \result == VIRTQ_STOPPED) ==>
-    q->held[i] == \old(*q).held[i] && q->length[i] == \old(*q).length[i];
+    q->held[i] == \old(*q).held[i];
   ensures none: \result == VIRTQ_STOPPED ==>
     q->in_flight == \old(q->in_flight);
 */
@@ -248,7 +247,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
       \old(q->used_wrap), id, len, store_count);
     ensures told: \result == PREC_OK ==>
       slot_on(q->size, \old(q->next_used), \old(q->used_wrap),
-        q->next_used, q->used_wrap, q->length[id]);
+        q->next_used, q->used_wrap, \old(q->held[id]));
     ensures untold: \result == PREC_GONE ==>
       q->next_used == \old(q->next_used) &&
       q->used_wrap == \old(q->used_wrap);

@@ -177,16 +177,14 @@ static enum prec_status begin_rings(struct virtq *q,
 	/*@
 	  loop invariant range: 0 <= i <= VIRTQ_SIZE_MAX;
 	  loop invariant clear: \forall integer j; 0 <= j < i ==>
-	    q->stamp[j] == 0 && q->held[j] == 0 && q->length[j] == 0;
+	    q->stamp[j] == 0 && q->held[j] == 0;
 	  loop assigns i, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-	    q->held[0 .. VIRTQ_SIZE_MAX - 1],
-	    q->length[0 .. VIRTQ_SIZE_MAX - 1];
+	    q->held[0 .. VIRTQ_SIZE_MAX - 1];
 	  loop variant VIRTQ_SIZE_MAX - i;
 	*/
 	for (i = 0; i < VIRTQ_SIZE_MAX; i++) {
 		q->stamp[i] = 0;
 		q->held[i] = 0;
-		q->length[i] = 0;
 	}
 	/*@ ghost
 	  uint32_t k = 0;

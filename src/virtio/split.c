@@ -296,7 +296,7 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
 		return VIRTQ_GONE;
 	q->next_avail++;
 	q->waiting--;
-	if (!chain_hold(q, head)) {
+	if (!chain_hold(q, head, 1)) {
 		q->state = VIRTQ_BROKEN;
 		return VIRTQ_STOPPED;
 	}
@@ -308,7 +308,7 @@ enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
 			       uint32_t head, struct virtq_request *r)
 {
 	chain_begin(r);
-	if (q->state != VIRTQ_READY || !chain_hold(q, head))
+	if (q->state != VIRTQ_READY || !chain_hold(q, head, 1))
 		return VIRTQ_STOPPED;
 	r->head = head;
 	return chain_settle(r, take_chain(r, space, q));

@@ -58,12 +58,13 @@ struct virtq {
 	bool packed;
 	bool avail_wrap;
 	bool used_wrap;
-	uint16_t length[VIRTQ_SIZE_MAX]; /* descriptors of the held head */
 	/* A descriptor whose stamp is `serial` was fetched for the request in
 	 * hand: no loop, and nothing to clear between requests. */
 	uint32_t serial;
 	uint32_t stamp[VIRTQ_SIZE_MAX];
-	uint8_t held[VIRTQ_SIZE_MAX]; /* 1: this head is in flight */
+	/* Slots of the ring that the request in flight with this head takes: 1
+	 * in a split ring, its descriptors in a packed one.  0: none is. */
+	uint16_t held[VIRTQ_SIZE_MAX];
 };
 
 /* Placed by the caller; only as much is written as the chain is long. */
@@ -103,10 +104,10 @@ struct virtq_request {
   predicate slots_ok(struct virtq q) =
     q.next_avail < q.size && q.next_used < q.size &&
     q.notified < 2 * q.size &&
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.length[i] <= q.size;
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.held[i] <= q.size;
 
   // How many of the first n heads are in flight.
-  logic integer held_below(uint8_t held[VIRTQ_SIZE_MAX], integer n) =
+  logic integer held_below(uint16_t held[VIRTQ_SIZE_MAX], integer n) =
     n <= 0 ? 0 : held_below(held, n - 1) + (held[n - 1] != 0 ? 1 : 0);
 
   predicate none_held(struct virtq q) =

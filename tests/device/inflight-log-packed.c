@@ -92,9 +92,8 @@ static void expect_left(const char *ids)
 	       count < taken) {
 		EXPECT(answer == VIRTQ_TAKEN);
 		EXPECT(request.head == (uint16_t)(ids[count++] - 'a'));
-		EXPECT(taker.length[request.head] ==
-		       queue.length[request.head]);
-		EXPECT(request.count == taker.length[request.head]);
+		EXPECT(taker.held[request.head] == queue.held[request.head]);
+		EXPECT(request.count == taker.held[request.head]);
 		EXPECT(request.segment[request.count - 1].address ==
 		       ADDRESS + DATA + request.count - 1);
 	}
@@ -197,7 +196,7 @@ static void take_over(uint32_t random)
 				     &answer)) {
 		if (answer == VIRTQ_STOPPED)
 			return;
-		slots += taker.length[request.head];
+		slots += taker.held[request.head];
 		count++;
 	}
 	MUST(count == taken && slots <= ENTRIES);

@@ -413,7 +413,7 @@ static void claims(void)
 	CHECK(chain.head, 5);
 	CHECK(chain.count, 3);
 	CHECK(chain.segment[1].address, DATA);
-	CHECK(queue.length[5], 3);
+	CHECK(queue.held[5], 3);
 	CHECK(queue.next_avail, 0);
 	CHECK(decode(), VIRTQ_TAKEN);
 	CHECK(block.op, VBLK_READ);

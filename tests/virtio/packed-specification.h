@@ -20,9 +20,8 @@ struct packed_device {
 	 * its wrap counter. */
 	uint32_t avail_slot, used_slot;
 	bool avail_wrap, used_wrap;
-	/* Of each buffer id. */
-	uint8_t in_flight[VIRTQ_SIZE_MAX];
-	uint16_t length[VIRTQ_SIZE_MAX];
+	/* Of each buffer id: how long its list is that is in flight; 0: none. */
+	uint16_t in_flight[VIRTQ_SIZE_MAX];
 	/* Where notifying was last weighed, and slots used since. */
 	uint32_t weighed_slot;
 	bool weighed_wrap;
@@ -237,8 +236,7 @@ static inline bool packed_hold(struct packed_device *d, uint32_t id,
 {
 	if (id >= d->size || d->in_flight[id])
 		return false;
-	d->in_flight[id] = 1;
-	d->length[id] = (uint16_t)count;
+	d->in_flight[id] = (uint16_t)count;
 	return true;
 }
 
@@ -364,11 +362,11 @@ static inline bool packed_is_used(const struct packed_device *d,
 }
 
 /* 2.8.6: a list is used by one descriptor, and the others are skipped. */
-static inline void packed_skip(struct packed_device *d, uint32_t id)
+static inline void packed_skip(struct packed_device *d, uint32_t slots)
 {
-	for (uint32_t k = 0; k < d->length[id]; k++)
+	for (uint32_t k = 0; k < slots; k++)
 		packed_step(d, &d->used_slot, &d->used_wrap);
-	d->used_since += d->length[id];
+	d->used_since += slots;
 }
 
 /* 2.8.10: DISABLE is obeyed; DESC, where it was agreed on, is when the slot is

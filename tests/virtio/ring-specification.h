@@ -71,13 +71,13 @@ static inline bool rings_granted(const struct prec_space *s,
 static inline bool slots_ok(const struct virtq *q)
 {
 	for (uint32_t i = 0; i < VIRTQ_SIZE_MAX; i++)
-		if (q->length[i] > q->size)
+		if (q->held[i] > q->size)
 			return false;
 	return q->next_avail < q->size && q->next_used < q->size &&
 	       q->notified < 2 * q->size;
 }
 
-static inline uint32_t held_below(const uint8_t *held, uint32_t n)
+static inline uint32_t held_below(const uint16_t *held, uint32_t n)
 {
 	uint32_t sum = 0;
 
