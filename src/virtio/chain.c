@@ -214,6 +214,7 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
   assigns q->held[head], q->in_flight;
   ensures marked: q->held[head] == slots;
   ensures counted: virtq_counted(*q);
+  ensures bounded: q->in_flight <= VIRTQ_SIZE_MAX;
   ensures by_one: q->in_flight == \old(q->in_flight) + (slots > 0 ? 1 : -1);
 */
 static void mark(struct virtq *q, uint32_t head, uint32_t slots)

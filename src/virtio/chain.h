@@ -179,6 +179,7 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
   ensures took: \result ==> head < q->size &&
     \old(*q).held[head] == 0 && q->held[head] == slots &&
     q->in_flight == \old(q->in_flight) + 1;
+  ensures bounded: \result ==> q->in_flight <= VIRTQ_SIZE_MAX;
   ensures counted: virtq_counted(*q);
   ensures others: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && i != head ==>
     q->held[i] == \old(*q).held[i];

@@ -410,6 +410,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
   exits \false;
   assigns \nothing;
   ensures place: \result == place(size, slot, wrap);
+  ensures bounded: \result < 2 * size;
 */
 static uint32_t packed_place(uint32_t size, uint32_t slot, bool wrap)
 {

@@ -80,6 +80,8 @@
     q->avail.address == driver && q->used.address == device;
   ensures start: \result == PREC_OK ==> q->next_avail == 0 &&
     q->next_used == 0 && q->avail_wrap && q->used_wrap;
+  ensures fresh: \result == PREC_OK ==> q->waiting == 0 &&
+    q->notified == 0 && !q->event_index;
   ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
     none_held(*q);
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);
@@ -103,6 +105,8 @@ PREC_MUST_CHECK enum prec_status packed_setup(struct virtq *q,
   ensures queue: virtq_whole(*q);
   ensures said: \result == PREC_OK || \result == PREC_INVALID;
   ensures at: \result == PREC_OK ==> base_is(*q, base);
+  ensures notified: \result == PREC_OK ==>
+    q->notified == place(q->size, q->next_used, q->used_wrap);
   ensures refused: \result == PREC_INVALID <==>
     base % 0x8000 >= q->size || base / 0x10000 % 0x8000 >= q->size;
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);
@@ -143,6 +147,8 @@ uint32_t packed_base(const struct virtq *q);
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= 2 * q->size + 1;
+  ensures stopped: \old(q->state) != VIRTQ_READY ==>
+    \result == VIRTQ_STOPPED && fetch_count == 0;
   ensures first: \old(q->state) == VIRTQ_READY ==>
     flags_fetched(*q, 0, \old(q->next_avail));
   ensures idle: \result == VIRTQ_EMPTY ==> fetch_count == 1;
@@ -196,6 +202,8 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
   ensures segments: request_ok(*space, *q, *r);
   ensures told: answer_told(*r, \result);
   ensures once: fetched_once && fetch_count <= 1;
+  ensures stopped: \old(q->state) != VIRTQ_READY ==>
+    \result == VIRTQ_STOPPED && fetch_count == 0;
   ensures known: fetched_known(*q, *r);
   ensures state: \result == VIRTQ_STOPPED ? q->state != VIRTQ_READY :
     q->state == VIRTQ_READY;
@@ -243,6 +251,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
       q->in_flight == \old(q->in_flight) - 1;
     ensures all: \result == PREC_OK ? store_count == 3 :
       0 <= store_count <= 2;
+    ensures stopped: q->state != VIRTQ_READY ==> store_count == 0;
     ensures stored: packed_stored(*q, \old(q->next_used),
       \old(q->used_wrap), id, len, store_count);
     ensures told: \result == PREC_OK ==>
@@ -276,6 +285,7 @@ PREC_MUST_CHECK enum prec_status packed_complete(struct virtq *q,
   ensures queue: virtq_ok(*space, *q);
   ensures untouched: \result != PREC_OK ==> *yes == \old(*yes) &&
     q->notified == \old(q->notified);
+  ensures stopped: q->state != VIRTQ_READY ==> \result == PREC_GONE;
   ensures weighed: \result == PREC_OK ==>
     q->notified == place(q->size, q->next_used, q->used_wrap);
   ensures once: \result == PREC_OK ==> fetched_once && fetch_count <= 2 &&

@@ -139,6 +139,8 @@ static bool overlap(struct prec_span a, struct prec_span b)
     q->avail.address == avail && q->used.address == used;
   ensures start: \result == PREC_OK ==> q->next_avail == 0 &&
     q->next_used == 0 && q->avail_wrap && q->used_wrap;
+  ensures fresh: \result == PREC_OK ==> q->waiting == 0 &&
+    q->notified == 0 && !q->event_index;
   ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
     none_held(*q);
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);

@@ -343,6 +343,8 @@ enum prec_status split_complete(struct virtq *q, const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns \nothing;
+  ensures passed: \result <==>
+    (uint16_t)(event - before) < (uint16_t)(now - before);
 */
 static bool passed(uint16_t event, uint16_t now, uint16_t before)
 {

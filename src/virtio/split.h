@@ -61,6 +61,10 @@
     virtq_ok(*space, *q) && q->size == size && !q->packed;
   ensures there: \result == PREC_OK ==> q->desc.address == desc &&
     q->avail.address == avail && q->used.address == used;
+  ensures start: \result == PREC_OK ==> q->next_avail == 0 &&
+    q->next_used == 0;
+  ensures fresh: \result == PREC_OK ==> q->waiting == 0 &&
+    q->notified == 0 && !q->event_index;
   ensures none_held: \result == PREC_OK ==> q->in_flight == 0 &&
     none_held(*q);
   ensures untouched: \result != PREC_OK ==> *q == \old(*q);
@@ -79,6 +83,7 @@ PREC_MUST_CHECK enum prec_status split_setup(struct virtq *q,
   assigns q->next_avail, q->next_used, q->notified, q->waiting;
   ensures queue: virtq_whole(*q);
   ensures at: q->next_avail == avail && q->next_used == used;
+  ensures fresh: q->notified == used && q->waiting == 0;
 */
 void split_seek(struct virtq *q, uint16_t avail, uint16_t used);
 
@@ -92,6 +97,9 @@ void split_seek(struct virtq *q, uint16_t avail, uint16_t used);
   exits \false;
   assigns *index, fetch_count, fetch_at[0], fetch_size[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures stopped: q->state != VIRTQ_READY ==> \result == PREC_GONE;
+  ensures once: \result == PREC_OK ==> fetch_count == 1 &&
+    fetch_at[0] == q->used.address + VIRTQ_USED_IDX && fetch_size[0] == 2;
 */
 PREC_MUST_CHECK enum prec_status
 split_used_index(const struct virtq *q, const struct prec_space *space,
@@ -122,6 +130,9 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= q->size + 3;
+  ensures idle: \result == VIRTQ_EMPTY ==> fetch_count == 1;
+  ensures stopped: \old(q->state) != VIRTQ_READY ==>
+    \result == VIRTQ_STOPPED && fetch_count == 0;
   ensures state: \result == VIRTQ_STOPPED ? q->state != VIRTQ_READY :
     q->state == VIRTQ_READY;
   ensures only_breaks: q->state == \old(q->state) ||
@@ -177,7 +188,8 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
     (i != head || \result == VIRTQ_STOPPED) ==>
     q->held[i] == \old(*q).held[i];
   ensures refused: \result == VIRTQ_STOPPED ==>
-    q->in_flight == \old(q->in_flight);
+    q->in_flight == \old(q->in_flight) && fetch_count == 0;
+  ensures stopped: q->state != VIRTQ_READY ==> \result == VIRTQ_STOPPED;
   ensures bounded: fetch_count <= q->size + 1;
 */
 enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
@@ -211,6 +223,7 @@ enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
       q->in_flight == \old(q->in_flight) - 1;
     ensures all: \result == PREC_OK ? store_count == 3 :
       0 <= store_count <= 2;
+    ensures stopped: q->state != VIRTQ_READY ==> store_count == 0;
     ensures stored: used_stored(*q, \old(q->next_used), head, len,
       store_count);
     ensures nowhere_else: stored_used(*q);
@@ -242,7 +255,14 @@ PREC_MUST_CHECK enum prec_status split_complete(struct virtq *q,
   assigns *yes, q->notified, fetch_count, fetch_at[0], fetch_size[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures queue: virtq_ok(*space, *q);
-  ensures untouched: \result != PREC_OK ==> *yes == \old(*yes);
+  ensures untouched: \result != PREC_OK ==> *yes == \old(*yes) &&
+    q->notified == \old(q->notified);
+  ensures stopped: q->state != VIRTQ_READY ==> \result == PREC_GONE;
+  ensures weighed: \result == PREC_OK ==> q->notified == q->next_used;
+  ensures once: \result == PREC_OK ==> fetch_count == 1 &&
+    fetch_at[0] == q->avail.address +
+      (q->event_index ? 4 + 2 * q->size : VIRTQ_AVAIL_FLAGS) &&
+    fetch_size[0] == 2;
 */
 PREC_MUST_CHECK enum prec_status
 split_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);

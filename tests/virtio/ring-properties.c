@@ -187,7 +187,19 @@ static void hints(void)
 	status = split_should_notify(&queue, &space, &yes);
 	ENSURES("split_should_notify", "queue", virtq_ok(&space, &queue));
 	ENSURES("split_should_notify", "untouched",
-		status == PREC_OK || yes == was);
+		status == PREC_OK ||
+			(yes == was && queue.notified == before.notified));
+	ENSURES("split_should_notify", "stopped",
+		queue.state == VIRTQ_READY || fetch_count == 0);
+	ENSURES("split_should_notify", "weighed",
+		status != PREC_OK || queue.notified == queue.next_used);
+	ENSURES("split_should_notify", "once",
+		status != PREC_OK ||
+			(fetch_count == 1 && fetch_size[0] == 2 &&
+			 fetch_at[0] == queue.avail.address +
+						(queue.event_index
+							 ? 4 + 2ull * queue.size
+							 : 0)));
 	ENSURES("split_should_notify", "assigns",
 		fetch_count <= 1 && store_count == 0);
 	log_begin();
@@ -206,7 +218,9 @@ static void hints(void)
 	}
 	log_begin();
 	if (split_used_index(&queue, &space, &index) == PREC_OK)
-		ENSURES("split_used_index", "assigns", fetch_count == 1);
+		ENSURES("split_used_index", "once",
+			fetch_count == 1 && fetch_size[0] == 2 &&
+				fetch_at[0] == queue.used.address + 2);
 }
 
 static void set_up(void)
