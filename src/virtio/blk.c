@@ -3,7 +3,7 @@
 
 #include "virtio/blk_fetch.h"
 
-/* The last byte that the driver writes is the status, and no data. */
+/* Take off the last byte that the device writes: it is the status, not data. */
 /*@
   requires table: space_ok(*space) && virtq_ok(*space, *q);
   requires chain: \valid(c) && request_ok(*space, *q, *c);
@@ -23,7 +23,7 @@ static bool place_status(const struct virtq *q, const struct prec_space *space,
 	struct prec_span place;
 	uint32_t last;
 
-	/* Named so that the contract can speak of them. */
+	/* Parameters only so that the contract can name them. */
 	(void)q;
 	(void)space;
 	if (c->count == c->readable)
@@ -41,7 +41,7 @@ static bool place_status(const struct virtq *q, const struct prec_space *space,
 	return true;
 }
 
-/* Take `size` bytes, not all, off the front of segment i. */
+/* Remove `size` bytes, fewer than all, from the front of segment i. */
 /*@
   requires chain: \valid(c) && i < VIRTQ_SEGMENTS_MAX;
   requires part: size < c->segment[i].size;
@@ -107,7 +107,7 @@ static void answer_with(struct vblk_request *r, uint8_t status)
 	r->bytes = 0;
 }
 
-/* 5.2.6.1: whole sectors, inside the device. */
+/* 5.2.6.1: are these whole sectors inside the device? */
 /*@
   requires device: \valid_read(d);
   terminates \true;
@@ -156,8 +156,9 @@ static void decide_transfer(const struct vblk_device *d, struct vblk_request *r,
 	r->offset = r->sector * VIRTIO_BLK_SECTOR;
 }
 
-/* r->first, r->count and r->bytes are the data on the side that the type uses;
- * `other` is how many segments of data lie on the side that it does not. */
+/* Decide by type.  r->first, r->count and r->bytes are the data in the
+ * direction that the type uses; `other` counts the segments of the other
+ * direction. */
 /*@
   requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
   requires request: \valid(r) && \separated(r, d);
@@ -216,10 +217,10 @@ static void decide(const struct vblk_device *d, struct vblk_request *r,
 }
 
 /*
- * The segments of a discard or write zeroes, decoded and checked.  `known` is
- * VIRTIO_BLK_RANGE_UNMAP where that means something, or 0; what is above has a
- * flag that is unknown.  5.2.6.2: that is answered by UNSUPP, whatever else is
- * wrong.
+ * Decode and check the segments of a discard or write zeroes.  `known` is
+ * VIRTIO_BLK_RANGE_UNMAP if that flag is valid, or else 0; larger flags contain
+ * an unknown one.  5.2.6.2: an unknown flag is answered by UNSUPP, whatever
+ * else is wrong.
  */
 /*@
   requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
@@ -325,10 +326,11 @@ static uint64_t sum_of(const struct vblk_ranges *w)
 	return bytes;
 }
 
-/* 5.2.6.2: whole segments, at most as many as were offered, and nothing on the
- * side that the device writes. */
+/* 5.2.6.2: how many ranges are there?  0: not whole ranges, more than we offer,
+ * or data that the device would have to write. */
 /*@
-  requires chain: \valid_read(c) && c->readable <= c->count <= VIRTQ_SEGMENTS_MAX;
+  requires chain: \valid_read(c) &&
+    c->readable <= c->count <= VIRTQ_SEGMENTS_MAX;
   requires cursor: cursor_ok(*c, at);
   requires sizes: \forall integer i; 0 <= i < c->count ==>
     c->segment[i].size <= 0xffffffff;
@@ -354,7 +356,8 @@ static uint32_t count_ranges(const struct virtq_request *c,
 	return (uint32_t)(size / VIRTIO_BLK_RANGE_SIZE);
 }
 
-/* DISCARD and WRITE_ZEROES: what they name is data of the client, too. */
+/* Decide DISCARD and WRITE_ZEROES, whose ranges are data that the client sends
+ * and must be fetched. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -495,8 +498,8 @@ enum prec_status vblk_store_status(const struct vblk_request *r,
 }
 
 /*
- * What firmware of old asks: 63 sectors a track, 16 heads, and no more
- * cylinders than an ATA disk has.  Never more than there is.
+ * The geometry that old firmware expects: 63 sectors a track, 16 heads, and at
+ * most as many cylinders as an ATA disk.  Never larger than the capacity.
  */
 /*@
   requires out: \valid(config);

@@ -11,21 +11,21 @@
 
 /*
  * Block requests (VIRTIO 1.2, 5.2.6): from a chain of segments to a decision,
- * and from what happened to what the client is told.  Nothing here does I/O.
+ * and from the result of the I/O to the answer.  Nothing here does I/O.
  */
 
-/* A size in bytes fits 63 bits. */
+/* So that a size in bytes fits 63 bits. */
 #define VBLK_CAPACITY_MAX 0x0040000000000000ull
 
-/* Data of one request: what one system call moves, and less than a used
- * length can say. */
+/* Data of one request: at most what one system call moves, and less than the
+ * largest used length. */
 #define VBLK_BYTES_MAX 0x7ffff000u
 
-/* seg_max as told to clients: with header and status a chain of 128. */
+/* The seg_max that we offer: with header and status, a chain of 128. */
 #define VBLK_SEG_MAX 126u
 
-/* Ranges of one discard or write zeroes, as told to clients: what is fetched
- * fits LENT_BYTES_MAX, and the sum VBLK_BYTES_MAX. */
+/* The ranges that we offer for one discard or write zeroes: they fit into
+ * LENT_BYTES_MAX, and their sum into VBLK_BYTES_MAX. */
 #define VBLK_RANGES_MAX	       16u
 #define VBLK_RANGE_SECTORS_MAX 0x20000u /* 64 MiB */
 
@@ -35,11 +35,11 @@ struct vblk_device {
 	uint16_t queues;
 	bool read_only;
 	bool writeback;
-	bool discard; /* may be asked for */
+	bool discard; /* supported */
 	bool write_zeroes;
-	bool may_unmap;		    /* … and the second may deallocate */
+	bool may_unmap;		    /* write zeroes may deallocate */
 	uint32_t discard_alignment; /* in sectors */
-	/* 5.2.4: in blocks of blk_size, but for the exponent of 2 */
+	/* 5.2.4: in blocks of blk_size, except the exponent of 2 */
 	uint8_t physical_block_exp;
 	uint8_t alignment_offset;
 	uint16_t min_io_size;
@@ -50,28 +50,28 @@ enum vblk_op {
 	VBLK_ANSWER = 0, /* no I/O: report `answer` */
 	VBLK_READ,	 /* from the store to the segments */
 	VBLK_WRITE,	 /* from the segments to the store */
-	VBLK_FLUSH,	 /* what was written before is to be durable */
+	VBLK_FLUSH,	 /* make earlier writes durable */
 	VBLK_IDENTIFY,	 /* VIRTIO_BLK_ID_BYTES to the segments */
-	VBLK_DISCARD,	 /* the ranges are not needed any more */
-	VBLK_ZEROES,	 /* the ranges are to read as zeroes */
+	VBLK_DISCARD,	 /* the ranges are no longer needed */
+	VBLK_ZEROES,	 /* make the ranges read as zeroes */
 };
 
 struct vblk_request {
 	enum vblk_op op;
 	uint32_t head;
-	uint32_t type; /* as the client said */
+	uint32_t type; /* as the client gave it */
 	uint64_t sector;
-	uint64_t offset; /* in the store, in bytes; READ and WRITE */
+	uint64_t offset; /* in the store, in bytes; of READ and WRITE */
 	uint64_t bytes; /* of data: the sum of the segments, or of the ranges */
 	/* The data: segments first .. first + count - 1 of the chain. */
 	uint32_t first;
 	uint32_t count;
 	uint8_t answer;
 	bool gone;		 /* ANSWER: because the header is gone */
-	struct prec_span status; /* the status byte's place */
+	struct prec_span status; /* where the status byte is stored */
 };
 
-/* What DISCARD and ZEROES are about; not written for others. */
+/* The ranges of DISCARD and ZEROES; not written for other requests. */
 struct vblk_ranges {
 	uint32_t count;
 	struct store_range range[VBLK_RANGES_MAX];
@@ -89,7 +89,7 @@ struct vblk_ranges {
   logic integer range_total(struct vblk_ranges w, integer last) =
     last <= 0 ? 0 : range_total(w, last - 1) + w.range[last - 1].size;
 
-  // Whole sectors inside the device, and not too many of them.
+  // Whole sectors inside the device, and at most as many as we offer.
   predicate range_ok(struct vblk_device d, struct store_range g) =
     g.size % VIRTIO_BLK_SECTOR == 0 && g.offset % VIRTIO_BLK_SECTOR == 0 &&
     g.size <= VBLK_RANGE_SECTORS_MAX * VIRTIO_BLK_SECTOR &&
@@ -102,8 +102,8 @@ struct vblk_ranges {
   predicate of_ranges(struct vblk_request r) =
     r.op == VBLK_DISCARD || r.op == VBLK_ZEROES;
 
-  // 5.2.6.2: nothing of the kind on a device that is read-only, or that did
-  // not offer it; a discard knows no unmap.
+  // 5.2.6.2: neither on a read-only device, nor on one that did not offer it;
+  // a discard has no unmap flag.
   predicate ranges_decided(struct vblk_device d, struct vblk_request r,
                            struct vblk_ranges w) =
     !d.read_only && ranges_ok(d, w) && 0 < r.bytes && r.count == 0 &&
@@ -112,7 +112,7 @@ struct vblk_ranges {
       (\forall integer i; 0 <= i < w.count ==> !w.range[i].unmap)) &&
     (r.op == VBLK_ZEROES ==> d.write_zeroes);
 
-  // The decision is one that may be carried out.
+  // The decision may be carried out.
   predicate decision_ok(struct vblk_device d, struct prec_space s,
                         struct virtq_request c, struct vblk_request r,
                         struct vblk_ranges w) =
@@ -136,15 +136,16 @@ struct vblk_ranges {
 */
 
 /*
- * Decide what a chain asks.  The header is the first 16 bytes that the driver
- * reads and the status the last byte that it writes, however they are cut
- * (2.7.4.1: no framing is assumed).  Both are taken off the chain's segments.
+ * Decide what a chain asks for.  The header is the first 16 bytes that the
+ * device reads and the status the last byte that it writes, however they are
+ * split over segments (2.7.4.1: no framing is assumed).  Both are removed from
+ * the segments of the chain.
  *
- * VIRTQ_TAKEN: *r is a decision; where there is no header, or it is gone, to
- * answer VIRTIO_BLK_S_IOERR.  So is the last byte of a chain that is
- * VIRTQ_MALFORMED for split_next.  VIRTQ_MALFORMED: there is no status byte.
- * Nothing can be said to the client then, and it must not take the chain for
- * done: where it looks the status of the last request may stand.
+ * VIRTQ_TAKEN: *r is the decision.  If there is no header, as in a chain that
+ * was VIRTQ_MALFORMED when it was taken, or the header is gone, it is to answer
+ * VIRTIO_BLK_S_IOERR.  VIRTQ_MALFORMED: there is no status byte.  Then the
+ * client cannot be told, and the chain must not be completed: the status of an
+ * earlier request may still be in the byte that the client looks at.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -178,20 +179,20 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      struct virtq_request *c, struct vblk_request *r,
 			      struct vblk_ranges *w);
 
-/* What the client is told: the status byte, and the length for the used ring
- * when that byte could be stored. */
+/* The answer: the status byte, and the used length, which counts if the status
+ * byte could be stored. */
 struct vblk_outcome {
 	uint8_t status;
 	uint32_t used;
 };
 
 /*
- * `did` and `moved`: how the I/O ended and how many bytes from the start of the
- * data certainly moved.  `same_epoch`: no region that the request names lost
- * memory since it was taken; without that nothing that was moved is believed.
+ * `did` and `moved`: how the I/O ended, and how many bytes from the start of
+ * the data certainly moved.  `same_epoch`: no region that the request names has
+ * lost memory since the request was taken; otherwise `moved` is not trusted.
  *
- * The used length counts bytes from the start of what is writable (2.7.8.2), so
- * it includes the status byte only when all data before it was written.
+ * The used length counts bytes from the start of the writable part (2.7.8.2),
+ * so it includes the status byte only if all data before it was written.
  */
 /*@
   requires request: \valid_read(r) && r->bytes <= VBLK_BYTES_MAX;
@@ -211,7 +212,7 @@ struct vblk_outcome vblk_outcome(const struct vblk_request *r,
 				 enum prec_status did, uint64_t moved,
 				 bool same_epoch);
 
-/* Store the status byte, once and nothing else. */
+/* Store the status byte, once, and nothing else. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires request: \valid_read(r);
@@ -228,7 +229,7 @@ PREC_MUST_CHECK enum prec_status
 vblk_store_status(const struct vblk_request *r, const struct prec_space *space,
 		  uint8_t status);
 
-/* The configuration space (5.2.4); the client is given the first
+/* Fill in the configuration space (5.2.4).  The client is given its first
  * VIRTIO_BLK_CONFIG_SIZE bytes. */
 /*@
   requires device: \valid_read(d);

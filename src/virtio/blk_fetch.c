@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "virtio/blk_fetch.h"
 
-/* May these bytes be fetched, having been fetched by nobody before? */
+/* Are these bytes outside the rings and the table, so that they were not
+ * fetched before? */
 /*@
   requires queue: \valid_read(q) && rings_sized(*q);
   requires chain: \valid_read(c);
@@ -22,7 +23,7 @@ static bool fetchable(const struct virtq *q, const struct virtq_request *c,
 	       c->table_address + c->table_size <= p.address;
 }
 
-/* Does the span meet one of the first `count` segments? */
+/* Does the span overlap one of the first `count` segments? */
 /*@
   requires chain: \valid_read(c) && count <= VIRTQ_SEGMENTS_MAX;
   requires bounded: p.address + p.size <= PREC_ADDRESS_MAX &&
@@ -54,7 +55,7 @@ static bool meets_earlier(const struct virtq_request *c, uint32_t count,
 	return false;
 }
 
-/* `size` bytes more of the segment that the cursor is at were fetched. */
+/* Move the cursor by `size` bytes, which were fetched of its segment. */
 /*@
   requires chain: \valid_read(c);
   requires out: \valid(at) && \separated(at, c);
@@ -82,9 +83,9 @@ static void advance(const struct virtq_request *c, struct vblk_cursor *at,
 }
 
 /*
- * The next `size` bytes that the driver sends, one piece of each segment: the
- * client cut them, or a region's end did.  Pieces that overlap would be fetched
- * twice, so there is nothing that they say.
+ * Fetch the next `size` bytes, in one piece from each segment; the client split
+ * them, or they cross the end of a region.  Pieces that overlap would be
+ * fetched twice, so they make the chain malformed.
  */
 /*@
   requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
@@ -167,14 +168,16 @@ static enum virtq_answer take(const struct virtq *q,
 		/*@ assert piece: \forall integer m;
 		      before <= m < fetch_count ==>
 		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
-		/*@ assert count: fetch_count == before + at->segment - segment &&
+		/*@ assert count:
+		      fetch_count == before + at->segment - segment &&
 		      at->part == (fetch_count == before ? part : 0); */
 		/*@ assert starts: \forall integer m;
 		      before <= m < fetch_count ==> fetch_at[m] ==
 		        c->segment[m - before + segment].address +
 		        (m == before ? part : 0); */
 		/*@ assert ends: \forall integer m;
-		      before <= m < fetch_count ==> fetch_at[m] + fetch_size[m] ==
+		      before <= m < fetch_count ==>
+		        fetch_at[m] + fetch_size[m] ==
 		        c->segment[m - before + segment].address +
 		        c->segment[m - before + segment].size; */
 		gone = lent_load_bytes(space, p, (uint32_t)p.size, bytes, have);
@@ -189,14 +192,16 @@ static enum virtq_answer take(const struct virtq *q,
 		      before <= m < fetch_count - 1 ==> fetch_at[m] ==
 		        c->segment[m - before + segment].address +
 		        (m == before ? part : 0); */
-		/*@ assert index: fetch_count - 1 - before + segment == at->segment; */
+		/*@ assert index:
+		      fetch_count - 1 - before + segment == at->segment; */
 		/*@ assert start: fetch_at[fetch_count - 1] ==
 		      c->segment[at->segment].address + at->part; */
 		/*@ assert next: fetch_at[fetch_count - 1] ==
 		      c->segment[fetch_count - 1 - before + segment].address +
 		      (fetch_count - 1 == before ? part : 0); */
 		/*@ assert ends_kept: \forall integer m;
-		      before <= m < fetch_count - 1 ==> fetch_at[m] + fetch_size[m] ==
+		      before <= m < fetch_count - 1 ==>
+		        fetch_at[m] + fetch_size[m] ==
 		        c->segment[m - before + segment].address +
 		        c->segment[m - before + segment].size; */
 		/*@ assert starts_all: \forall integer m;
@@ -204,8 +209,9 @@ static enum virtq_answer take(const struct virtq *q,
 		        c->segment[m - before + segment].address +
 		        (m == before ? part : 0); */
 		advance(c, at, (uint32_t)p.size);
-		/*@ assert counted: fetch_count ==
-		      before + at->segment - segment + (at->part > 0 ? 1 : 0); */
+		/*@ assert counted:
+		      fetch_count == before + at->segment - segment +
+		        (at->part > 0 ? 1 : 0); */
 		/*@ assert up_to: at->part > 0 ==> fetch_at[fetch_count - 1] +
 		      fetch_size[fetch_count - 1] ==
 		        c->segment[at->segment].address + at->part; */
@@ -218,7 +224,7 @@ static enum virtq_answer take(const struct virtq *q,
 	return VIRTQ_TAKEN;
 }
 
-/* As it comes from every client we know: the header in one segment. */
+/* Fetch a header in one segment, as every client that we know sends it. */
 /*@
   requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
   requires out: \valid(at) && \valid(header) &&

@@ -8,13 +8,13 @@
 #include "virtio/virtq.h"
 
 /*
- * What the driver's part of a chain says, brought into our memory: each byte
- * once, however the client cut it (2.7.4.1: no framing is assumed).
+ * Fetching the device-readable part of a chain into our memory: each byte once,
+ * however the client split it over segments (2.7.4.1: no framing is assumed).
  */
 
 /*
- * How far the driver's part of a chain was fetched: segments before `segment`
- * whole, and `part` bytes of that one, which are not all of it.
+ * How far the readable part of a chain was fetched: the segments before
+ * `segment` whole, and `part` bytes, fewer than all, of that one.
  */
 struct vblk_cursor {
 	uint32_t segment;
@@ -30,8 +30,8 @@ struct vblk_cursor {
     (at.part > 0 ==> at.segment < c.readable &&
       at.part < c.segment[at.segment].size);
 
-  // The last fetches, from `base` on, were of what is between byte `p` of
-  // segment s and byte q of segment t, in order, one of each segment.
+  // The fetches from `base` on were of the bytes between byte p of segment s
+  // and byte q of segment t, in order, one fetch for each segment.
   predicate fetched_between{L}(struct virtq_request c, integer s, integer p,
                                integer t, integer q, integer base) =
     0 <= base && fetch_count == base + t - s + (q > 0 ? 1 : 0) &&
@@ -43,12 +43,12 @@ struct vblk_cursor {
     (q > 0 ==> fetch_at[fetch_count - 1] + fetch_size[fetch_count - 1] ==
       c.segment[t].address + q);
 
-  // They were of all that is before the cursor.
+  // They were of all bytes before the cursor.
   predicate fetched_to{L}(struct virtq_request c, struct vblk_cursor at,
                           integer base) =
     fetched_between(c, 0, 0, at.segment, at.part, base);
 
-  // All that was fetched, but for the rings and the table.
+  // They are all fetches except those of the rings and the table.
   predicate fetched_so_far{L}(struct virtq q, struct virtq_request c,
                               struct vblk_cursor at) =
     fetched_to(c, at, fetch_count - pieces(at)) &&
@@ -63,7 +63,7 @@ struct vblk_cursor {
     space_ok(s) && virtq_ok(s, q) && q.state == VIRTQ_READY &&
     request_ok(s, q, c) && fetched_once && fetch_count + most <= FETCH_MAX;
 
-  // At most so many fetches were added, none of a byte that was fetched before.
+  // At most `most` fetches were added, none of a byte fetched before.
   predicate fetched_anew{A, B}(integer most) =
     fetched_once{B} &&
     \at(fetch_count, A) <= \at(fetch_count, B) <=
@@ -118,7 +118,7 @@ static inline uint64_t vblk_number64(const uint8_t *bytes, uint32_t at)
 	       0x100000000ull * vblk_number32(bytes, at + 4);
 }
 
-/* The first bytes that the driver sends are the header. */
+/* Fetch the header: the first bytes that the device reads. */
 /*@
   requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
   requires out: \valid(at) && \valid(header) &&
@@ -142,8 +142,7 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
 				   struct vblk_cursor *at,
 				   struct virtio_blk_req_header *header);
 
-/* What the driver sends after the header is `size` bytes, no fewer and no
- * more. */
+/* Fetch the bytes after the header, which must be exactly `size`. */
 /*@
   requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
   requires out: \valid(bytes + (0 .. LENT_BYTES_MAX - 1)) &&

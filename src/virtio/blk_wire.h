@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Block device, as it lies in memory: VIRTIO 1.2, clause 5.2. */
+/* Block device structures as they are laid out in memory: VIRTIO 1.2, clause
+ * 5.2. */
 
 /* 5.2.3 Feature bits */
 #define VIRTIO_BLK_F_SIZE_MAX	  1u
@@ -32,10 +33,10 @@
 #define VIRTIO_BLK_S_IOERR  1u
 #define VIRTIO_BLK_S_UNSUPP 2u
 
-/* 5.2.6: sectors are 512 bytes whatever blk_size says. */
+/* 5.2.6: a sector is 512 bytes, whatever blk_size is. */
 #define VIRTIO_BLK_SECTOR 512u
 
-/* 5.2.6: what GET_ID answers, padded with zeroes. */
+/* 5.2.6: the length of the answer to GET_ID, padded with zeroes. */
 #define VIRTIO_BLK_ID_BYTES 20u
 
 /* 5.2.6: the part of a request before the data. */
@@ -48,13 +49,13 @@ struct virtio_blk_req_header {
 #define VIRTIO_BLK_HEADER_SIZE 16u
 
 /* 5.2.6: a segment of a discard or write zeroes request is struct
- * virtio_blk_discard_write_zeroes: le64 sector, le32 num_sectors, le32 flags,
- * of which unmap is the first bit and the others mean nothing yet. */
+ * virtio_blk_discard_write_zeroes: le64 sector, le32 num_sectors, le32 flags.
+ * Bit 0 of the flags is unmap; the other bits are reserved. */
 #define VIRTIO_BLK_RANGE_SIZE  16u
 #define VIRTIO_BLK_RANGE_UNMAP 1u
 
-/* 5.2.4 Device configuration layout, as far as no feature of ours needs more.
- * The compiler pads the struct; the client sees the first 60 bytes. */
+/* 5.2.4 Device configuration layout, up to the last field of a feature that we
+ * offer.  The compiler pads the struct; the client sees the first 60 bytes. */
 #define VIRTIO_BLK_CONFIG_SIZE 60u
 
 struct virtio_blk_config {

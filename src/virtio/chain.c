@@ -16,7 +16,7 @@ void chain_begin(struct virtq_request *r)
 	*/
 }
 
-/* Append [address, address + size) to the request, cut where regions end. */
+/* Append [address, address + size) to the request, split at region ends. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -68,8 +68,8 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 		n = r->count;
 		if (n >= VIRTQ_SEGMENTS_MAX)
 			return false;
-		/* In place: a copy would be loaded wider than it was stored,
-		 * and wait for the stores. */
+		/* In place: a copy would be loaded with wider accesses than it
+		 * was stored with, and would wait for those stores. */
 		if (prec_space_piece(space, address, size, rights,
 				     &r->segment[n]))
 			return false;
@@ -84,8 +84,8 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 	return true;
 }
 
-/* The data of a descriptor.  What the driver reads comes first (2.7.4.2,
- * 2.8.17). */
+/* Append the data of a descriptor.  Elements that the device reads come first
+ * (2.7.4.2, 2.8.17). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -115,8 +115,7 @@ static bool take_data(struct virtq_request *r, const struct prec_space *space,
 	       append(r, space, q, addr, len, PREC_READ);
 }
 
-/* Of a chain that is refused only the last byte is kept that the driver may
- * write. */
+/* Keep only the last byte that the device may write of a refused chain. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -204,7 +203,8 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
 	return true;
 }
 
-/* A head comes into flight, or leaves it.  The ghost loop follows the sum. */
+/* Mark the head as in flight, or with 0 slots as not in flight.  The ghost loop
+ * proves the new sum. */
 /*@
   requires queue: \valid(q) && virtq_counted(*q);
   requires head: head < VIRTQ_SIZE_MAX && (q->held[head] == 0 <==> slots > 0);

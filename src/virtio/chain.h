@@ -8,15 +8,15 @@
 #include "virtio/virtq.h"
 
 /*
- * From the descriptors of a request to its segments: what split and packed
- * rings have in common.  Descriptors come here after they were fetched.
+ * From the descriptors of a request to its segments: the code that split and
+ * packed rings share.  It works on descriptors that were already fetched.
  */
 
-/* Ghost: the elements of the request in hand (2.7.4.2, 2.8.17): what each of
- * its descriptors said, in their order, and where its segments end. */
+/* Ghost: the elements of the current request (2.7.4.2, 2.8.17): the content of
+ * each descriptor, in order, and where its segments end. */
 /*@ ghost
   int element_count;
-  int element_room; // the last with bytes for the driver to write; -1: none
+  int element_room; // the last with bytes for the device to write; -1: none
   uint64_t element_addr[1280];
   uint32_t element_len[1280];
   uint16_t element_flags[1280];
@@ -50,7 +50,7 @@
     (0 <= element_room ==> has_room(element_room)) &&
     (\forall integer k; element_room < k < element_count ==> !has_room(k));
 
-  // Segments first .. last - 1 are [address, address + size), in order, each
+  // Segments first .. last - 1 cover [address, address + size), in order, each
   // byte once.
   predicate covers(struct virtq_request r, integer first, integer last,
                    integer address, integer size) =
@@ -63,12 +63,13 @@
       r.segment[i].address + r.segment[i].size ==
       r.segment[i + 1].address);
 
-  // The first segment of element k, and one after the last of all before it.
+  // The first segment of element k, which is one after the last segment of the
+  // element before it.
   logic integer element_first{L}(integer k) =
     k <= 0 ? 0 : element_end[k - 1];
 
-  // The segments are the elements, each byte once and in order, what the
-  // driver reads before what it writes.
+  // The segments are the elements, each byte once and in order, those that the
+  // device reads before those that it writes.
   predicate elements_covered{L}(struct virtq_request r) =
     !r.refused ==>
     r.count == element_first(element_count) &&
@@ -79,8 +80,8 @@
       (has_room(k) ==> r.readable <= element_first(k)) &&
       (!element_written(k) ==> element_end[k] <= r.readable));
 
-  // The byte that is kept of a refused chain is the last of all of it that the
-  // driver may write.
+  // The byte kept of a refused chain is the last one of the whole chain that
+  // the device may write.
   predicate last_kept{L}(struct virtq_request r) =
     r.refused && r.count == 1 ==> 0 <= element_room &&
       r.segment[0].address ==
@@ -89,7 +90,7 @@
   predicate elements_told{L}(struct virtq_request r) =
     elements_logged && elements_covered(r) && last_kept(r);
 
-  // What an answer says of the request that comes with it.
+  // What an answer says about its request.
   predicate answer_told{L}(struct virtq_request r, integer answer) =
     (answer == VIRTQ_TAKEN ==> !r.refused && elements_told(r)) &&
     (answer == VIRTQ_MALFORMED ==> only_last(r) &&
@@ -97,7 +98,7 @@
     (answer == VIRTQ_LOST ==> r.count == 0);
 */
 
-/* Nothing taken yet, and nothing fetched. */
+/* Begin a request: nothing is taken and nothing is fetched yet. */
 /*@
   requires request: \valid(r);
   terminates \true;
@@ -112,10 +113,10 @@
 void chain_begin(struct virtq_request *r);
 
 /*
- * One descriptor's data.  Where it cannot be had the chain is refused; it is
- * followed all the same, to the last byte that the driver may write: block
- * requests have their status there, and with it the client learns of its
- * mistake and the queue goes on.
+ * Append the data of one descriptor.  If it is not lent as needed, the chain is
+ * refused, but the caller follows it to its end to find the last byte that the
+ * device may write.  A block request has its status there: it tells the client
+ * of its mistake, and the queue continues.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -140,9 +141,9 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 		const struct virtq *q, uint64_t addr, uint32_t len,
 		uint16_t flags);
 
-/* The table that an indirect descriptor names (2.7.5.3, 2.8.7), to be fetched
- * once and whole.  False: its length is none, or it is not in one region, or on
- * the rings, where it would be fetched a second time. */
+/* Find the table that an indirect descriptor names (2.7.5.3, 2.8.7), to be
+ * fetched once and whole.  False: its length is invalid, or it is not in one
+ * region, or it overlaps the rings, where it would be fetched twice. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -168,8 +169,9 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
 		 const struct virtq *q, uint64_t addr, uint32_t len,
 		 struct prec_span *span);
 
-/* A request is taken once: a client that offers it again while it is in flight
- * would have it completed twice. */
+/* Mark `head` as in flight, with so many slots of the ring.  False: there is no
+ * such head, or it is already in flight; taken again, it would be completed
+ * twice. */
 /*@
   requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX && virtq_counted(*q);
   requires slots: 1 <= slots <= VIRTQ_SIZE_MAX;
@@ -189,7 +191,7 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
 */
 bool chain_hold(struct virtq *q, uint32_t head, uint32_t slots);
 
-/* It is no longer in flight. */
+/* Mark `head` as no longer in flight. */
 /*@
   requires queue: \valid(q) && virtq_counted(*q);
   requires held: head < VIRTQ_SIZE_MAX && q->held[head] != 0;
@@ -202,8 +204,8 @@ bool chain_hold(struct virtq *q, uint32_t head, uint32_t slots);
 */
 void chain_release(struct virtq *q, uint32_t head);
 
-/* What is kept of the chain when its end was not found is nothing: the byte
- * that was last so far need not be the last. */
+/* Settle the answer for the chain.  If its end was not found, no segment is
+ * kept: the last byte found so far need not be the last of the chain. */
 /*@
   requires request: \valid(r);
   requires said: answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||

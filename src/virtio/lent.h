@@ -11,30 +11,31 @@
 #include "virtio/ring_wire.h"
 
 /*
- * The only way in which virtio code touches client memory.
+ * Access to lent memory: virtio code touches memory of the client only through
+ * these calls.
  *
- * Each call answers PREC_OK, or PREC_GONE: then the output means nothing, and
- * of the stores of the call a first few were made, or none.  For the prover a
- * call has a contract and no body: it may yield any value at all, or fail, each
- * time; what it asks is that the range lies inside a granted span.  For the
- * machine it is one instruction of the stated width an access, which the
- * compiler neither repeats nor widens: lent_raw.h.
+ * Each call returns PREC_OK or PREC_GONE.  After PREC_GONE the output is
+ * undefined, and any number of the call's stores, from the first on, may have
+ * been made.  For the prover a call has a contract and no body: each time it
+ * may return any value or fail, and it requires that the range lies in a
+ * granted span.  For the machine each access is one instruction of the stated
+ * width, which the compiler neither repeats nor widens (lent_raw.h).
  *
- * The space is named so that the contract can speak of it; no code uses it.
+ * The parameter `space` exists for the contracts; no code uses it.
  */
 
-/* The longest indirect table that is taken. */
+/* The longest indirect table that we accept. */
 #define LENT_TABLE_MAX 256u
 
-/* Ghost: every fetch, by the client's addresses.  A request may fetch each
- * descriptor of the ring (of a packed one in two pieces), the avail index and
- * entry, one indirect table, the header in up to 16 pieces, and what is read
- * after it in up to 256. */
+/* Ghost: every fetch, by client address.  A request may fetch each descriptor
+ * of the ring (of a packed ring in two pieces), the avail index and entry, one
+ * indirect table, the header in up to 16 pieces, and the ranges after it in up
+ * to 256. */
 /*@ ghost
   int fetch_count;
   uint64_t fetch_at[4096];
   uint64_t fetch_size[4096];
-  uint32_t fetch_index[4096]; // which descriptor of the ring; its taker sets it
+  uint32_t fetch_index[4096]; // index of the descriptor; set by the caller
 */
 #define FETCH_MAX 4096
 /* Ranges of ACSL need their spaces. */
@@ -44,8 +45,8 @@
 	fetch_size[0 .. FETCH_MAX - 1]
 /* clang-format on */
 
-/* Ghost: every store that was made, in order: one entry an instruction.  Each
- * function that stores begins the log anew. */
+/* Ghost: every store, in order, one entry for each instruction.  Each function
+ * that stores restarts the log. */
 /*@ ghost
   int store_count;
   uint64_t store_at[16];
@@ -79,7 +80,7 @@
   predicate writable_span(struct prec_space s, struct prec_span p) =
     span_granted(s, p) && rights_grant(p.rights, PREC_WRITE);
 
-  // What every load asks, besides a place for the value ...
+  // What every load requires, besides a place for the value ...
   predicate load_allowed{L}(struct prec_space s, struct prec_span p,
                             integer offset, integer size) =
     space_ok(s) && readable_span(s, p) && offset + size <= p.size &&
@@ -145,8 +146,8 @@ LENT_CALL enum prec_status lent_load_table(const struct prec_space *space,
 					   uint32_t count,
 					   struct virtq_desc *out);
 
-/* A descriptor of a packed ring but for its flags, which say whether the rest
- * means anything and are loaded before. */
+/* A descriptor of a packed ring without its flags: the caller loads them first,
+ * because they say whether the other fields are valid. */
 /*@
   requires allowed: \valid_read(space) &&
     load_allowed(*space, span, 16 * index, 16);
@@ -193,11 +194,11 @@ LENT_CALL enum prec_status lent_load_header(const struct prec_space *space,
 					    struct prec_span span,
 					    struct virtio_blk_req_header *out);
 
-/* What is fetched byte by byte. */
+/* The most that lent_load_bytes fetches for one request. */
 #define LENT_BYTES_MAX 256u
 
-/* The first `count` bytes of the span, to bytes[at] and on: a piece of what the
- * client may have cut. */
+/* Load the first `count` bytes of the span into bytes[at] onwards: one piece of
+ * data that the client may have split over several segments. */
 /*@
   requires allowed: \valid_read(space) && load_allowed(*space, span, 0, count);
   requires room: at + count <= LENT_BYTES_MAX;
@@ -232,7 +233,8 @@ LENT_CALL enum prec_status lent_store8(const struct prec_space *space,
 				       struct prec_span span, uint64_t offset,
 				       uint8_t value);
 
-/* Releases: who sees the value sees all that was stored before. */
+/* A release store: a reader that sees the value also sees all earlier
+ * stores. */
 /*@
   requires allowed: \valid_read(space) &&
     store_allowed(*space, span, offset, 2, 1);
@@ -273,8 +275,8 @@ LENT_CALL enum prec_status lent_store_used(const struct prec_space *space,
 					   struct prec_span span, uint32_t slot,
 					   struct virtq_used_elem elem);
 
-/* A used descriptor of a packed ring but for its flags, which publish it and
- * are stored after.  Two stores: the length, then the id. */
+/* A used descriptor of a packed ring without its flags: the caller stores them
+ * afterwards, because they publish it.  Two stores: the length, then the id. */
 /*@
   requires allowed: \valid_read(space) &&
     store_allowed(*space, span, 16 * index, 16, 2);
@@ -297,7 +299,7 @@ LENT_CALL enum prec_status lent_store_packed(const struct prec_space *space,
 					     uint32_t index, uint32_t len,
 					     uint16_t id);
 
-/* Our earlier stores are seen before our later loads are made. */
+/* Make earlier stores visible before any later load. */
 /*@
   terminates \true;
   exits \false;

@@ -5,17 +5,17 @@
 #include <precarium/access.h>
 
 /*
- * What the calls of lent.h are for the machine.  The prover does not read
- * this file: that these lines do what the contracts say is checked by eye and
- * by test.  Nothing checks a range here; the contracts did.
+ * The implementation of the calls of lent.h.  The prover does not read this
+ * file; review and tests check that it meets the contracts.  No range is
+ * checked here, because the contracts require that the caller has done so.
  */
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "precarium: wire structs are laid out for little-endian processors"
 #endif
 
-/* Sixteen bytes in two loads: a descriptor or a header need not be one still
- * image, only each of its fields. */
+/* Sixteen bytes in two loads.  A descriptor or header need not be a consistent
+ * snapshot; only each field must be. */
 static inline enum prec_status lent_raw_desc(uint64_t host,
 					     struct virtq_desc *out)
 {
@@ -75,8 +75,8 @@ static inline enum prec_status lent_load_packed(const struct prec_space *space,
 	return PREC_OK;
 }
 
-/* As struct virtq_desc, with the last two fields the other way round: flags
- * come last. */
+/* Laid out like struct virtq_desc, except that the last two fields are swapped:
+ * the flags come last. */
 static inline enum prec_status
 lent_load_packed_table(const struct prec_space *space, struct prec_span span,
 		       uint32_t count, struct pvirtq_desc *out)
@@ -146,7 +146,8 @@ static inline enum prec_status lent_store_used(const struct prec_space *space,
 					       struct virtq_used_elem elem)
 {
 	(void)space;
-	/* 4-aligned only (2.7): two stores never cross a cache line. */
+	/* Aligned to 4 bytes only (2.7), so two stores: neither can cross a
+	 * cache line. */
 	uint64_t at = span.host + 4 + 8 * (uint64_t)slot;
 
 	if (prec_raw_store32(at, elem.id))

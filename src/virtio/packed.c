@@ -2,16 +2,16 @@
 #include "virtio/packed.h"
 
 /*
- * How a request is taken.  A descriptor is there when its flags say so, and is
- * published by them, so they are fetched alone and first; then its other
- * fields, in one more fetch.  Its successor in a list is the next slot of the
- * ring; what was fetched is never asked of the client again.
+ * How a request is taken.  The flags of a descriptor publish it, so they are
+ * fetched first and alone; if it is available, one more fetch brings the other
+ * fields.  The next descriptor of a list is in the next slot of the ring.
+ * Nothing is fetched twice.
  *
- * 2.8.6 has the flags of every descriptor of a list set correctly before the
- * first makes it available.  One that says otherwise, a list that is longer
- * than the ring, or an id that is none or is in flight, leave nothing to
- * complete: the queue is broken.  Errors of what a list describes belong to its
- * request alone.
+ * By 2.8.6 the flags of all descriptors of a list are valid before the first
+ * one makes the list available.  If a later one is not available, the list is
+ * longer than the ring, or its id is out of range or in flight, there is
+ * nothing to complete, so the queue is broken.  An error in what a list
+ * describes concerns its request only.
  */
 
 /* 2.8.1 */
@@ -29,7 +29,7 @@ static bool available(uint16_t flags, bool wrap)
 	return !(flags & PVIRTQ_DESC_F_AVAIL) && (flags & PVIRTQ_DESC_F_USED);
 }
 
-/* VIRTQ_EMPTY: the flags say that the client has put nothing there. */
+/* Load a descriptor.  VIRTQ_EMPTY: its flags say that it is not available. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -64,7 +64,8 @@ static enum virtq_answer load(const struct virtq *q,
 	uint16_t flags;
 
 	/*@ ghost fetch_index[fetch_count] = slot; */
-	/* Acquires: the rest is as the client stored it before (2.8.21.1). */
+	/* Acquires: the other fields are those that the client stored before
+	 * the flags (2.8.21.1). */
 	if (lent_load16(space, q->desc,
 			VIRTQ_DESC_SIZE * (uint64_t)slot + PVIRTQ_DESC_FLAGS,
 			&flags))
@@ -78,8 +79,8 @@ static enum virtq_answer load(const struct virtq *q,
 	return VIRTQ_TAKEN;
 }
 
-/* The descriptors of a fetched table (2.8.7): all of them, one after the other.
- * Of their flags only WRITE means something. */
+/* Take the descriptors of a fetched table (2.8.7): all of them, in order.  Of
+ * their flags only WRITE has a meaning. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -166,9 +167,9 @@ static enum virtq_answer take_table(struct virtq_request *r,
 	return VIRTQ_TAKEN;
 }
 
-/* One descriptor of the ring; `so_far` is how its list has come along.  An
- * indirect one stands alone (2.8.5, 2.8.19).  A list that is malformed is
- * followed all the same: its last descriptor has the id. */
+/* Take one descriptor of the ring; `so_far` is the answer for its list up to
+ * here.  An indirect descriptor must be the only one of its list (2.8.5,
+ * 2.8.19).  A malformed list is still followed to its end, where the id is. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -226,8 +227,8 @@ static enum virtq_answer take_desc(struct virtq_request *r,
 	return VIRTQ_TAKEN;
 }
 
-/* A list is held by the id of its last descriptor, unless that is none or in
- * flight. */
+/* Mark the id of the list's last descriptor as in flight.  False: the id is out
+ * of range or already in flight. */
 /*@
   requires queue: \valid(q) && \valid(r) && \separated(r, q) &&
     virtq_whole(*q) && q->state == VIRTQ_READY && q->packed;
@@ -256,7 +257,7 @@ static bool hold_id(struct virtq *q, struct virtq_request *r, uint16_t id,
 	return true;
 }
 
-/* The list ended: it is taken, and the next one begins at this slot. */
+/* The list ended: take it; the next one begins at this slot. */
 /*@
   requires queue: \valid(q) && \valid(r) && \separated(r, q) &&
     virtq_whole(*q) && q->state == VIRTQ_READY && q->packed;
@@ -426,7 +427,7 @@ enum prec_status packed_complete(struct virtq *q,
 
 	if (id >= q->size || !q->held[id])
 		return PREC_INVALID;
-	/* 2.8.6: the rest of the list is skipped. */
+	/* 2.8.6: one descriptor is used for the list; skip its other slots. */
 	next = (uint32_t)q->next_used + q->held[id];
 	/*@ ghost store_count = 0; */
 	chain_release(q, id);
@@ -436,8 +437,8 @@ enum prec_status packed_complete(struct virtq *q,
 		flags += PVIRTQ_DESC_F_AVAIL + PVIRTQ_DESC_F_USED;
 	if (lent_store_packed(space, q->desc, q->next_used, len, (uint16_t)id))
 		return PREC_GONE;
-	/* Releases: the client that sees the flags sees the rest, the status
-	 * byte and the data. */
+	/* Releases: a client that sees the flags also sees the other fields,
+	 * the status byte and the data. */
 	if (lent_store16(space, q->desc,
 			 VIRTQ_DESC_SIZE * (uint64_t)q->next_used +
 				 PVIRTQ_DESC_FLAGS,
@@ -451,7 +452,7 @@ enum prec_status packed_complete(struct virtq *q,
 	return PREC_OK;
 }
 
-/* From one place to another, round the ring twice. */
+/* The distance from one place to another, in two rounds of the ring. */
 /*@
   requires size: 1 <= size <= VIRTQ_SIZE_MAX;
   requires places: from < 2 * size && to < 2 * size;
@@ -466,8 +467,8 @@ static uint32_t distance(uint32_t size, uint32_t from, uint32_t to)
 	return to >= from ? to - from : to + 2 * size - from;
 }
 
-/* 2.8.10: notify when a descriptor was used at the event's slot, with its wrap
- * counter, since it was last weighed; also for an event that is no slot. */
+/* 2.8.10: notify if the descriptor in the slot of the event, with its wrap
+ * counter, was used since the last check, or if the event is not a slot. */
 /*@
   requires size: 1 <= size <= VIRTQ_SIZE_MAX;
   requires places: before < 2 * size && now < 2 * size;
@@ -505,8 +506,9 @@ enum prec_status packed_should_notify(struct virtq *q,
 		return PREC_GONE;
 	/*@ ghost fetch_count = 0; */
 	now = packed_place(q->size, q->next_used, q->used_wrap);
-	/* The used descriptor is out before the hint is read: else a client
-	 * that asks to be notified, and then looks, misses both. */
+	/* The used descriptor must be visible before the hint is read.
+	 * Otherwise a client that asks to be notified, and then looks at the
+	 * ring, could miss both. */
 	lent_fence();
 	if (lent_load16(space, q->avail, PVIRTQ_EVENT_FLAGS, &flags))
 		return PREC_GONE;

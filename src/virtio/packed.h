@@ -9,25 +9,25 @@
 #include "virtio/virtq.h"
 
 /*
- * A packed virtqueue (VIRTIO 1.2, 2.8): one ring of descriptors, where the
- * client makes requests available and the driver overwrites them as used, and
- * two structures in which each side says when it wants to be notified.  They
- * are the `desc`, `avail` and `used` of struct virtq; what holds of a split
- * queue (split.h) holds here, with these differences.
+ * A packed virtqueue (VIRTIO 1.2, 2.8): one ring of descriptors, in which the
+ * client makes requests available and the device overwrites them as used, and
+ * two structures in which each side says when it wants to be notified.  These
+ * three are `desc`, `avail` and `used` of struct virtq.  What split.h says of a
+ * queue holds here too, with this difference:
  *
- * A request is known by the buffer id that the client chose.  It stands in the
- * last descriptor of a list, so a list whose end is not found cannot be given
- * back: the queue is broken then.
+ * A request is identified by the buffer id that the client chose.  The id is in
+ * the last descriptor of the list, so a list whose end is not found cannot be
+ * completed, and breaks the queue.
  */
 
 /*@
-  // The slot `n` on from this one, and its wrap counter (2.8.1).
+  // The slot `n` slots after this one, and its wrap counter (2.8.1).
   predicate slot_on(integer size, integer from, integer from_wrap,
                     integer to, integer to_wrap, integer n) =
     from + n < size ? to == from + n && (to_wrap != 0 <==> from_wrap != 0) :
       to == from + n - size && (to_wrap != 0 <==> from_wrap == 0);
 
-  // The slot is one of the `n` from this one on.
+  // The slot is one of the `n` slots that begin with `from`.
   predicate slot_among(integer size, integer from, integer n, integer slot) =
     0 <= slot < size && (from <= slot < from + n || slot < from + n - size);
 
@@ -44,8 +44,8 @@
   logic integer used_flags(integer wrap, integer len) =
     (wrap != 0 ? 0x8080 : 0) + (len > 0 ? 2 : 0);
 
-  // The first `count` stores of giving a request back: its length and its id
-  // into this slot, and last the flags that publish them.
+  // The first `count` stores of completing a request: its length and its id,
+  // in this slot, and then the flags that publish them.
   predicate packed_stored{L}(struct virtq q, integer slot, integer wrap,
                              integer id, integer len, integer count) =
     (0 < count ==> store_is(0, q.desc.address + 16 * slot + 8, 4, len)) &&
@@ -57,14 +57,14 @@
     base == q.next_avail + (q.avail_wrap != 0 ? 0x8000 : 0) +
       0x10000 * q.next_used + (q.used_wrap != 0 ? 0x80000000 : 0);
 
-  // A place in the ring and in two rounds of it: what a slot and its wrap
-  // counter say.
+  // A place in two rounds of the ring: a slot together with its wrap counter.
   logic integer place(integer size, integer slot, integer wrap) =
     wrap != 0 ? slot : slot + size;
 */
 
-/* As split_setup, for a packed ring: `driver` and `device` are the event
- * suppression structures.  The size need be no power of 2 (2.8.10.1). */
+/* As split_setup, for a packed ring: `driver` and `device` are the driver and
+ * device event suppression structures.  The size need not be a power of 2
+ * (2.8.10.1). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid(q) && \separated(q, space);
@@ -92,9 +92,10 @@ PREC_MUST_CHECK enum prec_status packed_setup(struct virtq *q,
 					      uint64_t driver, uint64_t device);
 
 /*
- * Go on there.  As vhost-user writes it: a slot in the low 15 bits, its wrap
- * counter in bit 15; `base` has what is next available below and what is next
- * used above.  PREC_INVALID, and nothing changed: no such slot.
+ * Continue at `base`, in the encoding of vhost-user: the low half is the next
+ * available slot, the high half the next used one, each a slot in 15 bits with
+ * its wrap counter in the top bit.  PREC_INVALID: there is no such slot, and
+ * nothing has changed.
  */
 /*@
   requires queue: \valid(q) && virtq_whole(*q) && q->packed;
@@ -113,7 +114,7 @@ PREC_MUST_CHECK enum prec_status packed_setup(struct virtq *q,
 */
 PREC_MUST_CHECK enum prec_status packed_seek(struct virtq *q, uint32_t base);
 
-/* Where it is, likewise. */
+/* The current position, in the same encoding. */
 /*@
   requires queue: \valid_read(q) && q->packed && slots_ok(*q) &&
     q->size <= VIRTQ_SIZE_MAX;
@@ -126,8 +127,9 @@ uint32_t packed_base(const struct virtq *q);
 
 /*
  * Take the next request, as split_next does; `head` is its buffer id.  The
- * flags of a descriptor are loaded first, and the rest only when they say that
- * it is there.  VIRTQ_GONE: the ring is gone; nothing was taken.
+ * flags of a descriptor are loaded first, and the other fields only if the
+ * flags say that it is available.  VIRTQ_GONE: the ring is gone; nothing was
+ * taken.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -177,10 +179,10 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 			      struct virtq_request *r);
 
 /*
- * Take the request that these descriptors describe, without asking the ring: one
- * that a driver before us had in flight when it died.  Who brings them claims
- * that they are a list; they are checked like those of the ring.  Where it goes
- * on in the ring does not change.
+ * Take the request that these descriptors describe, without looking at the
+ * ring: one that the previous server had in flight when it died.  The caller
+ * claims that they form a list; they are checked like those of the ring.  The
+ * position in the ring does not change.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -228,8 +230,8 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 				struct virtq_request *r);
 
 /*
- * Give the request back, as split_complete does (2.8.2, 2.8.6): its used
- * descriptor is stored, then the flags that publish it, and nothing else.
+ * Complete the request, as split_complete does (2.8.2, 2.8.6): stores its used
+ * descriptor, then the flags that publish it, and nothing else.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -271,8 +273,8 @@ PREC_MUST_CHECK enum prec_status packed_complete(struct virtq *q,
 						 const struct prec_space *space,
 						 uint32_t id, uint32_t len);
 
-/* As split_should_notify: what the client says in the driver event suppression
- * structure (2.8.10). */
+/* As split_should_notify, by the driver event suppression structure
+ * (2.8.10). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid(q) && virtq_ok(*space, *q) && q->packed;
@@ -297,9 +299,9 @@ PREC_MUST_CHECK enum prec_status
 packed_should_notify(struct virtq *q, const struct prec_space *space,
 		     bool *yes);
 
-/* As split_ask_for_kick: stores the device event suppression structure (2.8.10),
- * the slot at which to kick before the flags that make it count.  PREC_GONE: at
- * most the slot was stored. */
+/* As split_ask_for_kick, by the device event suppression structure (2.8.10):
+ * the slot at which to kick is stored before the flags that make it valid.
+ * PREC_GONE: at most the slot was stored. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) && q->packed;

@@ -5,14 +5,13 @@
 #include <stdint.h>
 
 /*
- * Virtqueues as they lie in memory: split ones, VIRTIO 1.2, clause 2.7, and
- * packed ones, clause 2.8.  All fields are little-endian (1.4); the structs are
- * read and written whole on little-endian processors only, which lent.h
- * checks.
+ * Virtqueues as they are laid out in memory: split virtqueues (VIRTIO 1.2,
+ * clause 2.7) and packed virtqueues (clause 2.8).  All fields are little-endian
+ * (1.4).  The structs are read and written whole, which is correct on
+ * little-endian processors only; lent_raw.h checks that.
  */
 
-/* 2.7: the size is a power of 2, at most 32768.  We take what the clients that
- * exist ask for. */
+/* 2.7 allows powers of 2 up to 32768.  Existing clients use at most this. */
 #define VIRTQ_SIZE_MAX 1024u
 
 /* 2.7: alignment of the three areas. */
@@ -49,15 +48,15 @@ struct virtq_desc {
 
 struct virtq_used_elem {
 	uint32_t id;  /* head of the chain */
-	uint32_t len; /* bytes that the device wrote into it */
+	uint32_t len; /* bytes that the device wrote into the chain */
 };
 
-/* 2.8.10.1: alignment of the event suppression structures; the descriptor ring
- * has that of a descriptor table. */
+/* 2.8.10.1: alignment of the event suppression structures.  The descriptor ring
+ * is aligned like a descriptor table. */
 #define PVIRTQ_EVENT_ALIGN 4u
 
-/* 2.8.1: available where AVAIL is the wrap counter and USED is not, used where
- * both are. */
+/* 2.8.1: a descriptor is available if AVAIL equals the wrap counter and USED
+ * does not, and used if both equal it. */
 #define PVIRTQ_DESC_F_AVAIL (1u << 7)
 #define PVIRTQ_DESC_F_USED  (1u << 15)
 

@@ -3,8 +3,8 @@
 #include "virtio/split.h"
 
 /*
- * Where the rings are: checked when a queue is set up, and again when the table
- * of lent memory has changed.
+ * Setting up a queue: its rings are found and checked here, and again when the
+ * table of lent memory has changed.
  */
 
 struct rings {
@@ -13,7 +13,8 @@ struct rings {
 	struct prec_span used;
 };
 
-/* An area of the queue: one region, so that its address here is one number. */
+/* Find one area of the queue.  It lies in one region, so that it has a single
+ * host address. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires out: \valid(span) && \separated(span, space);
@@ -40,7 +41,7 @@ static enum prec_status find_ring(const struct prec_space *space,
 	status = prec_space_resolve(space, address, size, rights, &found);
 	if (status != PREC_OK)
 		return status;
-	/* Here too: an index that lies across two cache lines tears. */
+	/* The host address too: an index that crosses a cache line tears. */
 	if (address % align != 0 || found.host % align != 0)
 		return PREC_INVALID;
 	*span = found;
@@ -102,8 +103,8 @@ static enum prec_status find_rings(const struct prec_space *space, bool packed,
 			   &rings->used);
 	if (status != PREC_OK)
 		return status;
-	/* Descriptors are read in either layout; a split used ring is asked how
-	 * far a driver before us came. */
+	/* Descriptors are read in either layout, and a split used ring is read
+	 * to find out how far the previous server came. */
 	if ((rings->desc.rights & PREC_READ) != PREC_READ ||
 	    (rings->used.rights & PREC_READ) != PREC_READ)
 		return PREC_RIGHTS;

@@ -2,20 +2,21 @@
 #include "virtio/split.h"
 
 /*
- * How a request is taken.  The avail index is fetched when all that was known
- * to be there is taken; then, per request, one avail entry, each descriptor of
- * the chain and, if it names one, one indirect table.  Each is copied into our
- * own memory by one fetch; what was fetched is never asked of the client again,
- * so a client that rewrites its rings meanwhile gains nothing.
+ * How a request is taken.  The avail index is fetched when all entries known to
+ * be available are taken.  Then, for each request, one avail entry is fetched,
+ * each descriptor of the chain and, if there is one, the indirect table.  Each
+ * is copied into our own memory by one fetch, and nothing is fetched twice, so
+ * a client that rewrites its rings meanwhile gains nothing.
  *
- * Errors of the ring (an index that jumps, a head that is none or is in flight)
- * leave nothing to complete: the queue is broken.  Errors of a chain belong to
- * its request alone: if its descriptors can be followed to the end, the last
- * byte that the driver may write is found even when the rest is of no use.
+ * After an error of the ring (an index that jumps, a head that is out of range
+ * or in flight) there is nothing to complete, so the queue is broken.  An error
+ * of a chain concerns its request only: if its descriptors can be followed to
+ * the end, the last byte that the device may write is found even if the rest is
+ * useless.
  */
 
-/* The descriptors of a fetched table (2.7.5.3.2): `next` counts in the table.
- * Ends after `count` steps even if they run in a circle. */
+/* Take the descriptors of a fetched table (2.7.5.3.2); `next` is an index into
+ * the table.  Ends after `count` steps even if they form a loop. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -68,7 +69,7 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 	return VIRTQ_MALFORMED;
 }
 
-/* The rest of the chain is in a table of its own (2.7.5.3). */
+/* Take the rest of the chain, which is in an indirect table (2.7.5.3). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
@@ -117,7 +118,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
 	return walk_table(r, space, q, table, count);
 }
 
-/* A new stamp for a new request. */
+/* Begin a new stamp for a new request. */
 /*@
   requires queue: \valid(q) && virtq_stamped(*q);
   terminates \true;
@@ -240,8 +241,9 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	return VIRTQ_MALFORMED;
 }
 
-/* How many entries wait?  The load acquires: entries and descriptors that the
- * client stored before it moved the index are there (2.7.13.3). */
+/* How many entries are available?  The load acquires: the entries and
+ * descriptors that the client stored before the index are visible
+ * (2.7.13.3). */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q) &&
@@ -329,8 +331,8 @@ enum prec_status split_complete(struct virtq *q, const struct prec_space *space,
 	slot = q->next_used % q->size;
 	if (lent_store_used(space, q->used, slot, elem))
 		return PREC_GONE;
-	/* Releases: the client that sees the index sees the element, the status
-	 * byte and the data (2.7.8.2, 2.7.14). */
+	/* Releases: a client that sees the index also sees the element, the
+	 * status byte and the data (2.7.8.2, 2.7.14). */
 	if (lent_store16(space, q->used, VIRTQ_USED_IDX,
 			 (uint16_t)(q->next_used + 1)))
 		return PREC_GONE;
@@ -338,7 +340,7 @@ enum prec_status split_complete(struct virtq *q, const struct prec_space *space,
 	return PREC_OK;
 }
 
-/* 2.7.10: notify when the index passed the event since it was last weighed. */
+/* 2.7.10: notify if the index has passed the event since the last check. */
 /*@
   terminates \true;
   exits \false;
@@ -362,8 +364,9 @@ enum prec_status split_should_notify(struct virtq *q,
 	/*@ ghost fetch_count = 0; */
 	if (q->event_index)
 		at = VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)q->size;
-	/* The used index is out before the hint is read: else a client that
-	 * asks to be notified, and then looks, misses both (2.7.7.2). */
+	/* The used index must be visible before the hint is read.  Otherwise a
+	 * client that asks to be notified, and then looks at the index, could
+	 * miss both (2.7.7.2). */
 	lent_fence();
 	if (lent_load16(space, q->avail, at, &value))
 		return PREC_GONE;

@@ -9,21 +9,21 @@
 #include "virtio/virtq.h"
 
 /*
- * A split virtqueue (VIRTIO 1.2, 2.7).  What the rings say is fetched once,
- * checked and only then used; every segment that comes out lies in one lent
- * region, with the right that its direction needs; the work for a request is
- * bounded by the size of the queue.  One thread runs a queue.
+ * A split virtqueue (VIRTIO 1.2, 2.7).  The content of the rings is fetched
+ * once, checked, and only then used.  Each resulting segment lies in one lent
+ * region, with the right that its direction needs.  The work for a request is
+ * bounded by the size of the queue.  A queue is used by one thread.
  */
 
 /*@
-  // Fetch m was of the avail entry for this index (2.7.6): the ring's length
-  // divides 2^16, so the slots go round with the index.
+  // Fetch m was of the avail entry for this index (2.7.6).  The size of the
+  // ring divides 2^16, so slots and indices wrap together.
   predicate entry_fetched{L}(struct virtq q, integer m, integer index) =
     m < fetch_count && fetch_size[m] == 2 &&
     fetch_at[m] == q.avail.address + 4 + 2 * (index % q.size);
 
-  // The first `count` stores of giving a request back: its element, at the slot
-  // of this index (2.7.8), and last the index that follows it.
+  // The first `count` stores of completing a request: its element, in the slot
+  // of this index (2.7.8), and then the next index.
   predicate used_stored{L}(struct virtq q, integer index, integer id,
                            integer len, integer count) =
     (0 < count ==> store_is(0,
@@ -33,20 +33,20 @@
     (2 < count ==> store_is(2,
       q.used.address + 2, 2, (uint16_t)(index + 1)));
 
-  // Of these elements the last is the chain's.
+  // The last of these elements ends the chain.
   predicate chain_ended{L} = 0 < element_count &&
     (element_flags[element_count - 1] & VIRTQ_DESC_F_NEXT) == 0;
 */
 
 /*
- * Begin with rings of `size` entries at these client addresses (2.7).  Indices
- * start at 0; requests that were in flight are forgotten, so there must be
- * none.  Ends every other state, also VIRTQ_BROKEN.
+ * Set up a queue of `size` entries at these client addresses (2.7).  Indices
+ * start at 0.  Requests in flight are forgotten, so there must be none.  Leaves
+ * any other state, including VIRTQ_BROKEN.
  *
- * PREC_INVALID: the size is no power of 2 up to VIRTQ_SIZE_MAX, or an area is
- * not aligned.  PREC_RANGE, PREC_RIGHTS: an area is not wholly in one lent
- * region with the rights needed.  PREC_OVERLAP: the areas overlap.  The queue
- * is unchanged on each.
+ * PREC_INVALID: the size is not a power of 2 up to VIRTQ_SIZE_MAX, or an area
+ * is not aligned.  PREC_RANGE, PREC_RIGHTS: an area does not lie wholly in one
+ * lent region with the rights needed.  PREC_OVERLAP: the areas overlap.  On
+ * each error the queue is unchanged.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -74,8 +74,8 @@ PREC_MUST_CHECK enum prec_status split_setup(struct virtq *q,
 					     uint32_t size, uint64_t desc,
 					     uint64_t avail, uint64_t used);
 
-/* Go on at these indices: SET_VRING_BASE, or a queue taken over from a driver
- * that died. */
+/* Continue at these indices: after SET_VRING_BASE, or for a queue taken over
+ * from a previous server. */
 /*@
   requires queue: \valid(q) && virtq_whole(*q) && !q->packed;
   terminates \true;
@@ -87,8 +87,8 @@ PREC_MUST_CHECK enum prec_status split_setup(struct virtq *q,
 */
 void split_seek(struct virtq *q, uint16_t avail, uint16_t used);
 
-/* What the used ring says of how far it is.  PREC_GONE also when the state is
- * not VIRTQ_READY. */
+/* Fetch the index of the used ring.  PREC_GONE also if the state is not
+ * VIRTQ_READY. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) && !q->packed;
@@ -106,8 +106,8 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
 		 uint16_t *index);
 
 /*
- * Take the next request.  See enum virtq_answer; with VIRTQ_TAKEN,
- * VIRTQ_MALFORMED and VIRTQ_LOST `head` is in flight and must be completed
+ * Take the next request.  See enum virtq_answer: after VIRTQ_TAKEN,
+ * VIRTQ_MALFORMED and VIRTQ_LOST, `head` is in flight and must be completed
  * once.
  */
 /*@
@@ -157,9 +157,9 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
 			     struct virtq_request *r);
 
 /*
- * Take the request at `head` without asking the avail ring: one that a driver
- * before us had in flight when it died.  VIRTQ_STOPPED also when the head is
- * out of range or in flight already; the queue is not broken by that.
+ * Take the request at `head` without looking at the avail ring: one that the
+ * previous server had in flight when it died.  VIRTQ_STOPPED also if the head
+ * is out of range or already in flight; that does not break the queue.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -196,13 +196,14 @@ enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
 			       uint32_t head, struct virtq_request *r);
 
 /*
- * Give the request back (2.7.8.2): `len` bytes were written into its writable
- * segments.  It is no longer in flight whatever this answers.
+ * Complete the request (2.7.8.2): `len` bytes were written into its writable
+ * segments.  It is no longer in flight, whatever this returns.
  *
- * The element is stored, then the index that publishes it, and nothing else.
- * PREC_GONE: the used ring is gone, or the state is not VIRTQ_READY; the client
- * will not hear of it, and of these stores a first few were made, or none.
- * PREC_INVALID: `head` was not in flight; nothing happened.
+ * Stores the element, then the index that publishes it, and nothing else.
+ * PREC_GONE: the used ring is gone, or the state is not VIRTQ_READY.  The
+ * client does not learn of the completion, and any number of these stores, from
+ * the first on, may have been made.  PREC_INVALID: `head` was not in flight;
+ * nothing happened.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -243,8 +244,9 @@ PREC_MUST_CHECK enum prec_status split_complete(struct virtq *q,
 						uint32_t head, uint32_t len);
 
 /*
- * Does the client want to be notified of what was completed since this was last
- * asked (2.7.7, 2.7.10)?  PREC_GONE: the avail ring cannot tell.
+ * Does the client want to be notified of the requests completed since the last
+ * call (2.7.7, 2.7.10)?  PREC_GONE: the avail ring is gone, or the state is not
+ * VIRTQ_READY.
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);

@@ -12,67 +12,71 @@
 #include "virtio/ring_wire.h"
 
 /*
- * A virtqueue of either layout, driver's ("device's", in the standard) side,
- * over rings that an untrusted client lends; a request that was taken from it;
- * and what holds of both between any two calls.
+ * The device's side of a virtqueue of either layout, over rings that an
+ * untrusted client lends; a request taken from it; and the invariants of both,
+ * which hold between any two calls.
  */
 
-/* After cutting at region boundaries.  A client that needs more is refused. */
+/* Segments of one request, after splitting at region boundaries.  A request
+ * that needs more is refused. */
 #define VIRTQ_SEGMENTS_MAX 256u
 
 enum virtq_state {
 	VIRTQ_UNSET = 0, /* no rings yet */
-	VIRTQ_READY,	 /* rings are there */
-	VIRTQ_DETACHED,	 /* rings are no longer lent: virtq_rebase may find them
-			    again.  Nothing is touched meanwhile. */
-	VIRTQ_BROKEN,	 /* the client broke the protocol of the ring itself.
+	VIRTQ_READY,	 /* the rings are in lent memory */
+	VIRTQ_DETACHED,	 /* the rings are no longer lent; virtq_rebase may find
+			    them again.  Nothing is touched meanwhile. */
+	VIRTQ_BROKEN,	 /* the client violated the protocol of the ring itself.
 			    Nothing is touched until it is set up again. */
 };
 
 enum virtq_answer {
-	VIRTQ_TAKEN = 0, /* a request; complete it */
-	VIRTQ_EMPTY,	 /* none there */
-	VIRTQ_MALFORMED, /* a chain that cannot be carried out; of its segments
-			    there is only the last byte that the driver may
-			    write, or none where that is not known */
+	VIRTQ_TAKEN = 0, /* a request was taken; complete it */
+	VIRTQ_EMPTY,	 /* no request is available */
+	VIRTQ_MALFORMED, /* taken, but cannot be carried out.  Its only segment
+			    is the last byte that the device may write, or
+			    it has none if that byte is not known. */
 	VIRTQ_LOST,	 /* taken, but the memory that describes it is gone;
-			    no segments */
+			    it has no segments */
 	VIRTQ_GONE,	 /* the avail ring is gone; nothing was taken */
 	VIRTQ_STOPPED,	 /* the state is not, or no longer, VIRTQ_READY */
 };
 
 struct virtq {
 	enum virtq_state state;
-	uint32_t size; /* entries; of a split ring a power of 2 */
+	uint32_t size; /* entries; a power of 2 if the ring is split */
 	struct prec_span desc;
 	struct prec_span avail;
 	struct prec_span used;
 	uint32_t waiting;    /* avail entries known to be there, not taken */
-	uint32_t in_flight;  /* taken, not completed */
+	uint32_t in_flight;  /* requests taken and not completed */
 	uint16_t next_avail; /* entries taken since 0, modulo 2^16 */
 	uint16_t next_used;  /* entries used, likewise */
-	uint16_t notified;   /* next_used when notifying was last weighed */
+	uint16_t notified;   /* next_used at the last call of should_notify */
 	bool event_index;    /* VIRTIO_F_EVENT_IDX */
-	/* Of a packed ring (packed.h) next_avail and next_used are slots, each
-	 * with its wrap counter, and notified is a place as of packed_place. */
+	/* In a packed ring (packed.h) next_avail and next_used are slots,
+	 * each with a wrap counter, and notified is a place as packed_place
+	 * has it. */
 	bool packed;
 	bool avail_wrap;
 	bool used_wrap;
-	/* A descriptor whose stamp is `serial` was fetched for the request in
-	 * hand: no loop, and nothing to clear between requests. */
+	/* Of a split ring: a descriptor whose stamp equals `serial` was already
+	 * fetched for this request.  This finds loops, and nothing has to be
+	 * cleared between requests. */
 	uint32_t serial;
 	uint32_t stamp[VIRTQ_SIZE_MAX];
-	/* Slots of the ring that the request in flight with this head takes: 1
-	 * in a split ring, its descriptors in a packed one.  0: none is. */
+	/* By head, or buffer id: the slots of the ring that the request in
+	 * flight takes, which is 1 in a split ring and the number of its
+	 * descriptors in a packed one.  0: no such request is in flight. */
 	uint16_t held[VIRTQ_SIZE_MAX];
 };
 
-/* Placed by the caller; only as much is written as the chain is long. */
+/* Placed by the caller.  Only the segments that the chain has are written. */
 struct virtq_request {
 	uint32_t head;
-	uint32_t readable; /* segments 0 .. readable - 1: the driver reads */
-	uint32_t count;	   /* segments readable .. count - 1: it writes */
-	bool refused;	   /* a descriptor of it names what it may not */
+	uint32_t readable; /* the device reads segments 0 .. readable - 1 */
+	uint32_t count;	   /* and writes segments readable .. count - 1 */
+	bool refused;	   /* a descriptor names memory that it must not */
 	uint64_t table_address; /* the indirect table that was fetched */
 	uint64_t table_size;	/* 0: none */
 	struct prec_span segment[VIRTQ_SEGMENTS_MAX];
@@ -100,7 +104,7 @@ struct virtq_request {
     readable_span(s, q.used) && writable_span(s, q.used) &&
     (q.packed ==> writable_span(s, q.desc));
 
-  // Slots of a packed ring are in it.
+  // The slots of a packed ring are inside it.
   predicate slots_ok(struct virtq q) =
     q.next_avail < q.size && q.next_used < q.size &&
     q.notified < 2 * q.size &&
@@ -117,8 +121,8 @@ struct virtq_request {
     q.in_flight == held_below(q.held, VIRTQ_SIZE_MAX) &&
     (q.in_flight == 0 ==> none_held(q));
 
-  // What holds of a queue whatever the space: it survives any change of the
-  // table of lent memory.
+  // The invariant that does not depend on the space: it survives any change of
+  // the table of lent memory.
   predicate virtq_whole(struct virtq q) =
     q.state <= VIRTQ_BROKEN && q.size <= VIRTQ_SIZE_MAX &&
     q.waiting <= q.size && virtq_stamped(q) && virtq_counted(q) &&
@@ -147,8 +151,8 @@ struct virtq_request {
     r.table_address + r.table_size <= PREC_ADDRESS_MAX &&
     (\forall integer i; 0 <= i < r.count ==> segment_ok(s, q, r, i));
 
-  // What is kept of a chain that cannot be carried out: the place where the
-  // client can be told so.
+  // All that is kept of a chain that cannot be carried out: the byte in which
+  // the client can be told so.
   predicate only_last(struct virtq_request r) =
     r.readable == 0 && r.count <= 1 &&
     (r.count == 1 ==> r.segment[0].size == 1);
@@ -160,27 +164,27 @@ struct virtq_request {
   predicate inside_ring(struct prec_span ring, integer at, integer size) =
     ring.address <= at && at + size <= ring.address + ring.size;
 
-  // Every fetch so far is of the descriptors or of the avail ring ...
+  // Every fetch so far was of the descriptors or of the avail ring ...
   predicate fetched_rings{L}(struct virtq q) =
     \forall integer i; 0 <= i < fetch_count ==>
       inside_ring(q.desc, fetch_at[i], fetch_size[i]) ||
       inside_ring(q.avail, fetch_at[i], fetch_size[i]);
 
-  // ... or is the indirect table.
+  // ... or was of the indirect table.
   predicate fetched_known{L}(struct virtq q, struct virtq_request r) =
     \forall integer i; 0 <= i < fetch_count ==>
       inside_ring(q.desc, fetch_at[i], fetch_size[i]) ||
       inside_ring(q.avail, fetch_at[i], fetch_size[i]) ||
       (fetch_at[i] == r.table_address && fetch_size[i] == r.table_size);
 
-  // Nothing was stored elsewhere than in the used ring.
+  // Every store was to the used ring.
   predicate stored_used{L}(struct virtq q) =
     \forall integer i; 0 <= i < store_count ==>
       inside_ring(q.used, store_at[i], store_size[i]);
 */
 
-/* Does the span touch a ring?  Data written there would make us serve what we
- * wrote ourselves. */
+/* Does the span overlap a ring?  Data written there would be served as if it
+ * were requests of the client. */
 /*@
   requires queue: \valid_read(q) && rings_sized(*q);
   requires bounded: p.address + p.size <= PREC_ADDRESS_MAX;
@@ -203,9 +207,10 @@ static inline bool virtq_meets_rings(const struct virtq *q, struct prec_span p)
 }
 
 /*
- * The table of lent memory changed: find the rings in it again, at the same
- * client addresses.  VIRTQ_READY or, when they are not there, VIRTQ_DETACHED;
- * the other states stay.  Segments handed out before are stale: see space.h.
+ * The table of lent memory has changed: find the rings again, at the same
+ * client addresses.  The state becomes VIRTQ_READY or, if they are not there,
+ * VIRTQ_DETACHED; the other states do not change.  Segments handed out before
+ * are stale (space.h).
  */
 /*@
   requires table: \valid_read(space) && space_ok(*space);

@@ -6,8 +6,8 @@
 #include "virtio/split.h"
 
 /*
- * A queue of either layout, as it was set up.  What is called here has the
- * contracts, and is proved against them, in split.h and packed.h.
+ * Calls on a queue of either layout, passed on to the layout it was set up
+ * with.  Contracts, and the proofs of them, are in split.h and packed.h.
  */
 
 static inline enum prec_status
@@ -48,7 +48,7 @@ vring_ask_for_kick(const struct virtq *q, const struct prec_space *space)
 			 : split_ask_for_kick(q, space);
 }
 
-/* What GET_VRING_BASE answers. */
+/* The answer to GET_VRING_BASE. */
 static inline uint32_t vring_base(const struct virtq *q)
 {
 	return q->packed ? packed_base(q) : q->next_avail;
