@@ -5,8 +5,8 @@
 
 #include "port/port.h"
 
-/* EFAULT, by the port contract: the error number that a system call gives when
- * memory it was handed is not there.  Core has no errno.h. */
+/* EFAULT, which the port contract fixes: the error number of a system call that
+ * was given memory that is not there.  Core has no errno.h. */
 #define CALL_FAULTED 14
 
 /*@
@@ -23,7 +23,7 @@ static struct prec_result nothing_done(enum prec_status status)
 	return result;
 }
 
-/* The port says how far it came; short of what was asked means gone. */
+/* The port returns how many bytes it moved; fewer than asked means gone. */
 /*@
   requires part: done <= asked;
   terminates \true;
@@ -111,8 +111,8 @@ struct prec_result prec_copy_across(struct prec_span to, uint64_t to_offset,
 	return came_to(done, size);
 }
 
-/* All spans grant it: asked before the first byte moves, so that a wrong span
- * at the end of the list costs nothing and changes nothing. */
+/* Do all spans grant these rights?  Checked before the first byte moves, so
+ * that a wrong span at the end of the list changes nothing. */
 /*@
   requires list: \valid_read(spans + (0 .. count - 1));
   terminates \true;

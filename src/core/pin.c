@@ -2,13 +2,14 @@
 #include <precarium/pin.h>
 
 /*
- * Two sums must stay true: a range's pins are the places that name it, and what
- * a client holds are the bytes of its ranges.  Neither can be seen in one step,
- * so each change of a summand carries a ghost loop that follows the sum: a
- * proof by induction, in C that the compiler never sees.
+ * Two sums must stay true: the pins of a range are the number of places that
+ * name it, and what a client holds is the sum of the bytes of its ranges.  The
+ * provers cannot see either in one step, so beside each change of a summand
+ * stands a ghost loop that recomputes the sum: a proof by induction, in C that
+ * the compiler never sees.
  *
- * `bytes` is 0 for a free range and for no other, so that a range can change
- * its state without the sums.
+ * `bytes` is 0 for a free range and for no other, so a range can change its
+ * state without changing the sums.
  */
 
 /*@ ghost
@@ -38,7 +39,7 @@
   }
 */
 
-/* What is counted by nobody is named by nobody. */
+/* A range with no pins is named by no place. */
 /*@ ghost
   /@ requires ledger: \valid(ledger);
      requires none: pins_at(ledger->place, range, PREC_LEDGER_PLACES) == 0;
@@ -68,7 +69,7 @@
   }
 */
 
-/* And the other way round. */
+/* A range that no place names has no pins. */
 /*@ ghost
   /@ requires ledger: \valid(ledger);
      terminates \true;
@@ -125,7 +126,7 @@
   }
 */
 
-/* Sums of bytes only grow, and hold each summand. */
+/* The sums of bytes are monotonic, and at least as large as each summand. */
 /*@ ghost
   /@ requires ledger: \valid_read(ledger);
      terminates \true;
@@ -247,7 +248,7 @@ enum prec_status prec_ledger_quota(struct prec_ledger *ledger, uint32_t client,
 	return PREC_OK;
 }
 
-/* A free range, or PREC_NONE. */
+/* Find a free range, or PREC_NONE. */
 /*@
   requires ledger: \valid_read(ledger) && ledger_ok(*ledger);
   terminates \true;
@@ -276,8 +277,7 @@ static uint32_t find_free(const struct prec_ledger *ledger)
 	return PREC_NONE;
 }
 
-/* What the range holds for its client, from `old_client` and `old_bytes` to
- * these. */
+/* Set the client of the range, and the bytes it holds for it. */
 /*@
   requires ledger: \valid(ledger) && ledger_bounded(*ledger) &&
     range < PREC_LEDGER_RANGES && client < PREC_LEDGER_CLIENTS;
@@ -366,7 +366,7 @@ static enum prec_status may_pin(const struct prec_ledger *ledger,
 	return PREC_OK;
 }
 
-/* Checked by the caller. */
+/* Pin a range; the caller has checked that it may. */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires live: range < PREC_LEDGER_RANGES &&
@@ -458,7 +458,8 @@ enum prec_status prec_ledger_pin_all(struct prec_ledger *ledger,
 	return PREC_OK;
 }
 
-/* Undo the pin at `place`; there is one.  True: its range became quiet. */
+/* Undo the pin at `place`, which must hold one.  True: its range became
+ * quiet. */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
   requires pinned: place < PREC_LEDGER_PLACES &&

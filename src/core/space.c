@@ -2,14 +2,14 @@
 #include <precarium/space.h>
 
 /*
- * The table is sorted and disjoint, so one binary search answers every claim:
- * it leads to the last entry that starts at or below the address, or to the
- * first of all.
+ * The table is sorted and its entries are disjoint, so one binary search
+ * decides every claim: it ends at the last entry that starts at or below the
+ * address, or at the first entry if there is none.
  *
- * A client chooses its addresses, and a processor that guesses its way through
- * the table is wrong at every other step.  So a step is a choice between two
- * numbers, which gcc makes without a branch (clang 14 does not): the cost of a
- * claim does not depend on what the client asks.
+ * The client chooses the addresses, so a branch predictor would be wrong at
+ * every other step.  Each step therefore selects one of two numbers, which gcc
+ * compiles without a branch (clang 14 does not), and the cost of a claim does
+ * not depend on the address.
  */
 uint32_t prec_space_find(const struct prec_space *space, uint64_t address)
 {
@@ -37,7 +37,7 @@ uint32_t prec_space_find(const struct prec_space *space, uint64_t address)
 	return low;
 }
 
-/* How many entries start below `address`: where a new one would go. */
+/* How many entries start below `address`: the index of a new one. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   terminates \true;
@@ -74,7 +74,7 @@ static uint32_t entries_below(const struct prec_space *space, uint64_t address)
 	return low;
 }
 
-/* Move the entries from `at` up by one and write the new one there. */
+/* Move the entries from `at` on up by one, and write the new one at `at`. */
 /*@
   requires table: \valid(space);
   requires room: at <= space->count < PREC_SPACE_MAX;
@@ -141,7 +141,7 @@ enum prec_status prec_space_add(struct prec_space *space, uint64_t address,
 		return PREC_INVALID;
 	end = address + size;
 	at = entries_below(space, address);
-	/* Sorted and disjoint: only the two neighbours can be met. */
+	/* Sorted and disjoint: only the two neighbours can overlap it. */
 	if (at > 0 && space->end[at - 1] > address)
 		return PREC_OVERLAP;
 	if (at < space->count && space->start[at] < end)
