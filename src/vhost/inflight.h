@@ -11,6 +11,7 @@
 #include "virtio/ring_wire.h"
 
 struct vhost_region;
+struct vhost_packed_entries;
 
 /*
  * The log of requests in flight (vhost-user.rst, "Inflight I/O tracking"; what
@@ -42,12 +43,9 @@ struct vhost_inflight_queue {
 	uint32_t left_first;
 	uint32_t left_end;
 	uint16_t left[VIRTQ_SIZE_MAX];
-	/* Of a packed ring: what we stored there, and do not ask again. */
-	uint16_t free;			/* the first entry that is free */
-	uint16_t next[VIRTQ_SIZE_MAX];	/* after each entry */
-	uint16_t tail[VIRTQ_SIZE_MAX];	/* the last of a head entry's list */
-	uint16_t num[VIRTQ_SIZE_MAX];	/* how long it is */
-	uint16_t entry[VIRTQ_SIZE_MAX]; /* the head entry of a buffer id */
+	/* Of a packed ring whose requests are logged; else NULL.  Freed by
+	 * vhost_packed_log_free. */
+	struct vhost_packed_entries *packed;
 };
 
 /* Bytes of a log for so many queues of so many entries, and where the part of

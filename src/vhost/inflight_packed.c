@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "vhost/inflight_packed.h"
 
+#include <stdlib.h>
+
 #include <precarium/access.h>
 
 /*
@@ -54,6 +56,16 @@ enum {
 
 #define LOG_VERSION_1 1u
 
+/* What we stored in the log, and do not read back.  A split ring needs none of
+ * it, so it is allocated when a packed ring is set up with a log. */
+struct vhost_packed_entries {
+	uint16_t free;			/* the first entry that is free */
+	uint16_t next[VIRTQ_SIZE_MAX];	/* the entry after each one */
+	uint16_t tail[VIRTQ_SIZE_MAX];	/* the last of a head entry's list */
+	uint16_t num[VIRTQ_SIZE_MAX];	/* the length of that list */
+	uint16_t entry[VIRTQ_SIZE_MAX]; /* the head entry of a buffer id */
+};
+
 /* A place is a slot with its wrap counter above it, as vhost-user has it. */
 #define HIGH 0x8000u
 
@@ -97,12 +109,12 @@ static enum prec_status begin(struct vhost_inflight_queue *log, uint32_t size,
 			      uint16_t used)
 {
 	for (uint32_t i = 0; i < size; i++) {
-		log->next[i] = (uint16_t)(i + 1);
+		log->packed->next[i] = (uint16_t)(i + 1);
 		if (prec_store64(log->span, state_at(i, STATE_IN_FLIGHT),
-				 (uint64_t)log->next[i] << 16))
+				 (uint64_t)log->packed->next[i] << 16))
 			return PREC_GONE;
 	}
-	log->free = 0;
+	log->packed->free = 0;
 	if (prec_store64(log->span, LOG_FEATURES, 0) ||
 	    prec_store16(log->span, LOG_ENTRIES, (uint16_t)size) ||
 	    prec_store16(log->span, LOG_FREE, 0) ||
@@ -182,16 +194,16 @@ static bool see(struct seen *seen, uint32_t size, uint16_t entry)
 static enum prec_status free_entries(struct vhost_inflight_queue *log,
 				     uint32_t size, struct seen *seen)
 {
-	uint16_t entry = log->free;
+	uint16_t entry = log->packed->free;
 
 	while (entry < size) {
 		if (!see(seen, size, entry))
 			return PREC_INVALID;
 		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
-				&log->next[entry]) ||
+				&log->packed->next[entry]) ||
 		    prec_store8(log->span, state_at(entry, STATE_IN_FLIGHT), 0))
 			return PREC_GONE;
-		entry = log->next[entry];
+		entry = log->packed->next[entry];
 	}
 	return PREC_OK;
 }
@@ -211,13 +223,13 @@ static enum prec_status read_list(struct vhost_inflight_queue *log,
 		if (!see(seen, size, entry))
 			return PREC_INVALID;
 		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
-				&log->next[entry]))
+				&log->packed->next[entry]))
 			return PREC_GONE;
 		last = entry;
-		entry = log->next[entry];
+		entry = log->packed->next[entry];
 	}
-	log->num[head] = num;
-	log->tail[head] = last;
+	log->packed->num[head] = num;
+	log->packed->tail[head] = last;
 	return PREC_OK;
 }
 
@@ -290,7 +302,7 @@ static enum prec_status recover(struct vhost_inflight_queue *log,
 	}
 	if (end_update(log, &head, published))
 		return PREC_GONE;
-	log->free = head.free;
+	log->packed->free = head.free;
 	status = read_entries(log, q->size, &count);
 	if (status == PREC_OK)
 		*base = advance(q->size, head.used, count) | (uint32_t)head.used
@@ -314,6 +326,20 @@ static enum prec_status read_log(struct vhost_inflight_queue *log,
 	return status;
 }
 
+void vhost_packed_log_free(struct vhost_inflight_queue *log)
+{
+	free(log->packed);
+	log->packed = NULL;
+}
+
+/* What follows finds the entries wherever the log is in use. */
+static bool make_entries(struct vhost_inflight_queue *log)
+{
+	if (log->span.size && !log->packed)
+		log->packed = calloc(1, sizeof(*log->packed));
+	return !log->span.size || log->packed;
+}
+
 enum prec_status vhost_packed_log_read(struct vhost_inflight_queue *log,
 				       const struct virtq *q, uint32_t *base,
 				       bool *recovered, uint32_t *taken)
@@ -323,6 +349,10 @@ enum prec_status vhost_packed_log_read(struct vhost_inflight_queue *log,
 
 	*recovered = false;
 	*taken = 0;
+	if (!make_entries(log)) {
+		vhost_inflight_lose(log);
+		return PREC_OK;
+	}
 	if (!log->unread)
 		return PREC_OK;
 	if (vhost_packed_log_size(q->size) > log->span.size)
@@ -346,7 +376,7 @@ static enum prec_status load_list(const struct vhost_inflight_queue *log,
 	uint16_t entry = head;
 	uint64_t word;
 
-	for (uint32_t i = 0; i < log->num[head]; i++) {
+	for (uint32_t i = 0; i < log->packed->num[head]; i++) {
 		if (prec_load64(log->span, state_at(entry, STATE_ADDRESS),
 				&list[i].addr) ||
 		    prec_load64(log->span, state_at(entry, STATE_ID), &word))
@@ -354,7 +384,7 @@ static enum prec_status load_list(const struct vhost_inflight_queue *log,
 		list[i].id = (uint16_t)word;
 		list[i].flags = (uint16_t)(word >> 16);
 		list[i].len = (uint32_t)(word >> 32);
-		entry = log->next[entry];
+		entry = log->packed->next[entry];
 	}
 	return PREC_OK;
 }
@@ -373,9 +403,9 @@ bool vhost_packed_log_next(struct vhost_inflight_queue *log, struct virtq *q,
 		vhost_inflight_lose(log);
 		return false;
 	}
-	*answer = packed_retake(q, space, list, log->num[head], r);
+	*answer = packed_retake(q, space, list, log->packed->num[head], r);
 	if (*answer != VIRTQ_STOPPED)
-		log->entry[r->head] = head;
+		log->packed->entry[r->head] = head;
 	return true;
 }
 
@@ -408,7 +438,7 @@ static enum prec_status log_list(const struct vhost_inflight_queue *log,
 				 uint16_t *last)
 {
 	uint32_t slot = (q->next_avail + q->size - num) % q->size;
-	uint16_t entry = log->free;
+	uint16_t entry = log->packed->free;
 
 	for (uint32_t i = 0; i < num; i++) {
 		if (entry >= q->size ||
@@ -416,7 +446,7 @@ static enum prec_status log_list(const struct vhost_inflight_queue *log,
 			return PREC_GONE;
 		slot = (slot + 1) % q->size;
 		*last = entry;
-		entry = log->next[entry];
+		entry = log->packed->next[entry];
 	}
 	return PREC_OK;
 }
@@ -425,7 +455,7 @@ static enum prec_status log_taken(struct vhost_inflight_queue *log,
 				  const struct virtq *q, uint16_t id)
 {
 	uint16_t num = q->held[id];
-	uint16_t head = log->free;
+	uint16_t head = log->packed->free;
 	uint16_t last = head;
 
 	if (head >= q->size ||
@@ -437,12 +467,12 @@ static enum prec_status log_taken(struct vhost_inflight_queue *log,
 	    prec_store16(log->span, state_at(head, STATE_LAST), last) ||
 	    prec_store16(log->span, state_at(head, STATE_NUM), num))
 		return PREC_GONE;
-	log->entry[id] = head;
-	log->tail[head] = last;
-	log->num[head] = num;
-	log->free = log->next[last];
-	if (prec_store16(log->span, LOG_FREE, log->free) ||
-	    prec_store16(log->span, LOG_OLD_FREE, log->free))
+	log->packed->entry[id] = head;
+	log->packed->tail[head] = last;
+	log->packed->num[head] = num;
+	log->packed->free = log->packed->next[last];
+	if (prec_store16(log->span, LOG_FREE, log->packed->free) ||
+	    prec_store16(log->span, LOG_OLD_FREE, log->packed->free))
 		return PREC_GONE;
 	return PREC_OK;
 }
@@ -457,30 +487,34 @@ void vhost_packed_log_taken(struct vhost_inflight_queue *log,
 void vhost_packed_log_completing(struct vhost_inflight_queue *log,
 				 const struct virtq *q, uint16_t id)
 {
-	uint16_t head = log->entry[id];
 	uint16_t old = used_place(q);
+	uint16_t head;
 
 	if (!log->span.size)
 		return;
-	if (prec_store16(log->span, state_at(log->tail[head], STATE_NEXT),
-			 log->free) ||
+	head = log->packed->entry[id];
+	if (prec_store16(log->span,
+			 state_at(log->packed->tail[head], STATE_NEXT),
+			 log->packed->free) ||
 	    prec_store16(log->span, LOG_FREE, head) ||
-	    store_used(log->span, advance(q->size, old, log->num[head]), old))
+	    store_used(log->span, advance(q->size, old, log->packed->num[head]),
+		       old))
 		vhost_inflight_lose(log);
 }
 
 void vhost_packed_log_completed(struct vhost_inflight_queue *log,
 				const struct virtq *q, uint16_t id)
 {
-	uint16_t head = log->entry[id];
 	uint16_t used = used_place(q);
+	uint16_t head;
 
 	if (!log->span.size)
 		return;
+	head = log->packed->entry[id];
 	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
 	    prec_store16(log->span, LOG_OLD_FREE, head) ||
 	    store_used(log->span, used, used))
 		vhost_inflight_lose(log);
-	log->next[log->tail[head]] = log->free;
-	log->free = head;
+	log->packed->next[log->packed->tail[head]] = log->packed->free;
+	log->packed->free = head;
 }

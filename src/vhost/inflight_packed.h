@@ -15,11 +15,15 @@
 /* Bytes for so many entries. */
 uint64_t vhost_packed_log_size(uint32_t entries);
 
+/* Free what is kept of the log; a queue that was never logged has nothing. */
+void vhost_packed_log_free(struct vhost_inflight_queue *log);
+
 /*
  * The ring was set up, to go on at *base (packed_seek).  Read what the driver
  * before us left, if that was not done yet: then *recovered, *taken is how many
  * requests were in flight, and *base where that one was.  A log that is new is
- * made ready.  A log that is gone is not used any more.
+ * made ready.  A log that is gone, or for which there is no memory, is not used
+ * any more.
  *
  * PREC_RANGE: it has room for smaller rings only.  PREC_INVALID: it holds what
  * no driver leaves.  PREC_GONE: the ring is gone.

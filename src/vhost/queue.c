@@ -81,6 +81,7 @@ void vhost_queue_close(struct vhost_queue *queue)
 	drop_kick(queue);
 	replace_fd(&queue->call_fd, -1);
 	replace_fd(&queue->err_fd, -1);
+	vhost_packed_log_free(&queue->inflight);
 }
 
 bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
