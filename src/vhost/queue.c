@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -26,7 +25,6 @@
 void vhost_queue_init(struct vhost_queue *queue,
 		      struct vhost_connection *connection, uint32_t index)
 {
-	memset(queue, 0, sizeof(*queue));
 	queue->kick.kind = VHOST_SOURCE_KICK;
 	queue->connection = connection;
 	queue->index = index;

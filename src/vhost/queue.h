@@ -48,6 +48,7 @@ struct vhost_queue {
 	struct virtq virtq;
 };
 
+/* The queue is all zeroes. */
 void vhost_queue_init(struct vhost_queue *queue,
 		      struct vhost_connection *connection, uint32_t index);
 /* Nothing may be in flight. */
