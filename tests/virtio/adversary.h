@@ -38,7 +38,7 @@ static int desc_count;
 static struct virtq_desc desc_log[VIRTQ_SIZE_MAX];
 static uint32_t table_count;
 static struct virtq_desc table_log[LENT_TABLE_MAX];
-/* The first bytes that the driver reads. */
+/* The first bytes that the device reads. */
 static struct virtio_blk_req_header header_said;
 static uint32_t header_count;
 /* And what comes after. */

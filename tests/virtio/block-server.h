@@ -7,7 +7,7 @@
 #include "virtio/blk.h"
 
 /*
- * The smallest driver of a block device: one queue, a store in its own memory,
+ * The smallest block device: one queue, a store in its own memory,
  * data moved by copies.  It serves one request a run.
  */
 #define QUEUE_SIZE  8u
@@ -32,7 +32,7 @@ static inline uint64_t place_address(struct place place)
 #define AVAIL_AT 256u
 #define USED_AT	 512u
 
-/* Shared by driver and judge. */
+/* Shared by device and judge. */
 struct served {
 	struct place rings;	   /* in */
 	bool again;		   /* in: go on with the queue as it is */

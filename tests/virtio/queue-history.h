@@ -34,7 +34,7 @@ static struct vblk_device device;
 static unsigned int wild; /* per cent of values that are nonsense */
 static bool vast;	  /* gigabytes are lent, and stored */
 
-/* This chain: is it a request as it should be; has what the driver writes begun;
+/* This chain: is it a request as it should be; has what the device writes begun;
  * the type; where the header is cut in two, if it is; descriptors of data to
  * come, and of all so far. */
 static bool tidy;

@@ -180,7 +180,7 @@ static bool became_zero(const struct trial *t, struct place at)
 	return at.offset >= t->effects[at.who].zeros;
 }
 
-/* Could the driver have read zeroes, by no fault of its own? */
+/* Could the device have read zeroes, by no fault of its own? */
 static bool may_misread(const struct trial *t)
 {
 	return t->effects[LOSER_A].zeros < LENT_SIZE ||
@@ -284,7 +284,7 @@ static const char *judge_store(const struct trial *t)
 	return NULL;
 }
 
-/* Byte i of the data of a read, which the driver says it moved. */
+/* Byte i of the data of a read, which the device says it moved. */
 static const char *judge_moved(const struct trial *t, uint32_t i)
 {
 	struct place at = { t->layout->data.who, t->layout->data.offset + i };

@@ -388,7 +388,7 @@ static void rings(void)
 	CHECK(next(), VIRTQ_STOPPED);
 	CHECK(queue.state, VIRTQ_BROKEN);
 
-	begin(); /* taken over from a driver that died */
+	begin(); /* taken over from a server that died */
 	CHECK(split_retake(&queue, &space, 0, &chain), VIRTQ_TAKEN);
 	CHECK(split_retake(&queue, &space, 0, &chain), VIRTQ_STOPPED);
 	CHECK(split_retake(&queue, &space, SIZE, &chain), VIRTQ_STOPPED);

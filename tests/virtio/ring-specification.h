@@ -373,7 +373,7 @@ static inline bool ranges_said(const struct vblk_ranges *w)
 	return w->count * VIRTIO_BLK_RANGE_SIZE == rest_count;
 }
 
-/* The fetches from `base` on are all that the driver sent, each byte once. */
+/* The fetches from `base` on are all that the device reads, each byte once. */
 static inline bool fetched_all(const struct virtq_request *c, int base)
 {
 	uint64_t part = 0;
