@@ -139,6 +139,7 @@ static void print_tallies(FILE *to, const struct torture *torture, bool table)
 static bool write_markdown(FILE *to, const struct torture *torture)
 {
 	const struct watch *watch = &torture->watch;
+	bool any = false;
 	uint32_t i;
 
 	fputs("# Attacks on ", to);
@@ -162,7 +163,10 @@ static bool write_markdown(FILE *to, const struct torture *torture)
 		fprintf(to, "- %s: %s/%s", names[finding->verdict],
 			torture->cases[i]->group, torture->cases[i]->name);
 		put_finding(to, finding);
+		any = true;
 	}
+	if (!any)
+		fputs("None.\n", to);
 	return true;
 }
 

@@ -11,12 +11,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_MS 15000u
+#define START_MS  15000u
+#define LINGER_MS 1000u
 
 bool server_listens(const char *path)
 {
@@ -170,17 +172,35 @@ static bool both_listen(const struct torture *torture)
 		is_bound(torture, options->neighbour_path));
 }
 
+/* A socket that our server has left, as it was killed or has died; never one
+ * where somebody else listens.  What the server had started dies a little later
+ * than it and may hold the socket until then. */
+static void remove_socket(const struct torture *torture, const char *path)
+{
+	uint64_t end = client_now_ns() + LINGER_MS * 1000000ull;
+	struct stat about;
+
+	if (!path || lstat(path, &about) < 0 || !S_ISSOCK(about.st_mode))
+		return;
+	while (server_listens(path)) {
+		if (!torture->bound || client_now_ns() > end)
+			return;
+		poll(NULL, 0, 5);
+	}
+	unlink(path);
+}
+
 void server_end(struct torture *torture)
 {
-	pid_t group = torture->server.pid;
-
 	if (!torture->started)
 		return;
 	driver_kill(&torture->server);
 	/* And what it may have started. */
-	if (group > 0)
-		kill(-group, SIGKILL);
+	kill(-torture->group, SIGKILL);
+	remove_socket(torture, torture->options.socket_path);
+	remove_socket(torture, torture->options.neighbour_path);
 	torture->started = false;
+	torture->bound = false;
 }
 
 static int fail(struct torture *torture, const char *what)
@@ -206,6 +226,7 @@ int server_again(struct torture *torture)
 		torture->server.pid = 0;
 		return fail(torture, strerror(errno));
 	}
+	torture->group = torture->server.pid;
 	torture->started = true;
 	torture->warm = false;
 	/* Nothing tells that a socket listens: look every few milliseconds. */
@@ -219,6 +240,7 @@ int server_again(struct torture *torture)
 					     "does not listen");
 		poll(NULL, 0, 5);
 	}
+	torture->bound = true;
 	return 0;
 }
 

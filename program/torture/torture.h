@@ -87,6 +87,8 @@ struct torture {
 	struct torture_options options;
 	struct driver server; /* its pid, and what that process holds */
 	bool started;	      /* by us: it is our child */
+	pid_t group;	      /* of processes, that is the child's */
+	bool bound;	      /* the child has listened at the sockets */
 	bool warm;	      /* it has made what it keeps for later */
 	struct watch watch;
 	const struct torture_case **cases;

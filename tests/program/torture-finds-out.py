@@ -337,6 +337,10 @@ def check(good, what, *details):
         print("FAIL:", what, *details)
 
 
+def sockets():
+    return [name for name in os.listdir(".") if name.endswith(".sock")]
+
+
 def torture(program, defect, *options):
     """Exit status, verdict by case, what was said."""
     command = "%s %s serve %s a.sock b.sock" % (
@@ -345,6 +349,7 @@ def torture(program, defect, *options):
         [program, "torture", "a.sock", "--neighbour", "b.sock", "--restart",
          command, "--json", "out.json", "--report", "out.md", *options],
         capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    check(not sockets(), defect, "left", sockets())
     try:
         with open("out.json", encoding="ascii") as file:
             cases = json.load(file)["cases"]
@@ -363,6 +368,9 @@ def sound(program):
                                       *PATIENT)
         check(status == 0 and found and set(found.values()) == {"survived"},
               "a sound server:", status, found, said)
+        with open("out.md", encoding="ascii") as file:
+            check(file.read().endswith("\n## Not survived\n\nNone.\n"),
+                  "the report of a sound server")
 
 
 def lacking(program):
@@ -394,6 +402,41 @@ def mortal(program):
           said)
 
 
+def leaves_nothing(program):
+    """Of a server that died: neither its sockets, nor what it had started."""
+    command = ("sh -c 'sleep 1000 & echo $! >>pids; exec %s %s serve died "
+               "a.sock'" % (sys.executable, os.path.abspath(__file__)))
+    done = subprocess.run(
+        [program, "torture", "a.sock", "--restart", command, "--case", UNKNOWN,
+         *PATIENT], capture_output=True, text=True, timeout=120,
+        stdin=subprocess.DEVNULL)
+    with open("pids", encoding="ascii") as file:
+        pids = [int(line) for line in file]
+    check(done.returncode == 1 and len(pids) == 2 and not sockets(),
+          "left:", done.stdout, done.stderr, pids, sockets())
+    for pid in pids:
+        try:
+            ended = os.pidfd_open(pid)
+            check(select.select([ended], [], [], 20)[0], pid, "was left")
+            os.close(ended)
+        except ProcessLookupError:
+            pass
+    # Where somebody else listens, or there is another file, it stays.
+    with socket.socket(socket.AF_UNIX) as other, \
+         open("b.sock", "w", encoding="ascii"):
+        other.bind("a.sock")
+        other.listen()
+        done = subprocess.run(
+            [program, "torture", "a.sock", "--neighbour", "b.sock",
+             "--restart", "false"], capture_output=True, text=True,
+            timeout=60, stdin=subprocess.DEVNULL)
+    check(done.returncode == 1 and done.stderr.count("\n") == 1 and
+          sorted(sockets()) == ["a.sock", "b.sock"], "another's socket:",
+          done.stderr, sockets())
+    for name in sockets():
+        os.unlink(name)
+
+
 def usage(program):
     done = subprocess.run([program, "torture", "a.sock"], text=True,
                           capture_output=True, timeout=60,
@@ -419,6 +462,7 @@ def main():
         sound(program)
         lacking(program)
         mortal(program)
+        leaves_nothing(program)
         unsound(program)
         os.chdir("/")
     return failures != 0
