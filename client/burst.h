@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLIENT_BURST_H
-#define CLIENT_BURST_H
+#ifndef PRECARIUM_CLIENT_BURST_H
+#define PRECARIUM_CLIENT_BURST_H
 
 #include "client/client.h"
 

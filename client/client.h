@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLIENT_H
-#define CLIENT_H
+#ifndef PRECARIUM_CLIENT_CLIENT_H
+#define PRECARIUM_CLIENT_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLIENT_DRIVER_H
-#define CLIENT_DRIVER_H
+#ifndef PRECARIUM_CLIENT_DRIVER_H
+#define PRECARIUM_CLIENT_DRIVER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLIENT_HOSTILE_H
-#define CLIENT_HOSTILE_H
+#ifndef PRECARIUM_CLIENT_HOSTILE_H
+#define PRECARIUM_CLIENT_HOSTILE_H
 
 #include "client/client.h"
 

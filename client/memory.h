@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLIENT_MEMORY_H
-#define CLIENT_MEMORY_H
+#ifndef PRECARIUM_CLIENT_MEMORY_H
+#define PRECARIUM_CLIENT_MEMORY_H
 
 #include "client/client.h"
 

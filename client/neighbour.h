@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLIENT_NEIGHBOUR_H
-#define CLIENT_NEIGHBOUR_H
+#ifndef PRECARIUM_CLIENT_NEIGHBOUR_H
+#define PRECARIUM_CLIENT_NEIGHBOUR_H
 
 #include "client/client.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLIENT_PROTOCOL_H
-#define CLIENT_PROTOCOL_H
+#ifndef PRECARIUM_CLIENT_PROTOCOL_H
+#define PRECARIUM_CLIENT_PROTOCOL_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef DEMO_H
-#define DEMO_H
+#ifndef PRECARIUM_DEMO_DEMO_H
+#define PRECARIUM_DEMO_DEMO_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_TOOLS_CONTROL_H
-#define PRECARIUM_TOOLS_CONTROL_H
+#ifndef PRECARIUM_PROGRAM_ASK_ASK_H
+#define PRECARIUM_PROGRAM_ASK_ASK_H
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_TOOLS_STATS_H
-#define PRECARIUM_TOOLS_STATS_H
+#ifndef PRECARIUM_PROGRAM_ASK_STATS_H
+#define PRECARIUM_PROGRAM_ASK_STATS_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BENCH_H
-#define BENCH_H
+#ifndef PRECARIUM_PROGRAM_BENCH_BENCH_H
+#define PRECARIUM_PROGRAM_BENCH_BENCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

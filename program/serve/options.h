@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_TOOLS_SERVE_OPTIONS_H
-#define PRECARIUM_TOOLS_SERVE_OPTIONS_H
+#ifndef PRECARIUM_PROGRAM_SERVE_OPTIONS_H
+#define PRECARIUM_PROGRAM_SERVE_OPTIONS_H
 
 #include "program/serve/settings.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_TOOLS_SERVE_SETTINGS_H
-#define PRECARIUM_TOOLS_SERVE_SETTINGS_H
+#ifndef PRECARIUM_PROGRAM_SERVE_SETTINGS_H
+#define PRECARIUM_PROGRAM_SERVE_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_TOOLS_SERVE_STATS_H
-#define PRECARIUM_TOOLS_SERVE_STATS_H
+#ifndef PRECARIUM_PROGRAM_SERVE_STATS_H
+#define PRECARIUM_PROGRAM_SERVE_STATS_H
 
 #include <jansson.h>
 #include <stdbool.h>

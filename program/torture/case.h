@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TORTURE_CASE_H
-#define TORTURE_CASE_H
+#ifndef PRECARIUM_PROGRAM_TORTURE_CASE_H
+#define PRECARIUM_PROGRAM_TORTURE_CASE_H
 
 #include "client/client.h"
 #include "client/hostile.h"

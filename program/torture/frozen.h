@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TORTURE_FROZEN_H
-#define TORTURE_FROZEN_H
+#ifndef PRECARIUM_PROGRAM_TORTURE_FROZEN_H
+#define PRECARIUM_PROGRAM_TORTURE_FROZEN_H
 
 #include <stdint.h>
 

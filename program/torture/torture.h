@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TORTURE_H
-#define TORTURE_H
+#ifndef PRECARIUM_PROGRAM_TORTURE_TORTURE_H
+#define PRECARIUM_PROGRAM_TORTURE_TORTURE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -33,6 +33,12 @@ git grep -nEi "$machine" -- src ':!src/port/linux/*/*' \
 grep -nEi 'gregs|REG_R|ia32|uc_mcontext|asm' src/port/linux/machine.h &&
 	say "code for one processor in what is asked of all"
 
+for header in $(git ls-files 'program/*.h' 'client/*.h' 'demo/*.h'); do
+	guard=PRECARIUM_$(echo "${header%.h}" | tr 'a-z/-' 'A-Z__')_H
+	[ "$(grep -cxE "#(ifndef|define) $guard" "$header")" -eq 2 ] ||
+		say "$header: expected the include guard $guard"
+done
+
 git grep -nE 'TODO|FIXME|XXX:' -- src include program client demo && say "left for later"
 git grep -nIE ' +$' -- . ':!*.expected' && say "space at the end of a line"
 exit $bad
