@@ -5,13 +5,13 @@
 #include "client/client.h"
 
 /*
- * Requests by the handful, for measurements: what client_submit and client_wait
- * do, without what would make the client slower than the driver that it
- * measures.  Chains are built once, an index is published and a kick weighed
+ * Requests in bursts, for measurements: the work of client_submit and
+ * client_wait without what would make the client slower than the server that it
+ * measures.  Chains are built once, an index is published and a kick considered
  * once for many requests, and a completion is found without a search.
  *
- * Every request is a read or a write of `buffer_size` bytes.  For clients that
- * were opened without `indirect`, and with one segment.
+ * Every request is a read or a write of `buffer_size` bytes.  The client must
+ * be opened without `indirect` and with one segment.
  */
 struct burst_slot {
 	struct virtio_blk_outhdr *header;
@@ -27,21 +27,23 @@ struct burst {
 	struct burst_slot *slots;
 };
 
-/* Between client_open and client_start. */
+/* Between client_open and client_start.  Borrows the client until burst_free.
+ * -1: the client's `error` says why. */
 int burst_init(struct burst *burst, struct client *client, uint32_t queue);
 void burst_free(struct burst *burst);
 
-/* A request on a slot that is free.  The driver of a split ring sees it at
- * burst_publish, that of a packed one at once. */
+/* Writes a request to a free slot.  In a split ring the server sees it at
+ * burst_publish, in a packed ring at once. */
 void burst_put(struct burst *burst, uint32_t slot, uint32_t type,
 	       uint64_t sector);
-/* Publish, and kick if the driver wants it. */
+/* Publishes requests, and kicks if the server wants it. */
 int burst_publish(struct burst *burst);
 
-/* The slot of the next completion: 1; none: 0; nonsense in the ring: -1. */
+/* Takes the next completion: 1, and its slot; 0: there is none; -1: the ring is
+ * corrupt. */
 int burst_take(struct burst *burst, uint32_t *slot);
-/* Ask for a call at the next completion; what came before is to be taken
- * after this, or no call comes. */
+/* Asks for a call at the next completion.  Take completions once more after
+ * this: those that came before it cause no call. */
 void burst_want_call(struct burst *burst);
 
 #endif

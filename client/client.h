@@ -11,13 +11,13 @@
 #include <linux/virtio_ring.h>
 
 /*
- * A vhost-user front-end for block devices: the guest's side of the contract,
- * for tests, the demo and measurements.  Works with any vhost-user block
- * back-end and shares no code with ours.
+ * A vhost-user front-end for block devices: the guest's side of the protocol,
+ * for tests, the demo and measurements.  It works with any vhost-user block
+ * server and shares no code with ours.
  *
- * One client is one connection; one thread uses it.  Calls that can fail
- * return 0, or -1 with one line in `error`; nothing waits longer than
- * `timeout_ms`.  A client lives in this order:
+ * A client is one connection and belongs to one thread.  Unless it says
+ * otherwise, a call that can fail returns 0, or -1 with one line in `error`;
+ * none waits longer than `timeout_ms`.  The calls in the life of a client:
  *
  *     client_open      memory, connection, features
  *     client_start     memory table, rings, kick
@@ -32,14 +32,14 @@
 
 struct client_options {
 	const char *socket_path;
-	uint32_t region_count; /* 0: 1. Rings go to the first, headers and
-				  status to the second, data to the others, as
-				  far as there are others */
-	uint64_t region_size;  /* bytes; 0: what is needed */
+	uint32_t region_count; /* 0: 1. Rings lie in the first, headers and
+				  status bytes in the second, data in the
+				  others, as far as there are others */
+	uint64_t region_size;  /* bytes; 0: as many as needed */
 	uint32_t queue_count;  /* 0: 1 */
-	uint32_t queue_size;   /* descriptors; 0: what is needed */
-	uint32_t depth;	       /* requests in flight a queue; 0: 1 */
-	uint32_t buffer_size;  /* bytes of data a request; 0: 4096 */
+	uint32_t queue_size;   /* descriptors; 0: as many as needed */
+	uint32_t depth;	       /* requests in flight per queue; 0: 1 */
+	uint32_t buffer_size;  /* bytes of data per request; 0: 4096 */
 	uint32_t segments;     /* descriptors for the data; 0: 1 */
 	uint32_t timeout_ms;   /* 0: 5000 */
 	bool indirect;	       /* descriptors, if offered */
@@ -48,23 +48,23 @@ struct client_options {
 	bool mem_table;	       /* SET_MEM_TABLE, even if slots are offered */
 	bool sealed;	       /* F_SEAL_SHRINK | F_SEAL_GROW */
 	bool sparse;	       /* do not allocate the pages */
-	bool polling;	       /* wait by looking, not by eventfd */
-	bool inflight;	       /* let the driver keep a log of requests */
-	bool channel;	       /* be told of changes of the configuration */
-	bool asleep;	       /* rings are set up, and not enabled */
+	bool polling;	       /* wait by polling the ring, not by eventfd */
+	bool inflight;	       /* give the server a log of requests */
+	bool channel;	       /* take messages about changed configuration */
+	bool asleep;	       /* set up rings without enabling them */
 	bool lend_read_only;   /* the data regions, by an O_RDONLY descriptor */
 };
 
-/* What this process lends. */
+/* Memory that this process lends. */
 struct client_region {
 	int fd;
-	int lent_fd; /* the one that is sent: fd, or a read-only one */
+	int lent_fd; /* the descriptor to send: fd, or a read-only one */
 	uint64_t size;
 	uint64_t address; /* guest address of the first byte */
 	uint8_t *host;	  /* our mapping */
 	uint64_t placed;  /* bytes given out */
 	bool lent;
-	bool torn; /* may fault: use client_peek */
+	bool torn; /* an access may fault: use client_peek */
 };
 
 struct client_place {
@@ -89,12 +89,12 @@ struct client_slot {
 struct client_queue {
 	struct client_place desc_place, avail_place, used_place;
 	struct vring ring;
-	/* Entries of a split ring so far; of a packed one the next slots. */
+	/* Of a split ring: entries so far.  Of a packed one: the next slots. */
 	uint16_t avail_index, used_index;
 	bool avail_wrap, used_wrap;
-	uint16_t kick_index; /* avail_index when a kick was last weighed */
-	bool fresh;	     /* not kicked since it was started */
-	uint64_t kicks;	     /* that were sent */
+	uint16_t kick_index; /* avail_index when a kick was last considered */
+	bool fresh;	     /* not kicked since its start */
+	uint64_t kicks;	     /* sent */
 	int kick_fd, call_fd;
 	uint32_t busy;
 	struct client_slot *slots; /* depth of them */
@@ -111,41 +111,41 @@ struct client {
 	struct client_queue queues[CLIENT_QUEUES_MAX];
 	int inflight_fd;
 	uint64_t inflight_size;
-	int channel; /* our end of the driver's own, or -1 */
+	int channel; /* our end of the server's own channel, or -1 */
 	bool started;
-	bool lost; /* the driver hung up */
+	bool lost; /* the server hung up */
 	char error[200];
 };
 
 struct client_completion {
 	uint32_t slot;
 	uint32_t type;
-	uint32_t length; /* the used ring's claim */
-	uint8_t status;	 /* VIRTIO_BLK_S_*, or 0xff: never written */
+	uint32_t length; /* as the used ring says */
+	uint8_t status;	 /* VIRTIO_BLK_S_*, or CLIENT_STATUS_NONE */
 	uint64_t latency_ns;
 };
 
-#define CLIENT_STATUS_NONE 0xffu
+#define CLIENT_STATUS_NONE 0xffu /* the server has not written it */
 
-/* Did both sides agree on the feature, a bit number? */
+/* Is the feature, a bit number, negotiated? */
 static inline bool client_has(const struct client *client, unsigned int feature)
 {
 	return client->features >> feature & 1;
 }
 
-/* session.c */
+/* session.c.  A client whose client_open failed holds nothing. */
 int client_open(struct client *client, const struct client_options *options);
 int client_start(struct client *client);
 int client_stop(struct client *client);
 void client_close(struct client *client);
-/* Connect again after the driver died: same memory, fresh rings.  Requests
- * that were in flight are forgotten and have to be submitted again. */
+/* Connects again after the server has died: same memory, empty rings.  Requests
+ * that were in flight are forgotten and must be submitted again. */
 int client_reopen(struct client *client);
-/* Free the connection and nothing else: what a crash looks like. */
+/* Closes the connection and nothing else, as a crash does. */
 void client_hang_up(struct client *client);
-/* Read the configuration again: `capacity`. */
+/* Reads the configuration again: `capacity`. */
 int client_read_config(struct client *client);
-/* Wait to be told that it has changed: 1; not within the time: 0; -1. */
+/* Waits for the message that it has changed: 1; 0: not within the time; -1. */
 int client_await_change(struct client *client, uint32_t timeout_ms);
 
 /* memory.c */
@@ -154,8 +154,8 @@ int client_take_back(struct client *client, uint32_t region);
 int client_lend_all(struct client *client);
 void *client_at(struct client *client, struct client_place place);
 uint64_t client_address(const struct client *client, struct client_place place);
-/* Read what may be gone: bytes read, which is less than `size` where the file
- * has ended. */
+/* Reads memory that may be gone.  Returns the bytes read, fewer than `size`
+ * where the file ends. */
 size_t client_peek(struct client *client, struct client_place place,
 		   void *bytes, size_t size);
 
@@ -163,35 +163,34 @@ size_t client_peek(struct client *client, struct client_place place,
 int client_submit(struct client *client, uint32_t queue, uint32_t slot,
 		  uint32_t type, uint64_t sector, uint32_t size);
 int client_kick(struct client *client, uint32_t queue);
-/* The next completion: 1; none within the time: 0; the driver is gone or the
- * rings are nonsense: -1. */
+/* Waits for the next completion: 1; 0: none within the time; -1: the server is
+ * gone or the rings are corrupt. */
 int client_wait(struct client *client, uint32_t queue,
 		struct client_completion *completion, uint32_t timeout_ms);
-/* One request on slot 0, waited for.  Its status, or -1. */
+/* Makes one request on slot 0 and waits for it.  Returns its status, or -1. */
 int client_io(struct client *client, uint32_t queue, uint32_t type,
 	      uint64_t sector, uint32_t size);
 uint8_t *client_data(struct client *client, uint32_t queue, uint32_t slot);
 uint64_t client_now_ns(void);
 
 /*
- * Data that tells where and by whom it was written: a byte in the wrong
- * sector, of another client or of an older round differs.  client_verify
- * returns the offset of the first byte that is wrong, or `size`.
+ * Data that depends on its place and its writer: bytes of another sector,
+ * another client or an older round differ.  client_verify returns the offset of
+ * the first wrong byte, or `size`.
  */
 void client_pattern(void *bytes, size_t size, uint64_t seed, uint64_t sector);
 size_t client_verify(const void *bytes, size_t size, uint64_t seed,
 		     uint64_t sector);
 
-/* ring.c: empty rings, of which the driver has taken nothing.  Only while it does
- * not serve them. */
+/* ring.c: empties the rings.  Only while the server does not serve them. */
 void client_ring_reset(struct client *client);
 
-/* packed.c: descriptors of a packed ring, counted from its first, round and
- * round; and the flags that make the next one available. */
+/* packed.c: a descriptor of a packed ring, by an index that goes round the
+ * ring; and the flags that make the next descriptor available. */
 struct vring_packed_desc *client_packed_desc(struct client_queue *queue,
 					     uint32_t index);
 uint16_t client_packed_available(const struct client_queue *queue);
-/* So many descriptors on. */
+/* Moves an index and its wrap counter on by `count` descriptors. */
 void client_packed_step(struct client_queue *queue, uint16_t *index, bool *wrap,
 			uint32_t count);
 
@@ -201,8 +200,8 @@ int client_send(struct client *client, uint32_t request, uint32_t flags,
 		uint32_t fd_count);
 int client_receive(struct client *client, uint32_t request, void *payload,
 		   uint32_t size, int *fd);
-/* Send and, where REPLY_ACK was agreed, wait for the acknowledgement: -1 also
- * if it says no. */
+/* Sends and, where REPLY_ACK is negotiated, waits for the acknowledgement; -1
+ * also if it reports an error. */
 int client_tell(struct client *client, uint32_t request, const void *payload,
 		uint32_t size, int fd);
 int client_ask(struct client *client, uint32_t request, const void *payload,

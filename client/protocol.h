@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * The vhost-user messages as the specification numbers them, written down a
- * second time on purpose: a front-end that shares these with the back-end it
- * tests would agree with every mistake in them.
+ * The vhost-user messages with the numbers of the specification, written a
+ * second time on purpose: a front-end that shared them with the server under
+ * test would share every mistake in them.
  */
 enum vhost_user_request {
 	VHOST_USER_GET_FEATURES = 1,
@@ -40,7 +40,7 @@ enum vhost_user_request {
 	VHOST_USER_GET_STATUS = 40,
 };
 
-/* On the channel of the back-end's own. */
+/* On the server's own channel. */
 #define VHOST_USER_BACKEND_CONFIG_CHANGE_MSG 2u
 
 #define VHOST_USER_VERSION    1u
@@ -139,7 +139,7 @@ struct vhost_user_log {
 	struct vhost_user_log_state states[];
 };
 
-/* Likewise, of a packed ring: an entry has one descriptor. */
+/* The same for a packed ring: an entry for each descriptor. */
 struct vhost_user_packed_log_state {
 	uint8_t in_flight;
 	uint8_t padding;

@@ -13,9 +13,10 @@
 #define DEMO_FILES   48u
 
 #define DEMO_IMAGE_SIZE	  (16u << 20) /* the file system */
-#define DEMO_PATTERN_SIZE (32u << 20) /* and behind it, room for patterns */
+#define DEMO_PATTERN_SIZE (32u << 20) /* behind it, room for patterns */
 
-/* What the clients, processes of their own, tell the one that watches. */
+/* Counters of the clients, which are processes, in memory that they share with
+ * the one that watches. */
 struct demo_good {
 	struct neighbour_counts counts;
 	uint64_t image_bytes; /* of the file system, read and compared */
@@ -26,7 +27,7 @@ struct demo_good {
 struct demo_hostile {
 	uint64_t connections;
 	uint64_t revocations;
-	uint64_t refusals; /* the driver said no, or hung up at the start */
+	uint64_t refusals; /* by the server, or it hung up at the start */
 	char error[200];
 };
 
@@ -36,7 +37,7 @@ struct demo_board {
 	struct demo_hostile hostile[DEMO_HOSTILE];
 };
 
-/* The driver's own books, from its statistics. */
+/* The server's own counters, from its statistics. */
 struct demo_faults {
 	bool known;
 	uint64_t clients, requests, errors;
@@ -56,10 +57,10 @@ struct demo {
 	uint32_t rows; /* drawn last time */
 };
 
-/* image.c: the file system.  False: *why, of 300 bytes, is one line. */
+/* image.c: makes the file system.  False: `why`, of 300 bytes, has one line. */
 bool demo_image_make(struct demo *demo, char *why);
-/* The copy that good client `number` read through the driver: clean, and
- * every file as in the source. */
+/* Checks the copy that good client `number` read through the server: e2fsck
+ * finds it clean, and every file is as in the source. */
 bool demo_image_check(struct demo *demo, uint32_t number, char *why);
 void demo_image_path(const struct demo *demo, char *path, uint32_t size);
 void demo_copy_path(const struct demo *demo, uint32_t number, char *path,

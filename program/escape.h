@@ -14,7 +14,8 @@
  * A backslash is shown as it is.
  */
 
-/* Bytes that a text of `size` bytes with its end may need when it is escaped. */
+/* Bytes that a text of `size` bytes with its end may need when it is
+ * escaped. */
 #define ESCAPED_SIZE(size) (4 * (size))
 
 /* Writes `text`, escaped and with its end, to `to`; what does not fit in `size`

@@ -15,14 +15,15 @@
 #define CONTROL_PATH	     "/run/precarium/control"
 #define CONTROL_REQUEST_SIZE 4096 /* bytes with the end of the line, at most */
 
-/* For commands that ask a server: */
+/* For commands that ask a server. */
 
-/* A connection to the server at `path`.  -1: a line on standard error says
- * why. */
+/* Connects to the server at `path`.  The descriptor is the caller's; -1: a line
+ * on standard error says why. */
 int control_connect(const char *path);
 
-/* Ask, and wait for the answer.  Takes over `request`.  The result is the
- * caller's; NULL: a line on standard error says why. */
+/* Sends the request, which it takes over, and waits for the answer, ten seconds
+ * at most.  The result is the caller's; NULL: a line on standard error says
+ * why. */
 json_t *control_ask(int fd, json_t *request);
 
 #endif

@@ -6,20 +6,23 @@
 
 #include "program/serve/exports.h"
 
-/* Carry out the command that a request names.  The answer is the caller's,
- * with "result" or "error".  NULL: no memory.  Must not wait. */
+/* Runs the command that a request names, on the thread of the server; must not
+ * block.  The answer has "result" or "error" and is the caller's.  NULL: out of
+ * memory. */
 json_t *serve_command(struct serve_context *context, const json_t *request);
 
-/* An answer with this error.  The caller's; NULL: no memory. */
+/* An answer with this error.  The caller's; NULL: out of memory. */
 json_t *control_error(const char *text);
 
 struct serve_control;
 
 /*
- * Listen at `path`, for its owner only, and answer from the thread that runs
- * the server.  A few may be connected; one more drives out the one that was
- * silent for the longest time.  Nobody is waited for: who does not read its
- * answer has its next request left unread.  NULL: *error says why.
+ * Listens at `path`, for the owner of the process only, and answers on the
+ * thread that runs the server.  Eight callers may be connected; one more
+ * replaces the one that has been silent for the longest time.  The server waits
+ * for no caller: until a caller has read its answer, its next request is not
+ * read.  `context` is borrowed until serve_control_close, which also removes
+ * the socket.  NULL: *error says why.
  */
 struct serve_control *serve_control_open(const char *path,
 					 struct serve_context *context,

@@ -4,18 +4,19 @@
 
 #include "program/serve/options.h"
 
-/* A server and what it was told.  What commands on the control socket work on. */
+/* A server and its options: what signals and the control socket's commands work
+ * on.  All of it belongs to the thread that runs the server. */
 struct serve_context {
 	struct vhost_server *server;
 	const struct serve_options *command_line;
-	struct serve_options options; /* that are in force */
+	struct serve_options options; /* in force */
 };
 
 struct serve_changes {
 	uint32_t added;
-	uint32_t changed; /* a new one took the place of one of its name */
+	uint32_t changed; /* replaced by a new export of the same name */
 	uint32_t removed;
-	uint32_t kept; /* not touched */
+	uint32_t kept; /* untouched */
 };
 
 /* The export of this name, or NULL. */
@@ -23,18 +24,18 @@ struct serve_export *serve_exports_find(struct serve_options *options,
 					const char *name);
 
 /*
- * Make the exports those of `wanted`, which is taken over, also on failure.
- * What is new is opened first; only when all of that has succeeded do those
- * that are no longer wanted stop accepting.  False: *error says why, and all is
- * as it was.
+ * Replaces the exports by those of `wanted`, which it takes over, also on
+ * failure.  New exports are opened first; only when all of them are open do
+ * those that are no longer wanted stop accepting clients.  False: *error says
+ * why, and nothing has changed.
  */
 bool serve_exports_apply(struct serve_context *context,
 			 struct serve_options *wanted,
 			 struct serve_changes *changes,
 			 struct vhost_error *error);
 
-/* Read the configuration file again and apply it.  False: *error, and a line on
- * standard error, say why; all is as it was. */
+/* Reads the configuration file again and applies it, and logs the result.
+ * False: *error says why, and nothing has changed. */
 bool serve_reload(struct serve_context *context, struct serve_changes *changes,
 		  struct vhost_error *error);
 

@@ -7,24 +7,28 @@
 #include "vhost/server.h"
 
 /*
- * What a service manager gives and is told, by libsystemd; built without it,
- * there is none, and all of this does nothing.
+ * Sockets and log from the service manager, and notifications to it, by
+ * libsystemd.  In a build without libsystemd there is no manager, and these
+ * calls do nothing.
  */
 
-/* Lines go to the journal, with fields, if that is where standard error goes. */
+/* If standard error is the journal, sends log lines there, with fields.  Before
+ * there are other threads. */
 void manager_take_log(void);
 
-/* Take over the listening sockets that were handed to the process.  False:
- * *error says what is wrong with one. */
+/* Takes over the listening sockets that the manager handed to the process,
+ * once, at the start.  False: *error says what is wrong with one of them. */
 bool manager_take_sockets(struct vhost_error *error);
 
-/* A descriptor of its own of the socket that was handed over and listens at
- * `path`; -1: none does. */
+/* A duplicate, which the caller owns, of the socket that was handed over and
+ * listens at `path`; -1: there is none, or no descriptor left. */
 int manager_socket_at(const char *path);
 
-/* Where the sockets that were handed over listen, from 0 on; NULL: no more. */
+/* The paths of the sockets that were handed over, numbered from 0; NULL: no
+ * more. */
 const char *manager_socket_path(int number);
 
+/* Notifications of the server's state. */
 void manager_tell_ready(void);
 void manager_tell_reloading(void);
 void manager_tell_stopping(void);

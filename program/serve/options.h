@@ -7,23 +7,27 @@
 enum serve_parsed {
 	SERVE_RUN,   /* options hold the command line */
 	SERVE_DONE,  /* help or capabilities were printed */
-	SERVE_USAGE, /* *error says what is wrong */
+	SERVE_USAGE, /* a line on standard error says what is wrong */
 };
 
-/* Whatever the result, free the options.  Texts stay in argv. */
+/* Reads the command line.  Texts point into argv, which is cut up in place.
+ * The caller frees the options, whatever the result. */
 enum serve_parsed serve_options_parse(int argc, char **argv,
 				      struct serve_options *options);
 
 /*
- * Read the file that the command line names, if any, and put the command line
- * over it: its settings win, and an export of it replaces that of the same name.
- * Once at the start, and again at each reload: the command line is not changed.
- * False: *error says what is wrong, in one line; *full need not be freed.
+ * Reads the file that the command line names, if any, and merges the two:
+ * settings of the command line win, and an export of the command line replaces
+ * that of the same name.  At the start, and again at each reload; does not
+ * change *command_line.  On success the caller frees *full.
+ * False: *error has one line that says what is wrong; *full needs no freeing.
  */
 bool serve_options_complete(const struct serve_options *command_line,
 			    struct serve_options *full,
 			    struct vhost_error *error);
 
+/* Frees exports and the document of the file; exports that are served are not
+ * touched. */
 void serve_options_free(struct serve_options *options);
 
 #endif

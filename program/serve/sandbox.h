@@ -6,20 +6,21 @@
 
 #include "vhost/server.h"
 
-/* Become the user of that name, with its groups, for good.  Before there are
- * other threads.  False: *error says why. */
+/* Changes to the user of that name, with its groups, for good.  Before there
+ * are other threads.  False: *error says why; the user may have changed in
+ * part, so the program must end. */
 bool sandbox_become(const char *user, struct vhost_error *error);
 
-/* Can this program filter?  Not if it was built without libseccomp, or with a
- * sanitizer, whose calls nobody has counted. */
+/* Has this program the filter?  A build without libseccomp has not, nor one
+ * with a sanitizer, whose system calls are not in the list. */
 extern const bool sandbox_has_filter;
 
 /*
- * From now on the kernel refuses all system calls that the server does not need
- * once it runs, to all threads that there are; none can be made any more.  What
- * is refused is told in a line, once for each call, and fails with EPERM: if
- * the list should lack something, a request fails, and not the server.  There
- * is no way back.  False: *error says why.
+ * Makes the kernel refuse, to all threads, the system calls that a running
+ * server does not need; creating threads is among them.  A refused call fails
+ * with EPERM and is logged, once for each call: if the list lacks one, a
+ * request fails and the server goes on.  This cannot be undone.  False: *error
+ * says why.
  */
 bool sandbox_filter(struct vhost_error *error);
 

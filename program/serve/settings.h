@@ -9,8 +9,9 @@
 #include "vhost/server.h"
 
 /*
- * What `precarium serve` can be told, by flags and by a configuration file: one
- * table for both.  Values are text, and point into argv or the file's document.
+ * The settings of `precarium serve`: one table for the command line and the
+ * configuration file.  Values are text and point into argv or into the document
+ * of the file.
  */
 struct serve_export {
 	const char *name;
@@ -25,9 +26,9 @@ struct serve_export {
 	uint64_t sparse_max;
 	uint32_t admit;
 	struct vhost_export *served; /* NULL: not yet */
-	struct store *store;	     /* … on this, which it owns */
+	struct store *store;	     /* … on this store, which it owns */
 	bool single; /* described by --socket-path or --fd, and --blk-file */
-	/* Where the file describes it, from 1; 0: on the command line. */
+	/* Its place in the file, from 1; 0: it is on the command line. */
 	unsigned int line;
 	unsigned int column;
 };
@@ -36,11 +37,11 @@ struct serve_general {
 	struct vhost_limits limits;
 	const char *stats_json; /* NULL: none; "-": standard output */
 	const char *control;	/* path of the control socket, or NULL */
-	const char *user;	/* to become, or NULL */
+	const char *user;	/* to change to, or NULL */
 	enum { FILTER_IF_BUILT, FILTER_ON, FILTER_OFF } filter;
 };
 
-/* `set` gives NULL, or what was expected; a flag gets NULL as its value. */
+/* `set` returns NULL, or what was expected; a flag gets NULL as its value. */
 struct serve_setting {
 	const char *name;
 	const char *(*set)(struct serve_general *general, const char *value);
@@ -58,27 +59,28 @@ extern const struct serve_export_setting serve_export_settings[];
 
 #define SERVE_SETTINGS_MAX 16
 
-/* The keys of either table as "a, b or c", for a message; cut to its size. */
+/* The keys of either table as "a, b or c", for a message; cut to `size`. */
 void serve_setting_names(char *text, size_t size);
 void serve_export_setting_names(char *text, size_t size);
 
-/* NULL: complete; else what is missing, or too much. */
+/* NULL: the export is complete and consistent; else what is wrong, and what was
+ * expected. */
 const char *serve_export_check(const struct serve_export *export);
 
 struct serve_document;
 
 /*
- * What `precarium serve` was asked for: first by the command line alone, then,
+ * What `precarium serve` was asked for: by the command line alone, or, when
  * completed, together with the configuration file.
  */
 struct serve_options {
 	struct serve_export *exports;
 	uint32_t export_count;
 	const char *config; /* path of the file, or NULL */
-	/* As given, by the index of the setting; NULL: not given. */
+	/* The text of each setting, by its index; NULL: not given. */
 	const char *values[SERVE_SETTINGS_MAX];
 	struct serve_document *document; /* holds the texts from the file */
-	struct serve_general general;	 /* of the values; when completed */
+	struct serve_general general;	 /* parsed from the values */
 };
 
 /* Appends an export with default settings, which the options own; lowering the
@@ -87,8 +89,8 @@ struct serve_export *serve_options_add(struct serve_options *options);
 
 #define WHERE_SIZE 160
 
-/* Where the export was described, for a message: "FILE:LINE:COLUMN", "--export",
- * or, of the single device, the `option` that is meant. */
+/* Where the export is described, for a message: "FILE:LINE:COLUMN", "--export",
+ * or, for the single device, the `option` at fault. */
 void serve_export_where(char *text, size_t size,
 			const struct serve_options *options,
 			const struct serve_export *export, const char *option);

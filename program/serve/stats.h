@@ -7,14 +7,16 @@
 
 #include "vhost/server.h"
 
-/* The tree that stats.h describes.  NULL: no memory. */
+/* The tree that program/ask/stats.h describes, which the caller owns.  NULL:
+ * out of memory. */
 json_t *serve_stats_gather(struct vhost_server *server);
 
-/* For people, on standard output. */
+/* Prints the statistics as a table on standard output. */
 void serve_stats_print(struct vhost_server *server);
 
-/* As JSON, to a file that appears whole or not at all, or to standard output
- * ("-").  False: a line on standard error says what is wrong. */
+/* Writes the statistics as JSON to standard output ("-") or to a file, which is
+ * replaced as a whole or stays as it was.  False: a line on standard error says
+ * what is wrong. */
 bool serve_stats_write(struct vhost_server *server, const char *path);
 
 #endif

@@ -9,9 +9,9 @@
 #include "program/torture/torture.h"
 
 /*
- * What attacks are made of.  A case runs in a process of its own, which may
- * fault, block or be killed: only what it finds out with attack_found is
- * heard, and the judgement is made from outside.
+ * The parts of attacks.  A case runs in its own process, which may fault, block
+ * or be killed: it reports by attack_found only, and the verdict is reached
+ * outside.
  */
 struct attack {
 	const struct torture_options *options;
@@ -24,9 +24,9 @@ struct attack {
 
 struct torture_case {
 	const char *group;
-	char name[56]; /* without the group */
+	char name[56]; /* without that of the group */
 	void (*run)(struct attack *attack, const struct torture_case *self);
-	const void *row; /* of the table that it was made from */
+	const void *row; /* of the group's table */
 	uint32_t kind;
 	bool slow; /* takes a second or more */
 };
@@ -47,7 +47,7 @@ struct torture_case *add_case(struct case_list *list, const char *group,
 
 /* cases.c: all of them, group by group. */
 struct case_list cases_make(void);
-/* A client that does nothing at all. */
+/* A client that connects and sends no request. */
 void torture_nothing(struct attack *attack, const struct torture_case *self);
 /* A client that does nothing wrong. */
 void torture_good_life(struct attack *attack, const struct torture_case *self);
@@ -63,50 +63,51 @@ void cases_add_life(struct case_list *list);
 void cases_add_revocation(struct case_list *list);
 void cases_add_time(struct case_list *list);
 
-/* attack.c.  Those that return int: -1 says that the server would not go
- * along, and there is no more to be done. */
+/* attack.c.  Functions that return int return -1 if the server does not take
+ * part, so that the attack is over. */
 
-/* Connect, with what is not set as these attacks like it. */
+/* Connects.  Options that are 0 get defaults that suit attacks. */
 int attack_open(struct attack *attack, struct client_options options);
-/* And start the rings. */
+/* Connects and starts the rings. */
 int attack_start(struct attack *attack, struct client_options options);
-/* Give the server a moment: until it hangs up or gives up the ring, or the
- * time is over. */
+/* Waits until the server hangs up or reports the ring as broken, at most
+ * `ms`. */
 void attack_linger(struct attack *attack, int ms);
-/* Has the used ring moved; in a packed one, is the slot used? */
+/* Has the used ring moved?  In a packed ring: is the slot used? */
 bool attack_moved(struct attack *attack, uint16_t before);
-/* Until it moves, the server hangs up or says by the err descriptor
- * that the ring is broken, or the time is over. */
+/* Waits until the used ring moves, the server hangs up or reports the ring as
+ * broken by the err descriptor, at most `ms`.  True: it has moved. */
 bool attack_served(struct attack *attack, uint16_t before, int ms);
-/* The server did what it must not, or lacks what would be attacked. */
+/* Reports what the server did wrong, or that it does not offer the target.  The
+ * first report of an attack counts. */
 __attribute__((format(printf, 3, 4))) void attack_found(struct attack *attack,
 							enum verdict verdict,
 							const char *format,
 							...);
-/* True, and noted, if the server did not agree to the feature. */
+/* True, and reported, if the server did not agree to the feature. */
 bool attack_lacks(struct attack *attack, unsigned int feature,
 		  const char *name);
 bool attack_lacks_protocol(struct attack *attack, unsigned int feature,
 			   const char *name);
 
 /*
- * exchange.c: the attack is over.  Honest requests on the ring that was attacked,
- * if the server lets it be begun again, and on a ring of a new connection; more
- * than once round, data and lengths verified.  Closes the client.
+ * exchange.c: after an attack, makes honest requests on the attacked ring, if
+ * the server lets it start again, and on a ring of a new connection: more than
+ * once round each, with data and lengths verified.  Closes the client.
  */
 void attack_still_serves(struct attack *attack);
 
-/* Bytes, as they are, and descriptors with them.  Never blocks. */
+/* Sends bytes as they are, with descriptors.  Never blocks. */
 int attack_send(struct attack *attack, const void *bytes, size_t size,
 		const int *fds, uint32_t fd_count);
-/* A message with something wrong in it; no answer is waited for. */
+/* Sends a message with something wrong in it, without waiting for an answer. */
 int attack_say(struct attack *attack, uint32_t request, const void *payload,
 	       uint32_t size, int fd);
-/* The same, and what the server answers where it acknowledges: 0 it agreed, 1
- * it refused or nobody knows, -1 it hung up. */
+/* The same, and waits for the acknowledgement, where the server has them: 0: it
+ * agreed; 1: it refused, or that is not known; -1: it hung up. */
 int attack_tell(struct attack *attack, uint32_t request, const void *payload,
 		uint32_t size, int fd);
-/* How a queue is set up as it cannot be. */
+/* A way to set up a queue that no server can accept. */
 struct set_up {
 	const char *name;
 	enum {
@@ -117,23 +118,22 @@ struct set_up {
 		SET_UP_UNLENT,
 		SET_UP_BASE
 	} how;
-	uint32_t number; /* the size or base; or which address, of descriptors,
-			    driver and device area; or, a bit each, which are
-			    the same as the first */
+	uint32_t number; /* the size or base; or which address: descriptors,
+			    driver area, device area; or, a bit each, which
+			    are the same as the first */
 };
 
-/* Tell where the rings of queue 0 are, or are not: at an edge there are `left`
- * bytes of the region. */
+/* Sends the addresses of the rings of queue 0, wrong as `set_up` says; at an
+ * edge `left` bytes of the region remain. */
 void attack_place_rings(struct attack *attack, const struct set_up *set_up,
 			uint32_t left);
-/* Take and drop what the server has said. */
+/* Receives and drops what the server has sent. */
 void attack_listen(struct attack *attack);
 
 /*
- * Chains made by hand.  `craft` describes one request as it should be, with
- * 4 KiB of data, on slot 0 of queue 0: chain[0] header, [1] data, [2] status.
- * The case spoils it, and `craft_submit` writes `count` descriptors to the
- * table and kicks.
+ * Chains made by hand.  craft() fills `chain` with a correct request of 4 KiB
+ * on slot 0 of queue 0: [0] header, [1] data, [2] status.  The case spoils it,
+ * and craft_submit() writes `count` descriptors to the table and kicks.
  */
 #define CRAFT_SIZE 4096u
 
@@ -141,7 +141,7 @@ void craft(struct attack *attack, uint32_t type, uint64_t sector,
 	   struct vring_desc *chain);
 int craft_submit(struct attack *attack, const struct vring_desc *chain,
 		 uint32_t count, bool indirect);
-/* Values that take turns at one place while it is read (race.c). */
+/* Two values that alternate in one place while the server reads it (race.c). */
 struct flip {
 	volatile void *at;
 	uint32_t size; /* 2, 4 or 8 bytes */
@@ -150,13 +150,13 @@ struct flip {
 
 void flip_store(const struct flip *flip, uint64_t value);
 
-/* The next entry of the available ring, and its index. */
+/* Writes the next entry of the available ring, and the index. */
 void craft_available(struct attack *attack, uint16_t head);
-/* Kick without looking whether it is wanted. */
+/* Kicks without checking whether the server wants it. */
 void craft_kick(struct attack *attack);
-/* What the status byte of slot 0 says by now. */
+/* The present status byte of slot 0. */
 uint8_t craft_status(struct attack *attack);
-/* Submitted; success would be a lie. */
+/* Waits for the submitted request; reports the server if it succeeds. */
 void craft_expect_failure(struct attack *attack, const char *what);
 
 #endif

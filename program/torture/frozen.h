@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-/* A file of a file system whose reads are never answered; -1: it cannot be had
- * here.  Ends with the calling process, which may be in another user namespace
- * afterwards. */
+/* Opens a file of a file system that never answers a read; -1: this machine
+ * does not allow one.  The file system ends with the calling process, which may
+ * be in another user namespace afterwards. */
 int frozen_file(uint64_t size);
 
 #endif

@@ -10,16 +10,16 @@
 #include "client/neighbour.h"
 
 /*
- * Attacks on a vhost-user block back-end, ours or another's, one after the
- * other, and a verdict for each.
+ * Attacks on a vhost-user block server, ours or another, one after the other,
+ * and a verdict on each.
  *
  *     main.c     the command
- *     options.c  what it was asked
- *     server.c   the server: how it is started again, what it holds
- *     watch.c    the neighbour, a process of its own that verifies its data
- *     run.c      one case: the attack, in a process of its own; the verdict
- *     report.c   what is told, while it runs and after
- *     case.h     what attacks are made of;  cases.c  the table of them all
+ *     options.c  its options
+ *     server.c   the server: starting it again, counting what it holds
+ *     watch.c    the neighbour, a process that verifies its own data
+ *     run.c      one case: the attack, in its own process, and the verdict
+ *     report.c   output, during the run and at its end
+ *     case.h     the parts of attacks;  cases.c  the table of all cases
  */
 enum verdict {
 	VERDICT_SURVIVED,
@@ -28,8 +28,8 @@ enum verdict {
 	VERDICT_STALLED,
 	VERDICT_LEAKED,
 	VERDICT_CORRUPTED,
-	VERDICT_NOT_APPLICABLE, /* the server lacks what would be attacked */
-	VERDICT_NOT_RUN,	/* there was no server to attack any more */
+	VERDICT_NOT_APPLICABLE, /* the server does not offer the target */
+	VERDICT_NOT_RUN,	/* no server was left to attack */
 	VERDICTS
 };
 
@@ -44,7 +44,7 @@ struct torture_case;
 
 struct result {
 	struct finding finding;
-	bool descriptors; /* are what leaked */
+	bool descriptors; /* leaked */
 	uint64_t taken_ns;
 	uint64_t median_ns, p99_ns, slowest_ns; /* of the neighbour */
 };
@@ -62,22 +62,23 @@ struct torture_options {
 	bool list;
 };
 
-/* What the neighbour's process says.  It writes, and the watcher reads. */
+/* In memory shared by the neighbour's process, which writes, and the watcher,
+ * which reads. */
 struct board {
 	struct neighbour_counts counts;
-	bool ready; /* all its blocks are written */
+	bool ready; /* all blocks are written */
 	bool failed;
 	struct finding finding;
 };
 
 struct watch {
-	pid_t pid; /* 0: nobody is watched */
+	pid_t pid; /* of the neighbour; 0: there is none */
 	struct board *board;
 	struct neighbour_counts before;
 	uint64_t quiet_median_ns, quiet_p99_ns;
 };
 
-/* What the server held: 0 where it cannot be seen. */
+/* What the server holds; 0 where that cannot be seen. */
 struct holdings {
 	uint32_t descriptors, mappings;
 	uint64_t resident_kib;
@@ -85,44 +86,48 @@ struct holdings {
 
 struct torture {
 	struct torture_options options;
-	struct driver server; /* its pid, and what that process holds */
+	struct driver server; /* its process */
 	bool started;	      /* by us: it is our child */
-	pid_t group;	      /* of processes, that is the child's */
+	pid_t group;	      /* process group of the child */
 	bool bound;	      /* the child has listened at the sockets */
-	bool warm;	      /* it has made what it keeps for later */
+	bool warm;	      /* it has allocated what it keeps */
 	struct watch watch;
 	const struct torture_case **cases;
 	struct result *results;
 	uint32_t count;
 	bool terminal;
 	uint64_t start_ns;
-	struct finding *shared; /* by the attack's process and ours */
+	struct finding *shared; /* with the process of the attack */
 	char error[TORTURE_TEXT];
 };
 
-/* options.c.  -1: go on; else the exit status. */
+/* options.c.  -1: run the command; else the exit status, and a line on standard
+ * error if it is not 0.  Texts point into argv. */
 int torture_parse(struct torture_options *options, int argc, char **argv);
 
-/* server.c.  -1: `error` says why. */
+/* server.c.  -1: torture->error says why. */
 int server_begin(struct torture *torture);
 int server_again(struct torture *torture);
+/* Kills the server, if we have started it, with its process group, and removes
+ * its sockets. */
 void server_end(struct torture *torture);
-/* Does anybody listen there? */
+/* Does a server listen there? */
 bool server_listens(const char *path);
 bool server_gone(struct torture *torture);
-/* How it ended: words, or an empty string if that is not known. */
+/* How it ended, in words; empty if that is not known.  Static storage. */
 const char *server_fate(struct torture *torture);
 struct holdings server_holds(const struct torture *torture);
 
 /* watch.c */
 int watch_begin(struct torture *torture);
 void watch_end(struct torture *torture);
-/* From here on count anew. */
+/* Restarts the counts. */
 void watch_mark(struct torture *torture);
-/* What came of the neighbour since the mark; waits for its next completions. */
+/* Judges the neighbour since the mark, after its next completions.  False: it
+ * is disturbed, and the result has the verdict. */
 bool watch_judge(struct torture *torture, struct result *result);
 
-/* run.c */
+/* run.c: runs one attack and judges it. */
 void run_case(struct torture *torture, const struct torture_case *attack,
 	      struct result *result);
 
@@ -130,6 +135,7 @@ void run_case(struct torture *torture, const struct torture_case *attack,
 const char *verdict_name(enum verdict verdict);
 void report_begin(struct torture *torture);
 void report_case(struct torture *torture, uint32_t number);
+/* Returns the exit status. */
 int report_end(struct torture *torture);
 
 #endif
