@@ -13,6 +13,14 @@
 
 #include "lender.h"
 
+/*
+ * The kernel starts a handler with alignment checks as they were at the fault.
+ * Ours clears them first, but under TSan the run-time's comes before it, and
+ * that stores eight bytes where four are aligned
+ * (__tsan::CallUserSignalHandler): a second SIGBUS, which is blocked by then.
+ */
+#define FLAG_SETS (UNDER_TSAN ? 2 : 4)
+
 static struct lender lender;
 
 /* Fill every register and flag that the caller must not see changed, then
@@ -147,12 +155,12 @@ static void once(uint64_t flags, uint32_t mxcsr, uint16_t x87)
 
 static void each(void)
 {
-	const uint64_t flags[] = { 0, 0x400, 0x40000, 0x40400 };
+	const uint64_t flags[4] = { 0, 0x400, 0x40000, 0x40400 };
 	size_t i;
 	int k;
 
 	for (k = 0; k < 50; k++)
-		for (i = 0; i < 4; i++) {
+		for (i = 0; i < FLAG_SETS; i++) {
 			once(flags[i], 0x1f80, 0x037f);
 			once(flags[i], 0x7f80, 0x0f7f);
 			once(flags[i], 0x9f80, 0x027f);
@@ -166,8 +174,8 @@ int main(void)
 	sigset_t some;
 
 	if (UNDER_TSAN)
-		skip_all("flags and x87 control differ under TSan, which is "
-			 "not explained yet");
+		skip_part("alignment checks",
+			  "TSan's handler, before ours, does not bear them");
 	lend_pattern(&lender, PAGE);
 	set_size(&lender, 0);
 	each();
