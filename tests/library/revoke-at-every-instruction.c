@@ -465,6 +465,7 @@ static void print_table(void)
 	for (l = 0; l < LOSS_COUNT; l++)
 		print_row("any", losses[l].name, &by_loss[l]);
 	print_row("all", "", &total);
+	stepper_print_total(&stepper, total.points, unspecified);
 }
 
 static void set_up(void)

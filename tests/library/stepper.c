@@ -71,6 +71,7 @@ static bool resume(struct stepper *s, int request)
 			return say(s, "ptrace failed", errno);
 		if (!wait_stop(s, &signal))
 			return false;
+		s->stops++;
 	} while (signal != SIGTRAP);
 	return true;
 }
@@ -80,6 +81,13 @@ static bool registers(struct stepper *s, struct user_regs_struct *r)
 	if (ptrace(PTRACE_GETREGS, s->child, NULL, r) == 0)
 		return true;
 	return say(s, "PTRACE_GETREGS failed", errno);
+}
+
+static bool set_registers(struct stepper *s, struct user_regs_struct *r)
+{
+	if (ptrace(PTRACE_SETREGS, s->child, NULL, r) == 0)
+		return true;
+	return say(s, "PTRACE_SETREGS failed", errno);
 }
 
 static bool set_debug(struct stepper *s, unsigned int n, uint64_t value)
@@ -92,19 +100,65 @@ static bool set_debug(struct stepper *s, unsigned int n, uint64_t value)
 	return say(s, "the debug registers cannot be set", errno);
 }
 
+/* Run freely up to an instruction that is not the next. */
+static bool run_to(struct stepper *s, struct user_regs_struct *r,
+		   uint64_t instruction)
+{
+	return set_debug(s, 0, instruction) && set_debug(s, 7, 1) &&
+	       resume(s, PTRACE_CONT) && set_debug(s, 7, 0) && registers(s, r);
+}
+
 /*
- * One instruction.  popf is different: the kernel takes what it pops for the
- * program's own wish, and from then on leaves the trap flag to the program.
- * So that one runs freely, up to a breakpoint behind it.
+ * One instruction, or one iteration of a string instruction.  popf is
+ * different: the kernel takes what it pops for the program's own wish, and from
+ * then on leaves the trap flag to the program.  So that one runs freely.
  */
 static bool step(struct stepper *s, struct user_regs_struct *r)
 {
 	long code = ptrace(PTRACE_PEEKTEXT, s->child, (void *)r->rip, NULL);
+	uint64_t before = r->rip;
 
-	if ((code & 0xff) != 0x9d)
-		return resume(s, PTRACE_SINGLESTEP) && registers(s, r);
-	return set_debug(s, 2, r->rip + 1) && set_debug(s, 7, 1u << 4) &&
-	       resume(s, PTRACE_CONT) && set_debug(s, 7, 0) && registers(s, r);
+	if ((code & 0xff) == 0x9d)
+		return run_to(s, r, r->rip + 1);
+	if (!resume(s, PTRACE_SINGLESTEP) || !registers(s, r))
+		return false;
+	s->inside += r->rip == before;
+	return true;
+}
+
+/* How long the instruction is, if it is rep movs or rep stos; else 0. */
+static uint32_t string_length(const struct stepper *s, uint64_t instruction)
+{
+	uint64_t code = (uint64_t)ptrace(PTRACE_PEEKTEXT, s->child,
+					 (void *)instruction, NULL);
+	uint32_t length = (code >> 8 & 0xf0) == 0x40 ? 3 : 2; /* a REX prefix */
+	uint8_t operation = (uint8_t)(code >> 8 * (length - 1)) & 0xfe;
+
+	if ((code & 0xff) != 0xf3 || (operation != 0xa4 && operation != 0xaa))
+		return 0;
+	return length;
+}
+
+/* That many iterations of the string instruction that is next. */
+static bool iterate(struct stepper *s, struct user_regs_struct *r,
+		    uint32_t times)
+{
+	uint32_t length = string_length(s, r->rip);
+	uint64_t instruction = r->rip, left = r->rcx - times;
+
+	for (; !length && times > 0; times--)
+		if (!step(s, r))
+			return false;
+	if (times == 0)
+		return true;
+	r->rcx = times;
+	if (!set_registers(s, r) || !run_to(s, r, instruction + length))
+		return false;
+	if (r->rip != instruction + length || r->rcx != 0)
+		return say(s, "a string instruction was cut short", (int)times);
+	r->rip = instruction;
+	r->rcx = left;
+	return set_registers(s, r);
 }
 
 static bool expect(struct stepper *s, const char *label, const char *what)
@@ -192,9 +246,12 @@ static void add_point(struct stepper *s, const struct user_regs_struct *r)
 	}
 	p = &s->points[s->count];
 	last = s->count ? p - 1 : NULL;
-	*p = (struct stepper_point){ .instruction = r->rip, .target = r->rdi };
+	*p = (struct stepper_point){ .instruction = r->rip,
+				     .source = r->rsi,
+				     .target = r->rdi,
+				     .left = r->rcx };
 	if (last && last->instruction == r->rip)
-		p->string = true;
+		p->iteration = last->iteration + 1;
 	else if (!last || !returned_from_signal(s, last->instruction, r->rip))
 		p->nth = 1;
 	for (i = s->count; p->nth && i-- > 0;)
@@ -230,8 +287,7 @@ static uint32_t anchor(const struct stepper *s, uint32_t n)
 	uint32_t best = 0, cost = n, i;
 
 	for (i = n; i > 0 && n - i < cost; i--) {
-		const struct stepper_point *p = &s->points[i];
-		uint32_t stops = p->string ? 2 : p->nth;
+		uint32_t stops = s->points[i].nth;
 
 		if (stops && stops + n - i < cost) {
 			cost = stops + n - i;
@@ -243,31 +299,34 @@ static uint32_t anchor(const struct stepper *s, uint32_t n)
 
 static bool break_at(struct stepper *s, const struct stepper_point *p)
 {
-	struct user_regs_struct r = { .rip = 0 };
+	struct user_regs_struct r;
 	uint32_t i;
 
-	if (p->string) {
-		/* the byte that the iteration before has written */
-		if (!set_debug(s, 1, p->target - 1) ||
-		    !set_debug(s, 7, 1u << 2 | 1u << 20))
-			return false;
-	} else if (!set_debug(s, 0, p->instruction) || !set_debug(s, 7, 1)) {
+	if (!set_debug(s, 0, p->instruction) || !set_debug(s, 7, 1))
 		return false;
-	}
-	for (i = 0; p->string || i < p->nth; i++) {
+	for (i = 0; i < p->nth; i++) {
 		if (!resume(s, PTRACE_CONT) || !registers(s, &r))
 			return false;
 		if (r.rip == address_of(stepper_ready))
 			return say(s, "the point was passed", 0);
-		if (p->string && r.rip == p->instruction && r.rdi == p->target)
-			break;
 	}
 	return set_debug(s, 7, 0);
 }
 
+/* Of a string instruction the registers tell the iteration. */
+static bool is_at(const struct stepper_point *p,
+		  const struct user_regs_struct *r)
+{
+	return r->rip == p->instruction &&
+	       (!p->iteration || (r->rsi == p->source && r->rdi == p->target &&
+				  r->rcx == p->left));
+}
+
 bool stepper_go(struct stepper *s, uint32_t n)
 {
-	uint32_t i = anchor(s, n);
+	const struct stepper_point *p = &s->points[n];
+	uint32_t first = n - p->iteration; /* where its instruction begins */
+	uint32_t i = anchor(s, first);
 	struct user_regs_struct r;
 
 	alarm(HANG_S);
@@ -275,12 +334,13 @@ bool stepper_go(struct stepper *s, uint32_t n)
 		return false;
 	if (!registers(s, &r))
 		return false;
-	for (; i < n; i++)
+	for (; i < first; i++)
 		if (!step(s, &r))
 			return false;
-	if (r.rip != s->points[n].instruction)
-		return say(s, "came to another instruction", (int)n);
-	return true;
+	if (p->iteration > 0 &&
+	    (!iterate(s, &r, p->iteration - 1) || !step(s, &r)))
+		return false;
+	return is_at(p, &r) || say(s, "came to another instruction", (int)n);
 }
 
 const char *stepper_lost(const struct stepper_state *state)
@@ -303,6 +363,15 @@ const char *stepper_lost(const struct stepper_state *state)
 	if (state->flags_after & 0x40000)
 		return "alignment flag set";
 	return NULL;
+}
+
+void stepper_print_total(const struct stepper *s, uint32_t points,
+			 uint32_t failed)
+{
+	printf("%u points, %u failed; %llu stops, of them %llu within a string "
+	       "instruction\n",
+	       points, failed, (unsigned long long)s->stops,
+	       (unsigned long long)s->inside);
 }
 
 void stepper_symbol(uint64_t address, char *name, size_t size)

@@ -11,18 +11,26 @@
  * any one instruction of a window in it: "point" n is before instruction n.
  *
  * One walk through the window, step by step, lists its instructions.  To come
- * to a point again a step for each instruction before it would be too slow:
- * a processor breakpoint leads to an instruction near by (by how often it has
- * run until then), or a watchpoint to one iteration of a string instruction,
- * and steps lead from there to the point.  The place of arrival is compared
- * with the walk.  The window's path must therefore be the same each time.
+ * to a point again a step for each instruction before it would be too slow: a
+ * breakpoint of the processor leads to an instruction near by (by how often it
+ * has run until then), and steps lead from there to the point.
+ *
+ * Each iteration of a string instruction is a step too, and a point.  There are
+ * thousands, so all but the last before the point run freely: with their number
+ * in %rcx, up to a breakpoint behind the instruction, from where it is taken
+ * back to the instruction with the rest in %rcx.  What they do does not depend
+ * on how many are to follow.  No watchpoint on data says where they are:
+ * processors that move many bytes at a time report that late.
+ *
+ * The place of arrival is compared with the walk.  The window's path must
+ * therefore be the same each time.
  */
 struct stepper_point {
-	uint64_t instruction; /* its address */
-	uint64_t target;      /* %rdi, if it is within a string instruction */
-	uint32_t nth;	      /* how often it has come by, from 1; 0: a
-				 breakpoint cannot stop here */
-	bool string;	      /* not the first iteration */
+	uint64_t instruction;	       /* its address */
+	uint64_t source, target, left; /* %rsi %rdi %rcx */
+	uint32_t nth;		       /* how often it has come by, from 1;
+					  0: a breakpoint cannot stop here */
+	uint32_t iteration;	       /* of a string instruction, from 0 */
 };
 
 struct stepper {
@@ -30,6 +38,8 @@ struct stepper {
 	int signal;  /* to be delivered when it goes on */
 	uint32_t count, room;
 	struct stepper_point *points; /* the last is the end of the window */
+	uint64_t stops;		      /* of all children, so far */
+	uint64_t inside;	      /* those within a string instruction */
 	char why[160];		      /* after a call said false */
 };
 
@@ -62,6 +72,9 @@ bool stepper_go(struct stepper *s, uint32_t n);
 /* Let it go on, until it waits before the next run. */
 bool stepper_finish(struct stepper *s);
 void stepper_end_child(struct stepper *s);
+/* One line: how many points were tried, and the stops on the way to them. */
+void stepper_print_total(const struct stepper *s, uint32_t points,
+			 uint32_t failed);
 /* The symbol that holds an address, into `name`. */
 void stepper_symbol(uint64_t address, char *name, size_t size);
 /* May this process trace?  If not, says why on stdout. */

@@ -647,6 +647,7 @@ int main(void)
 	for (i = 0; i < LOSS_COUNT; i++)
 		print_row("any", losses[i].name, &by_loss[i]);
 	print_row("all", "", &total);
+	stepper_print_total(&stepper, total.points, unspecified);
 	printf("%lld s\n", (long long)(time(NULL) - began));
 	return unspecified ? 1 : 0;
 }
