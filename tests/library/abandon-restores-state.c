@@ -24,21 +24,12 @@
 static struct lender lender;
 
 /* Fill every register and flag that the caller must not see changed, then
- * touch the lost page with the chosen flags. */
+ * touch the lost page with the chosen flags.  It does not return. */
 void spoil(volatile void *lost, uint64_t flags);
-__asm__(".text\n"
-	"spoil:\n\t"
-	".cfi_startproc\n\t"
-	"movq %rsi, %r11\n\t"
-	"movq $0x1111, %rbx\n\tmovq $0x2222, %rbp\n\tmovq $0x3333, %r12\n\t"
-	"movq $0x4444, %r13\n\tmovq $0x5555, %r14\n\tmovq $0x6666, %r15\n\t"
-	"fldpi\n\tfld1\n\tfldz\n\t"
-	"subq $4096, %rsp\n\t"
-	"pushfq\n\torq %r11, (%rsp)\n\tpopfq\n\t"
-	"movb (%rdi), %al\n\t"
-	"ud2\n\t"
-	".cfi_endproc\n");
-
+/* prec_transaction_run, with a known value in each callee-saved register:
+ * 0 when all are as they were. */
+uint64_t run_watched(struct prec_transaction *t, prec_transaction_fn *fn,
+		     void *argument, int *status);
 static uint64_t flags_wanted;
 
 UNWATCHED
@@ -61,30 +52,6 @@ static void body(struct prec_transaction *t, void *argument)
 	spoil(bytes_of(&lender.region), flags_wanted);
 	t->cursor = 8;
 }
-
-/* prec_transaction_run, with a known value in each callee-saved register:
- * 0 when all are as they were. */
-uint64_t run_watched(struct prec_transaction *t, prec_transaction_fn *fn,
-		     void *argument, int *status);
-__asm__(".text\n"
-	"run_watched:\n\t"
-	".cfi_startproc\n\t"
-	"pushq %rbx\n\tpushq %rbp\n\tpushq %r12\n\tpushq %r13\n\t"
-	"pushq %r14\n\tpushq %r15\n\tpushq %rcx\n\t"
-	".cfi_adjust_cfa_offset 56\n\t"
-	"movq $0xb1, %rbx\n\tmovq $0xb2, %rbp\n\tmovq $0xb3, %r12\n\t"
-	"movq $0xb4, %r13\n\tmovq $0xb5, %r14\n\tmovq $0xb6, %r15\n\t"
-	"call prec_transaction_run\n\t"
-	"popq %rcx\n\tmovl %eax, (%rcx)\n\t"
-	"xorq $0xb1, %rbx\n\txorq $0xb2, %rbp\n\txorq $0xb3, %r12\n\t"
-	"xorq $0xb4, %r13\n\txorq $0xb5, %r14\n\txorq $0xb6, %r15\n\t"
-	"movq %rbx, %rax\n\torq %rbp, %rax\n\torq %r12, %rax\n\t"
-	"orq %r13, %rax\n\torq %r14, %rax\n\torq %r15, %rax\n\t"
-	"popq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\t"
-	"popq %rbp\n\tpopq %rbx\n\t"
-	".cfi_adjust_cfa_offset -56\n\t"
-	"ret\n\t"
-	".cfi_endproc\n");
 
 struct fpu {
 	uint16_t control, r1, status, r2, tags, r3;
