@@ -19,7 +19,7 @@ all: build/build.ninja
 
 build/build.ninja:
 	sh .ci/packages build
-	CC=gcc CXX=g++ meson setup build
+	CC=gcc meson setup build -Dwerror=true
 
 run:
 	sh .ci/packages build run
@@ -48,7 +48,7 @@ endif
 
 fuzz:
 	sh .ci/packages build test
-	test -e build-fuzz/build.ninja || CC=clang CXX=clang++ meson setup \
+	test -e build-fuzz/build.ninja || CC=clang meson setup \
 		build-fuzz -Dfuzz=true -Db_lundef=false \
 		-Db_sanitize=address,undefined
 	ninja -C build-fuzz
@@ -56,7 +56,7 @@ fuzz:
 
 soak:
 	sh .ci/packages build test
-	test -e build-soak/build.ninja || CC=clang CXX=clang++ meson setup \
+	test -e build-soak/build.ninja || CC=clang meson setup \
 		build-soak -Db_lundef=false -Db_sanitize=address,undefined
 	ninja -C build-soak program/precarium tests/server/soak-clients
 	python3 tests/server/soak.py build-soak/program/precarium \
@@ -64,9 +64,9 @@ soak:
 
 bench:
 	sh .ci/packages bench
-	test -e build-bench/build.ninja || CC=gcc CXX=g++ meson setup \
+	test -e build-bench/build.ninja || CC=gcc meson setup \
 		build-bench --buildtype=release
-	test -e build-plain/build.ninja || CC=gcc CXX=g++ meson setup \
+	test -e build-plain/build.ninja || CC=gcc meson setup \
 		build-plain --buildtype=release -Dplain=true
 	ninja -C build-bench
 	ninja -C build-plain program/precarium bench/bench-instructions
