@@ -3,6 +3,7 @@
 #
 #   make          build into build/
 #   make run      the demonstration: good and hostile clients on one driver
+#   make check    one build and its quick suites, before each commit: minutes
 #   make test     everything, ending with one line that counts
 #   make torture  a client's attacks on this server and on others, as a table
 #   make prove    the proofs as a table, with smoke tests, the protocol, and the
@@ -25,6 +26,10 @@ run:
 	sh .ci/packages build run
 	$(MAKE) --no-print-directory all
 	build/demo/precarium-demo
+
+check:
+	sh .ci/packages build test
+	python3 tests/all --check
 
 test:
 	sh .ci/packages build run test prove
@@ -75,4 +80,4 @@ bench:
 install: all
 	meson install -C build
 
-.PHONY: all run test torture prove fuzz soak bench install
+.PHONY: all run check test torture prove fuzz soak bench install
