@@ -244,7 +244,8 @@ def main():
                 [PRECARIUM, "serve", "--workers=2", "--export",
                  "socket=a.sock,file=disk"], stderr=log,
                 stdout=sys.stderr)
-            while not os.path.exists("a.sock"):
+            # its file is there before it listens
+            while not answers("a.sock") and server.poll() is None:
                 time.sleep(0.005)
             wrong = storm("a.sock", server)
             server.send_signal(signal.SIGTERM)
