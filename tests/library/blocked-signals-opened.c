@@ -141,9 +141,14 @@ static void alternate(size_t size)
 	MUST(sigaltstack(&stack, NULL) == 0);
 }
 
+/* Without AVX-512 frames need less than the kernel takes at all. */
+#define KERNEL_LEAST 2048u
+
 static void stack_small(void)
 {
-	alternate(getauxval(AT_MINSIGSTKSZ) + 100);
+	size_t least = getauxval(AT_MINSIGSTKSZ);
+
+	alternate((least > KERNEL_LEAST ? least : KERNEL_LEAST) + 100);
 }
 
 static void stack_large(void)
