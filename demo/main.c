@@ -76,16 +76,16 @@ static int parse(struct demo *demo, int argc, char **argv)
 	return optind < argc ? usage(stderr) : -1;
 }
 
-/* The driver stands one folder above us; mke2fs often is not in the PATH of
- * people who are not root. */
+/* The server is in the folder `program` beside ours; mke2fs often is not in the
+ * PATH of people who are not root. */
 static void set_environment(void)
 {
-	char self[500], program[540], path[2000];
+	char self[500], program[550], path[2000];
 	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (size > 0) {
 		self[size] = '\0';
-		snprintf(program, sizeof(program), "%s/../precarium",
+		snprintf(program, sizeof(program), "%s/../program/precarium",
 			 dirname(self));
 		setenv("PRECARIUM", program, 0);
 	}
