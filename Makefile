@@ -2,7 +2,7 @@
 # Meson builds; these are the names to remember.
 #
 #   make          build into build/
-#   make run      the demonstration: good and hostile clients on one driver
+#   make run      the demonstration: good and hostile clients on one server
 #   make check    one build and its quick suites, before each commit: minutes
 #   make test     everything, ending with one line that counts
 #   make torture  a client's attacks on this server and on others, as a table

@@ -32,7 +32,7 @@ int burst_init(struct burst *burst, struct client *client, uint32_t queue)
 			.data = client_at(client, slot->data),
 		};
 		burst->slots[i].header->ioprio = 0;
-		/* A packed ring's are overwritten by the driver. */
+		/* A packed ring's are overwritten by the server. */
 		if (!burst->packed)
 			client_fill_chain(client, slot,
 					  &burst->queue->ring.desc[slot->first],
@@ -48,7 +48,7 @@ void burst_free(struct burst *burst)
 }
 
 /* A descriptor that is right is not written: the store would take its cache
- * line from the driver, once for each request. */
+ * line from the server, once for each request. */
 static void put_split(struct client_queue *queue,
 		      const struct client_slot *slot)
 {
@@ -86,7 +86,7 @@ int burst_publish(struct burst *burst)
 {
 	struct client_queue *queue = burst->queue;
 
-	/* The driver that sees the index must see the chains. */
+	/* The server that sees the index must see the chains. */
 	if (!burst->packed)
 		store_release(&queue->ring.avail->idx, queue->avail_index);
 	return client_kick(burst->client, burst->number);

@@ -184,7 +184,7 @@ static void become(const struct driver *driver, struct arguments *arguments,
 	sigset_t none;
 	int log, in;
 
-	/* The driver must not outlive whoever started it. */
+	/* The server must not outlive the process that started it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
@@ -202,7 +202,7 @@ static void become(const struct driver *driver, struct arguments *arguments,
 }
 
 /* A socket that is bound but does not listen yet refuses; asking by a
- * connection would be one client more in the driver's books.  So ask the
+ * connection would be one client more in the server's books.  So ask the
  * kernel: flag 00010000 of its table says that it listens. */
 static uint32_t count_listening(const struct driver *driver)
 {
@@ -261,7 +261,7 @@ static int fail_start(struct driver *driver)
 			 line);
 	if (log)
 		fclose(log);
-	return fail(driver, "the driver %s at its start: %s",
+	return fail(driver, "the server %s at its start: %s",
 		    driver_fate(driver), last);
 }
 
@@ -293,7 +293,7 @@ int driver_start(struct driver *driver)
 			return fail_start(driver);
 		if (client_now_ns() > end)
 			return fail(driver,
-				    "the driver does not listen "
+				    "the server does not listen "
 				    "after %d ms",
 				    START_MS);
 	}
@@ -303,7 +303,7 @@ int driver_start(struct driver *driver)
 int driver_stop(struct driver *driver)
 {
 	if (!driver_alive(driver))
-		return fail(driver, "the driver had %s", driver_fate(driver));
+		return fail(driver, "the server had %s", driver_fate(driver));
 	kill(driver->pid, SIGTERM);
 	return driver_end(driver, STOP_MS);
 }
@@ -312,12 +312,12 @@ int driver_end(struct driver *driver, int timeout_ms)
 {
 	if (!wait_end(driver, timeout_ms)) {
 		driver_kill(driver);
-		return fail(driver, "the driver did not end within %d ms",
+		return fail(driver, "the server did not end within %d ms",
 			    timeout_ms);
 	}
 	if (!WIFEXITED(driver->exit_status) ||
 	    WEXITSTATUS(driver->exit_status) != 0)
-		return fail(driver, "the driver %s", driver_fate(driver));
+		return fail(driver, "the server %s", driver_fate(driver));
 	return 0;
 }
 

@@ -29,7 +29,7 @@ int hostile_truncate(struct client *client, uint32_t index, uint64_t size)
 int hostile_punch(struct client *client, uint32_t index, uint64_t offset,
 		  uint64_t size)
 {
-	/* Not torn: a hole in tmpfs reads as zeroes, here as in the driver. */
+	/* Not torn: a hole in tmpfs reads as zeroes, here as in the server. */
 	if (fallocate(client->regions[index].fd,
 		      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
 		      (off_t)size))
@@ -62,7 +62,7 @@ int hostile_clog(struct client *client, uint32_t queue)
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
 		return client_fail(client, "fcntl: %s", strerror(errno));
-	/* The largest value: one more blocks.  Beside the driver's own signals
+	/* The largest value: one more blocks.  Beside the server's own signals
 	 * it has no room, and would block us. */
 	while (eventfd_write(fd, 0xfffffffffffffffeull)) {
 		if (errno != EAGAIN)

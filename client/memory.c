@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the client lends: memfds, mapped here too.  Guest addresses have gaps
- * between regions and differ from user addresses, so that a driver that mixes
+ * between regions and differ from user addresses, so that a server that mixes
  * them up, or runs over an edge, is found out.
  */
 #include "client/memory.h"
@@ -23,7 +23,7 @@ static int lent_descriptor(struct client *client, uint32_t index, int fd)
 	char path[40];
 	int lent;
 
-	/* Rings and status have to be written to by the driver: only the data
+	/* Rings and status have to be written to by the server: only the data
 	 * regions can be lent for reading. */
 	if (!client->options.lend_read_only || index < 2)
 		return fd;

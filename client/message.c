@@ -32,7 +32,7 @@ static int wait_for(struct client *client, short events)
 	if (ready < 0)
 		return client_fail(client, "poll: %s", strerror(errno));
 	if (ready == 0)
-		return client_fail(client, "the driver says nothing for %u ms",
+		return client_fail(client, "the server says nothing for %u ms",
 				   client->options.timeout_ms);
 	return 0;
 }
@@ -109,7 +109,7 @@ static int receive_bytes(struct client *client, void *bytes, size_t size,
 			      MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 		if (got <= 0) {
 			client->lost = true;
-			return client_fail(client, "the driver hung up");
+			return client_fail(client, "the server hung up");
 		}
 		done += (size_t)got;
 		found = CMSG_FIRSTHDR(&message);

@@ -18,8 +18,8 @@ struct vring_packed_desc *client_packed_desc(struct client_queue *queue,
 	       index % queue->ring.num;
 }
 
-/* What the client says of when it wants to be called, and the driver of when to
- * be kicked. */
+/* Where the client says when it wants to be called, and where the server says
+ * when it wants to be kicked. */
 static struct vring_packed_desc_event *our_event(struct client_queue *queue)
 {
 	return (struct vring_packed_desc_event *)(void *)queue->ring.avail;
@@ -137,7 +137,7 @@ static uint32_t ahead(const struct client_queue *queue, uint32_t from,
 	return (to + 2 * queue->ring.num - from) % (2 * queue->ring.num);
 }
 
-/* Was the descriptor at which the driver wants a kick made available since this
+/* Was the descriptor at which the server wants a kick made available since this
  * was last asked? */
 bool client_packed_wants_kick(struct client_queue *queue)
 {

@@ -40,7 +40,7 @@ static void publish(struct client *client, struct client_queue *queue,
 				  slot->first);
 	}
 	ring->avail->ring[queue->avail_index % ring->num] = slot->first;
-	/* The driver that sees the index must see the chain. */
+	/* The server that sees the index must see the chain. */
 	store_release(&ring->avail->idx, ++queue->avail_index);
 }
 
@@ -78,7 +78,7 @@ int client_submit(struct client *client, uint32_t number, uint32_t index,
 	return 0;
 }
 
-/* Does the driver want to hear of what came since this was last asked?  A
+/* Does the server want to hear of what came since this was last asked?  A
  * ring starts with a kick, whatever it holds. */
 static bool wants_kick(struct client *client, struct client_queue *queue)
 {
@@ -103,7 +103,7 @@ int client_kick(struct client *client, uint32_t number)
 {
 	struct client_queue *queue = &client->queues[number];
 
-	/* Our index must be out before we read the driver's wish: it publishes
+	/* Our index must be out before we read the server's wish: it publishes
 	 * its wish, then looks at the index. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!wants_kick(client, queue))
@@ -175,7 +175,7 @@ static bool hung_up(struct client *client, int timeout_ms, int call_fd)
 	if (poll(pollers, call_fd >= 0 ? 2 : 1, timeout_ms) > 0 &&
 	    pollers[0].revents) {
 		client->lost = true;
-		client_fail(client, "the driver hung up");
+		client_fail(client, "the server hung up");
 		return true;
 	}
 	return false;

@@ -105,7 +105,7 @@ int client_ring_place(struct client *client)
 	return 0;
 }
 
-/* Rings as a driver finds them after a reset of the device. */
+/* Rings as a server finds them after a reset of the device. */
 void client_ring_reset(struct client *client)
 {
 	uint32_t size = client->options.queue_size, i, j;

@@ -109,7 +109,7 @@ static int agree_on_protocol(struct client *client)
 	return 0;
 }
 
-/* The driver gets one end of a pair, we keep the other. */
+/* The server gets one end of a pair, we keep the other. */
 static int open_channel(struct client *client)
 {
 	int pair[2], failed;
@@ -133,7 +133,7 @@ int client_await_change(struct client *client, uint32_t timeout_ms)
 	struct vhost_user_header header;
 
 	if (client->channel < 0)
-		return client_fail(client, "the driver has no channel");
+		return client_fail(client, "the server has no channel");
 	if (poll(&poller, 1, (int)timeout_ms) != 1)
 		return 0;
 	if (recv(client->channel, &header, sizeof(header), MSG_WAITALL) !=
@@ -153,7 +153,7 @@ int client_read_config(struct client *client)
 	__virtio64 capacity;
 
 	if (!(client->protocol & BIT(VHOST_USER_PROTOCOL_F_CONFIG)))
-		return client_fail(client, "the driver has no CONFIG");
+		return client_fail(client, "the server has no CONFIG");
 	if (client_ask(client, VHOST_USER_GET_CONFIG, &asked, sizeof(asked),
 		       &answer, sizeof(answer)))
 		return -1;
@@ -245,7 +245,7 @@ int client_open(struct client *client, const struct client_options *options)
 	return 0;
 }
 
-/* The log of requests in flight outlives the driver in our hands. */
+/* We keep the log of requests in flight, which outlives the server. */
 static int share_inflight(struct client *client)
 {
 	struct vhost_user_inflight log = {
@@ -290,7 +290,7 @@ static int start_queue(struct client *client, uint32_t index)
 	if (client_tell(client, VHOST_USER_SET_VRING_NUM, &state, sizeof(state),
 			-1))
 		return -1;
-	/* With an in-flight log the driver goes on at what was used; else both
+	/* With an in-flight log the server goes on at what was used; else both
 	 * sides start together at our position. */
 	state.number = client_has(client, VIRTIO_F_RING_PACKED)
 			       ? client_packed_base(queue)

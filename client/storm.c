@@ -100,7 +100,7 @@ static int truncate_all(struct client *client, uint64_t random)
 	return 0;
 }
 
-/* Gone before the driver hears of the requests. */
+/* Taken away before the server learns of the requests. */
 static int truncate_before(struct client *client, uint64_t random)
 {
 	uint32_t region = data_region(client, random);
@@ -228,10 +228,10 @@ int hostile_round(const struct client_options *options,
 		client_close(&client);
 		return 0;
 	}
-	/* What it says of its own failures is of no interest: the driver may
+	/* What it says of its own failures is of no interest: the server may
 	 * hang up at any point of it. */
 	acted = act->run(&client, random) == 0;
-	/* Until the driver is fed up with us, or a few milliseconds. */
+	/* Until the server hangs up, or a few milliseconds. */
 	poller.fd = client.socket;
 	poll(&poller, 1, (int)(random >> 40) % 4);
 	if (die && acted)
@@ -336,7 +336,7 @@ static int send_flood(struct client *client)
 {
 	uint32_t i;
 
-	/* Until nothing more goes in: then the driver has stopped reading, or
+	/* Until nothing more goes in: then the server has stopped reading, or
 	 * has hung up, and both are right. */
 	for (i = 0; i < 4096; i++) {
 		uint32_t timeout_ms = client->options.timeout_ms;

@@ -34,7 +34,7 @@ static uint64_t image_sector(uint32_t block)
 	return (uint64_t)block * (BLOCK / CLIENT_SECTOR);
 }
 
-/* One block through the driver, on slot 0 while nothing is in flight. */
+/* One block through the server, on slot 0 while nothing is in flight. */
 static int image_io(struct client *client, uint32_t type, uint32_t block)
 {
 	int status = client_io(client, 0, type, image_sector(block), BLOCK);

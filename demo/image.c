@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The file system of the demo: made with mke2fs from a small tree, written and
- * read through the driver by the good clients, and at the end checked by
+ * read through the server by the good clients, and at the end checked by
  * e2fsck and compared file by file with the tree.
  */
 #include "demo/demo.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The demo: one driver process; good clients that verify every byte; hostile
+ * The demo: one server process; good clients that verify every byte; hostile
  * clients that take their memory back in mid-request, and worse, over and
  * over.  All clients are processes of their own.  Exit status 0 only if the
- * driver lived, no byte was wrong, the file systems are clean, and something
+ * server lived, no byte was wrong, the file systems are clean, and something
  * was survived.
  */
 #include "demo/demo.h"
@@ -39,7 +39,7 @@ static void interrupt(int sig)
 static int usage(FILE *to)
 {
 	fputs("Usage: precarium-demo [--seconds N]\n"
-	      "Good and hostile clients on one driver, for 25 seconds or N.\n",
+	      "Good and hostile clients on one server, for 25 seconds or N.\n",
 	      to);
 	return to == stdout ? 0 : 2;
 }
@@ -283,7 +283,7 @@ static int judge(struct demo *demo)
 	return failed;
 }
 
-/* Stop the driver, and say what came of it all. */
+/* Stops the server and prints the results. */
 static int conclude(struct demo *demo)
 {
 	struct demo_faults faults;
@@ -299,7 +299,7 @@ static int conclude(struct demo *demo)
 	}
 	failed |= judge(demo);
 	printf("%s\n", failed ? "The promise was broken."
-			      : "The driver lived, and no good client lost a "
+			      : "The server lived, and no good client lost a "
 				"byte.");
 	return failed;
 }

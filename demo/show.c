@@ -100,7 +100,7 @@ static void draw(struct demo *demo)
 	if (demo->rows > 0)
 		printf("\033[%uA", demo->rows);
 	demo->rows = 0;
-	row(demo, "One driver, %u good and %u hostile clients: %.0f s of %u",
+	row(demo, "One server, %u good and %u hostile clients: %.0f s of %u",
 	    DEMO_GOOD, DEMO_HOSTILE, elapsed(demo), demo->seconds);
 	row(demo, " ");
 	row(demo, "  %-42s %9s %13s %9s", "client", "requests", "verified",
@@ -112,7 +112,7 @@ static void draw(struct demo *demo)
 	for (i = 0; i < DEMO_HOSTILE; i++)
 		draw_hostile(demo, i);
 	row(demo, " ");
-	row(demo, "  driver   pid %d, %u descriptors, %" PRIu64 " KiB resident",
+	row(demo, "  server   pid %d, %u descriptors, %" PRIu64 " KiB resident",
 	    demo->driver.pid, driver_descriptors(&demo->driver),
 	    driver_resident_kib(&demo->driver));
 	row(demo,
@@ -139,7 +139,7 @@ static void print_line(struct demo *demo)
 	}
 	printf("%3.0f s: good clients: %" PRIu64
 	       " requests, %.0f MiB verified; hostile clients: %" PRIu64
-	       " lives, %" PRIu64 " revocations; driver: %" PRIu64
+	       " lives, %" PRIu64 " revocations; server: %" PRIu64
 	       " faults answered\n",
 	       elapsed(demo), requests, MIB(bytes), lives, revocations,
 	       faults.fixed + faults.abandoned + faults.substituted);
@@ -179,10 +179,10 @@ void demo_show_summary(struct demo *demo, const struct demo_faults *faults)
 	printf("hostile clients %" PRIu64 " lives, %" PRIu64 " revocations\n",
 	       lives, revocations);
 	if (!faults->known) {
-		printf("driver          left no statistics\n");
+		printf("server          left no statistics\n");
 		return;
 	}
-	printf("driver          %" PRIu64 " clients, %" PRIu64
+	printf("server          %" PRIu64 " clients, %" PRIu64
 	       " requests, of them %" PRIu64 " failed\n",
 	       faults->clients, faults->requests, faults->errors);
 	printf("  memory        found gone %" PRIu64 " times, taken back by "
