@@ -33,15 +33,15 @@
 
 static const char help[] =
 	"Usage: precarium check-host [--json]\n"
-	"Tell whether this machine has what is needed, by trying it.\n"
+	"Check whether this machine has what is needed, by using it.\n"
 	"\n"
-	"  --json   as JSON\n"
-	"  --help   this text\n"
+	"  --json   print JSON\n"
+	"  --help   print this text\n"
 	"\n"
-	"Exit status: 0 everything that is needed is there, 1 something is\n"
-	"missing, 2 wrong usage.\n";
+	"Exit status: 0 nothing is missing, 1 something is missing, 2 wrong\n"
+	"usage.\n";
 
-/* What one look found. */
+/* The result of one check. */
 struct finding {
 	bool good;
 	char text[440];
@@ -117,7 +117,7 @@ static void check_memfd(struct finding *finding)
 	close(fd);
 }
 
-/* The whole of it: map, lose, be told.  Not a word about the fault. */
+/* Maps memory, loses it, and expects an access to fail without a signal. */
 static void check_revocation(struct finding *finding)
 {
 	struct prec_lending lending = {
@@ -216,13 +216,13 @@ static void check_shadow_stack(struct finding *finding)
 	unsigned long features = 0;
 
 	if (syscall(SYS_arch_prctl, ARCH_SHSTK_STATUS, &features) < 0)
-		found(finding, false, "not of this kernel or processor");
+		found(finding, false, "not in this kernel or processor");
 	else
 		found(finding, features != 0,
 		      features ? "in use" : "not in use");
 }
 
-/* Without what is needed nothing works; the rest is good to know. */
+/* The server needs the first kind; the second is information. */
 static const struct check {
 	const char *name;
 	bool needed;

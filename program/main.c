@@ -11,20 +11,18 @@ static const char help[] =
 	"\n"
 	"Commands:\n"
 	"  serve        serve block devices by vhost-user\n"
-	"  resize       give an export another size\n"
-	"  stat         tell what a server has done\n"
+	"  resize       change the size of an export\n"
+	"  stat         print the statistics of a server\n"
 	"  reload       make a server read its configuration again\n"
-	"  check-host   tell whether this machine has what is needed\n"
+	"  check-host   check whether this machine has what is needed\n"
 	"  bench        measure any vhost-user block server\n"
-	"  torture      play a client's attacks on any vhost-user block "
-	"server\n"
+	"  torture      attack any vhost-user block server as clients could\n"
 	"\n"
-	"  precarium COMMAND --help   tells about a command\n"
-	"  precarium --version        tells the version\n"
+	"  precarium COMMAND --help   describes a command\n"
+	"  precarium --version        prints the version\n"
 	"\n"
-	"Options without a command are those of serve, as programs expect "
-	"that\n"
-	"start vhost-user back-ends.\n";
+	"Options without a command are those of serve, as programs that start\n"
+	"vhost-user back-ends expect.\n";
 
 static const struct command {
 	const char *name;

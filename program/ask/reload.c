@@ -10,16 +10,12 @@
 
 static const char help[] =
 	"Usage: precarium reload [--control=PATH]\n"
-	"Make a server read its configuration file again.  Exports that are "
-	"new "
-	"are\n"
-	"opened, those that are not there any more take no more clients, "
-	"others "
-	"are\n"
-	"not touched.  On an error all stays as it was.\n"
+	"Make a server read its configuration file again.  New exports are\n"
+	"opened, removed ones accept no more clients, others are untouched.\n"
+	"After an error nothing has changed.\n"
 	"\n"
 	"  --control=PATH  its control socket (default " CONTROL_PATH ")\n"
-	"  --help          this text\n";
+	"  --help          print this text\n";
 
 static int reload(const char *path)
 {

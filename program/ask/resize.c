@@ -12,16 +12,17 @@
 
 static const char help[] =
 	"Usage: precarium resize [--control=PATH] EXPORT [SIZE]\n"
-	"Give an export another size; its clients are told.\n"
+	"Change the size of an export and notify its clients.\n"
 	"\n"
-	"  SIZE            bytes, with K, M, G or T.  An image that is smaller "
-	"is grown;\n"
-	"                  one that is larger is not cut.  Default: what the "
-	"image has\n"
-	"                  by now\n"
+	"  SIZE            bytes, with K, M, G or T.  A smaller image is "
+	"grown; "
+	"a\n"
+	"                  larger one is not cut.  Default: the present size "
+	"of\n"
+	"                  the image\n"
 	"  --control=PATH  control socket of the server (default " CONTROL_PATH
 	")\n"
-	"  --help          this text\n";
+	"  --help          print this text\n";
 
 /* The request, or NULL: no memory. */
 static json_t *request(const char *name, uint64_t size)

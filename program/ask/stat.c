@@ -15,15 +15,14 @@
 static const char help[] =
 	"Usage: precarium stat [--control=PATH] [--json|--openmetrics] "
 	"[--watch]\n"
-	"What a server has done, for each export and client.\n"
+	"Print the statistics of a server, for each export and client.\n"
 	"\n"
 	"  --control=PATH  its control socket (default " CONTROL_PATH ")\n"
-	"  --json          as JSON\n"
-	"  --openmetrics   in the OpenMetrics text format\n"
-	"  --watch         every second, with rates; until it is interrupted, "
-	"or the\n"
-	"                  server ends\n"
-	"  --help          this text\n";
+	"  --json          print JSON\n"
+	"  --openmetrics   print the OpenMetrics text format\n"
+	"  --watch         print again every second, with rates, until it is\n"
+	"                  interrupted or the server ends\n"
+	"  --help          print this text\n";
 
 struct wanted {
 	const char *path;

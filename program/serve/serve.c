@@ -11,7 +11,7 @@
 #include "program/serve/sandbox.h"
 #include "program/serve/stats.h"
 
-/* What signals asked for.  The handlers see the server by this. */
+/* What signals have asked for, and the server that handlers interrupt. */
 static struct vhost_server *running;
 static volatile sig_atomic_t asked_to_stop;
 static volatile sig_atomic_t asked_to_tell;
@@ -48,7 +48,7 @@ static void take_signals(struct serve_context *context)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
-/* Whoever is in a hurry may ask twice. */
+/* A second SIGTERM ends the process at once. */
 static void release_signals(void)
 {
 	signal(SIGTERM, SIG_DFL);
@@ -97,7 +97,7 @@ static int run(struct serve_context *context)
 	return tell(context) ? EXIT_GOOD : EXIT_FAILED;
 }
 
-/* A path that cannot be written is better told now than at the end. */
+/* An unwritable path is an error at the start, not at the end. */
 static bool try_stats_path(struct serve_context *context)
 {
 	const char *path = context->options.general.stats_json;
@@ -115,8 +115,8 @@ static bool filter(const struct serve_general *general,
 	return sandbox_filter(error);
 }
 
-/* What needs the rights that we were started with comes first, threads
- * before they can no longer be made. */
+/* First what needs the rights of the start; threads before the filter, which
+ * refuses to create any. */
 static bool start(struct serve_context *context, struct serve_control **control,
 		  struct vhost_error *error)
 {
