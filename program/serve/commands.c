@@ -12,21 +12,21 @@
  * gives its result, or NULL and *error.  It runs on the thread that accepts
  * clients, and must not wait.
  */
-static json_t *run_stat(struct serve_context *context, const json_t *request,
+static json_t *run_stat(struct context *context, const json_t *request,
 			struct vhost_error *error)
 {
 	(void)request;
 	(void)error;
-	return serve_stats_gather(context->server);
+	return stats_gather(context->server);
 }
 
-static json_t *run_reload(struct serve_context *context, const json_t *request,
+static json_t *run_reload(struct context *context, const json_t *request,
 			  struct vhost_error *error)
 {
-	struct serve_changes changes;
+	struct changes changes;
 
 	(void)request;
-	if (!serve_reload(context, &changes, error))
+	if (!exports_reload(context, &changes, error))
 		return NULL;
 	return json_pack("{sisisisi}", "added", (int)changes.added, "changed",
 			 (int)changes.changed, "removed", (int)changes.removed,
@@ -35,14 +35,13 @@ static json_t *run_reload(struct serve_context *context, const json_t *request,
 
 /* {"export": NAME, "size": BYTES}; without a size what the image has now.  It
  * may wait for the disk of the image, and new clients with it. */
-static json_t *run_resize(struct serve_context *context, const json_t *request,
+static json_t *run_resize(struct context *context, const json_t *request,
 			  struct vhost_error *error)
 {
 	const json_t *size = json_object_get(request, "size");
 	const char *name =
 		json_string_value(json_object_get(request, "export"));
-	const struct serve_export *export =
-		serve_exports_find(&context->options, name);
+	const struct export *export = exports_find(&context->options, name);
 	json_int_t bytes = size ? json_integer_value(size) : 0;
 	struct store_error why;
 
@@ -77,7 +76,7 @@ static json_t *run_resize(struct serve_context *context, const json_t *request,
 
 static const struct command {
 	const char *name;
-	json_t *(*run)(struct serve_context *context, const json_t *request,
+	json_t *(*run)(struct context *context, const json_t *request,
 		       struct vhost_error *error);
 } commands[] = {
 	{ "resize", run_resize },
@@ -90,7 +89,7 @@ json_t *control_error(const char *text)
 	return json_pack("{so}", "error", json_text(text));
 }
 
-json_t *serve_command(struct serve_context *context, const json_t *request)
+json_t *run_command(struct context *context, const json_t *request)
 {
 	const char *name =
 		json_string_value(json_object_get(request, "command"));

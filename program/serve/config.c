@@ -10,7 +10,7 @@
 
 #define FILE_MAX (1u << 20)
 
-struct serve_document {
+struct document {
 	yaml_document_t yaml;
 };
 
@@ -18,7 +18,7 @@ struct serve_document {
 struct reading {
 	const char *path;
 	yaml_document_t *yaml;
-	struct serve_options *options;
+	struct options *options;
 	struct vhost_error *error;
 };
 
@@ -96,18 +96,17 @@ static bool take_setting(const struct reading *reading, const char *key,
 	char names[300];
 	size_t i = 0;
 
-	while (serve_settings[i].name &&
-	       strcmp(serve_settings[i].name, key) != 0)
+	while (settings[i].name && strcmp(settings[i].name, key) != 0)
 		i++;
-	if (!serve_settings[i].name) {
-		serve_setting_names(names, sizeof(names));
+	if (!settings[i].name) {
+		setting_names(names, sizeof(names));
 		return wrong(reading, &key_node->start_mark,
 			     "%.60s: unknown key; expected %s", key, names);
 	}
 	value = take_value(reading, key, node);
 	if (!value)
 		return false;
-	expected = serve_settings[i].set(&reading->options->general, value);
+	expected = settings[i].set(&reading->options->general, value);
 	if (expected)
 		return wrong(reading, &node->start_mark, "%s: %.60s: %s", key,
 			     value, expected);
@@ -115,9 +114,8 @@ static bool take_setting(const struct reading *reading, const char *key,
 	return true;
 }
 
-static bool set_in_export(const struct reading *reading,
-			  struct serve_export *export,
-			  const struct serve_export_setting *setting,
+static bool set_in_export(const struct reading *reading, struct export *export,
+			  const struct export_setting *setting,
 			  const yaml_node_t *node)
 {
 	const char *value = take_value(reading, setting->name, node);
@@ -138,18 +136,18 @@ static bool set_in_export(const struct reading *reading,
 }
 
 static bool take_export_setting(const struct reading *reading,
-				struct serve_export *export, const char *key,
+				struct export *export, const char *key,
 				const yaml_node_t *key_node,
 				const yaml_node_t *node)
 {
 	char names[300];
 
-	for (size_t i = 0; serve_export_settings[i].name; i++) {
-		if (strcmp(serve_export_settings[i].name, key) == 0)
+	for (size_t i = 0; export_settings[i].name; i++) {
+		if (strcmp(export_settings[i].name, key) == 0)
 			return set_in_export(reading, export,
-					     &serve_export_settings[i], node);
+					     &export_settings[i], node);
 	}
-	serve_export_setting_names(names, sizeof(names));
+	export_setting_names(names, sizeof(names));
 	return wrong(reading, &key_node->start_mark,
 		     "%.60s: unknown key; expected %s", key, names);
 }
@@ -157,13 +155,13 @@ static bool take_export_setting(const struct reading *reading,
 static bool take_export(const struct reading *reading, const yaml_node_t *node)
 {
 	const yaml_node_pair_t *pair;
-	struct serve_export *export;
+	struct export *export;
 	const char *missing;
 
 	if (node->type != YAML_MAPPING_NODE)
 		return wrong(reading, &node->start_mark,
 			     "expected the keys of an export");
-	export = serve_options_add(reading->options);
+	export = options_add(reading->options);
 	if (!export)
 		return wrong(reading, &node->start_mark, "out of memory");
 	export->line = (unsigned int)node->start_mark.line + 1;
@@ -179,7 +177,7 @@ static bool take_export(const struct reading *reading, const yaml_node_t *node)
 			    yaml_document_get_node(reading->yaml, pair->value)))
 			return false;
 	}
-	missing = serve_export_check(export);
+	missing = export_check(export);
 	return !missing || wrong(reading, &node->start_mark, "%s", missing);
 }
 
@@ -306,10 +304,10 @@ static bool parse_text(const struct reading *reading, const char *text,
 	return good;
 }
 
-bool serve_config_read(const char *path, struct serve_options *options,
-		       struct vhost_error *error)
+bool config_read(const char *path, struct options *options,
+		 struct vhost_error *error)
 {
-	struct serve_document *document = malloc(sizeof(*document));
+	struct document *document = malloc(sizeof(*document));
 	struct reading reading = { path, NULL, options, error };
 	size_t size;
 	char *text;
@@ -331,7 +329,7 @@ bool serve_config_read(const char *path, struct serve_options *options,
 	return take_root(&reading);
 }
 
-void serve_config_free(struct serve_document *document)
+void config_free(struct document *document)
 {
 	if (document)
 		yaml_document_delete(&document->yaml);

@@ -9,17 +9,17 @@
  * of settings to scalars, and of `exports` to a sequence of mappings of their
  * settings.  A scalar stays text until the setting's own parser takes it, as on
  * the command line.  Texts point into the document, which the options own from
- * then on; serve_options_free frees it, also after a failure.
+ * then on; options_free frees it, also after a failure.
  * False: *error has file, line and column, and what was expected.
  *
  * Why YAML, by libyaml: each value keeps its line and column, so that an error
  * in a value is reported as precisely as one in the syntax; and people comment
  * what they configure, which JSON does not allow.
  */
-bool serve_config_read(const char *path, struct serve_options *options,
-		       struct vhost_error *error);
+bool config_read(const char *path, struct options *options,
+		 struct vhost_error *error);
 
 /* Frees the texts of the file.  NULL is nothing. */
-void serve_config_free(struct serve_document *document);
+void config_free(struct document *document);
 
 #endif

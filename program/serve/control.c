@@ -26,8 +26,8 @@ struct caller {
 	bool last; /* closed when it has its answer */
 };
 
-struct serve_control {
-	struct serve_context *context;
+struct control {
+	struct context *context;
 	char *path;
 	int listen_fd;
 	int epoll_fd;	/* of all the above: readable when there is work */
@@ -45,7 +45,7 @@ static void hang_up(struct caller *caller)
 }
 
 /* Either an answer is on its way, or a request: never both. */
-static void await(struct serve_control *control, struct caller *caller)
+static void await(struct control *control, struct caller *caller)
 {
 	struct epoll_event event = {
 		.events = caller->answer ? EPOLLOUT : EPOLLIN,
@@ -56,7 +56,7 @@ static void await(struct serve_control *control, struct caller *caller)
 		hang_up(caller);
 }
 
-static void answer(struct serve_control *control, struct caller *caller,
+static void answer(struct control *control, struct caller *caller,
 		   json_t *object)
 {
 	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
@@ -75,7 +75,7 @@ static void answer(struct serve_control *control, struct caller *caller,
 }
 
 /* The line of `size` bytes at the beginning of what was received. */
-static void carry_out(struct serve_control *control, struct caller *caller,
+static void carry_out(struct control *control, struct caller *caller,
 		      size_t size)
 {
 	json_error_t error;
@@ -87,7 +87,7 @@ static void carry_out(struct serve_control *control, struct caller *caller,
 		caller->received - size - 1);
 	caller->received -= size + 1;
 	if (request) {
-		object = serve_command(control->context, request);
+		object = run_command(control->context, request);
 	} else {
 		snprintf(why, sizeof(why),
 			 "no JSON: %s; expected an object in one line",
@@ -98,8 +98,7 @@ static void carry_out(struct serve_control *control, struct caller *caller,
 	answer(control, caller, object);
 }
 
-static void look_for_request(struct serve_control *control,
-			     struct caller *caller)
+static void look_for_request(struct control *control, struct caller *caller)
 {
 	const char *end = memchr(caller->request, '\n', caller->received);
 
@@ -113,7 +112,7 @@ static void look_for_request(struct serve_control *control,
 	}
 }
 
-static void receive(struct serve_control *control, struct caller *caller)
+static void receive(struct control *control, struct caller *caller)
 {
 	ssize_t done =
 		recv(caller->fd, caller->request + caller->received,
@@ -130,7 +129,7 @@ static void receive(struct serve_control *control, struct caller *caller)
 	look_for_request(control, caller);
 }
 
-static void send_on(struct serve_control *control, struct caller *caller)
+static void send_on(struct control *control, struct caller *caller)
 {
 	ssize_t done =
 		send(caller->fd, caller->answer + caller->sent,
@@ -157,7 +156,7 @@ static void send_on(struct serve_control *control, struct caller *caller)
 		look_for_request(control, caller);
 }
 
-static struct caller *oldest(struct serve_control *control)
+static struct caller *oldest(struct control *control)
 {
 	struct caller *found = &control->callers[0];
 
@@ -171,7 +170,7 @@ static struct caller *oldest(struct serve_control *control)
 	return found;
 }
 
-static struct caller *free_place(struct serve_control *control)
+static struct caller *free_place(struct control *control)
 {
 	struct caller *caller;
 
@@ -184,7 +183,7 @@ static struct caller *free_place(struct serve_control *control)
 	return caller;
 }
 
-static void take_caller(struct serve_control *control)
+static void take_caller(struct control *control)
 {
 	int fd = accept4(control->listen_fd, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -211,7 +210,7 @@ static void take_caller(struct serve_control *control)
  * earlier one has driven out. */
 static void turn(void *argument)
 {
-	struct serve_control *control = argument;
+	struct control *control = argument;
 	struct epoll_event event;
 	struct caller *caller;
 
@@ -226,7 +225,7 @@ static void turn(void *argument)
 		receive(control, caller);
 }
 
-static bool set_up(struct serve_control *control, const char *path,
+static bool set_up(struct control *control, const char *path,
 		   struct vhost_error *error)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
@@ -245,11 +244,10 @@ static bool set_up(struct serve_control *control, const char *path,
 	return false;
 }
 
-struct serve_control *serve_control_open(const char *path,
-					 struct serve_context *context,
-					 struct vhost_error *error)
+struct control *control_open(const char *path, struct context *context,
+			     struct vhost_error *error)
 {
-	struct serve_control *control = calloc(1, sizeof(*control));
+	struct control *control = calloc(1, sizeof(*control));
 	struct vhost_watched watched = { .ready = turn, .argument = control };
 
 	if (!control) {
@@ -262,7 +260,7 @@ struct serve_control *serve_control_open(const char *path,
 	for (size_t i = 0; i < CALLERS; i++)
 		control->callers[i].fd = -1;
 	if (!set_up(control, path, error)) {
-		serve_control_close(control);
+		control_close(control);
 		return NULL;
 	}
 	watched.fd = control->epoll_fd;
@@ -270,7 +268,7 @@ struct serve_control *serve_control_open(const char *path,
 	return control;
 }
 
-void serve_control_close(struct serve_control *control)
+void control_close(struct control *control)
 {
 	const struct vhost_watched none = { .fd = -1 };
 

@@ -9,24 +9,23 @@
 /* Runs the command that a request names, on the thread of the server; must not
  * block.  The answer has "result" or "error" and is the caller's.  NULL: out of
  * memory. */
-json_t *serve_command(struct serve_context *context, const json_t *request);
+json_t *run_command(struct context *context, const json_t *request);
 
 /* An answer with this error.  The caller's; NULL: out of memory. */
 json_t *control_error(const char *text);
 
-struct serve_control;
+struct control;
 
 /*
  * Listens at `path`, for the owner of the process only, and answers on the
  * thread that runs the server.  Eight callers may be connected; one more
  * replaces the one that has been silent for the longest time.  The server waits
  * for no caller: until a caller has read its answer, its next request is not
- * read.  `context` is borrowed until serve_control_close, which also removes
+ * read.  `context` is borrowed until control_close, which also removes
  * the socket.  NULL: *error says why.
  */
-struct serve_control *serve_control_open(const char *path,
-					 struct serve_context *context,
-					 struct vhost_error *error);
-void serve_control_close(struct serve_control *control);
+struct control *control_open(const char *path, struct context *context,
+			     struct vhost_error *error);
+void control_close(struct control *control);
 
 #endif

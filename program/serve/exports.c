@@ -9,7 +9,7 @@
 #include "program/serve/manager.h"
 #include "vhost/client.h"
 
-static struct store *open_store(const struct serve_export *export,
+static struct store *open_store(const struct export *export,
 				struct store_error *error)
 {
 	const struct blk_file_options options = {
@@ -32,14 +32,14 @@ static void close_store(void *store)
 	blk_close(store);
 }
 
-/* "WHERE: export NAME: why"; `option` as in serve_export_where. */
-static bool blame(const struct serve_options *options,
-		  const struct serve_export *export, const char *option,
-		  const char *why, struct vhost_error *error)
+/* "WHERE: export NAME: why"; `option` as in export_where. */
+static bool blame(const struct options *options, const struct export *export,
+		  const char *option, const char *why,
+		  struct vhost_error *error)
 {
 	char where[WHERE_SIZE];
 
-	serve_export_where(where, sizeof(where), options, export, option);
+	export_where(where, sizeof(where), options, export, option);
 	snprintf(error->text, sizeof(error->text), "%s: export %.60s: %.360s",
 		 where, export->name, why);
 	return false;
@@ -47,9 +47,8 @@ static bool blame(const struct serve_options *options,
 
 /* `listening`: an export at the same socket, whatever its name, or NULL. */
 static bool open_export(struct vhost_server *server,
-			const struct serve_options *wanted,
-			struct serve_export *export,
-			const struct serve_export *listening,
+			const struct options *wanted, struct export *export,
+			const struct export *listening,
 			struct vhost_error *error)
 {
 	struct vhost_export_options options = {
@@ -90,7 +89,7 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool same(const struct serve_export *a, const struct serve_export *b)
+static bool same(const struct export *a, const struct export *b)
 {
 	return same_text(a->socket_path, b->socket_path) && a->fd == b->fd &&
 	       same_text(a->file, b->file) && a->null_size == b->null_size &&
@@ -99,8 +98,7 @@ static bool same(const struct serve_export *a, const struct serve_export *b)
 	       a->sparse_max == b->sparse_max && a->admit == b->admit;
 }
 
-struct serve_export *serve_exports_find(struct serve_options *options,
-					const char *name)
+struct export *exports_find(struct options *options, const char *name)
 {
 	for (uint32_t i = 0; name && i < options->export_count; i++) {
 		if (strcmp(options->exports[i].name, name) == 0)
@@ -109,8 +107,8 @@ struct serve_export *serve_exports_find(struct serve_options *options,
 	return NULL;
 }
 
-static const struct serve_export *find_at(const struct serve_options *options,
-					  const char *path)
+static const struct export *find_at(const struct options *options,
+				    const char *path)
 {
 	for (uint32_t i = 0; path && i < options->export_count; i++) {
 		if (same_text(options->exports[i].socket_path, path))
@@ -119,12 +117,12 @@ static const struct serve_export *find_at(const struct serve_options *options,
 	return NULL;
 }
 
-static void undo(struct serve_context *context, struct serve_options *wanted)
+static void undo(struct context *context, struct options *wanted)
 {
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
-		struct serve_export *export = &wanted->exports[i];
-		const struct serve_export *old =
-			serve_exports_find(&context->options, export->name);
+		struct export *export = &wanted->exports[i];
+		const struct export *old =
+			exports_find(&context->options, export->name);
 
 		if (export->served && (!old || old->served != export->served))
 			vhost_server_remove(context->server, export->served);
@@ -134,15 +132,13 @@ static void undo(struct serve_context *context, struct serve_options *wanted)
 /* What is there and the same is taken over as it is.  Of what is new, or has
  * changed, the socket is taken over from the export that listens there, of
  * another name if it is renamed, or if two exchange their sockets. */
-static bool open_wanted(struct serve_context *context,
-			struct serve_options *wanted,
-			struct serve_changes *changes,
-			struct vhost_error *error)
+static bool open_wanted(struct context *context, struct options *wanted,
+			struct changes *changes, struct vhost_error *error)
 {
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
-		struct serve_export *export = &wanted->exports[i];
-		const struct serve_export *old =
-			serve_exports_find(&context->options, export->name);
+		struct export *export = &wanted->exports[i];
+		const struct export *old =
+			exports_find(&context->options, export->name);
 
 		if (old && same(old, export)) {
 			export->served = old->served;
@@ -163,8 +159,7 @@ static bool open_wanted(struct serve_context *context,
 	return true;
 }
 
-static bool go_together(const struct serve_export *a,
-			const struct serve_export *b)
+static bool go_together(const struct export *a, const struct export *b)
 {
 	bool one_reads = a->read_only || b->read_only;
 
@@ -175,21 +170,20 @@ static bool go_together(const struct serve_export *a,
 /* Two guests that write one disk destroy its file system, unless they know of
  * each other; one that only reads beside a writer harms nobody.  An export that a reload replaces is not meant:
  * it takes no new clients. */
-static bool one_writer(const struct serve_options *wanted,
-		       struct vhost_error *error)
+static bool one_writer(const struct options *wanted, struct vhost_error *error)
 {
 	char where[WHERE_SIZE];
 
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
-		const struct serve_export *b = &wanted->exports[i];
+		const struct export *b = &wanted->exports[i];
 
 		for (uint32_t j = 0; j < i; j++) {
-			const struct serve_export *a = &wanted->exports[j];
+			const struct export *a = &wanted->exports[j];
 
 			if (go_together(a, b))
 				continue;
-			serve_export_where(where, sizeof(where), wanted, b,
-					   "--blk-file");
+			export_where(where, sizeof(where), wanted, b,
+				     "--blk-file");
 			snprintf(error->text, sizeof(error->text),
 				 "%s: %.150s: exports %.60s and %.60s write to "
 				 "the "
@@ -204,8 +198,7 @@ static bool one_writer(const struct serve_options *wanted,
 
 /* A client that connects to a socket nobody accepts from would wait for ever,
  * and one that the service manager holds, too, cannot be closed. */
-static bool handed_used(const struct serve_options *wanted,
-			struct vhost_error *error)
+static bool handed_used(const struct options *wanted, struct vhost_error *error)
 {
 	const char *path;
 
@@ -221,14 +214,12 @@ static bool handed_used(const struct serve_options *wanted,
 	return true;
 }
 
-static void close_unwanted(struct serve_context *context,
-			   struct serve_options *wanted,
-			   struct serve_changes *changes)
+static void close_unwanted(struct context *context, struct options *wanted,
+			   struct changes *changes)
 {
 	for (uint32_t i = 0; i < context->options.export_count; i++) {
-		struct serve_export *old = &context->options.exports[i];
-		const struct serve_export *now =
-			serve_exports_find(wanted, old->name);
+		struct export *old = &context->options.exports[i];
+		const struct export *now = exports_find(wanted, old->name);
 
 		if (now && now->served == old->served)
 			continue;
@@ -238,30 +229,28 @@ static void close_unwanted(struct serve_context *context,
 	}
 }
 
-bool serve_exports_apply(struct serve_context *context,
-			 struct serve_options *wanted,
-			 struct serve_changes *changes,
-			 struct vhost_error *error)
+bool exports_apply(struct context *context, struct options *wanted,
+		   struct changes *changes, struct vhost_error *error)
 {
 	memset(changes, 0, sizeof(*changes));
 	if (!open_wanted(context, wanted, changes, error) ||
 	    !one_writer(wanted, error) || !handed_used(wanted, error)) {
 		undo(context, wanted);
-		serve_options_free(wanted);
+		options_free(wanted);
 		return false;
 	}
 	close_unwanted(context, wanted, changes);
-	serve_options_free(&context->options);
+	options_free(&context->options);
 	context->options = *wanted;
 	return true;
 }
 
 /* Whatever is not an export holds until the end. */
-static bool settings_same(const struct serve_options *now,
-			  const struct serve_options *wanted,
+static bool settings_same(const struct options *now,
+			  const struct options *wanted,
 			  struct vhost_error *error)
 {
-	for (size_t i = 0; serve_settings[i].name; i++) {
+	for (size_t i = 0; settings[i].name; i++) {
 		const char *old = now->values[i], *new = wanted->values[i];
 
 		if (same_text(old, new))
@@ -269,17 +258,17 @@ static bool settings_same(const struct serve_options *now,
 		snprintf(error->text, sizeof(error->text),
 			 "%.200s: %s: %.60s, was %.60s; expected no change "
 			 "while the server runs: restart it",
-			 wanted->config, serve_settings[i].name,
+			 wanted->config, settings[i].name,
 			 new ? new : "not given", old ? old : "not given");
 		return false;
 	}
 	return true;
 }
 
-static bool read_again(struct serve_context *context,
-		       struct serve_changes *changes, struct vhost_error *error)
+static bool read_again(struct context *context, struct changes *changes,
+		       struct vhost_error *error)
 {
-	struct serve_options wanted;
+	struct options wanted;
 
 	if (!context->command_line->config) {
 		snprintf(error->text, sizeof(error->text),
@@ -287,16 +276,16 @@ static bool read_again(struct serve_context *context,
 			 "that was started with --config");
 		return false;
 	}
-	if (!serve_options_complete(context->command_line, &wanted, error))
+	if (!options_complete(context->command_line, &wanted, error))
 		return false;
 	if (settings_same(&context->options, &wanted, error))
-		return serve_exports_apply(context, &wanted, changes, error);
-	serve_options_free(&wanted);
+		return exports_apply(context, &wanted, changes, error);
+	options_free(&wanted);
 	return false;
 }
 
-bool serve_reload(struct serve_context *context, struct serve_changes *changes,
-		  struct vhost_error *error)
+bool exports_reload(struct context *context, struct changes *changes,
+		    struct vhost_error *error)
 {
 	bool good;
 

@@ -6,13 +6,13 @@
 
 /* A server and its options: what signals and the control socket's commands work
  * on.  All of it belongs to the thread that runs the server. */
-struct serve_context {
+struct context {
 	struct vhost_server *server;
-	const struct serve_options *command_line;
-	struct serve_options options; /* in force */
+	const struct options *command_line;
+	struct options options; /* in force */
 };
 
-struct serve_changes {
+struct changes {
 	uint32_t added;
 	uint32_t changed; /* replaced by a new export of the same name */
 	uint32_t removed;
@@ -20,8 +20,7 @@ struct serve_changes {
 };
 
 /* The export of this name, or NULL. */
-struct serve_export *serve_exports_find(struct serve_options *options,
-					const char *name);
+struct export *exports_find(struct options *options, const char *name);
 
 /*
  * Replaces the exports by those of `wanted`, which it takes over, also on
@@ -29,14 +28,12 @@ struct serve_export *serve_exports_find(struct serve_options *options,
  * those that are no longer wanted stop accepting clients.  False: *error says
  * why, and nothing has changed.
  */
-bool serve_exports_apply(struct serve_context *context,
-			 struct serve_options *wanted,
-			 struct serve_changes *changes,
-			 struct vhost_error *error);
+bool exports_apply(struct context *context, struct options *wanted,
+		   struct changes *changes, struct vhost_error *error);
 
 /* Reads the configuration file again and applies it, and logs the result.
  * False: *error says why, and nothing has changed. */
-bool serve_reload(struct serve_context *context, struct serve_changes *changes,
-		  struct vhost_error *error);
+bool exports_reload(struct context *context, struct changes *changes,
+		    struct vhost_error *error);
 
 #endif

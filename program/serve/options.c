@@ -95,8 +95,8 @@ fail(struct vhost_error *error, const char *format, ...)
 	return false;
 }
 
-static const char *set_key(const struct serve_export_setting *setting,
-			   const char *value, struct serve_export *export)
+static const char *set_key(const struct export_setting *setting,
+			   const char *value, struct export *export)
 {
 	if (setting->flag && value)
 		return "expected no value";
@@ -106,7 +106,7 @@ static const char *set_key(const struct serve_export_setting *setting,
 }
 
 /* "key=value" or "key", which is taken apart. */
-static bool parse_key(char *text, struct serve_export *export, uint64_t *given)
+static bool parse_key(char *text, struct export *export, uint64_t *given)
 {
 	char *value = strchr(text, '=');
 	const char *expected;
@@ -114,8 +114,8 @@ static bool parse_key(char *text, struct serve_export *export, uint64_t *given)
 
 	if (value)
 		*value++ = 0;
-	for (size_t i = 0; serve_export_settings[i].name; i++) {
-		if (strcmp(serve_export_settings[i].name, text) != 0)
+	for (size_t i = 0; export_settings[i].name; i++) {
+		if (strcmp(export_settings[i].name, text) != 0)
 			continue;
 		if (*given >> i & 1) {
 			complain("--export: %s: given before; expected each "
@@ -124,13 +124,13 @@ static bool parse_key(char *text, struct serve_export *export, uint64_t *given)
 			return false;
 		}
 		*given |= UINT64_C(1) << i;
-		expected = set_key(&serve_export_settings[i], value, export);
+		expected = set_key(&export_settings[i], value, export);
 		if (expected)
 			complain("--export: %s%s%s: %s", text, value ? "=" : "",
 				 value ? value : "", expected);
 		return !expected;
 	}
-	serve_export_setting_names(names, sizeof(names));
+	export_setting_names(names, sizeof(names));
 	complain("--export: %s: %s; expected %s", text[0] ? text : "\"\"",
 		 text[0] ? "unknown key" : "a key is missing", names);
 	return false;
@@ -154,9 +154,9 @@ static char *next_key(char **text)
 	return key;
 }
 
-static bool parse_export(char *text, struct serve_options *options)
+static bool parse_export(char *text, struct options *options)
 {
-	struct serve_export *export = serve_options_add(options);
+	struct export *export = options_add(options);
 	const char *missing;
 	uint64_t given = 0;
 	char *key;
@@ -169,7 +169,7 @@ static bool parse_export(char *text, struct serve_options *options)
 		if (!parse_key(key, export, &given))
 			return false;
 	}
-	missing = serve_export_check(export);
+	missing = export_check(export);
 	if (missing)
 		complain("--export: %s", missing);
 	return !missing;
@@ -199,15 +199,15 @@ static const struct argument_option own_options[] = {
 };
 
 #define OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
-#define ALL_OPTIONS (OWN_OPTIONS + SERVE_SETTINGS_MAX + 1)
+#define ALL_OPTIONS (OWN_OPTIONS + SETTINGS_MAX + 1)
 
 static void make_options(struct argument_option all[ALL_OPTIONS])
 {
 	memset(all, 0, ALL_OPTIONS * sizeof(*all));
 	memcpy(all, own_options, sizeof(own_options));
-	for (int i = 0; serve_settings[i].name; i++)
+	for (int i = 0; settings[i].name; i++)
 		all[OWN_OPTIONS + (size_t)i] =
-			(struct argument_option){ serve_settings[i].name, true,
+			(struct argument_option){ settings[i].name, true,
 						  OPT_SETTING + i };
 }
 
@@ -228,7 +228,7 @@ static bool take_once(const char *option, const char **place, const char *value)
 }
 
 /* The conventions' device, which may be described once. */
-static bool parse_single(int option, char *value, struct serve_export *single)
+static bool parse_single(int option, char *value, struct export *single)
 {
 	uint32_t number;
 
@@ -253,10 +253,9 @@ static bool parse_single(int option, char *value, struct serve_export *single)
 	}
 }
 
-static bool parse_setting(int index, const char *value,
-			  struct serve_options *options)
+static bool parse_setting(int index, const char *value, struct options *options)
 {
-	const struct serve_setting *setting = &serve_settings[index];
+	const struct setting *setting = &settings[index];
 	const char *expected = setting->set(&options->general, value);
 
 	if (expected)
@@ -265,7 +264,7 @@ static bool parse_setting(int index, const char *value,
 	return !expected;
 }
 
-static bool parse_option(int option, char *value, struct serve_options *options)
+static bool parse_option(int option, char *value, struct options *options)
 {
 	if (option >= OPT_SETTING)
 		return parse_setting(option - OPT_SETTING, value, options);
@@ -279,11 +278,10 @@ static bool parse_option(int option, char *value, struct serve_options *options)
 	}
 }
 
-static bool finish_single(const struct serve_export *single,
-			  struct serve_options *options)
+static bool finish_single(const struct export *single, struct options *options)
 {
 	const char *wrong = NULL;
-	struct serve_export *export;
+	struct export *export;
 
 	if (single->socket_path && single->fd >= 0)
 		wrong = "--socket-path and --fd: expected one of them";
@@ -296,7 +294,7 @@ static bool finish_single(const struct serve_export *single,
 		complain("%s", wrong);
 		return false;
 	}
-	export = serve_options_add(options);
+	export = options_add(options);
 	if (!export) {
 		complain("out of memory");
 		return false;
@@ -306,10 +304,9 @@ static bool finish_single(const struct serve_export *single,
 	return true;
 }
 
-enum serve_parsed serve_options_parse(int argc, char **argv,
-				      struct serve_options *options)
+enum parsed options_parse(int argc, char **argv, struct options *options)
 {
-	struct serve_export single = { .fd = -1 };
+	struct export single = { .fd = -1 };
 	struct argument_option all[ALL_OPTIONS];
 	struct arguments arguments;
 	bool has_single = false;
@@ -321,25 +318,25 @@ enum serve_parsed serve_options_parse(int argc, char **argv,
 	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		if (option == OPT_HELP || option == OPT_CAPABILITIES) {
 			fputs(option == OPT_HELP ? help : capabilities, stdout);
-			return SERVE_DONE;
+			return PARSED_DONE;
 		}
 		if (option >= OPT_SOCKET_PATH && option <= OPT_READ_ONLY) {
 			has_single = true;
 			if (!parse_single(option, arguments.value, &single))
-				return SERVE_USAGE;
+				return PARSED_USAGE;
 		} else if (!parse_option(option, arguments.value, options)) {
-			return SERVE_USAGE;
+			return PARSED_USAGE;
 		}
 	}
 	if (!arguments_no_operands(&arguments))
-		return SERVE_USAGE;
+		return PARSED_USAGE;
 	if (has_single && !finish_single(&single, options))
-		return SERVE_USAGE;
-	return SERVE_RUN;
+		return PARSED_USAGE;
+	return PARSED_RUN;
 }
 
 /* Names tell devices apart in what people and programs read. */
-static const char *name_of(const struct serve_export *export)
+static const char *name_of(const struct export *export)
 {
 	const char *path = export->socket_path;
 	const char *slash = path ? strrchr(path, '/') : NULL;
@@ -349,8 +346,8 @@ static const char *name_of(const struct serve_export *export)
 	return slash && slash[1] ? slash + 1 : path ? path : "export";
 }
 
-static struct serve_export *find_export(const struct serve_options *options,
-					uint32_t count, const char *name)
+static struct export *find_export(const struct options *options, uint32_t count,
+				  const char *name)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (strcmp(name_of(&options->exports[i]), name) == 0)
@@ -359,20 +356,20 @@ static struct serve_export *find_export(const struct serve_options *options,
 	return NULL;
 }
 
-static bool used_before(const struct serve_options *options,
-			const struct serve_export *export, const char *key,
+static bool used_before(const struct options *options,
+			const struct export *export, const char *key,
 			const char *value, struct vhost_error *error)
 {
 	char where[WHERE_SIZE];
 
-	serve_export_where(where, sizeof(where), options, export, "--export");
+	export_where(where, sizeof(where), options, export, "--export");
 	return fail(error,
 		    "%s: %s: %.100s: used before; expected another for each "
 		    "export",
 		    where, key, value);
 }
 
-static bool socket_is_free(const struct serve_options *options, uint32_t count,
+static bool socket_is_free(const struct options *options, uint32_t count,
 			   const char *path)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -384,11 +381,10 @@ static bool socket_is_free(const struct serve_options *options, uint32_t count,
 	return true;
 }
 
-static bool name_exports(struct serve_options *options,
-			 struct vhost_error *error)
+static bool name_exports(struct options *options, struct vhost_error *error)
 {
 	for (uint32_t i = 0; i < options->export_count; i++) {
-		struct serve_export *export = &options->exports[i];
+		struct export *export = &options->exports[i];
 		const char *path = export->socket_path;
 
 		if (path && !socket_is_free(options, i, path))
@@ -407,43 +403,41 @@ static bool name_exports(struct serve_options *options,
 }
 
 /* Exports of the command line come last, or in place of their namesakes. */
-static bool lay_over(const struct serve_options *command_line,
-		     struct serve_options *full)
+static bool lay_over(const struct options *command_line, struct options *full)
 {
 	uint32_t of_file = full->export_count;
 
 	for (uint32_t i = 0; i < command_line->export_count; i++) {
-		const struct serve_export *export = &command_line->exports[i];
-		struct serve_export *place =
+		const struct export *export = &command_line->exports[i];
+		struct export *place =
 			find_export(full, of_file, name_of(export));
 
 		if (!place)
-			place = serve_options_add(full);
+			place = options_add(full);
 		if (!place)
 			return false;
 		*place = *export;
 	}
-	for (size_t i = 0; serve_settings[i].name; i++) {
+	for (size_t i = 0; settings[i].name; i++) {
 		const char *value = command_line->values[i];
 
 		if (!value)
 			continue;
 		full->values[i] = value;
-		serve_settings[i].set(&full->general, value);
+		settings[i].set(&full->general, value);
 	}
 	return true;
 }
 
-bool serve_options_complete(const struct serve_options *command_line,
-			    struct serve_options *full,
-			    struct vhost_error *error)
+bool options_complete(const struct options *command_line, struct options *full,
+		      struct vhost_error *error)
 {
 	bool good = true;
 
 	memset(full, 0, sizeof(*full));
 	full->config = command_line->config;
 	if (full->config)
-		good = serve_config_read(full->config, full, error);
+		good = config_read(full->config, full, error);
 	if (good && !lay_over(command_line, full))
 		good = fail(error, "out of memory");
 	if (good)
@@ -453,15 +447,15 @@ bool serve_options_complete(const struct serve_options *command_line,
 				   "exports in --config, or --socket-path and "
 				   "--blk-file");
 	if (!good)
-		serve_options_free(full);
+		options_free(full);
 	return good;
 }
 
-void serve_options_free(struct serve_options *options)
+void options_free(struct options *options)
 {
 	free(options->exports);
 	options->exports = NULL;
 	options->export_count = 0;
-	serve_config_free(options->document);
+	config_free(options->document);
 	options->document = NULL;
 }

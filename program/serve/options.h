@@ -4,16 +4,15 @@
 
 #include "program/serve/settings.h"
 
-enum serve_parsed {
-	SERVE_RUN,   /* options hold the command line */
-	SERVE_DONE,  /* help or capabilities were printed */
-	SERVE_USAGE, /* a line on standard error says what is wrong */
+enum parsed {
+	PARSED_RUN,   /* options hold the command line */
+	PARSED_DONE,  /* help or capabilities were printed */
+	PARSED_USAGE, /* a line on standard error says what is wrong */
 };
 
 /* Reads the command line.  Texts point into argv, which is cut up in place.
  * The caller frees the options, whatever the result. */
-enum serve_parsed serve_options_parse(int argc, char **argv,
-				      struct serve_options *options);
+enum parsed options_parse(int argc, char **argv, struct options *options);
 
 /*
  * Reads the file that the command line names, if any, and merges the two:
@@ -22,12 +21,11 @@ enum serve_parsed serve_options_parse(int argc, char **argv,
  * change *command_line.  On success the caller frees *full.
  * False: *error has one line that says what is wrong; *full needs no freeing.
  */
-bool serve_options_complete(const struct serve_options *command_line,
-			    struct serve_options *full,
-			    struct vhost_error *error);
+bool options_complete(const struct options *command_line, struct options *full,
+		      struct vhost_error *error);
 
 /* Frees exports and the document of the file; exports that are served are not
  * touched. */
-void serve_options_free(struct serve_options *options);
+void options_free(struct options *options);
 
 #endif

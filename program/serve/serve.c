@@ -29,7 +29,7 @@ static void on_signal(int number)
 	vhost_server_interrupt(running);
 }
 
-static void take_signals(struct serve_context *context)
+static void take_signals(struct context *context)
 {
 	struct sigaction action;
 
@@ -57,24 +57,24 @@ static void release_signals(void)
 	signal(SIGUSR1, SIG_IGN);
 }
 
-static bool tell(struct serve_context *context)
+static bool tell(struct context *context)
 {
 	const char *path = context->options.general.stats_json;
 
 	if (!path || strcmp(path, "-") != 0)
-		serve_stats_print(context->server);
-	return !path || serve_stats_write(context->server, path);
+		stats_print(context->server);
+	return !path || stats_write(context->server, path);
 }
 
-static void reload(struct serve_context *context)
+static void reload(struct context *context)
 {
-	struct serve_changes changes;
+	struct changes changes;
 	struct vhost_error error;
 
-	serve_reload(context, &changes, &error);
+	exports_reload(context, &changes, &error);
 }
 
-static void act_on_signals(struct serve_context *context)
+static void act_on_signals(struct context *context)
 {
 	if (asked_to_tell) {
 		asked_to_tell = 0;
@@ -86,7 +86,7 @@ static void act_on_signals(struct serve_context *context)
 	}
 }
 
-static int run(struct serve_context *context)
+static int run(struct context *context)
 {
 	manager_tell_ready();
 	while (!asked_to_stop && vhost_server_run(context->server))
@@ -98,16 +98,15 @@ static int run(struct serve_context *context)
 }
 
 /* An unwritable path is an error at the start, not at the end. */
-static bool try_stats_path(struct serve_context *context)
+static bool try_stats_path(struct context *context)
 {
 	const char *path = context->options.general.stats_json;
 
 	return !path || strcmp(path, "-") == 0 ||
-	       serve_stats_write(context->server, path);
+	       stats_write(context->server, path);
 }
 
-static bool filter(const struct serve_general *general,
-		   struct vhost_error *error)
+static bool filter(const struct general *general, struct vhost_error *error)
 {
 	if (general->filter == FILTER_OFF ||
 	    (general->filter == FILTER_IF_BUILT && !sandbox_has_filter))
@@ -117,13 +116,13 @@ static bool filter(const struct serve_general *general,
 
 /* First what needs the rights of the start; threads before the filter, which
  * refuses to create any. */
-static bool start(struct serve_context *context, struct serve_control **control,
+static bool start(struct context *context, struct control **control,
 		  struct vhost_error *error)
 {
-	const struct serve_general *general = &context->options.general;
+	const struct general *general = &context->options.general;
 
 	if (general->control) {
-		*control = serve_control_open(general->control, context, error);
+		*control = control_open(general->control, context, error);
 		if (!*control)
 			return false;
 	}
@@ -133,9 +132,9 @@ static bool start(struct serve_context *context, struct serve_control **control,
 	       filter(general, error);
 }
 
-static int serve_with(struct serve_context *context)
+static int serve_with(struct context *context)
 {
-	struct serve_control *control = NULL;
+	struct control *control = NULL;
 	struct vhost_error error;
 	int status = EXIT_FAILED;
 
@@ -146,13 +145,13 @@ static int serve_with(struct serve_context *context)
 	else
 		complain("%s", error.text);
 	release_signals();
-	serve_control_close(control);
+	control_close(control);
 	return status;
 }
 
-static int serve(struct serve_context *context, struct serve_options *options)
+static int serve(struct context *context, struct options *options)
 {
-	struct serve_changes changes;
+	struct changes changes;
 	struct vhost_error error;
 	int status = EXIT_FAILED;
 
@@ -164,7 +163,7 @@ static int serve(struct serve_context *context, struct serve_options *options)
 	/* Before the first socket is there: none is left behind. */
 	take_signals(context);
 	if (manager_take_sockets(&error) &&
-	    serve_exports_apply(context, options, &changes, &error))
+	    exports_apply(context, options, &changes, &error))
 		status = serve_with(context);
 	else
 		complain("%s", error.text);
@@ -175,28 +174,28 @@ static int serve(struct serve_context *context, struct serve_options *options)
 
 int command_serve(int argc, char **argv)
 {
-	struct serve_context context = { .server = NULL };
-	struct serve_options command_line, options;
+	struct context context = { .server = NULL };
+	struct options command_line, options;
 	struct vhost_error error;
 	int status = EXIT_USAGE;
 
 	log_begin();
 	manager_take_log();
-	switch (serve_options_parse(argc, argv, &command_line)) {
-	case SERVE_RUN:
+	switch (options_parse(argc, argv, &command_line)) {
+	case PARSED_RUN:
 		context.command_line = &command_line;
-		if (serve_options_complete(&command_line, &options, &error))
+		if (options_complete(&command_line, &options, &error))
 			status = serve(&context, &options);
 		else
 			complain("%s", error.text);
 		break;
-	case SERVE_DONE:
+	case PARSED_DONE:
 		status = finish_output();
 		break;
-	case SERVE_USAGE:
+	case PARSED_USAGE:
 		break;
 	}
-	serve_options_free(&context.options);
-	serve_options_free(&command_line);
+	options_free(&context.options);
+	options_free(&command_line);
 	return status;
 }

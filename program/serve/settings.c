@@ -12,14 +12,14 @@
 
 #define A_SIZE "expected bytes, with K, M, G or T"
 
-static const char *set_workers(struct serve_general *general, const char *value)
+static const char *set_workers(struct general *general, const char *value)
 {
 	return parse_small(value, 1, 64, &general->limits.workers)
 		       ? NULL
 		       : "expected a number from 1 to 64";
 }
 
-static const char *set_polling(struct serve_general *general, const char *value)
+static const char *set_polling(struct general *general, const char *value)
 {
 	if (strcmp(value, "adaptive") == 0)
 		general->limits.polling = VHOST_POLL_ADAPTIVE;
@@ -32,16 +32,14 @@ static const char *set_polling(struct serve_general *general, const char *value)
 	return NULL;
 }
 
-static const char *set_max_clients(struct serve_general *general,
-				   const char *value)
+static const char *set_max_clients(struct general *general, const char *value)
 {
 	return parse_small(value, 1, 65535, &general->limits.connections)
 		       ? NULL
 		       : "expected a number from 1 to 65535";
 }
 
-static const char *set_max_regions(struct serve_general *general,
-				   const char *value)
+static const char *set_max_regions(struct general *general, const char *value)
 {
 	_Static_assert(PREC_SPACE_MAX == 512, "the text tells it");
 	return parse_small(value, 1, PREC_SPACE_MAX, &general->limits.regions)
@@ -49,23 +47,20 @@ static const char *set_max_regions(struct serve_general *general,
 		       : "expected a number from 1 to 512";
 }
 
-static const char *set_max_queues(struct serve_general *general,
-				  const char *value)
+static const char *set_max_queues(struct general *general, const char *value)
 {
 	return parse_small(value, 1, 256, &general->limits.queues)
 		       ? NULL
 		       : "expected a number from 1 to 256";
 }
 
-static const char *set_max_in_flight(struct serve_general *general,
-				     const char *value)
+static const char *set_max_in_flight(struct general *general, const char *value)
 {
 	return parse_size(value, &general->limits.bytes_in_flight) ? NULL
 								   : A_SIZE;
 }
 
-static const char *set_drain_timeout(struct serve_general *general,
-				     const char *value)
+static const char *set_drain_timeout(struct general *general, const char *value)
 {
 	_Static_assert(VHOST_DRAIN_MAX_MS == 3600000, "the text tells it");
 	return parse_small(value, 1, VHOST_DRAIN_MAX_MS,
@@ -74,26 +69,25 @@ static const char *set_drain_timeout(struct serve_general *general,
 		       : "expected a number from 1 to 3600000, of milliseconds";
 }
 
-static const char *set_stats_json(struct serve_general *general,
-				  const char *value)
+static const char *set_stats_json(struct general *general, const char *value)
 {
 	general->stats_json = value;
 	return value[0] ? NULL : "expected a path, or - for standard output";
 }
 
-static const char *set_control(struct serve_general *general, const char *value)
+static const char *set_control(struct general *general, const char *value)
 {
 	general->control = value;
 	return value[0] ? NULL : "expected a path";
 }
 
-static const char *set_user(struct serve_general *general, const char *value)
+static const char *set_user(struct general *general, const char *value)
 {
 	general->user = value;
 	return value[0] ? NULL : "expected the name of a user";
 }
 
-static const char *set_seccomp(struct serve_general *general, const char *value)
+static const char *set_seccomp(struct general *general, const char *value)
 {
 	if (strcmp(value, "on") == 0)
 		general->filter = FILTER_ON;
@@ -104,7 +98,7 @@ static const char *set_seccomp(struct serve_general *general, const char *value)
 	return NULL;
 }
 
-const struct serve_setting serve_settings[] = {
+const struct setting settings[] = {
 	{ "workers", set_workers },
 	{ "polling", set_polling },
 	{ "max-clients", set_max_clients },
@@ -118,55 +112,54 @@ const struct serve_setting serve_settings[] = {
 	{ "seccomp", set_seccomp },
 	{ NULL, NULL },
 };
-_Static_assert(sizeof(serve_settings) / sizeof(serve_settings[0]) <=
-		       SERVE_SETTINGS_MAX,
+_Static_assert(sizeof(settings) / sizeof(settings[0]) <= SETTINGS_MAX,
 	       "what is given is kept by index");
 
-static const char *set_socket(struct serve_export *export, const char *value)
+static const char *set_socket(struct export *export, const char *value)
 {
 	export->socket_path = value;
 	return NULL;
 }
 
-static const char *set_file(struct serve_export *export, const char *value)
+static const char *set_file(struct export *export, const char *value)
 {
 	export->file = value;
 	return NULL;
 }
 
-static const char *set_null(struct serve_export *export, const char *value)
+static const char *set_null(struct export *export, const char *value)
 {
 	return parse_size(value, &export->null_size) ? NULL : A_SIZE;
 }
 
-static const char *set_read_only(struct serve_export *export, const char *value)
+static const char *set_read_only(struct export *export, const char *value)
 {
 	(void)value;
 	export->read_only = true;
 	return NULL;
 }
 
-static const char *set_direct(struct serve_export *export, const char *value)
+static const char *set_direct(struct export *export, const char *value)
 {
 	(void)value;
 	export->direct = true;
 	return NULL;
 }
 
-static const char *set_shared(struct serve_export *export, const char *value)
+static const char *set_shared(struct export *export, const char *value)
 {
 	(void)value;
 	export->shared = true;
 	return NULL;
 }
 
-static const char *set_name(struct serve_export *export, const char *value)
+static const char *set_name(struct export *export, const char *value)
 {
 	export->name = value;
 	return NULL;
 }
 
-static const char *set_on_loss(struct serve_export *export, const char *value)
+static const char *set_on_loss(struct export *export, const char *value)
 {
 	if (strcmp(value, "fail") == 0)
 		export->on_loss = VHOST_LOSS_FAIL;
@@ -177,7 +170,7 @@ static const char *set_on_loss(struct serve_export *export, const char *value)
 	return NULL;
 }
 
-static const char *set_sparse(struct serve_export *export, const char *value)
+static const char *set_sparse(struct export *export, const char *value)
 {
 	if (strcmp(value, "any") == 0) {
 		export->admit |= PREC_ADMIT_SPARSE;
@@ -188,7 +181,7 @@ static const char *set_sparse(struct serve_export *export, const char *value)
 		       : "expected any, or bytes, with K, M, G or T";
 }
 
-const struct serve_export_setting serve_export_settings[] = {
+const struct export_setting export_settings[] = {
 	{ "socket", false, set_socket }, { "file", false, set_file },
 	{ "null", false, set_null },	 { "read-only", true, set_read_only },
 	{ "direct", true, set_direct },	 { "shared", true, set_shared },
@@ -196,9 +189,7 @@ const struct serve_export_setting serve_export_settings[] = {
 	{ "sparse", false, set_sparse }, { NULL, false, NULL },
 };
 
-_Static_assert(sizeof(serve_export_settings) /
-			       sizeof(serve_export_settings[0]) <=
-		       64,
+_Static_assert(sizeof(export_settings) / sizeof(export_settings[0]) <= 64,
 	       "which are given is kept in 64 bits");
 
 static void add_name(char *text, size_t size, const char *name, bool last)
@@ -212,23 +203,23 @@ static void add_name(char *text, size_t size, const char *name, bool last)
 		 name);
 }
 
-void serve_setting_names(char *text, size_t size)
+void setting_names(char *text, size_t size)
 {
 	text[0] = 0;
-	for (size_t i = 0; serve_settings[i].name; i++)
-		add_name(text, size, serve_settings[i].name, false);
+	for (size_t i = 0; settings[i].name; i++)
+		add_name(text, size, settings[i].name, false);
 	add_name(text, size, "exports", true);
 }
 
-void serve_export_setting_names(char *text, size_t size)
+void export_setting_names(char *text, size_t size)
 {
 	text[0] = 0;
-	for (size_t i = 0; serve_export_settings[i].name; i++)
-		add_name(text, size, serve_export_settings[i].name,
-			 !serve_export_settings[i + 1].name);
+	for (size_t i = 0; export_settings[i].name; i++)
+		add_name(text, size, export_settings[i].name,
+			 !export_settings[i + 1].name);
 }
 
-const char *serve_export_check(const struct serve_export *export)
+const char *export_check(const struct export *export)
 {
 	if (!export->socket_path && export->fd < 0)
 		return "no socket; expected socket=PATH";
@@ -242,9 +233,9 @@ const char *serve_export_check(const struct serve_export *export)
 	return NULL;
 }
 
-struct serve_export *serve_options_add(struct serve_options *options)
+struct export *options_add(struct options *options)
 {
-	struct serve_export *more = realloc(
+	struct export *more = realloc(
 		options->exports, (options->export_count + 1) * sizeof(*more));
 
 	if (!more)
@@ -256,9 +247,8 @@ struct serve_export *serve_options_add(struct serve_options *options)
 	return more;
 }
 
-void serve_export_where(char *text, size_t size,
-			const struct serve_options *options,
-			const struct serve_export *export, const char *option)
+void export_where(char *text, size_t size, const struct options *options,
+		  const struct export *export, const char *option)
 {
 	if (export->line)
 		snprintf(text, size, "%.120s:%u:%u", options->config,

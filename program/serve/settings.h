@@ -13,7 +13,8 @@
  * configuration file.  Values are text and point into argv or into the document
  * of the file.
  */
-struct serve_export {
+struct export
+{
 	const char *name;
 	const char *socket_path; /* NULL: fd */
 	int fd;			 /* -1: socket_path */
@@ -33,7 +34,7 @@ struct serve_export {
 	unsigned int column;
 };
 
-struct serve_general {
+struct general {
 	struct vhost_limits limits;
 	const char *stats_json; /* NULL: none; "-": standard output */
 	const char *control;	/* path of the control socket, or NULL */
@@ -42,57 +43,56 @@ struct serve_general {
 };
 
 /* `set` returns NULL, or what was expected; a flag gets NULL as its value. */
-struct serve_setting {
+struct setting {
 	const char *name;
-	const char *(*set)(struct serve_general *general, const char *value);
+	const char *(*set)(struct general *general, const char *value);
 };
 
-struct serve_export_setting {
+struct export_setting {
 	const char *name;
 	bool flag; /* alone on the command line, true or false in a file */
-	const char *(*set)(struct serve_export *export, const char *value);
+	const char *(*set)(struct export *export, const char *value);
 };
 
 /* Both end with a name of NULL. */
-extern const struct serve_setting serve_settings[];
-extern const struct serve_export_setting serve_export_settings[];
+extern const struct setting settings[];
+extern const struct export_setting export_settings[];
 
-#define SERVE_SETTINGS_MAX 16
+#define SETTINGS_MAX 16
 
 /* The keys of either table as "a, b or c", for a message; cut to `size`. */
-void serve_setting_names(char *text, size_t size);
-void serve_export_setting_names(char *text, size_t size);
+void setting_names(char *text, size_t size);
+void export_setting_names(char *text, size_t size);
 
 /* NULL: the export is complete and consistent; else what is wrong, and what was
  * expected. */
-const char *serve_export_check(const struct serve_export *export);
+const char *export_check(const struct export *export);
 
-struct serve_document;
+struct document;
 
 /*
  * What `precarium serve` was asked for: by the command line alone, or, when
  * completed, together with the configuration file.
  */
-struct serve_options {
-	struct serve_export *exports;
+struct options {
+	struct export *exports;
 	uint32_t export_count;
 	const char *config; /* path of the file, or NULL */
 	/* The text of each setting, by its index; NULL: not given. */
-	const char *values[SERVE_SETTINGS_MAX];
-	struct serve_document *document; /* holds the texts from the file */
-	struct serve_general general;	 /* parsed from the values */
+	const char *values[SETTINGS_MAX];
+	struct document *document; /* holds the texts from the file */
+	struct general general;	   /* parsed from the values */
 };
 
 /* Appends an export with default settings, which the options own; lowering the
  * count takes it back.  NULL: out of memory. */
-struct serve_export *serve_options_add(struct serve_options *options);
+struct export *options_add(struct options *options);
 
 #define WHERE_SIZE 160
 
 /* Where the export is described, for a message: "FILE:LINE:COLUMN", "--export",
  * or, for the single device, the `option` at fault. */
-void serve_export_where(char *text, size_t size,
-			const struct serve_options *options,
-			const struct serve_export *export, const char *option);
+void export_where(char *text, size_t size, const struct options *options,
+		  const struct export *export, const char *option);
 
 #endif

@@ -93,7 +93,7 @@ static json_t *faults(void)
 	return object;
 }
 
-json_t *serve_stats_gather(struct vhost_server *server)
+json_t *stats_gather(struct vhost_server *server)
 {
 	struct tree tree = { json_array(), NULL };
 	const struct vhost_stats_visitor visitor = { add_export, add_client,
@@ -108,9 +108,9 @@ json_t *serve_stats_gather(struct vhost_server *server)
 	return root;
 }
 
-void serve_stats_print(struct vhost_server *server)
+void stats_print(struct vhost_server *server)
 {
-	json_t *stats = serve_stats_gather(server);
+	json_t *stats = stats_gather(server);
 
 	stats_text(stdout, stats);
 	json_decref(stats);
@@ -169,9 +169,9 @@ static bool write_whole(const char *path, const char *text)
 	return good;
 }
 
-bool serve_stats_write(struct vhost_server *server, const char *path)
+bool stats_write(struct vhost_server *server, const char *path)
 {
-	json_t *stats = serve_stats_gather(server);
+	json_t *stats = stats_gather(server);
 	char *text = stats ? json_dumps(stats, JSON_INDENT(2)) : NULL;
 	bool good;
 

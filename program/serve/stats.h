@@ -9,14 +9,14 @@
 
 /* The tree that program/ask/stats.h describes, which the caller owns.  NULL:
  * out of memory. */
-json_t *serve_stats_gather(struct vhost_server *server);
+json_t *stats_gather(struct vhost_server *server);
 
 /* Prints the statistics as a table on standard output. */
-void serve_stats_print(struct vhost_server *server);
+void stats_print(struct vhost_server *server);
 
 /* Writes the statistics as JSON to standard output ("-") or to a file, which is
  * replaced as a whole or stays as it was.  False: a line on standard error says
  * what is wrong. */
-bool serve_stats_write(struct vhost_server *server, const char *path);
+bool stats_write(struct vhost_server *server, const char *path);
 
 #endif
