@@ -18,7 +18,7 @@ void arguments_begin(struct arguments *arguments, const char *command, int argc,
 	};
 }
 
-/* The one meant by an abbreviation, for the message; NULL: none. */
+/* An option that begins with this abbreviation, for the message; NULL: none. */
 static const char *begins_with(const struct arguments *arguments,
 			       const char *name, size_t length)
 {
@@ -103,7 +103,8 @@ int arguments_next(struct arguments *arguments)
 			 argument[1])
 			return take_option(arguments, argument);
 		else
-			/* Behind it, all have been read. */
+			/* There are fewer operands than arguments read, so none
+			 * is overwritten before its turn. */
 			arguments->operands[arguments->operand_count++] =
 				argument;
 	}

@@ -62,7 +62,8 @@ static bool send_line(int fd, const char *line)
 	return send(fd, "\n", 1, MSG_NOSIGNAL) == 1;
 }
 
-/* A line without its end.  NULL: errno says why; 0: it ended before. */
+/* Receives a line; drops its end.  NULL: errno says why; 0: the connection was
+ * closed. */
 static char *receive_line(int fd)
 {
 	size_t size = 0, room = 0;
@@ -95,7 +96,7 @@ static char *receive_line(int fd)
 	return NULL;
 }
 
-/* The result in an answer, or NULL and a line on standard error. */
+/* Takes the result from an answer; NULL: a line on standard error says why. */
 static json_t *take_result(const char *line)
 {
 	json_error_t error;

@@ -107,7 +107,8 @@ static void put_exports(FILE *out, const json_t *exports,
 		put_sample(out, "export", family, export, NULL);
 }
 
-/* Only those that are there: series that never end are no use. */
+/* Only connected clients: a series for every client that ever connected would
+ * never end. */
 static void put_clients(FILE *out, const json_t *exports,
 			const struct family *family)
 {

@@ -24,7 +24,7 @@ static const char help[] =
 	")\n"
 	"  --help          print this text\n";
 
-/* The request, or NULL: no memory. */
+/* The request, which the caller owns; NULL: out of memory. */
 static json_t *request(const char *name, uint64_t size)
 {
 	json_t *object = json_pack("{ssso}", "command", "resize", "export",

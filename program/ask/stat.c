@@ -39,7 +39,7 @@ static int print(const struct wanted *wanted, const json_t *stats,
 	} else if (wanted->form == AS_OPENMETRICS) {
 		stats_openmetrics(stdout, stats);
 	} else if (wanted->watch) {
-		/* Home, and clear what is below. */
+		/* Move to the top left corner and clear the screen. */
 		if (isatty(STDOUT_FILENO))
 			fputs("\033[H\033[J", stdout);
 		stats_watch(stdout, stats, before);

@@ -118,7 +118,7 @@ static void put_client(FILE *out, const json_t *client)
 	fputc('\n', out);
 }
 
-/* Those that are connected, or those that have ended. */
+/* Prints the clients that are connected, or those that have ended. */
 static void put_clients(FILE *out, const json_t *export, bool connected)
 {
 	const json_t *client;

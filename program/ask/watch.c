@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What `stat --watch` shows: what happens now, for a terminal of 80 columns.
- * Clients that are connected come first; those that have ended, which are many
- * where one comes again and again, come last and scroll out of sight.
+ * The output of `stat --watch`: present activity, in 80 columns.  Connected
+ * clients come first.  Ended ones come last and may scroll out of sight: where
+ * a client keeps reconnecting, there are many of them.
  */
 #include "program/ask/stats.h"
 
@@ -32,7 +32,7 @@ static const struct column {
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 _Static_assert(NAME_WIDTH + COLUMNS * (1 + CELL_WIDTH) <= WIDTH, "a row fits");
 
-/* Two trees, and the time between them; 0: there is no first one. */
+/* The previous tree and the time since then; 0: there is no previous tree. */
 struct interval {
 	const json_t *before;
 	double seconds;
@@ -79,7 +79,7 @@ static void put_name(FILE *out, const char *name)
 	fprintf(out, "%*s", NAME_WIDTH - used, "");
 }
 
-/* In at most seven characters. */
+/* Formats a count in at most seven characters. */
 static void format_count(char text[16], double count)
 {
 	static const char units[] = " kMGTPE";
@@ -126,7 +126,7 @@ static void put_row(FILE *out, const json_t *now, const json_t *before,
 	fputc('\n', out);
 }
 
-/* The entry of the same name or number in the list of some time ago. */
+/* The entry of the same name or number in the previous list, or NULL. */
 static const json_t *same(const json_t *list, const char *key,
 			  const json_t *entry)
 {

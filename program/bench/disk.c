@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* What verification takes if it is not told: it has to write and read it all. */
+/* The default area for verification, which writes and reads all of it. */
 #define VERIFIED_AREA (16ull << 20)
 
 int disk_init(struct disk *disk, const struct bench_options *options,
@@ -43,7 +43,7 @@ void disk_begin(struct disk *disk, enum disk_phase phase)
 	disk->next = 0;
 }
 
-/* xorshift64*, of which the high bits are good. */
+/* xorshift64*, whose high bits are the good ones. */
 static uint32_t draw(struct disk *disk)
 {
 	disk->random ^= disk->random >> 12;

@@ -16,7 +16,7 @@ static uint32_t place_of(uint64_t ns)
 	       (uint32_t)(ns >> shift) % LATENCY_STEPS;
 }
 
-/* The largest value that has the place. */
+/* The largest value that is counted in this place. */
 static uint64_t value_at(uint32_t place)
 {
 	uint32_t row = place / LATENCY_STEPS, column = place % LATENCY_STEPS;
@@ -46,7 +46,7 @@ uint64_t latency_at(const struct latencies *latencies, uint32_t part,
 		if (seen >= wanted && seen > 0)
 			break;
 	}
-	/* The place may reach beyond what was seen. */
+	/* The range of the place may end above the largest latency. */
 	return value_at(place) < latencies->max_ns ? value_at(place)
 						   : latencies->max_ns;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * One thread keeps every queue of every client full: it takes what is done,
- * fills the places again, publishes once, and goes on to the next queue.  A
- * client that polls makes no system call while there is work, unless the server
- * asks for a kick; one that sleeps makes two for each time that it sleeps.
+ * One thread keeps every queue of every client full: it takes completions,
+ * refills the slots, publishes once, and goes on to the next queue.  A client
+ * that polls makes no system call while there is work, unless the server asks
+ * for a kick; one that sleeps makes two each time.
  */
 #include "program/bench/bench.h"
 
@@ -18,11 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How many looks at nothing come before one at the clock. */
+/* Polls without a completion before the clock is read. */
 #define IDLE_LOOKS 4096u
 
-/* Not more than so many are taken before new ones are made available: so the
- * server has something to do meanwhile. */
+/* Completions to take before new requests are made available, so that the
+ * server has work meanwhile. */
 #define PIECE	  16u
 #define EVENTS	  64
 #define OF_CLIENT (1ull << 32)
@@ -61,7 +61,7 @@ static int open_lane(struct load *load, struct client *client, uint32_t queue)
 		return load_fail(load, "no memory for depth %u", depth);
 	for (i = 0; i < depth; i++)
 		lane->free_slots[lane->free_count++] = i;
-	/* At edges: the descriptor need not be read. */
+	/* Edge-triggered: the descriptor need not be read. */
 	return load->options->polling
 		       ? 0
 		       : watch(load, lane->burst.queue->call_fd,
@@ -96,7 +96,7 @@ static int open_client(struct load *load)
 		     OF_CLIENT | (load->client_count - 1));
 }
 
-/* A client has a socket, its memory and two descriptors a queue. */
+/* A client has descriptors for a socket, its memory and two per queue. */
 static void raise_limit(void)
 {
 	struct rlimit files;
@@ -137,7 +137,7 @@ static int check_disk(struct load *load)
 	return 0;
 }
 
-/* Who listens, or whom we were told. */
+/* The process that listens, or the one of --pid. */
 static void find_server(struct load *load)
 {
 	struct ucred who = { .pid = 0 };
@@ -193,7 +193,7 @@ static bool more(const struct load *load, uint64_t now)
 	return load->submitted < load->limit && now < load->end_ns;
 }
 
-/* Keep it full. */
+/* Keeps a queue full. */
 static int fill_lane(struct load *load, struct lane *lane, uint64_t now)
 {
 	struct disk_request request;
@@ -252,7 +252,8 @@ static int settle(struct load *load, struct lane *lane, uint32_t slot,
 	return 0;
 }
 
-/* Take some of what is done, and fill the places.  1: there was something. */
+/* Takes some completions and refills their slots.  1: there was a
+ * completion. */
 static int serve_lane(struct load *load, struct lane *lane)
 {
 	uint32_t slot;
@@ -276,7 +277,8 @@ static int serve_lane(struct load *load, struct lane *lane)
 	return fill_lane(load, lane, now) ? -1 : 1;
 }
 
-/* Until nothing came between asking for a call and looking. */
+/* Repeat until nothing has completed between the request for a call and the
+ * check. */
 static int serve_sleeper(struct load *load, struct lane *lane)
 {
 	int served;
@@ -342,7 +344,7 @@ static int poll_round(struct load *load)
 	}
 	if (any)
 		return 0;
-	/* The core's other thread may be the server's. */
+	/* The other thread of the core may run the server. */
 	__builtin_ia32_pause();
 	if (++idle % IDLE_LOOKS != 0)
 		return 0;
@@ -396,7 +398,7 @@ static int measure(struct load *load)
 	uint64_t start, server, client, kicks = count_kicks(load);
 	clockid_t clock = CLOCK_MONOTONIC;
 
-	/* The kernel's count of all threads, those too that have ended. */
+	/* The kernel counts all threads, including those that have ended. */
 	load->server_known = load->server > 0 &&
 			     clock_getcpuclockid(load->server, &clock) == 0;
 	load->sleeps = 0;

@@ -5,7 +5,7 @@
 
 #include "program/command.h"
 
-/* What went wrong at the socket begins with its path already. */
+/* An error of the socket begins with its path already. */
 static void say_error(const struct load *load)
 {
 	const char *path = load->options->socket_path;

@@ -86,7 +86,7 @@ static const struct argument_option long_options[] = {
 	{ NULL, false, 0 },
 };
 
-/* Multiples of `step`. */
+/* Takes a number that is a multiple of `step`. */
 static bool take_number(int option, const char *text, uint64_t min,
 			uint64_t max, uint64_t step, uint64_t *number)
 {

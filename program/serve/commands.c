@@ -9,8 +9,8 @@
 
 /*
  * A command gets the whole request, with its arguments beside "command", and
- * gives its result, or NULL and *error.  It runs on the thread that accepts
- * clients, and must not wait.
+ * returns its result, or NULL and *error.  It runs on the thread that accepts
+ * clients, and must not block.
  */
 static json_t *run_stat(struct context *context, const json_t *request,
 			struct vhost_error *error)
@@ -33,8 +33,9 @@ static json_t *run_reload(struct context *context, const json_t *request,
 			 "kept", (int)changes.kept);
 }
 
-/* {"export": NAME, "size": BYTES}; without a size what the image has now.  It
- * may wait for the disk of the image, and new clients with it. */
+/* {"export": NAME, "size": BYTES}; without a size, the present size of the
+ * image.  This may wait for the disk of the image, and new clients wait with
+ * it. */
 static json_t *run_resize(struct context *context, const json_t *request,
 			  struct vhost_error *error)
 {

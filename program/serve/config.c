@@ -14,7 +14,7 @@ struct document {
 	yaml_document_t yaml;
 };
 
-/* What is being read, and where to tell what is wrong with it. */
+/* The file being read, and where to report errors. */
 struct reading {
 	const char *path;
 	yaml_document_t *yaml;
@@ -51,7 +51,8 @@ static const char *scalar(const yaml_node_t *node)
 		       : NULL;
 }
 
-/* The key of a pair, once in its mapping; NULL: it is told. */
+/* The key of a pair, which must be the only one of its name in the mapping;
+ * NULL: the error is reported. */
 static const char *take_key(const struct reading *reading,
 			    const yaml_node_t *mapping,
 			    const yaml_node_pair_t *pair)
@@ -240,7 +241,7 @@ static bool tell_syntax(const struct reading *reading,
 		     parser->context ? parser->context : "");
 }
 
-/* One document, and nothing behind it. */
+/* Accepts one document, with nothing behind it. */
 static bool parse(const struct reading *reading, yaml_parser_t *parser)
 {
 	yaml_document_t more;
@@ -264,7 +265,7 @@ fail:
 	return false;
 }
 
-/* No longer than anybody writes; a device or a pipe has no end. */
+/* The size is limited because a device or a pipe may never end. */
 static char *read_file(const struct reading *reading, size_t *size)
 {
 	FILE *file = fopen(reading->path, "re");

@@ -44,7 +44,7 @@ static void hang_up(struct caller *caller)
 	caller->fd = -1;
 }
 
-/* Either an answer is on its way, or a request: never both. */
+/* Waits for room to send an answer or for a request, never for both. */
 static void await(struct control *control, struct caller *caller)
 {
 	struct epoll_event event = {
@@ -66,7 +66,7 @@ static void answer(struct control *control, struct caller *caller,
 		hang_up(caller);
 		return;
 	}
-	/* The end of the text becomes the end of the line. */
+	/* The null byte becomes the end of the line. */
 	caller->size = strlen(text) + 1;
 	text[caller->size - 1] = '\n';
 	caller->answer = text;
@@ -74,7 +74,7 @@ static void answer(struct control *control, struct caller *caller,
 	await(control, caller);
 }
 
-/* The line of `size` bytes at the beginning of what was received. */
+/* Runs the request in the first `size` bytes received, which are a line. */
 static void carry_out(struct control *control, struct caller *caller,
 		      size_t size)
 {
@@ -151,7 +151,7 @@ static void send_on(struct control *control, struct caller *caller)
 		return;
 	}
 	await(control, caller);
-	/* Another may have come with the one before. */
+	/* The next request may have arrived with the last one. */
 	if (caller->fd >= 0)
 		look_for_request(control, caller);
 }
@@ -191,7 +191,7 @@ static void take_caller(struct control *control)
 	struct caller *caller;
 
 	if (fd < 0) {
-		/* For want of descriptors: one of ours makes room. */
+		/* No descriptor is left: close one of our own. */
 		if (errno == EMFILE || errno == ENFILE)
 			hang_up(oldest(control));
 		return;
@@ -206,8 +206,8 @@ static void take_caller(struct control *control)
 		hang_up(caller);
 }
 
-/* One event a turn: an event that was taken cannot be of a caller that an
- * earlier one has driven out. */
+/* Handles one event at a time: of a batch, a later event could belong to a
+ * caller that an earlier one has replaced. */
 static void turn(void *argument)
 {
 	struct control *control = argument;

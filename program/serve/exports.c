@@ -129,9 +129,9 @@ static void undo(struct context *context, struct options *wanted)
 	}
 }
 
-/* What is there and the same is taken over as it is.  Of what is new, or has
- * changed, the socket is taken over from the export that listens there, of
- * another name if it is renamed, or if two exchange their sockets. */
+/* Opens new and changed exports; those that are the same stay as they are.  A
+ * socket is taken over from the export that listens at its path, which has
+ * another name if it is renamed or if two exchange sockets. */
 static bool open_wanted(struct context *context, struct options *wanted,
 			struct changes *changes, struct vhost_error *error)
 {
@@ -167,9 +167,9 @@ static bool go_together(const struct export *a, const struct export *b)
 	       (a->shared == b->shared && (a->shared || one_reads));
 }
 
-/* Two guests that write one disk destroy its file system, unless they know of
- * each other; one that only reads beside a writer harms nobody.  An export that a reload replaces is not meant:
- * it takes no new clients. */
+/* Two guests that write to one disk destroy its file system, unless they know
+ * of each other; a reader beside a writer is harmless.  Exports that a reload
+ * replaces do not count, as they accept no new clients. */
 static bool one_writer(const struct options *wanted, struct vhost_error *error)
 {
 	char where[WHERE_SIZE];
@@ -196,8 +196,8 @@ static bool one_writer(const struct options *wanted, struct vhost_error *error)
 	return true;
 }
 
-/* A client that connects to a socket nobody accepts from would wait for ever,
- * and one that the service manager holds, too, cannot be closed. */
+/* A socket that the manager holds cannot be closed here, so that clients of one
+ * without an export would wait for ever. */
 static bool handed_used(const struct options *wanted, struct vhost_error *error)
 {
 	const char *path;
@@ -245,7 +245,7 @@ bool exports_apply(struct context *context, struct options *wanted,
 	return true;
 }
 
-/* Whatever is not an export holds until the end. */
+/* Only exports can change while the server runs. */
 static bool settings_same(const struct options *now,
 			  const struct options *wanted,
 			  struct vhost_error *error)

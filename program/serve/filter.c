@@ -15,8 +15,8 @@
 
 const bool sandbox_has_filter = true;
 
-/* What the server does once it runs.  Threads are there already, io_uring's
- * are the kernel's: neither clone nor execve is needed. */
+/* The system calls of a running server.  Its threads exist already, and those
+ * of io_uring are the kernel's: neither clone nor execve is needed. */
 static const int needed[] = {
 	/* lent memory; mmap and mprotect are below */
 	SCMP_SYS(munmap),
@@ -117,11 +117,11 @@ static const int needed[] = {
 
 #define CALLS_MAX 512
 
-/* Named beforehand: the handler cannot ask. */
+/* The names are looked up before: the handler must not call the library. */
 static char *names[CALLS_MAX];
 static bool told[CALLS_MAX];
 
-/* The system call gives EPERM; the first time, a line tells which it was. */
+/* The system call fails with EPERM; the first time, it is logged. */
 static void on_refusal(int number, siginfo_t *info, void *context)
 {
 	static const char before[] = "precarium: system call refused: ";
@@ -172,7 +172,7 @@ static int allow_with(scmp_filter_ctx filter)
 	};
 	const struct scmp_arg_cmp not_executable =
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	/* Not by the macros: clang finds a field missing in them. */
+	/* Without the macros, in which clang finds a field missing. */
 	const struct scmp_arg_cmp local = {
 		.arg = 0,
 		.op = SCMP_CMP_EQ,

@@ -14,7 +14,7 @@ size_t log_text(char *text, size_t size, const struct vhost_log_line *line)
 	return escape(text, size, raw);
 }
 
-/* In one write, so that lines of several threads stay whole. */
+/* One write per line, so that lines of several threads stay whole. */
 static void to_standard_error(const struct vhost_log_line *line)
 {
 	char text[LOG_LINE_SIZE] = "precarium: ";

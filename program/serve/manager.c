@@ -56,8 +56,8 @@ static void to_journal(const struct vhost_log_line *line)
 	sd_journal_sendv(fields, count);
 }
 
-/* systemd.exec: JOURNAL_STREAM is device and inode of the stream; whoever
- * redirected standard error wants it where it is. */
+/* systemd.exec: JOURNAL_STREAM has the device and inode of the stream.  If
+ * standard error is another file, it was redirected on purpose. */
 void manager_take_log(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");

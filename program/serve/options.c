@@ -105,7 +105,7 @@ static const char *set_key(const struct export_setting *setting,
 	return setting->set(export, value);
 }
 
-/* "key=value" or "key", which is taken apart. */
+/* Takes "key=value" or "key", which it cuts up in place. */
 static bool parse_key(char *text, struct export *export, uint64_t *given)
 {
 	char *value = strchr(text, '=');
@@ -218,7 +218,7 @@ static bool given_before(const char *option, const char *value)
 	return false;
 }
 
-/* For what would be lost if it were given twice, and nobody told. */
+/* For options whose first value would be lost silently. */
 static bool take_once(const char *option, const char **place, const char *value)
 {
 	if (*place)
@@ -227,7 +227,7 @@ static bool take_once(const char *option, const char **place, const char *value)
 	return true;
 }
 
-/* The conventions' device, which may be described once. */
+/* The single device of the backend conventions. */
 static bool parse_single(int option, char *value, struct export *single)
 {
 	uint32_t number;
@@ -335,7 +335,7 @@ enum parsed options_parse(int argc, char **argv, struct options *options)
 	return PARSED_RUN;
 }
 
-/* Names tell devices apart in what people and programs read. */
+/* The name of the export in logs and statistics. */
 static const char *name_of(const struct export *export)
 {
 	const char *path = export->socket_path;
@@ -390,7 +390,7 @@ static bool name_exports(struct options *options, struct vhost_error *error)
 		if (path && !socket_is_free(options, i, path))
 			return used_before(options, export, "socket", path,
 					   error);
-		/* Paths differ where their last parts may not. */
+		/* Paths differ even if their last components do not. */
 		if (!export->name && path &&
 		    find_export(options, i, name_of(export)))
 			export->name = path;
@@ -402,7 +402,7 @@ static bool name_exports(struct options *options, struct vhost_error *error)
 	return true;
 }
 
-/* Exports of the command line come last, or in place of their namesakes. */
+/* Exports of the command line come last, or replace those of the same name. */
 static bool lay_over(const struct options *command_line, struct options *full)
 {
 	uint32_t of_file = full->export_count;

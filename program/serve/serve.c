@@ -42,7 +42,8 @@ static void take_signals(struct context *context)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	sigaction(SIGUSR1, &action, NULL);
-	/* An image beyond a file size limit is an error of one write. */
+	/* A write beyond a file size limit must fail, and not end the
+	 * process. */
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGXFSZ, &action, NULL);
 	sigaction(SIGPIPE, &action, NULL);
@@ -160,7 +161,8 @@ static int serve(struct context *context, struct options *options)
 		complain("%s", error.text);
 		return EXIT_FAILED;
 	}
-	/* Before the first socket is there: none is left behind. */
+	/* Before the first socket exists, so that a signal leaves none
+	 * behind. */
 	take_signals(context);
 	if (manager_take_sockets(&error) &&
 	    exports_apply(context, options, &changes, &error))

@@ -146,7 +146,8 @@ static bool write_in_place(const char *path, int flags, const char *text)
 	return good;
 }
 
-/* Beside it, then into its place: readers see the old or the new. */
+/* Writes a file beside it and renames it: readers see the old or the new
+ * one. */
 static bool write_whole(const char *path, const char *text)
 {
 	char *beside;

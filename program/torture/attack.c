@@ -33,7 +33,7 @@ void attack_found(struct attack *attack, enum verdict verdict,
 {
 	va_list args;
 
-	/* The first thing counts. */
+	/* The first report counts. */
 	if (attack->finding->verdict != VERDICT_SURVIVED)
 		return;
 	va_start(args, format);
@@ -60,8 +60,8 @@ bool attack_lacks_protocol(struct attack *attack, unsigned int feature,
 	return true;
 }
 
-/* A server that takes one client at a time hangs up on the next until it has
- * cleaned up after the last: be patient. */
+/* A server for one client at a time hangs up on the next one until it has
+ * cleaned up after the last: try again. */
 int attack_open(struct attack *attack, struct client_options options)
 {
 	uint64_t end =
@@ -79,7 +79,7 @@ int attack_open(struct attack *attack, struct client_options options)
 	for (;;) {
 		if (client_open(&attack->client, &options) == 0)
 			return 0;
-		/* No patience will change what is offered. */
+		/* What is offered does not change with time. */
 		if (client_now_ns() > end ||
 		    (options.packed &&
 		     client_has(&attack->client,
@@ -106,7 +106,7 @@ int attack_start(struct attack *attack, struct client_options options)
 	}
 	if (attack->err_fd <= 0)
 		attack->err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	/* Not every server takes one: no answer is asked for. */
+	/* Not every server takes one, so ask for no answer. */
 	return attack_say(attack, VHOST_USER_SET_VRING_ERR, &number,
 			  sizeof(number), attack->err_fd);
 }
@@ -277,7 +277,7 @@ int craft_submit(struct attack *attack, const struct vring_desc *chain,
 {
 	struct client *client = &attack->client;
 	struct client_queue *queue = &client->queues[0];
-	/* The data of the last slot is room for a long table. */
+	/* The data of the last slot has room for a long table. */
 	struct client_place place =
 		queue->slots[client->options.depth - 1].data;
 

@@ -13,8 +13,8 @@ static struct client_slot *slot_of(struct client *client, uint32_t slot)
 	return &client->queues[0].slots[slot];
 }
 
-/* Data for a write; for a read something that is not on the disk.  Behind it
- * are bytes that nobody may touch. */
+/* Fills in data for a write, and for a read something that is not on the disk.
+ * Behind it are bytes that the server must not touch. */
 static int submit(struct attack *attack, uint32_t slot, uint32_t type,
 		  uint64_t seed)
 {
@@ -59,8 +59,9 @@ static bool is_right(struct attack *attack,
 	return true;
 }
 
-/* All slots at once, each answered once and rightly.  False: not so, and said
- * unless there was no answer. */
+/* Uses all slots at once and expects each request to complete once and
+ * correctly.  False: it did not, and that is reported unless there was no
+ * answer. */
 static bool all_slots(struct attack *attack, uint32_t type, uint64_t seed)
 {
 	struct client *client = &attack->client;
@@ -102,7 +103,7 @@ static bool is_whole(const struct client *client)
 	return !client->lost;
 }
 
-/* The ring that was attacked, begun again.  A server may have ended it. */
+/* Starts the attacked ring again.  The server may have ended the connection. */
 static void same_ring(struct attack *attack)
 {
 	struct client *client = &attack->client;

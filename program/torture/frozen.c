@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A file whose file system answers, except when it is asked for bytes: whoever
- * touches a mapping of it waits as long as we live.  The kernel's protocol for
- * file systems of users (FUSE) is spoken here by hand, in a user namespace, so
- * that no rights and no library are needed.
+ * A file whose file system answers everything but reads: an access to a mapping
+ * of it blocks as long as we live.  This speaks the kernel's protocol for file
+ * systems of users (FUSE) itself, in a user namespace, so that it needs no
+ * rights and no library.
  */
 #include "program/torture/case.h"
 
@@ -115,7 +115,7 @@ static bool put(const char *path, const char *text)
 	return good;
 }
 
-/* Root in a namespace of our own, whoever we are. */
+/* Become root in a namespace of our own. */
 static bool enter_namespace(void)
 {
 	char user[40], group[40];

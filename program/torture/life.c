@@ -14,7 +14,7 @@
 #define GROUP "life"
 #define CROWD 300u
 
-/* A connection without a word. */
+/* A connection without a message. */
 static int join(const struct attack *attack)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -88,7 +88,7 @@ static void hang_up(struct attack *attack, const struct torture_case *self)
 	}
 }
 
-/* It stays, and says no more; that is not the others' concern. */
+/* It stays connected in silence, which must not affect others. */
 static void stay(struct attack *attack, const struct torture_case *self)
 {
 	go_to(attack, self->kind);
@@ -108,7 +108,7 @@ static void half_open(struct attack *attack, const struct torture_case *self)
 	poll(NULL, 0, 50);
 }
 
-/* Killed where the kernel cleans up, and nobody says goodbye. */
+/* Killed, so that the kernel cleans up and no message ends the connection. */
 static void killed(struct attack *attack, const struct torture_case *self)
 {
 	uint32_t i;
@@ -170,8 +170,8 @@ static void whole_lives(struct attack *attack, const struct torture_case *self)
 	}
 }
 
-/* The device is reset, and set up or not, as if its driver could not decide,
- * with requests in flight (VIRTIO 1.2, 2.1). */
+/* The device is reset and set up by turns, with requests in flight (VIRTIO 1.2,
+ * 2.1). */
 static void status_storm(struct attack *attack, const struct torture_case *self)
 {
 	static const uint64_t statuses[] = { 0, 1, 3, 11, 15, 4, 0x80, 0xff };
@@ -194,7 +194,7 @@ static void status_storm(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 10);
 }
 
-/* Reset in full flight, and started anew at once. */
+/* Reset with requests in flight, and started again at once. */
 static void reset_and_start(struct attack *attack,
 			    const struct torture_case *self)
 {
@@ -235,7 +235,8 @@ static void start_again(struct attack *attack, const struct torture_case *self)
 	}
 }
 
-/* A message that stops or starts something, again and again in full flight. */
+/* A message that stops or starts something, repeated with requests in
+ * flight. */
 static void again(struct attack *attack, const struct torture_case *self)
 {
 	struct vhost_user_vring_state state = { 0, 0 };

@@ -24,7 +24,7 @@ static void interrupt(int sig)
 	interrupted = 1;
 }
 
-/* By group, and by a pattern for GROUP/NAME. */
+/* Selects cases by group and by a pattern for GROUP/NAME. */
 static bool is_wanted(const struct torture_options *options,
 		      const struct torture_case *one)
 {
@@ -72,9 +72,9 @@ static bool select_cases(struct torture *torture, const struct case_list *all)
 	return false;
 }
 
-/* After what was not survived nothing can be known of the next: start again,
- * if we can; else go on while it answers.  A leak disturbs nobody, until
- * descriptors become few. */
+/* After a failure, the next verdict would say nothing: start the server again,
+ * if we can; else go on while it answers.  A leak disturbs no verdict until
+ * descriptors become scarce. */
 static bool make_ready(struct torture *torture, enum verdict last)
 {
 	bool lost = last == VERDICT_DIED || last == VERDICT_HUNG;
@@ -123,7 +123,7 @@ static int run(struct torture *torture)
 		return EXIT_FAILED;
 	}
 	report_begin(torture);
-	/* What the server makes at the first of anything is there then. */
+	/* Let the server allocate what it allocates at first use. */
 	run_case(torture, &(struct torture_case){ .run = torture_nothing },
 		 &warm);
 	run_all(torture);

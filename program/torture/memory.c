@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is lent, and is not what it seems, or does not stay. */
+/* Lent memory that is not what it seems, or does not stay. */
 #include "program/torture/case.h"
 
 #include <errno.h>
@@ -130,7 +130,7 @@ static void run_shape(struct attack *attack, const struct torture_case *self)
 	use(attack, &shape->region);
 }
 
-/* Descriptors that are no memory, or not such as one wants. */
+/* Descriptors of something else than memory, or of unsuitable memory. */
 enum kind {
 	PIPE,
 	SOCKET,
@@ -275,7 +275,7 @@ static void run_kind(struct attack *attack, const struct torture_case *self)
 		region.size = 2 << 20;
 	if (lend(attack, &region, fd, self->kind & 1) < 0)
 		return;
-	/* Files of memory lose it after they are accepted. */
+	/* Files that lose their memory after they are accepted. */
 	if (kind == ON_DISK)
 		use(attack, &region);
 	if (kind == ON_DISK && ftruncate(fd, 0))
@@ -341,7 +341,7 @@ static void come_and_go(struct attack *attack, const struct torture_case *self)
 			return;
 }
 
-/* Taken back with something wrong in it, or twice. */
+/* Regions taken back with wrong numbers, or twice. */
 static void remove_wrongly(struct attack *attack,
 			   const struct torture_case *self)
 {
@@ -370,7 +370,8 @@ static void remove_wrongly(struct attack *attack,
 	attack_linger(attack, 10);
 }
 
-/* The whole table, in mid-request: with nothing, with less, with others. */
+/* The whole table is replaced with requests in flight: by an empty one, a
+ * smaller one, another one. */
 static void replace_table(struct attack *attack,
 			  const struct torture_case *self)
 {

@@ -73,7 +73,7 @@ static void spill(struct attack *attack, const struct request *request,
 	memset(payload, fill, sizeof(payload));
 	client_send(&attack->client, request->number, 0, payload,
 		    (uint32_t)((int32_t)request->size + more), fds, fd_count);
-	/* What it says to that, or that it hangs up. */
+	/* Receives its answer, or finds that it has hung up. */
 	attack_linger(attack, 2);
 	attack_listen(attack);
 }
@@ -106,7 +106,7 @@ static void wrong_fds(struct attack *attack, const struct torture_case *self)
 	spill(attack, request, 0, 0, self->kind);
 }
 
-/* Said to a server that has not heard anything else yet. */
+/* Sent as the first message of a connection. */
 static void too_early(struct attack *attack, const struct torture_case *self)
 {
 	const struct request *request = self->row;
@@ -117,7 +117,7 @@ static void too_early(struct attack *attack, const struct torture_case *self)
 	spill(attack, request, 0, 0, request->fds);
 }
 
-/* In full flight. */
+/* Sent with requests in flight. */
 static void too_late(struct attack *attack, const struct torture_case *self)
 {
 	const struct request *request = self->row;
@@ -129,7 +129,7 @@ static void too_late(struct attack *attack, const struct torture_case *self)
 	spill(attack, request, 0xff, 0, request->fds);
 }
 
-/* A header that promises more than it keeps; then silence, then the end. */
+/* A header that announces more than follows; then silence, then the end. */
 static void cut(struct attack *attack, const struct torture_case *self)
 {
 	const struct vhost_user_header header = { VHOST_USER_SET_VRING_ADDR,
@@ -200,7 +200,7 @@ static void glued(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 10);
 }
 
-/* Questions without end, and nobody reads the answers. */
+/* Endless questions without reading the answers. */
 static void flood(struct attack *attack, const struct torture_case *self)
 {
 	const struct vhost_user_header header = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Descriptors by which one wakes the other.  They are the client's, and so is
- * what happens to whoever reads or writes them. */
+/* Descriptors for notifications.  The client makes them, and so decides what
+ * happens to a server that reads or writes them. */
 #include "program/torture/case.h"
 
 #include <fcntl.h>
@@ -58,7 +58,7 @@ static const struct {
 	{ "eventfd-by-its-path", EVENT_READ_ONLY },
 };
 
-/* Full to the last byte, and whoever writes more shall wait. */
+/* Full to the last byte, so that a further write blocks. */
 static int fill(int fd)
 {
 	char bytes[4096] = { 0 };
@@ -194,7 +194,7 @@ static void run_kind(struct attack *attack, const struct torture_case *self)
 		return;
 	hostile_load(&attack->client, 2);
 	craft_kick(attack);
-	/* Something to be told by err. */
+	/* Makes the server report an error by the err descriptor. */
 	if (*request == VHOST_USER_SET_VRING_ERR)
 		craft_available(attack, 0xffff);
 	if (self->kind == EVENT_SEMAPHORE || self->kind == EVENT_BLOCKING)
@@ -325,7 +325,7 @@ static void channels_crossed(struct attack *attack,
 	attack_linger(attack, 10);
 }
 
-/* Clogged, and completions all the same. */
+/* Clogged, and completions must come all the same. */
 static void clogged(struct attack *attack, const struct torture_case *self)
 {
 	uint32_t i;
@@ -342,7 +342,7 @@ static void clogged(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 20);
 }
 
-/* Clogged when the server is to say that the ring is broken. */
+/* Clogged when the server reports the ring as broken. */
 static void clogged_err(struct attack *attack, const struct torture_case *self)
 {
 	int fd = eventfd(0, EFD_CLOEXEC);
@@ -359,7 +359,7 @@ static void clogged_err(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 30);
 }
 
-/* Exchanged over and over in full flight. */
+/* Exchanged repeatedly with requests in flight. */
 static void exchanged(struct attack *attack, const struct torture_case *self)
 {
 	uint32_t i;

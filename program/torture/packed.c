@@ -92,7 +92,7 @@ static void put(const struct list *list)
 	__atomic_store_n(&first->flags, publish, __ATOMIC_RELEASE);
 }
 
-/* Put, kicked and waited for; and given back by its id. */
+/* Submits the list, kicks, and expects its id back. */
 static bool serve(const struct list *list, int ms)
 {
 	struct client_queue *queue = queue_of(list);
@@ -179,7 +179,7 @@ static void ended_late(struct list *list, uint32_t which, uint32_t number)
 	list->count -= which;
 }
 
-/* The ring goes round, and the wrap counter of the client does not. */
+/* The ring wraps, and the wrap counter of the client does not change. */
 static void round_unturned(struct list *list, uint32_t which, uint32_t number)
 {
 	struct client_queue *queue = queue_of(list);
@@ -486,7 +486,7 @@ static void run_setup(struct attack *attack, const struct torture_case *self)
 	attack_tell(attack, VHOST_USER_SET_VRING_NUM, &size, sizeof(size), -1);
 	attack_tell(attack, VHOST_USER_SET_VRING_BASE, &base, sizeof(base), -1);
 	attack_place_rings(attack, set_up, 2);
-	/* Wherever it looks, there is something. */
+	/* Every descriptor is available. */
 	make(attack, VIRTIO_BLK_T_IN, &list);
 	for (i = 0; i < RING_SIZE / 3; i++) {
 		list.desc[2].id = (uint16_t)i;
@@ -500,7 +500,7 @@ static void run_setup(struct attack *attack, const struct torture_case *self)
 	attack_still_serves(attack);
 }
 
-/* What one side says of when it wants to be notified (2.8.10). */
+/* The event suppression areas (2.8.10). */
 struct event {
 	const char *name;
 	bool device; /* the server's own, which we write */
@@ -624,7 +624,7 @@ static void flip_and_ask(const struct list *list, const struct race *race)
 	}
 }
 
-/* A ring that was broken is gone with its connection: begin anew. */
+/* A broken ring is gone with its connection: start again. */
 static void run_race(struct attack *attack, const struct torture_case *self)
 {
 	const struct race *race = self->row;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Rings that change while they are read: good and bad by turns, as fast as a
- * processor can, while requests are made available.  Part of group "rings". */
+/* Rings that change while they are read: values alternate between good and bad,
+ * as fast as a processor can, while requests are made available.  Part of the
+ * group "rings". */
 #include "program/torture/case.h"
 
 #include <string.h>
@@ -120,7 +121,7 @@ static void flip_and_ask(struct attack *attack, const struct race *race,
 	}
 }
 
-/* A ring that was broken is gone with its connection: begin anew. */
+/* A broken ring is gone with its connection: start again. */
 static void run_race(struct attack *attack, const struct torture_case *self)
 {
 	const struct race *race = self->row;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What is told: a line a case, or one that is drawn again on a terminal; at
- * the end counts, and files for programs and for people. */
+/* Output: a line for each case, or a status line on a terminal; at the end
+ * counts, and files for programs and for people. */
 #include "program/torture/case.h"
 
 #include <jansson.h>
@@ -39,7 +39,7 @@ const char *verdict_name(enum verdict verdict)
 	return names[verdict];
 }
 
-/* ": " and what was found, if anything was said. */
+/* Prints ": " and the text of the finding, if there is one. */
 static void put_finding(FILE *to, const struct finding *finding)
 {
 	if (finding->text[0])
@@ -80,7 +80,7 @@ void report_case(struct torture *torture, uint32_t number)
 
 	if (torture->terminal)
 		printf("\r\033[K");
-	/* What is good scrolls by on a terminal. */
+	/* On a terminal only failures keep a line. */
 	if (!torture->terminal || is_bad(verdict)) {
 		printf("%-14s %s/%s", names[verdict], one->group, one->name);
 		put_finding(stdout, &result->finding);
@@ -92,7 +92,7 @@ void report_case(struct torture *torture, uint32_t number)
 	fflush(stdout);
 }
 
-/* The groups come one after the other. */
+/* The cases of a group are neighbours. */
 static uint32_t count_groups(const struct torture *torture,
 			     struct tally *tallies)
 {

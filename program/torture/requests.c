@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Requests that are well-formed chains, and still ask for what cannot be. */
+/* Well-formed chains that ask for something impossible. */
 #include "program/torture/case.h"
 
 #include <string.h>
@@ -160,7 +160,7 @@ static const struct {
 	{ "flush-with-data", { VIRTIO_BLK_T_FLUSH, 0, 4096, 0 } },
 	{ "flush-with-data-to-write", { VIRTIO_BLK_T_FLUSH, 0, 4096, 1 } },
 	{ "flush-with-sector", { VIRTIO_BLK_T_FLUSH, 77, 4096, 0 } },
-	/* A flag of old, which some servers drop: success may be true. */
+	/* An obsolete flag, which some servers ignore: success may be right. */
 	{ "barrier", { 1u << 31, 0, 4096, 0 } },
 	{ "read-into-readable", { VIRTIO_BLK_T_IN, 0, 4096, 1 } },
 	{ "write-from-writable", { VIRTIO_BLK_T_OUT, 0, 4096, 1 } },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Memory that is taken back: at once or piece by piece, in silence or by the
- * rules, once or as often as a processor can. */
+/* Memory that is taken back: at once or in pieces, without notice or by
+ * message, once or as often as a processor can. */
 #include "program/torture/case.h"
 
 #include <poll.h>
@@ -43,7 +43,8 @@ static bool all_own(const struct client_region *region)
 	       !memcmp(region->host, region->host + 1, region->size - 1);
 }
 
-/* From the acknowledgement on the memory is ours: fill it, and watch. */
+/* After the acknowledgement the memory is ours: fill it, and watch for
+ * writes. */
 static void watch_own(struct attack *attack, uint32_t first, const char *when)
 {
 	struct client *client = &attack->client;
@@ -75,7 +76,7 @@ static void read_all_over(struct attack *attack)
 		__asm__ volatile("pause");
 }
 
-/* By the rules: in mid-request, with an acknowledgement. */
+/* By message, with requests in flight, with an acknowledgement. */
 static void taken_back(struct attack *attack, const struct torture_case *self)
 {
 	struct client_options way = { .depth = 32, .buffer_size = 32768 };
@@ -110,7 +111,7 @@ static void taken_back(struct attack *attack, const struct torture_case *self)
 	}
 }
 
-/* What is gone cannot be read into or written from: success is a lie. */
+/* A request on memory that is gone cannot succeed. */
 static void gone_before(struct attack *attack, const struct torture_case *self)
 {
 	struct vring_desc list[3];
@@ -167,8 +168,8 @@ static pid_t start_taker(struct attack *attack, uint32_t region, bool punch,
 	}
 }
 
-/* While another process takes and returns the region, requests go on.  This
- * one may fault on its own rings: then it begins anew. */
+/* Requests go on while another process takes and returns the region.  This
+ * process may fault on its own rings: then it starts again. */
 static void ask_meanwhile(struct attack *attack, uint64_t end_ns,
 			  uint32_t region)
 {
@@ -176,7 +177,8 @@ static void ask_meanwhile(struct attack *attack, uint64_t end_ns,
 	uint32_t i;
 
 	if (region == 0) {
-		/* Not to touch what may be gone: the rings are full. */
+		/* Fill the rings only, without touching memory that may be
+		 * gone. */
 		for (i = 0; client_now_ns() < end_ns; i++) {
 			craft_kick(attack);
 			attack_linger(attack, 0);

@@ -7,7 +7,7 @@
 #define GROUP	  "rings"
 #define CHAIN_MAX 256u
 
-/* A chain before it is spoilt, and what the spoiling may want. */
+/* A correct chain, and what spoiling it may need. */
 struct chain {
 	struct attack *attack;
 	struct vring_desc list[CHAIN_MAX];
@@ -451,7 +451,7 @@ static void run_setup(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 20);
 }
 
-/* The used ring and its index are the driver's, and we write there, too. */
+/* The server writes the used ring and its index, and so do we. */
 static void used_forged(struct attack *attack, const struct torture_case *self)
 {
 	struct client_queue *queue = &attack->client.queues[0];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* One case: the attack, and what came of it. */
+/* One case: the attack and the verdict. */
 #include "program/torture/case.h"
 
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 #define SETTLE_MS	 400u
 #define MEMORY_SLACK_KIB 1024u
-/* Something made once at first use is no leak: it has to grow each time. */
+/* What is allocated once, at first use, is no leak: a leak grows each time. */
 #define LEAK_ROUNDS    3u
 #define WARM_LIVES     25u
 #define WARM_LIVES_MAX 100u
@@ -29,7 +29,7 @@ static void be_attacker(struct torture *torture,
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* A group of its own: what it starts ends with it. */
+	/* A process group of its own, so that what it starts ends with it. */
 	setpgid(0, 0);
 	self->run(&attack, self);
 	_exit(0);
@@ -66,9 +66,9 @@ static void play(struct torture *torture, const struct torture_case *self,
 	wait_attacker(torture, pid);
 }
 
-/* A whole life: connect, start, read, stop.  A server that takes one client at
- * a time may leave the next without a word until it has cleaned up: ask again
- * before the time is over. */
+/* A client's whole life: connect, start, read, stop.  A server for one client
+ * at a time may hang up on the next one until it has cleaned up: try again
+ * until the time is over. */
 static int ask_once(const struct torture_options *options, char *error)
 {
 	const struct client_options way = {
@@ -131,7 +131,7 @@ static bool holds_more(const struct holdings *before,
 	       after->resident_kib > before->resident_kib + MEMORY_SLACK_KIB;
 }
 
-/* What it holds when it has noticed that the attacker is gone. */
+/* Counts what it holds after it has noticed that the attacker is gone. */
 static struct holdings settle(const struct torture *torture,
 			      const struct holdings *before)
 {
@@ -160,7 +160,7 @@ static bool judge_leak(const struct holdings *before,
 	return false;
 }
 
-/* The worst first: who is dead does not stall. */
+/* The worst verdict first: a dead server stalls, too. */
 static bool judge(struct torture *torture, struct result *result)
 {
 	struct finding found = *torture->shared;
@@ -175,7 +175,7 @@ static bool judge(struct torture *torture, struct result *result)
 	return watched && found.verdict == VERDICT_SURVIVED;
 }
 
-/* Three attacks, each of which left more behind than there was. */
+/* Runs the attack three times; a leak grows each time. */
 static bool leaks(struct torture *torture, const struct torture_case *self,
 		  struct result *result)
 {
@@ -195,8 +195,8 @@ static bool leaks(struct torture *torture, const struct torture_case *self,
 	return true;
 }
 
-/* What is kept for the next use is no leak: let good clients come and go until
- * they make no difference. */
+/* What the server keeps for reuse is no leak: let good clients come and go
+ * until its memory does not grow. */
 static void warm_up(struct torture *torture)
 {
 	struct holdings before = server_holds(torture), after;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The server under attack: is it there, what does it hold, start it again. */
+/* The server under attack: whether it lives, what it holds, and starting it
+ * again. */
 #include "program/torture/torture.h"
 
 #include <dirent.h>
@@ -93,7 +94,7 @@ struct holdings server_holds(const struct torture *torture)
 	};
 }
 
-/* In the child: no way back. */
+/* In the child.  Does not return. */
 static void become(const char *command, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -102,7 +103,7 @@ static void become(const char *command, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
-	/* Away from the keys of our terminal. */
+	/* Away from the signals of our terminal. */
 	setsid();
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 	    dup2(null, 2) < 0)
@@ -120,7 +121,7 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Has the server this socket? */
+/* Does the server hold this socket? */
 static bool holds_socket(const struct torture *torture, const char *inode)
 {
 	char folder[40], path[300], wanted[32], target[40];
@@ -144,9 +145,9 @@ static bool holds_socket(const struct torture *torture, const char *inode)
 	return found;
 }
 
-/* Asked without a connection, which would be a client more to the server, and
- * some take one at a time.  The table has paths as servers know them, so only
- * the last part is compared.  Flag 00010000: it listens. */
+/* Checks without connecting, as a connection is one more client, and some
+ * servers take one at a time.  The table has paths as servers wrote them, so
+ * only the last component is compared.  Flag 00010000: it listens. */
 static bool is_bound(const struct torture *torture, const char *path)
 {
 	FILE *table = fopen("/proc/net/unix", "re");
@@ -172,9 +173,9 @@ static bool both_listen(const struct torture *torture)
 		is_bound(torture, options->neighbour_path));
 }
 
-/* A socket that our server has left, as it was killed or has died; never one
- * where somebody else listens.  What the server had started dies a little later
- * than it and may hold the socket until then. */
+/* Removes a socket that our server left when it was killed or died, but none
+ * where another server listens.  Processes that the server had started die a
+ * little later and may hold the socket until then. */
 static void remove_socket(const struct torture *torture, const char *path)
 {
 	uint64_t end = client_now_ns() + LINGER_MS * 1000000ull;

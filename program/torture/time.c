@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Nothing wrong in any of it: a client that always wants as much as it may.
- * What it costs the neighbour is in the report. */
+/* Clients that do nothing wrong and use all that they may.  The report says
+ * what that costs the neighbour. */
 #include "program/torture/case.h"
 
 #include <poll.h>
@@ -123,7 +123,7 @@ static void questions(struct attack *attack, const struct torture_case *self)
 			return;
 }
 
-/* The table is full and always another. */
+/* The table is full and changes all the time. */
 static void remapping(struct attack *attack, const struct torture_case *self)
 {
 	uint64_t end;
@@ -146,8 +146,8 @@ static void spin_until(uint64_t end)
 		continue;
 }
 
-/* Two threads that never speak to the server, as busy as an attacker and who
- * serves him: what the neighbour loses beside them is not the server's doing. */
+/* Two threads that do not use the server, as busy as an attacker and its server
+ * would be: what the neighbour loses beside them is not the server's fault. */
 static void elsewhere(struct attack *attack, const struct torture_case *self)
 {
 	uint64_t end = client_now_ns() + LONG_NS;

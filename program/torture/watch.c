@@ -16,7 +16,7 @@
 #define BLOCKS	 256u
 #define DEPTH	 4ull
 #define QUIET_MS 1000
-#define PAUSE_US 500 /* its load shall leave room for the attack */
+#define PAUSE_US 500 /* its load must leave room for the attack */
 #define PATIENCE 15000
 
 static void tell(struct board *board, const struct client *client,
@@ -54,7 +54,7 @@ static int open_neighbour(struct client *client,
 	return client_start(client);
 }
 
-/* Wherever it reads from then on, it knows what must be there. */
+/* From then on it knows what every read must return. */
 static bool all_written(const struct neighbour *neighbour)
 {
 	uint32_t i;
@@ -72,8 +72,8 @@ static void be_neighbour(struct board *board,
 	struct client client;
 	int result = 0;
 
-	/* It shall wait for the server, and not for a processor; where it may not
-	 * ask for that, it waits for both. */
+	/* Its latency must be the server's, and not that of waiting for a
+	 * processor; without the right to ask for that, it is both. */
 	setpriority(PRIO_PROCESS, 0, -20);
 	if (open_neighbour(&client, options) ||
 	    neighbour_init(&neighbour, &client, &board->counts, 1, 0, BLOCKS)) {
@@ -82,7 +82,8 @@ static void be_neighbour(struct board *board,
 	}
 	while (result == 0) {
 		result = neighbour_step(&neighbour);
-		/* A pause while a request is in flight would be its latency. */
+		/* A pause with a request in flight would count as its
+		 * latency. */
 		if (result == 0 && board->ready) {
 			result = neighbour_drain(&neighbour);
 			usleep(PAUSE_US);
@@ -98,7 +99,7 @@ static bool failed(const struct board *board)
 	return __atomic_load_n(&board->failed, __ATOMIC_ACQUIRE);
 }
 
-/* What was counted since the mark. */
+/* The counts since the mark. */
 static struct neighbour_counts since(const struct watch *watch)
 {
 	struct neighbour_counts counts = watch->board->counts;
@@ -172,8 +173,8 @@ void watch_mark(struct torture *torture)
 		torture->watch.before = torture->watch.board->counts;
 }
 
-/* All that it has in flight was asked before, or during, the attack; of what
- * comes then about half are reads. */
+/* Its requests in flight were made before or during the attack; of those that
+ * follow about half are reads. */
 static bool goes_on(const struct watch *watch, uint32_t stall_ms)
 {
 	uint64_t enough = watch->board->counts.requests + 8 * DEPTH;
