@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <poll.h>
 #include <signal.h>
@@ -36,44 +35,54 @@ static void interrupt(int sig)
 	interrupted = 1;
 }
 
-static int usage(FILE *to)
+static const char help[] =
+	"Usage: precarium-demo [--seconds N]\n"
+	"Good and hostile clients on one server, for 25 seconds or N.\n";
+
+static bool take_seconds(struct demo *demo, const char *text)
 {
-	fputs("Usage: precarium-demo [--seconds N]\n"
-	      "Good and hostile clients on one server, for 25 seconds or N.\n",
-	      to);
-	return to == stdout ? 0 : 2;
+	unsigned long seconds;
+	char *end;
+
+	seconds = text ? strtoul(text, &end, 10) : 0;
+	if (!text || *text < '0' || *text > '9' || *end || seconds == 0 ||
+	    seconds > SECONDS_MAX) {
+		fprintf(stderr,
+			"precarium-demo: --seconds=%s: expected a number from "
+			"1 to %u\n",
+			text ? text : "", SECONDS_MAX);
+		return false;
+	}
+	demo->seconds = (uint32_t)seconds;
+	return true;
 }
 
 /* -1: go on; else the exit status. */
 static int parse(struct demo *demo, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seconds", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	unsigned long seconds;
-	char *end;
-	int option;
+	int i;
 
 	demo->seconds = SECONDS_DEFAULT;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option == 'h')
-			return usage(stdout);
-		if (option != 's')
-			return usage(stderr);
-		seconds = strtoul(optarg, &end, 10);
-		if (end == optarg || *end || seconds == 0 ||
-		    seconds > SECONDS_MAX) {
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (strcmp(argv[i], "--seconds") == 0) {
+			if (!take_seconds(demo, argv[++i]))
+				return 2;
+		} else if (strncmp(argv[i], "--seconds=", 10) == 0) {
+			if (!take_seconds(demo, argv[i] + 10))
+				return 2;
+		} else {
 			fprintf(stderr,
-				"precarium-demo: --seconds %s: "
-				"expected 1 to %u\n",
-				optarg, SECONDS_MAX);
+				"precarium-demo: %s: no such option; expected "
+				"--seconds=N or --help\n",
+				argv[i]);
 			return 2;
 		}
-		demo->seconds = (uint32_t)seconds;
 	}
-	return optind < argc ? usage(stderr) : -1;
+	return -1;
 }
 
 /* The server is in the folder `program` beside ours; mke2fs often is not in the

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Each command takes its options by their whole names, in any order, and says
 in one line what is wrong with others, and what it expected."""
+import subprocess
 import sys
 
 import serving
@@ -69,6 +70,20 @@ def operands():
               args, done.stderr)
 
 
+def demo():
+    for args, words in ((("--sec=1",), "--sec=1: no such option"),
+                        (("more",), "more: no such option"),
+                        (("--seconds",), "expected a number from 1"),
+                        (("--seconds", "0"), "--seconds=0: expected"),
+                        (("--seconds=1x",), "--seconds=1x: expected")):
+        done = subprocess.run([sys.argv[2], *args], capture_output=True,
+                              text=True, timeout=20)
+        check(done.returncode == 2 and not done.stdout and
+              done.stderr.startswith("precarium-demo: ") and
+              words in done.stderr and "expected" in done.stderr and
+              done.stderr.count("\n") == 1, args, done.stderr)
+
+
 def main():
     for command, (with_value, without) in COMMANDS.items():
         options(command, with_value, without)
@@ -77,6 +92,7 @@ def main():
     check(done.returncode == 2 and "--work: no such option; expected "
           "--workers" in done.stderr, "no command:", done.stderr)
     operands()
+    demo()
     return 1 if serving.failures else 0
 
 
