@@ -5,6 +5,7 @@
 
 #include "vhost/connection.h"
 #include "vhost/queue.h"
+#include "vhost/setup.h"
 #include "virtio/blk_wire.h"
 
 /*

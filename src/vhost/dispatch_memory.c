@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "vhost/connection.h"
-#include "vhost/queue.h"
+#include "vhost/setup.h"
 
 /*
  * The messages by which memory comes and goes.

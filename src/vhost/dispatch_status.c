@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "vhost/connection.h"
-#include "vhost/queue.h"
+#include "vhost/setup.h"
 
 /*
  * The status of the device (VIRTIO 1.2, 2.1), which a client that has STATUS

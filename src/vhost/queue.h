@@ -54,37 +54,19 @@ void vhost_queue_init(struct vhost_queue *queue,
 /* Nothing may be in flight. */
 void vhost_queue_close(struct vhost_queue *queue);
 
-/* What messages set.  False: refused, *why says what was expected, and nothing
- * has changed.  Descriptors are the queue's from then on. */
-bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
-			 const char **why);
-bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
-			  const char **why);
-/* With requests in flight: if the rings stay where they are, see below. */
-bool vhost_queue_set_addr(struct vhost_queue *queue,
-			  const struct vhost_ring_addr *addr, const char **why);
-/* These are the rings that are served: only what of them is logged may differ. */
-bool vhost_queue_stays(const struct vhost_queue *queue,
-		       const struct vhost_ring_addr *addr);
-bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why);
+/* Replace the descriptor, an eventfd of the client or -1. */
 void vhost_queue_set_call(struct vhost_queue *queue, int fd);
 void vhost_queue_set_err(struct vhost_queue *queue, int fd);
+/* Fetch nothing unless enabled. */
 void vhost_queue_enable(struct vhost_queue *queue, bool enabled);
 
 /* Is nothing of it in flight? */
 bool vhost_queue_is_quiet(const struct vhost_queue *queue);
-/* Fetch no more.  True: nothing is in flight, and `base` is where it ended. */
-bool vhost_queue_stop(struct vhost_queue *queue);
-/* As after connecting; it must be stopped and quiet. */
-void vhost_queue_reset(struct vhost_queue *queue);
-/* Its connection ends: what has not begun is dropped, the rest is finished
- * without a touch of the client's memory. */
-void vhost_queue_abort(struct vhost_queue *queue);
-/* It shall become quiet: requests end early, and with an error, where the store
- * can end them. */
-void vhost_queue_cancel(struct vhost_queue *queue);
-/* The table of memory is another. */
-void vhost_queue_memory_changed(struct vhost_queue *queue);
+
+/* The steps of setting up and ending, for the files that do. */
+void vhost_queue_set_broken(struct vhost_queue *queue, bool broken);
+void vhost_queue_drop_kick(struct vhost_queue *queue);
+void vhost_queue_leave_lists(struct vhost_queue *queue);
 
 /* Other features were negotiated, perhaps while it runs. */
 void vhost_queue_features_changed(struct vhost_queue *queue);
@@ -96,17 +78,13 @@ void vhost_queue_ready(struct vhost_queue *queue);
 /* A request of it has ended: it goes on, and so do the others of the client
  * if they waited for that. */
 void vhost_queue_go_on(struct vhost_queue *queue);
-/* Fetch a bounded number of requests; back in line if there are more. */
-void vhost_queue_serve(struct vhost_queue *queue);
+/* Have the next request that is made available come with a kick.  False: the
+ * client was not asked. */
+bool vhost_queue_ask_for_kick(struct vhost_queue *queue);
 /* A request was given back in this slot, and a kick was asked for: written are
  * bytes of its rings. */
 void vhost_queue_mark_completed(struct vhost_queue *queue, uint64_t slot);
 void vhost_queue_mark_hint(struct vhost_queue *queue);
-/* A request was completed, of so many slots: its client wants to know. */
-void vhost_queue_served(struct vhost_queue *queue, uint32_t slots);
-/* Signal those of this turn. */
-void vhost_queue_signal_served(struct vhost_worker *worker);
-
 /* Its memory was found gone: counted, told, and the client ended if that is
  * the policy. */
 void vhost_queue_lost(struct vhost_queue *queue, const char *what);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vhost/queue.h"
+#include "vhost/calls.h"
 
 #include "vhost/connection.h"
 

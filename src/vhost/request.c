@@ -7,6 +7,7 @@
 
 #include <precarium/access.h>
 
+#include "vhost/calls.h"
 #include "vhost/connection.h"
 #include "vhost/inflight_packed.h"
 #include "vhost/queue.h"
@@ -442,7 +443,7 @@ static struct vhost_request *take_stalled(struct vhost_queue *queue)
 	return request;
 }
 
-void vhost_request_fail_stalled(struct vhost_queue *queue)
+static void fail_stalled(struct vhost_queue *queue)
 {
 	struct vhost_request *request = take_stalled(queue);
 
@@ -453,7 +454,30 @@ void vhost_request_fail_stalled(struct vhost_queue *queue)
 	release(queue->connection->worker, request);
 }
 
-void vhost_request_drop_stalled(struct vhost_queue *queue)
+static void drop_stalled(struct vhost_queue *queue)
 {
 	release(queue->connection->worker, take_stalled(queue));
+}
+
+static void cancel_transfers(struct vhost_queue *queue)
+{
+	struct vhost_lane *lane = queue->connection->lane;
+	struct vhost_request *request;
+
+	LIST_FOREACH(request, &queue->requests, entry)
+	lane->lane->store->ops->cancel(lane->lane, &request->io);
+}
+
+void vhost_queue_abort(struct vhost_queue *queue)
+{
+	vhost_queue_leave_lists(queue);
+	vhost_queue_drop_kick(queue);
+	drop_stalled(queue);
+	cancel_transfers(queue);
+}
+
+void vhost_queue_cancel(struct vhost_queue *queue)
+{
+	fail_stalled(queue);
+	cancel_transfers(queue);
 }

@@ -55,11 +55,12 @@ void vhost_request_finish(struct store_io *io);
 /* Hand the stalled requests to the store, as far as it has room now. */
 void vhost_request_resume(struct vhost_lane *lane);
 
-/* A stalled request that is not worth waiting for: its client is told. */
-void vhost_request_fail_stalled(struct vhost_queue *queue);
+/* The client ends: drop what the store has not begun, and finish the rest
+ * without touching the client's memory. */
+void vhost_queue_abort(struct vhost_queue *queue);
 
-/* Drop a stalled request that nobody waits for. */
-void vhost_request_drop_stalled(struct vhost_queue *queue);
+/* Quiesce: cancel requests where the store can; they fail. */
+void vhost_queue_cancel(struct vhost_queue *queue);
 
 /* Those that the worker kept to use them again. */
 void vhost_request_free_spares(struct vhost_worker *worker);

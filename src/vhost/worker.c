@@ -14,9 +14,11 @@
 
 #include <precarium/fault.h>
 
+#include "vhost/calls.h"
 #include "vhost/connection.h"
 #include "vhost/deadline.h"
-#include "vhost/queue.h"
+#include "vhost/fetch.h"
+#include "vhost/request.h"
 
 #define EVENTS_A_TURN 64
 

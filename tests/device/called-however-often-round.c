@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "tests/expect.h"
+#include "vhost/calls.h"
 #include "vhost/connection.h"
-#include "vhost/queue.h"
 
 #define SIZE_MOST 5u
 #define ADDRESS	  0x10000u

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_ROOM_H
+#define PRECARIUM_VHOST_ROOM_H
+
+#include "vhost/connection.h"
+#include "vhost/queue.h"
+
+/*
+ * Whether a queue may fetch another request: private to the files that serve
+ * queues, and inline because each request asks.
+ */
+
+/* Bytes in flight of one client that shares its worker. */
+#define BYTES_BESIDE_OTHERS (2ull << 20)
+
+/* Transfers of one client at a time, over all its queues.  What a lane has
+ * room for is shared by all clients of its store. */
+#define IN_FLIGHT_MAX 96
+
+static inline bool is_shared(const struct vhost_worker *worker)
+{
+	return vhost_worker_clients(worker) > 1;
+}
+
+static inline bool may_serve(const struct vhost_queue *queue)
+{
+	return queue->connection->state == VHOST_SERVING && queue->enabled &&
+	       queue->started && !queue->broken && queue->has_addr &&
+	       !queue->stalled;
+}
+
+/* Other clients of the worker wait behind what this one has submitted: disks
+ * and the kernel serve in order. */
+static inline uint64_t
+bytes_in_flight_max(const struct vhost_connection *connection)
+{
+	uint64_t bytes = connection->export->bytes_in_flight_max;
+
+	return is_shared(connection->worker) && bytes > BYTES_BESIDE_OTHERS
+		       ? BYTES_BESIDE_OTHERS
+		       : bytes;
+}
+
+/* A request that is larger than the limit is carried out alone. */
+static inline bool has_room(const struct vhost_connection *connection)
+{
+	return connection->in_flight < IN_FLIGHT_MAX &&
+	       connection->bytes_in_flight < bytes_in_flight_max(connection);
+}
+
+#endif
