@@ -107,18 +107,15 @@ void vhost_connection_open(struct vhost_worker *worker,
 	leave(worker, export, client, why);
 }
 
-void vhost_connection_end(struct vhost_connection *connection, const char *why)
+/* What was cancelled is reaped in another turn, without waiting for events. */
+static void connection_abort(struct vhost_connection *connection)
 {
-	struct vhost_worker *worker = connection->worker;
-
-	worker->settling = true;
-	if (connection->state == VHOST_ENDING)
+	if (connection->aborted)
 		return;
-	if (connection->state == VHOST_PARKED)
-		vhost_deadline_clear(connection);
-	connection->state = VHOST_ENDING;
-	connection->ended = why;
-	vhost_worker_unwatch(worker, connection->fd);
+	connection->aborted = true;
+	connection->worker->settling = true;
+	vhost_deadline_clear(connection);
+	vhost_worker_unwatch(connection->worker, connection->fd);
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_abort(&connection->queues[i]);
 }
@@ -274,6 +271,9 @@ void vhost_connection_settle(struct vhost_connection *connection)
 {
 	if (connection->state == VHOST_PARKED)
 		carry_out(connection);
-	if (connection->state == VHOST_ENDING && connection->in_flight == 0)
+	if (connection->state != VHOST_ENDING)
+		return;
+	connection_abort(connection);
+	if (connection->in_flight == 0)
 		connection_finish(connection);
 }

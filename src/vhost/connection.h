@@ -42,7 +42,9 @@ struct vhost_connection {
 	const char *ended; /* why: static storage */
 	struct vhost_message message;
 	int64_t deadline_ms; /* of the message, while PARKED */
+	bool parked;	     /* counted by its worker, until it is unparked */
 	bool cancelled;	     /* its first deadline has passed */
+	bool aborted;	     /* what follows from ENDING was done */
 
 	int backend_fd;		    /* our own channel to the client, or -1 */
 	uint64_t features;	    /* negotiated */
@@ -70,12 +72,23 @@ void vhost_connection_open(struct vhost_worker *worker,
 void vhost_connection_event(struct vhost_connection *connection,
 			    uint32_t events);
 
-/* A request has ended, or nothing was in flight: go on where that matters.
- * May free the connection. */
+/* The turn ends, and something may have become quiet: carry out what waited
+ * for that, abort the requests of a client that has ended, and free the
+ * connection after the last of them. */
 void vhost_connection_settle(struct vhost_connection *connection);
 
-/* No more of this client.  `why`: static storage, kept if it is the first. */
-void vhost_connection_end(struct vhost_connection *connection, const char *why);
+/* Serve this client no more.  What follows from that is done when the turn
+ * ends, by settle: until then nothing may be fetched, begun or written for a
+ * client that is ENDING.  `why`: static storage, kept if it is the first. */
+static inline void vhost_connection_end(struct vhost_connection *connection,
+					const char *why)
+{
+	connection->worker->settling = true;
+	if (connection->state == VHOST_ENDING)
+		return;
+	connection->state = VHOST_ENDING;
+	connection->ended = why;
+}
 
 /* What came of a message. */
 enum vhost_outcome {

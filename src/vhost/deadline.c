@@ -16,14 +16,18 @@ static void put_off(struct vhost_connection *connection)
 void vhost_deadline_set(struct vhost_connection *connection)
 {
 	connection->worker->parked++;
+	connection->parked = true;
 	connection->cancelled = false;
 	put_off(connection);
 }
 
 void vhost_deadline_clear(struct vhost_connection *connection)
 {
+	if (!connection->parked)
+		return;
 	assert(connection->worker->parked > 0);
 	connection->worker->parked--;
+	connection->parked = false;
 	connection->cancelled = false;
 }
 

@@ -19,7 +19,7 @@ struct vhost_worker;
  * only for those who can do something else.
  */
 
-/* The connection was parked; it is no longer. */
+/* The connection is PARKED; it is served again or aborted. */
 void vhost_deadline_set(struct vhost_connection *connection);
 void vhost_deadline_clear(struct vhost_connection *connection);
 

@@ -74,6 +74,9 @@ void vhost_queue_signal_served(struct vhost_worker *worker)
 	while ((queue = TAILQ_FIRST(&worker->served))) {
 		TAILQ_REMOVE(&worker->served, queue, served);
 		queue->is_served = false;
+		/* A client that has ended is told nothing. */
+		if (queue->connection->state == VHOST_ENDING)
+			continue;
 		tell_log(queue->connection);
 		weigh(queue, is_empty(queue));
 	}

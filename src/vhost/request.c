@@ -419,9 +419,14 @@ void vhost_request_finish(struct store_io *io)
 
 void vhost_request_resume(struct vhost_lane *lane)
 {
-	struct vhost_queue *queue;
+	struct vhost_queue *queue = TAILQ_FIRST(&lane->stalled), *following;
 
-	while ((queue = TAILQ_FIRST(&lane->stalled))) {
+	for (; queue; queue = following) {
+		following = TAILQ_NEXT(queue, waiting);
+		/* That of a client that has ended is dropped when the turn
+		 * ends. */
+		if (queue->connection->state == VHOST_ENDING)
+			continue;
 		if (!hand_over(queue->stalled))
 			return;
 		queue->stalled = NULL;
@@ -445,8 +450,11 @@ static struct vhost_request *take_stalled(struct vhost_queue *queue)
 
 static void fail_stalled(struct vhost_queue *queue)
 {
-	struct vhost_request *request = take_stalled(queue);
+	struct vhost_request *request;
 
+	if (queue->connection->state == VHOST_ENDING)
+		return;
+	request = take_stalled(queue);
 	if (!request)
 		return;
 	tell(queue, &request->block, PREC_SYSTEM, 0, true);
