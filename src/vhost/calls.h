@@ -9,6 +9,6 @@
 void vhost_queue_served(struct vhost_queue *queue, uint32_t slots);
 
 /* The turn ends: notify the clients of the queues that were served in it. */
-void vhost_queue_signal_served(struct vhost_worker *worker);
+void vhost_queue_signal_served(struct loop *loop);
 
 #endif

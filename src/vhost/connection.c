@@ -26,7 +26,7 @@ static void connection_free(struct vhost_connection *connection)
 		vhost_memory_clear(connection->memory);
 	free(connection->memory);
 	if (connection->lane)
-		vhost_lane_put(connection->worker, connection->lane);
+		vhost_lane_put(connection->loop, connection->lane);
 	vhost_backend_drop(connection);
 	close(connection->fd);
 	free(connection);
@@ -47,13 +47,14 @@ static const char *connection_make(struct vhost_connection *connection)
 	connection->queue_count = export->queues_max;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_init(&connection->queues[i], connection, i);
-	connection->lane = vhost_lane_get(connection->worker, export, &error);
+	connection->lane =
+		vhost_lane_get(connection->loop, export->store, &error);
 	if (!connection->lane) {
 		vhost_client_log(connection->client, "store: %s", error.text);
 		return "the store could not be opened for it";
 	}
-	if (!vhost_worker_watch(connection->worker, connection->fd,
-				EPOLLIN | EPOLLRDHUP, &connection->source))
+	if (!loop_watch(connection->loop, connection->fd, EPOLLIN | EPOLLRDHUP,
+			&connection->source))
 		return "its socket could not be watched";
 	return NULL;
 }
@@ -66,45 +67,10 @@ static void leave(struct vhost_worker *worker, struct vhost_export *export,
 	uint64_t one = 1;
 
 	vhost_roll_leave(&export->roll, client, why);
-	__atomic_fetch_sub(&worker->clients, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&worker->loop.devices, 1, __ATOMIC_RELAXED);
 	/* Our own eventfd: it has room, or somebody is about to look. */
 	if (write(worker->ended_fd, &one, sizeof(one)) < 0)
 		return;
-}
-
-void vhost_connection_open(struct vhost_worker *worker,
-			   struct vhost_export *export, int fd)
-{
-	struct vhost_connection *connection = calloc(1, sizeof(*connection));
-	struct vhost_client *client =
-		vhost_roll_enter(&export->roll, export->name, fd);
-	const char *why = "out of memory";
-
-	if (connection && client) {
-		connection->source.kind = VHOST_SOURCE_SOCKET;
-		connection->worker = worker;
-		connection->export = export;
-		connection->client = client;
-		connection->fd = fd;
-		connection->backend_fd = -1;
-		connection->cache_mode = 1;
-		connection->inflight.fd = -1;
-		connection->dirty.call_fd = -1;
-		why = connection_make(connection);
-	}
-	if (!why) {
-		LIST_INSERT_HEAD(&worker->connections, connection, entry);
-		vhost_client_log(client, "connected");
-		return;
-	}
-	vhost_export_log(export->name, "a client could not be served: %s", why);
-	if (connection && client) {
-		connection_free(connection);
-	} else {
-		free(connection);
-		close(fd);
-	}
-	leave(worker, export, client, why);
 }
 
 /* What was cancelled is reaped in another turn, without waiting for events. */
@@ -113,9 +79,9 @@ static void connection_abort(struct vhost_connection *connection)
 	if (connection->aborted)
 		return;
 	connection->aborted = true;
-	connection->worker->settling = true;
+	connection->loop->settling = true;
 	vhost_deadline_clear(connection);
-	vhost_worker_unwatch(connection->worker, connection->fd);
+	loop_unwatch(connection->loop, connection->fd);
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_abort(&connection->queues[i]);
 }
@@ -156,30 +122,20 @@ static bool acknowledge(struct vhost_connection *connection, uint64_t failed)
 
 static void park(struct vhost_connection *connection)
 {
-	struct epoll_event event = {
-		.events = EPOLLRDHUP,
-		.data.ptr = &connection->source,
-	};
-
 	connection->state = VHOST_PARKED;
 	vhost_deadline_set(connection);
-	if (epoll_ctl(connection->worker->epoll_fd, EPOLL_CTL_MOD,
-		      connection->fd, &event) < 0)
+	if (!loop_watch_for(connection->loop, connection->fd, EPOLLRDHUP,
+			    &connection->source))
 		vhost_connection_end(connection,
 				     "its socket could not be watched");
 }
 
 static void unpark(struct vhost_connection *connection)
 {
-	struct epoll_event event = {
-		.events = EPOLLIN | EPOLLRDHUP,
-		.data.ptr = &connection->source,
-	};
-
 	vhost_deadline_clear(connection);
 	connection->state = VHOST_SERVING;
-	if (epoll_ctl(connection->worker->epoll_fd, EPOLL_CTL_MOD,
-		      connection->fd, &event) < 0) {
+	if (!loop_watch_for(connection->loop, connection->fd,
+			    EPOLLIN | EPOLLRDHUP, &connection->source)) {
 		vhost_connection_end(connection,
 				     "its socket could not be watched");
 		return;
@@ -228,9 +184,9 @@ static void carry_out(struct vhost_connection *connection)
 		unpark(connection);
 }
 
-void vhost_connection_event(struct vhost_connection *connection,
-			    uint32_t events)
+static void socket_ready(struct loop_source *source, uint32_t events)
 {
+	struct vhost_connection *connection = (struct vhost_connection *)source;
 	const char *why = "";
 
 	if (connection->state == VHOST_ENDING)
@@ -265,6 +221,42 @@ void vhost_connection_event(struct vhost_connection *connection,
 			return;
 		}
 	}
+}
+
+void vhost_connection_open(struct vhost_worker *worker,
+			   struct vhost_export *export, int fd)
+{
+	struct vhost_connection *connection = calloc(1, sizeof(*connection));
+	struct vhost_client *client =
+		vhost_roll_enter(&export->roll, export->name, fd);
+	const char *why = "out of memory";
+
+	if (connection && client) {
+		connection->source.ready = socket_ready;
+		connection->worker = worker;
+		connection->loop = &worker->loop;
+		connection->export = export;
+		connection->client = client;
+		connection->fd = fd;
+		connection->backend_fd = -1;
+		connection->cache_mode = 1;
+		connection->inflight.fd = -1;
+		connection->dirty.call_fd = -1;
+		why = connection_make(connection);
+	}
+	if (!why) {
+		LIST_INSERT_HEAD(&worker->connections, connection, entry);
+		vhost_client_log(client, "connected");
+		return;
+	}
+	vhost_export_log(export->name, "a client could not be served: %s", why);
+	if (connection && client) {
+		connection_free(connection);
+	} else {
+		free(connection);
+		close(fd);
+	}
+	leave(worker, export, client, why);
 }
 
 void vhost_connection_settle(struct vhost_connection *connection)

@@ -31,8 +31,9 @@ struct vhost_turn {
 };
 
 struct vhost_connection {
-	struct vhost_source source;
+	struct loop_source source;
 	struct vhost_worker *worker;
+	struct loop *loop; /* the worker's */
 	struct vhost_export *export;
 	struct vhost_client *client;
 	struct vhost_lane *lane;
@@ -68,10 +69,6 @@ struct vhost_connection {
 void vhost_connection_open(struct vhost_worker *worker,
 			   struct vhost_export *export, int fd);
 
-/* Something came on the socket. */
-void vhost_connection_event(struct vhost_connection *connection,
-			    uint32_t events);
-
 /* The turn ends, and something may have become quiet: carry out what waited
  * for that, abort the requests of a client that has ended, and free the
  * connection after the last of them. */
@@ -83,7 +80,7 @@ void vhost_connection_settle(struct vhost_connection *connection);
 static inline void vhost_connection_end(struct vhost_connection *connection,
 					const char *why)
 {
-	connection->worker->settling = true;
+	connection->loop->settling = true;
 	if (connection->state == VHOST_ENDING)
 		return;
 	connection->state = VHOST_ENDING;

@@ -178,7 +178,7 @@ static enum vhost_outcome set_ring_fd(struct vhost_connection *connection,
 		       "eventfd";
 		return VHOST_REFUSED;
 	}
-	if (!none && !vhost_notifier_knows(&connection->worker->notifier,
+	if (!none && !vhost_notifier_knows(&connection->loop->notifier,
 					   message->fds[0])) {
 		*why = "the descriptor is not an eventfd";
 		return VHOST_REFUSED;

@@ -196,8 +196,7 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 
 	*why = "expected an eventfd, or none";
 	if (message->fd_count &&
-	    !vhost_notifier_knows(&connection->worker->notifier,
-				  message->fds[0]))
+	    !vhost_notifier_knows(&connection->loop->notifier, message->fds[0]))
 		return VHOST_REFUSED;
 	if (dirty->call_fd >= 0)
 		close(dirty->call_fd);

@@ -55,7 +55,7 @@ static enum virtq_answer next(struct vhost_queue *queue,
 			      struct virtq_request *chain)
 {
 	const struct prec_space *space = &queue->connection->memory->guest;
-	const struct vhost_poll *poll = &queue->connection->worker->poll;
+	const struct vhost_poll *poll = &queue->connection->loop->poll;
 	enum virtq_answer answer;
 
 	if (retake(queue, chain, &answer))
@@ -103,13 +103,13 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 static struct vhost_turn *turn_of(struct vhost_queue *queue)
 {
 	struct vhost_connection *connection = queue->connection;
-	const struct vhost_worker *worker = connection->worker;
+	const struct loop *loop = connection->loop;
 
-	if (connection->turn.number != worker->turn)
+	if (connection->turn.number != loop->turn)
 		connection->turn = (struct vhost_turn){
-			.number = worker->turn,
-			.requests = is_shared(worker) ? REQUESTS_BESIDE_OTHERS
-						      : REQUESTS_A_TURN,
+			.number = loop->turn,
+			.requests = is_shared(loop) ? REQUESTS_BESIDE_OTHERS
+						    : REQUESTS_A_TURN,
 			.bytes = BYTES_A_TURN,
 		};
 	return &connection->turn;
@@ -153,8 +153,8 @@ static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
 		queue->found_ns =
-			vhost_poll_found(&queue->connection->worker->poll);
-		queue->connection->worker->begun++;
+			vhost_poll_found(&queue->connection->loop->poll);
+		queue->connection->loop->begun++;
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
 	}
@@ -165,18 +165,18 @@ static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
  * had a part of it, or the first queue would have all. */
 static void stay_in_line(struct vhost_queue *queue)
 {
-	struct vhost_worker *worker = queue->connection->worker;
+	struct loop *loop = queue->connection->loop;
 
 	queue->is_ready = true;
-	if (worker->again)
-		TAILQ_INSERT_BEFORE(worker->again, queue, ready);
+	if (loop->again)
+		TAILQ_INSERT_BEFORE(loop->again, queue, ready);
 	else
-		TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
+		TAILQ_INSERT_TAIL(&loop->ready, queue, ready);
 }
 
 void vhost_queue_serve(struct vhost_queue *queue)
 {
-	struct vhost_worker *worker = queue->connection->worker;
+	struct loop *loop = queue->connection->loop;
 	struct vhost_turn *turn = turn_of(queue);
 
 	queue->is_ready = false;
@@ -193,6 +193,6 @@ void vhost_queue_serve(struct vhost_queue *queue)
 	if (!serve_turn(queue, turn) && !queue->looks_on)
 		return;
 	vhost_queue_ready(queue);
-	if (queue->is_ready && !worker->again)
-		worker->again = queue;
+	if (queue->is_ready && !loop->again)
+		loop->again = queue;
 }

@@ -9,10 +9,21 @@
 #include "vhost/inflight_packed.h"
 #include "vhost/room.h"
 
+static void kicked(struct loop_source *source, uint32_t events)
+{
+	struct vhost_queue *queue = (struct vhost_queue *)source;
+
+	(void)events;
+	if (queue->kick_fd < 0)
+		return; /* it went earlier in this batch */
+	queue->started = true;
+	vhost_queue_ready(queue);
+}
+
 void vhost_queue_init(struct vhost_queue *queue,
 		      struct vhost_connection *connection, uint32_t index)
 {
-	queue->kick.kind = VHOST_SOURCE_KICK;
+	queue->kick.ready = kicked;
 	queue->connection = connection;
 	queue->index = index;
 	queue->kick_fd = -1;
@@ -40,20 +51,20 @@ void vhost_queue_set_broken(struct vhost_queue *queue, bool broken)
 void vhost_queue_drop_kick(struct vhost_queue *queue)
 {
 	if (queue->kick_fd >= 0)
-		vhost_worker_unwatch(queue->connection->worker, queue->kick_fd);
+		loop_unwatch(queue->connection->loop, queue->kick_fd);
 	replace_fd(&queue->kick_fd, -1);
 }
 
 void vhost_queue_leave_lists(struct vhost_queue *queue)
 {
-	struct vhost_worker *worker = queue->connection->worker;
+	struct loop *loop = queue->connection->loop;
 
-	if (worker->again == queue)
-		worker->again = TAILQ_NEXT(queue, ready);
+	if (loop->again == queue)
+		loop->again = TAILQ_NEXT(queue, ready);
 	if (queue->is_ready)
-		TAILQ_REMOVE(&worker->ready, queue, ready);
+		TAILQ_REMOVE(&loop->ready, queue, ready);
 	if (queue->is_served)
-		TAILQ_REMOVE(&worker->served, queue, served);
+		TAILQ_REMOVE(&loop->served, queue, served);
 	queue->is_ready = false;
 	queue->is_served = false;
 }
@@ -180,18 +191,17 @@ void vhost_queue_break(struct vhost_queue *queue, const char *why)
 	vhost_client_log(connection->client, "queue %u is stopped: %s",
 			 queue->index, why);
 	if (queue->err_fd >= 0)
-		vhost_notifier_add(&connection->worker->notifier,
-				   queue->err_fd);
+		vhost_notifier_add(&connection->loop->notifier, queue->err_fd);
 }
 
 void vhost_queue_ready(struct vhost_queue *queue)
 {
-	struct vhost_worker *worker = queue->connection->worker;
+	struct loop *loop = queue->connection->loop;
 
 	if (queue->is_ready || !may_serve(queue))
 		return;
 	queue->is_ready = true;
-	TAILQ_INSERT_TAIL(&worker->ready, queue, ready);
+	TAILQ_INSERT_TAIL(&loop->ready, queue, ready);
 }
 
 void vhost_queue_go_on(struct vhost_queue *queue)
@@ -204,14 +214,6 @@ void vhost_queue_go_on(struct vhost_queue *queue)
 	connection->waits_for_room = false;
 	for (uint32_t i = 0; i < connection->queue_count; i++)
 		vhost_queue_ready(&connection->queues[i]);
-}
-
-void vhost_queue_kicked(struct vhost_queue *queue)
-{
-	if (queue->kick_fd < 0)
-		return; /* it went earlier in this batch */
-	queue->started = true;
-	vhost_queue_ready(queue);
 }
 
 void vhost_queue_features_changed(struct vhost_queue *queue)

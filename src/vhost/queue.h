@@ -18,7 +18,7 @@
  * `base` is where it goes on when its rings are attached.
  */
 struct vhost_queue {
-	struct vhost_source kick;
+	struct loop_source kick;
 	struct vhost_connection *connection;
 	uint32_t index;
 	int kick_fd; /* eventfds of the client, or -1 */
@@ -71,8 +71,6 @@ void vhost_queue_leave_lists(struct vhost_queue *queue);
 /* Other features were negotiated, perhaps while it runs. */
 void vhost_queue_features_changed(struct vhost_queue *queue);
 
-/* The client kicked. */
-void vhost_queue_kicked(struct vhost_queue *queue);
 /* Put it in line, if it may be served. */
 void vhost_queue_ready(struct vhost_queue *queue);
 /* A request of it has ended: it goes on, and so do the others of the client

@@ -17,7 +17,7 @@ static void weigh(struct vhost_queue *queue, bool must)
 	if (!(wish || must) || queue->call_fd < 0)
 		return;
 	vhost_count(&connection->client->counts.notifications, 1);
-	vhost_notifier_add(&connection->worker->notifier, queue->call_fd);
+	vhost_notifier_add(&connection->loop->notifier, queue->call_fd);
 }
 
 /*
@@ -27,7 +27,7 @@ static void weigh(struct vhost_queue *queue, bool must)
  */
 static void tell_first(struct vhost_queue *queue)
 {
-	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
+	struct vhost_notifier *notifier = &queue->connection->loop->notifier;
 
 	weigh(queue, false);
 	if (notifier->count)
@@ -36,9 +36,9 @@ static void tell_first(struct vhost_queue *queue)
 
 void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
 {
-	struct vhost_worker *worker = queue->connection->worker;
+	struct loop *loop = queue->connection->loop;
 
-	if (TAILQ_EMPTY(&worker->served))
+	if (TAILQ_EMPTY(&loop->served))
 		tell_first(queue);
 	/* A client names the place at which it wants to be called.  A packed ring
 	 * comes round: two rounds later that place is ahead again (virtio 1.2,
@@ -49,7 +49,7 @@ void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
 	if (queue->is_served)
 		return;
 	queue->is_served = true;
-	TAILQ_INSERT_TAIL(&worker->served, queue, served);
+	TAILQ_INSERT_TAIL(&loop->served, queue, served);
 }
 
 static void tell_log(const struct vhost_connection *connection)
@@ -57,8 +57,7 @@ static void tell_log(const struct vhost_connection *connection)
 	const struct vhost_dirty *dirty = &connection->dirty;
 
 	if (dirty->region && dirty->call_fd >= 0)
-		vhost_notifier_add(&connection->worker->notifier,
-				   dirty->call_fd);
+		vhost_notifier_add(&connection->loop->notifier, dirty->call_fd);
 }
 
 static bool is_empty(const struct vhost_queue *queue)
@@ -67,12 +66,12 @@ static bool is_empty(const struct vhost_queue *queue)
 	       vhost_device_notifies_on_empty(queue->connection);
 }
 
-void vhost_queue_signal_served(struct vhost_worker *worker)
+void vhost_queue_signal_served(struct loop *loop)
 {
 	struct vhost_queue *queue;
 
-	while ((queue = TAILQ_FIRST(&worker->served))) {
-		TAILQ_REMOVE(&worker->served, queue, served);
+	while ((queue = TAILQ_FIRST(&loop->served))) {
+		TAILQ_REMOVE(&loop->served, queue, served);
 		queue->is_served = false;
 		/* A client that has ended is told nothing. */
 		if (queue->connection->state == VHOST_ENDING)
@@ -80,5 +79,5 @@ void vhost_queue_signal_served(struct vhost_worker *worker)
 		tell_log(queue->connection);
 		weigh(queue, is_empty(queue));
 	}
-	vhost_notifier_flush(&worker->notifier);
+	vhost_notifier_flush(&loop->notifier);
 }

@@ -170,15 +170,15 @@ static bool is_of_ranges(enum vblk_op op)
 
 /* Not cleared: request_new sets every member, and to clear so many bytes at
  * once costs more than that. */
-static struct vhost_request *allocate(struct vhost_worker *worker,
-				      uint32_t span_count, uint32_t range_count)
+static struct vhost_request *allocate(struct loop *loop, uint32_t span_count,
+				      uint32_t range_count)
 {
-	struct vhost_request *request = LIST_FIRST(&worker->spares);
+	struct vhost_request *request = LIST_FIRST(&loop->spares);
 	bool small = span_count <= SPARE_SPANS && range_count == 0;
 
 	if (small && request) {
 		LIST_REMOVE(request, entry);
-		worker->spare_count--;
+		loop->spare_count--;
 	} else {
 		uint32_t room = small ? SPARE_SPANS : span_count;
 
@@ -192,25 +192,14 @@ static struct vhost_request *allocate(struct vhost_worker *worker,
 	return request;
 }
 
-static void release(struct vhost_worker *worker, struct vhost_request *request)
+static void release(struct loop *loop, struct vhost_request *request)
 {
-	if (!request || !request->small || worker->spare_count >= SPARES_MAX) {
+	if (!request || !request->small || loop->spare_count >= SPARES_MAX) {
 		free(request);
 		return;
 	}
-	LIST_INSERT_HEAD(&worker->spares, request, entry);
-	worker->spare_count++;
-}
-
-void vhost_request_free_spares(struct vhost_worker *worker)
-{
-	struct vhost_request *request;
-
-	while ((request = LIST_FIRST(&worker->spares))) {
-		LIST_REMOVE(request, entry);
-		free(request);
-	}
-	worker->spare_count = 0;
+	LIST_INSERT_HEAD(&loop->spares, request, entry);
+	loop->spare_count++;
 }
 
 static struct vhost_request *request_new(struct vhost_queue *queue,
@@ -222,7 +211,7 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	uint32_t count = block->count;
 	uint32_t range_count = is_of_ranges(block->op) ? ranges->count : 0;
 	struct vhost_request *request =
-		allocate(connection->worker, count, range_count);
+		allocate(connection->loop, count, range_count);
 	struct store_range *copy;
 
 	if (!request)
@@ -399,7 +388,7 @@ void vhost_request_finish(struct store_io *io)
 	struct vhost_connection *connection = queue->connection;
 	struct vhost_lane *lane = connection->lane;
 
-	queue->found_ns = vhost_poll_found(&connection->worker->poll);
+	queue->found_ns = vhost_poll_found(&connection->loop->poll);
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);
@@ -413,8 +402,8 @@ void vhost_request_finish(struct store_io *io)
 		vhost_queue_go_on(queue);
 	}
 	if (connection->state != VHOST_SERVING)
-		connection->worker->settling = true;
-	release(connection->worker, request);
+		connection->loop->settling = true;
+	release(connection->loop, request);
 }
 
 void vhost_request_resume(struct vhost_lane *lane)
@@ -458,13 +447,13 @@ static void fail_stalled(struct vhost_queue *queue)
 	if (!request)
 		return;
 	tell(queue, &request->block, PREC_SYSTEM, 0, true);
-	queue->connection->worker->settling = true;
-	release(queue->connection->worker, request);
+	queue->connection->loop->settling = true;
+	release(queue->connection->loop, request);
 }
 
 static void drop_stalled(struct vhost_queue *queue)
 {
-	release(queue->connection->worker, take_stalled(queue));
+	release(queue->connection->loop, take_stalled(queue));
 }
 
 static void cancel_transfers(struct vhost_queue *queue)

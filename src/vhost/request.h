@@ -11,7 +11,7 @@
 
 struct vhost_queue;
 struct vhost_lane;
-struct vhost_worker;
+struct loop;
 
 /* A region that a request uses, and its epoch when the request began. */
 struct vhost_watch {
@@ -61,8 +61,5 @@ void vhost_queue_abort(struct vhost_queue *queue);
 
 /* Quiesce: cancel requests where the store can; they fail. */
 void vhost_queue_cancel(struct vhost_queue *queue);
-
-/* Those that the worker kept to use them again. */
-void vhost_request_free_spares(struct vhost_worker *worker);
 
 #endif

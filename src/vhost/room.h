@@ -17,9 +17,9 @@
  * room for is shared by all clients of its store. */
 #define IN_FLIGHT_MAX 96
 
-static inline bool is_shared(const struct vhost_worker *worker)
+static inline bool is_shared(const struct loop *loop)
 {
-	return vhost_worker_clients(worker) > 1;
+	return loop_devices(loop) > 1;
 }
 
 static inline bool may_serve(const struct vhost_queue *queue)
@@ -36,7 +36,7 @@ bytes_in_flight_max(const struct vhost_connection *connection)
 {
 	uint64_t bytes = connection->export->bytes_in_flight_max;
 
-	return is_shared(connection->worker) && bytes > BYTES_BESIDE_OTHERS
+	return is_shared(connection->loop) && bytes > BYTES_BESIDE_OTHERS
 		       ? BYTES_BESIDE_OTHERS
 		       : bytes;
 }

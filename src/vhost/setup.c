@@ -101,8 +101,8 @@ bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 {
 	/* Edge-triggered: each kick is told once, and its counter need not be
 	 * read, which could wait, for the ring tells what there is to do. */
-	if (!vhost_worker_watch(queue->connection->worker, fd,
-				EPOLLIN | EPOLLET, &queue->kick)) {
+	if (!loop_watch(queue->connection->loop, fd, EPOLLIN | EPOLLET,
+			&queue->kick)) {
 		*why = "the descriptor cannot be watched";
 		close(fd);
 		return false;
@@ -195,7 +195,7 @@ static enum prec_status find_split_place(struct vhost_queue *queue,
  * had completed it may not have told: so it is told once more. */
 static enum prec_status find_place(struct vhost_queue *queue)
 {
-	struct vhost_notifier *notifier = &queue->connection->worker->notifier;
+	struct vhost_notifier *notifier = &queue->connection->loop->notifier;
 	bool recovered = false;
 	uint32_t taken = 0;
 	enum prec_status status =

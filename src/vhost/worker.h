@@ -8,9 +8,8 @@
 #include <sys/queue.h>
 
 #include "vhost/client.h"
+#include "vhost/loop.h"
 #include "vhost/memory.h"
-#include "vhost/notify.h"
-#include "vhost/polling.h"
 
 /* One socket and its store. */
 struct vhost_export {
@@ -33,34 +32,8 @@ struct vhost_export {
 	struct vhost_roll roll;
 };
 
-/* What epoll hands back: the first member of what it is about. */
-struct vhost_source {
-	enum {
-		VHOST_SOURCE_INBOX,
-		VHOST_SOURCE_SOCKET,
-		VHOST_SOURCE_KICK,
-		VHOST_SOURCE_LANE,
-	} kind;
-};
-
-struct vhost_queue;
 struct vhost_connection;
-struct vhost_request;
-LIST_HEAD(vhost_requests, vhost_request);
-TAILQ_HEAD(vhost_queues, vhost_queue);
 LIST_HEAD(vhost_connections, vhost_connection);
-LIST_HEAD(vhost_lanes, vhost_lane);
-
-/* A worker's lane to the store of one export, while it has clients of it. */
-struct vhost_lane {
-	struct vhost_source source;
-	LIST_ENTRY(vhost_lane) entry;
-	const struct vhost_export *export;
-	struct store_lane *lane;
-	uint32_t users;
-	uint32_t in_flight;
-	struct vhost_queues stalled; /* with a request it had no room for */
-};
 
 /* What the server has for a worker. */
 struct vhost_arrival {
@@ -70,39 +43,23 @@ struct vhost_arrival {
 };
 
 /*
- * A thread with an event loop.  Everything but the inbox is its own.
+ * A thread that serves clients.  Everything but the inbox is its own.
  *
- * One turn: take events; let each client that has ready queues fetch a bounded
- * number of requests; begin and reap transfers; signal the clients; settle
- * connections that waited for their requests to end.  A queue that has more goes
- * to the end of the line, so that no client can keep the others waiting.
+ * One turn: take events; serve the rings (turn.h); then settle connections that
+ * waited for their requests to end, or whose client is to be served no more.
  */
 struct vhost_worker {
+	struct loop loop;
 	pthread_t thread;
 	bool running;
-	int epoll_fd;
-	struct vhost_source inbox;
+	struct loop_source inbox;
 	int inbox_fd;
 	pthread_mutex_t lock; /* of the next two */
 	struct vhost_arrival *arrivals;
 	bool stop;
 	int ended_fd; /* the server's: signalled when a connection has ended */
-	uint32_t clients; /* given to it and not ended; atomic */
-
-	struct vhost_notifier notifier;
-	struct vhost_poll poll;
-	struct vhost_lanes lanes;
-	uint64_t turn;	/* counts them */
-	uint32_t begun; /* requests of this turn */
-	struct vhost_queues ready;
-	struct vhost_queue *again;  /* the first in line that was served in this
-				      turn already */
-	struct vhost_queues served; /* to be signalled at the end of the turn */
 	struct vhost_connections connections;
-	struct vhost_requests spares; /* to be used again */
-	uint32_t spare_count;
 	uint32_t parked; /* connections that a deadline waits for */
-	bool settling;	 /* some connection may have become quiet */
 	bool stopping;
 };
 
@@ -114,9 +71,10 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 		       int fd);
 
+/* Clients that were given to it and have not left.  Any thread. */
 static inline uint32_t vhost_worker_clients(const struct vhost_worker *worker)
 {
-	return __atomic_load_n(&worker->clients, __ATOMIC_RELAXED);
+	return loop_devices(&worker->loop);
 }
 
 /* Have it tell its clients of the export that the configuration has changed.
@@ -127,19 +85,5 @@ bool vhost_worker_tell_changed(struct vhost_worker *worker,
 /* Ask it to end its clients and itself; wait until it has. */
 void vhost_worker_ask_stop(struct vhost_worker *worker);
 void vhost_worker_join(struct vhost_worker *worker);
-
-/* For the worker's own connections and queues: */
-
-/* Watch `fd`; edge-triggered or not is in `events`. */
-bool vhost_worker_watch(struct vhost_worker *worker, int fd, uint32_t events,
-			struct vhost_source *source);
-void vhost_worker_unwatch(struct vhost_worker *worker, int fd);
-
-/* The lane to an export's store: opened for its first user, closed after the
- * last.  NULL: *error says why. */
-struct vhost_lane *vhost_lane_get(struct vhost_worker *worker,
-				  const struct vhost_export *export,
-				  struct store_error *error);
-void vhost_lane_put(struct vhost_worker *worker, struct vhost_lane *lane);
 
 #endif

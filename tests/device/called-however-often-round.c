@@ -20,11 +20,11 @@
 #define DEVICE	  2052u
 #define DATA	  3072u
 
-static struct vhost_worker worker;
+static struct loop loop;
 static struct vhost_client client;
 static struct vhost_memory memory;
 static struct vhost_connection connection = {
-	.worker = &worker,
+	.loop = &loop,
 	.client = &client,
 	.memory = &memory,
 };
@@ -80,7 +80,7 @@ static bool turn(uint32_t count, uint32_t size)
 
 	while (count--)
 		serve_one(size);
-	vhost_queue_signal_served(&worker);
+	vhost_queue_signal_served(&loop);
 	return eventfd_read(queue.call_fd, &calls) == 0;
 }
 
@@ -90,8 +90,8 @@ int main(void)
 	MUST(page);
 	MUST(prec_space_add(&memory.guest, ADDRESS, 4096, (uintptr_t)page,
 			    PREC_READ | PREC_WRITE, 0) == PREC_OK);
-	TAILQ_INIT(&worker.served);
-	MUST(vhost_notifier_open(&worker.notifier));
+	TAILQ_INIT(&loop.served);
+	MUST(vhost_notifier_open(&loop.notifier));
 	vhost_queue_init(&queue, &connection, 0);
 	queue.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (uint32_t size = 1; size <= SIZE_MOST; size++)
@@ -111,7 +111,7 @@ int main(void)
 					       (ahead < count));
 				}
 	close(queue.call_fd);
-	vhost_notifier_close(&worker.notifier);
+	vhost_notifier_close(&loop.notifier);
 	free(page);
 	return expect_end();
 }
