@@ -7,7 +7,7 @@
 
 #include "store/stores.h"
 #include "program/serve/manager.h"
-#include "vhost/client.h"
+#include "vhost/log.h"
 
 static struct store *open_store(const struct export *export,
 				struct store_error *error)
@@ -293,10 +293,10 @@ bool exports_reload(struct context *context, struct changes *changes,
 	good = read_again(context, changes, error);
 	manager_tell_ready();
 	if (!good) {
-		vhost_log("not reloaded, all is as it was: %s", error->text);
+		log_print("not reloaded, all is as it was: %s", error->text);
 		return false;
 	}
-	vhost_log("reloaded: exports: %u added, %u changed, %u removed, %u "
+	log_print("reloaded: exports: %u added, %u changed, %u removed, %u "
 		  "kept",
 		  changes->added, changes->changed, changes->removed,
 		  changes->kept);

@@ -6,16 +6,16 @@
 
 #include "program/escape.h"
 
-size_t log_text(char *text, size_t size, const struct vhost_log_line *line)
+size_t log_text(char *text, size_t size, const struct log_line *line)
 {
 	char raw[790];
 
-	vhost_log_format(raw, sizeof(raw), line);
+	log_format(raw, sizeof(raw), line);
 	return escape(text, size, raw);
 }
 
 /* One write per line, so that lines of several threads stay whole. */
-static void to_standard_error(const struct vhost_log_line *line)
+static void to_standard_error(const struct log_line *line)
 {
 	char text[LOG_LINE_SIZE] = "precarium: ";
 	size_t used = strlen(text);
@@ -28,5 +28,5 @@ static void to_standard_error(const struct vhost_log_line *line)
 
 void log_begin(void)
 {
-	vhost_log_to(to_standard_error);
+	log_to(to_standard_error);
 }

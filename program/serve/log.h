@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "vhost/client.h"
+#include "vhost/log.h"
 
 /* Enough for any line of the log, escaped, with its end. */
 #define LOG_LINE_SIZE 3200
@@ -15,6 +15,6 @@ void log_begin(void);
 
 /* The line as people read it: its subject, its text, all escaped.  Returns its
  * length.  Any thread may call it. */
-size_t log_text(char *text, size_t size, const struct vhost_log_line *line);
+size_t log_text(char *text, size_t size, const struct log_line *line);
 
 #endif

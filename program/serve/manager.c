@@ -16,11 +16,12 @@
 
 #include "program/escape.h"
 #include "program/serve/log.h"
+#include "vhost/clock.h"
 
 /* The fields are for `journalctl EXPORT=… CLIENT=…`, so EXPORT is as it was
  * given.  What people read is escaped: the journal does not show a text with
  * control characters at all. */
-static void to_journal(const struct vhost_log_line *line)
+static void to_journal(const struct log_line *line)
 {
 	char message[LOG_LINE_SIZE] = "MESSAGE=", text[LOG_LINE_SIZE];
 	char export[200], client[40], pid[40], uid[40];
@@ -69,7 +70,7 @@ void manager_take_log(void)
 	snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev,
 		 (uintmax_t)st.st_ino);
 	if (strcmp(stream, here) == 0)
-		vhost_log_to(to_journal);
+		log_to(to_journal);
 }
 
 #define SOCKETS_MAX 256
@@ -142,7 +143,7 @@ void manager_tell_ready(void)
 void manager_tell_reloading(void)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-		   vhost_now_ms() * 1000);
+		   clock_now_ms() * 1000);
 }
 
 void manager_tell_stopping(void)

@@ -14,7 +14,7 @@
 #include "program/command.h"
 #include "program/ask/stats.h"
 #include "program/json_text.h"
-#include "vhost/client.h"
+#include "vhost/clock.h"
 
 static void add_number(json_t *object, const char *name, uint64_t value)
 {
@@ -101,7 +101,7 @@ json_t *stats_gather(struct vhost_server *server)
 	json_t *root = json_object();
 
 	json_object_set_new(root, "version", json_string(PRECARIUM_VERSION));
-	add_number(root, "clock-ms", (uint64_t)vhost_now_ms());
+	add_number(root, "clock-ms", (uint64_t)clock_now_ms());
 	json_object_set_new(root, "exports", tree.exports);
 	json_object_set_new(root, "faults", faults());
 	vhost_server_visit(server, &visitor);

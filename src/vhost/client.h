@@ -2,66 +2,62 @@
 #ifndef PRECARIUM_VHOST_CLIENT_H
 #define PRECARIUM_VHOST_CLIENT_H
 
-#include <pthread.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "vhost/server.h"
+#include "vhost/log.h"
 
-/* Log lines that may still be written, and when that was worked out. */
-struct vhost_speech {
-	uint32_t left;
-	uint32_t dropped;
-	int64_t at_ms;
+struct vhost_counts {
+	uint64_t requests;	/* that came to an end, good or bad */
+	uint64_t errors;	/* … bad: I/O error or not supported */
+	uint64_t bytes_read;	/* from the store to the client */
+	uint64_t bytes_written; /* from the client to the store */
+	uint64_t losses;	/* times its memory was found gone */
+	uint64_t revocations;	/* regions it took back by message */
+	uint64_t refused;	/* regions that were not accepted */
+	uint64_t notifications; /* of used buffers */
+	uint64_t deadlines;	/* messages whose requests were cancelled */
+	uint64_t stuck;		/* requests the store kept even then */
+	uint64_t throttled;	/* times it waited for its bytes in flight */
+};
+
+/* What is so now; zeroes when the client has gone. */
+struct vhost_gauges {
+	uint64_t in_flight;	  /* requests */
+	uint64_t bytes_in_flight; /* … of their data */
+	uint64_t queues_broken;	  /* stopped, until they are set up again */
 };
 
 /*
- * What is known of one client: who it is, what it has done, what was said
- * about it.  Outlives its connection, for statistics.
+ * What is known of one client: who it is, what it has done, how much was
+ * logged about it.  Outlives its device, for statistics.
  */
 struct vhost_client {
-	struct vhost_client *next;
-	struct vhost_roll *roll;
-	const char *export_name; /* borrowed from the export */
-	uint32_t number;
-	pid_t pid; /* 0: not told */
+	const char *export_name; /* borrowed */
+	uint32_t number;	 /* counted per export, from 1 */
+	pid_t pid;		 /* 0: not known */
 	uid_t uid;
-	const char *ended; /* static storage; under the roll's lock */
 
-	/* Written by the worker alone, read by anybody: vhost_count. */
+	/* Written by the device's thread alone, read by any: vhost_count. */
 	struct vhost_counts counts;
 	struct vhost_gauges now;
-	struct vhost_speech speech;
+
+	struct log_limit limit;
+	struct log_group *group; /* of all clients of the export */
 };
 
-/* The clients of one export, those that are there and some that were. */
-struct vhost_roll {
-	pthread_mutex_t lock;
-	struct vhost_client *first; /* the newest */
-	uint64_t so_far;
-	uint64_t turned_away;
-	uint32_t connected;
-	struct vhost_counts past;   /* of clients that were forgotten */
-	struct vhost_speech speech; /* of all of them */
-};
+/* Lines about all clients of one export together: these at once, and so many
+ * more a second.  Otherwise one client could return under a new number. */
+#define CLIENT_GROUP_LINES    64u
+#define CLIENT_GROUP_A_SECOND 8u
 
-void vhost_roll_init(struct vhost_roll *roll);
-void vhost_roll_free(struct vhost_roll *roll);
-
-/* A client is on its way to its worker: counted as connected from here on,
- * until vhost_roll_leave. */
-void vhost_roll_expect(struct vhost_roll *roll);
-/* It has come, at the socket `fd`.  NULL: no memory. */
-struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
-				      const char *export_name, int fd);
-/* It is gone, or never came if NULL; the roll owns it from now on, and may go
- * itself with its last.  `why`: static storage. */
-void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
-		      const char *why);
+/* `export_name` and `group` outlive the client.  The rest is zeroes. */
+void vhost_client_init(struct vhost_client *client, const char *export_name,
+		       struct log_group *group);
 
 void vhost_counts_add(struct vhost_counts *sum,
 		      const struct vhost_counts *more);
-/* A copy that is whole in each number while the worker counts on. */
+/* A copy that is whole in each number while the device counts on. */
 struct vhost_counts vhost_counts_read(const struct vhost_counts *counts);
 
 void vhost_gauges_add(struct vhost_gauges *sum,
@@ -79,36 +75,10 @@ static inline void vhost_gauge(uint64_t *gauge, uint64_t value)
 	__atomic_store_n(gauge, value, __ATOMIC_RELAXED);
 }
 
-/* One line on standard error that names the client.  A client that makes us
- * talk is cut to some lines a second, and so are all clients of an export
- * together, or one could come back under a new number; how many lines were
- * dropped is told. */
+/* One log line that names the client, unless the client, or its group, has
+ * caused too many of late; how many were dropped is logged.  The thread of its
+ * device. */
 __attribute__((format(printf, 2, 3))) void
 vhost_client_log(struct vhost_client *client, const char *format, ...);
-
-/* One line that concerns an export, or nobody. */
-__attribute__((format(printf, 2, 3))) void
-vhost_export_log(const char *export, const char *format, ...);
-__attribute__((format(printf, 1, 2))) void vhost_log(const char *format, ...);
-
-/* Where lines go.  Texts last for the call only. */
-struct vhost_log_line {
-	const char *export; /* or NULL */
-	uint32_t client;    /* its number; 0: none */
-	pid_t pid;	    /* 0: not told */
-	uid_t uid;
-	const char *text;
-};
-typedef void vhost_log_sink(const struct vhost_log_line *line);
-
-/* Instead of standard error: called by any thread, several at once.  Before the
- * server starts. */
-void vhost_log_to(vhost_log_sink *sink);
-
-/* The line with its subject before it, as standard error gets it. */
-void vhost_log_format(char *text, size_t size,
-		      const struct vhost_log_line *line);
-
-int64_t vhost_now_ms(void);
 
 #endif

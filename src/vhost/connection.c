@@ -249,7 +249,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		vhost_client_log(client, "connected");
 		return;
 	}
-	vhost_export_log(export->name, "a client could not be served: %s", why);
+	log_export(export->name, "a client could not be served: %s", why);
 	if (connection && client) {
 		connection_free(connection);
 	} else {

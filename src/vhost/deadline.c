@@ -4,13 +4,14 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "vhost/clock.h"
 #include "vhost/connection.h"
 #include "vhost/queue.h"
 
 static void put_off(struct vhost_connection *connection)
 {
 	connection->deadline_ms =
-		vhost_now_ms() + connection->export->drain_timeout_ms;
+		clock_now_ms() + connection->export->drain_timeout_ms;
 }
 
 void vhost_deadline_set(struct vhost_connection *connection)
@@ -45,7 +46,7 @@ int vhost_deadline_ms(const struct vhost_worker *worker)
 		    connection->deadline_ms < next)
 			next = connection->deadline_ms;
 	}
-	now = vhost_now_ms();
+	now = clock_now_ms();
 	/* At most VHOST_DRAIN_MAX_MS away. */
 	return next > now ? (int)(next - now) : 0;
 }
@@ -104,7 +105,7 @@ void vhost_deadline_look(struct vhost_worker *worker)
 
 	if (worker->parked == 0)
 		return;
-	now = vhost_now_ms();
+	now = clock_now_ms();
 	/* None is freed here: settle does that. */
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{

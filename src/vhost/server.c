@@ -355,11 +355,11 @@ static void turn_away(struct vhost_export *export, int fd, const char *why)
 	/* Whoever connects a thousand times is told of in ten lines. */
 	if ((so_far & (so_far - 1)) == 0 &&
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-		vhost_export_log(export->name,
-				 "a client (pid %d, uid %u) was turned away "
-				 "(%llu so far): %s",
-				 (int)peer.pid, (unsigned int)peer.uid,
-				 (unsigned long long)so_far, why);
+		log_export(export->name,
+			   "a client (pid %d, uid %u) was turned away "
+			   "(%llu so far): %s",
+			   (int)peer.pid, (unsigned int)peer.uid,
+			   (unsigned long long)so_far, why);
 }
 
 /* The one with the fewest clients: who comes again and again, as a client that
@@ -495,7 +495,7 @@ static void free_removed(struct vhost_server *server)
 			server->exports[kept++] = export;
 			continue;
 		}
-		vhost_export_log(export->name, "removed, and without clients");
+		log_export(export->name, "removed, and without clients");
 		export_gone(export);
 	}
 	server->export_count = kept;
@@ -628,23 +628,23 @@ static void visit_export(struct vhost_export *export,
 		.counts = roll->past,
 	};
 
-	for (struct vhost_client *c = roll->first; c; c = c->next) {
-		struct vhost_counts counts = vhost_counts_read(&c->counts);
-
-		struct vhost_gauges now = vhost_gauges_read(&c->now);
+	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
+		struct vhost_counts counts =
+			vhost_counts_read(&e->client.counts);
+		struct vhost_gauges now = vhost_gauges_read(&e->client.now);
 
 		vhost_counts_add(&stats.counts, &counts);
 		vhost_gauges_add(&stats.now, &now);
 	}
 	visitor->on_export(visitor->argument, &stats);
-	for (struct vhost_client *c = roll->first; c; c = c->next) {
+	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
 		const struct vhost_client_stats client = {
-			.number = c->number,
-			.pid = c->pid,
-			.uid = c->uid,
-			.ended = c->ended,
-			.counts = vhost_counts_read(&c->counts),
-			.now = vhost_gauges_read(&c->now),
+			.number = e->client.number,
+			.pid = e->client.pid,
+			.uid = e->client.uid,
+			.ended = e->ended,
+			.counts = vhost_counts_read(&e->client.counts),
+			.now = vhost_gauges_read(&e->client.now),
 		};
 
 		visitor->on_client(visitor->argument, &client);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "vhost/client.h"
 #include "store/store.h"
 
 /*
@@ -127,27 +128,6 @@ void vhost_server_free(struct vhost_server *server);
  * False: no memory, and some may not be told. */
 bool vhost_server_tell_changed(struct vhost_server *server,
 			       struct vhost_export *export);
-
-struct vhost_counts {
-	uint64_t requests;	/* that came to an end, good or bad */
-	uint64_t errors;	/* … bad: I/O error or not supported */
-	uint64_t bytes_read;	/* from the store to the client */
-	uint64_t bytes_written; /* from the client to the store */
-	uint64_t losses;	/* times its memory was found gone */
-	uint64_t revocations;	/* regions it took back by message */
-	uint64_t refused;	/* regions that were not accepted */
-	uint64_t notifications; /* of used buffers */
-	uint64_t deadlines;	/* messages whose requests were cancelled */
-	uint64_t stuck;		/* requests the store kept even then */
-	uint64_t throttled;	/* times it waited for its bytes in flight */
-};
-
-/* What is so now; zeroes when the client has gone. */
-struct vhost_gauges {
-	uint64_t in_flight;	  /* requests */
-	uint64_t bytes_in_flight; /* … of their data */
-	uint64_t queues_broken;	  /* stopped, until they are set up again */
-};
 
 struct vhost_client_stats {
 	uint32_t number; /* counted per export, from 1 */

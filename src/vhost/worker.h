@@ -7,9 +7,10 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "vhost/client.h"
 #include "vhost/loop.h"
 #include "vhost/memory.h"
+#include "vhost/roll.h"
+#include "vhost/server.h"
 
 /* One socket and its store. */
 struct vhost_export {

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/roll.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Clients that ended and are remembered one by one, per export. */
+#define REMEMBERED 64u
+
+void vhost_roll_init(struct vhost_roll *roll)
+{
+	memset(roll, 0, sizeof(*roll));
+	pthread_mutex_init(&roll->lock, NULL);
+	log_group_init(&roll->log, CLIENT_GROUP_LINES, CLIENT_GROUP_A_SECOND);
+}
+
+void vhost_roll_free(struct vhost_roll *roll)
+{
+	while (roll->first) {
+		struct vhost_roll_entry *entry = roll->first;
+
+		roll->first = entry->next;
+		free(entry);
+	}
+	log_group_destroy(&roll->log);
+	pthread_mutex_destroy(&roll->lock);
+}
+
+void vhost_roll_expect(struct vhost_roll *roll)
+{
+	pthread_mutex_lock(&roll->lock);
+	roll->connected++;
+	pthread_mutex_unlock(&roll->lock);
+}
+
+struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
+				      const char *export_name, int fd)
+{
+	struct vhost_roll_entry *entry = calloc(1, sizeof(*entry));
+	struct vhost_client *client;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (!entry)
+		return NULL;
+	client = &entry->client;
+	vhost_client_init(client, export_name, &roll->log);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+		client->pid = peer.pid;
+		client->uid = peer.uid;
+	}
+	pthread_mutex_lock(&roll->lock);
+	client->number = (uint32_t)++roll->so_far;
+	entry->next = roll->first;
+	roll->first = entry;
+	pthread_mutex_unlock(&roll->lock);
+	return client;
+}
+
+/* Keep the newest that ended; of the others, the sums. */
+static void forget(struct vhost_roll *roll)
+{
+	struct vhost_roll_entry **at = &roll->first;
+	uint32_t seen = 0;
+
+	while (*at) {
+		struct vhost_roll_entry *entry = *at;
+
+		if (!entry->ended || ++seen <= REMEMBERED) {
+			at = &entry->next;
+			continue;
+		}
+		vhost_counts_add(&roll->past, &entry->client.counts);
+		*at = entry->next;
+		free(entry);
+	}
+}
+
+void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
+		      const char *why)
+{
+	pthread_mutex_lock(&roll->lock);
+	if (client)
+		((struct vhost_roll_entry *)client)->ended = why;
+	roll->connected--;
+	forget(roll);
+	pthread_mutex_unlock(&roll->lock);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_ROLL_H
+#define PRECARIUM_VHOST_ROLL_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "vhost/client.h"
+
+struct vhost_roll_entry {
+	struct vhost_client client; /* first: known by its address */
+	struct vhost_roll_entry *next;
+	const char *ended; /* why: static storage; NULL: it is there */
+};
+
+/*
+ * The clients of one export: those that are there, and some that were.  The lock
+ * protects all but what the devices of clients count.
+ */
+struct vhost_roll {
+	pthread_mutex_t lock;
+	struct vhost_roll_entry *first; /* the newest */
+	uint64_t so_far;
+	uint64_t turned_away;
+	uint32_t connected;
+	struct vhost_counts past; /* of clients that were forgotten */
+	struct log_group log;
+};
+
+void vhost_roll_init(struct vhost_roll *roll);
+void vhost_roll_free(struct vhost_roll *roll);
+
+/* A client is on its way to its worker: counted as connected from here on,
+ * until vhost_roll_leave. */
+void vhost_roll_expect(struct vhost_roll *roll);
+/* It has come, at the socket `fd`.  NULL: no memory. */
+struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
+				      const char *export_name, int fd);
+/* It is gone, or never came if NULL; the roll owns it from now on, and may
+ * itself be freed after its last client.  `why`: static storage. */
+void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
+		      const char *why);
+
+#endif
