@@ -4,7 +4,7 @@
 #include <sys/un.h>
 
 #include "vhost/connection.h"
-#include "vhost/discard.h"
+#include "vhost/close.h"
 
 /*
  * The back-end's own channel (BACKEND_REQ): a socket that the client sent, on

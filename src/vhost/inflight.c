@@ -8,7 +8,7 @@
 
 #include <precarium/access.h>
 
-#include "vhost/discard.h"
+#include "vhost/close.h"
 #include "vhost/inflight_packed.h"
 #include "vhost/memory.h"
 

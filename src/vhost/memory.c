@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vhost/discard.h"
+#include "vhost/close.h"
 
 static const char *why_not_added(enum prec_status status)
 {

@@ -15,7 +15,7 @@
 
 #include <precarium/fault.h>
 
-#include "vhost/discard.h"
+#include "vhost/close.h"
 #include "vhost/listen.h"
 #include "vhost/worker.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_VHOST_DISCARD_H
-#define PRECARIUM_VHOST_DISCARD_H
+#ifndef PRECARIUM_VHOST_CLOSE_H
+#define PRECARIUM_VHOST_CLOSE_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vhost/discard.h"
+#include "vhost/close.h"
 
 #include <errno.h>
 #include <fcntl.h>
