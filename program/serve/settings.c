@@ -162,9 +162,9 @@ static const char *set_name(struct export *export, const char *value)
 static const char *set_on_loss(struct export *export, const char *value)
 {
 	if (strcmp(value, "fail") == 0)
-		export->on_loss = VHOST_LOSS_FAIL;
+		export->on_loss = DEVICE_LOSS_FAIL;
 	else if (strcmp(value, "end") == 0)
-		export->on_loss = VHOST_LOSS_END;
+		export->on_loss = DEVICE_LOSS_END;
 	else
 		return "expected fail or end";
 	return NULL;

@@ -23,7 +23,7 @@ struct export
 	bool read_only;
 	bool direct;
 	bool shared;
-	enum vhost_on_loss on_loss;
+	enum device_on_loss on_loss;
 	uint64_t sparse_max;
 	uint32_t admit;
 	struct vhost_export *served; /* NULL: not yet */

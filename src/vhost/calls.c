@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "vhost/calls.h"
 
-#include "vhost/connection.h"
+#include "vhost/device.h"
+#include "vhost/feature.h"
 
 /* Call the client if it must be, or wishes it for what it was given since the
  * last look. */
 static void weigh(struct vhost_queue *queue, bool must)
 {
-	struct vhost_connection *connection = queue->connection;
+	struct device *device = queue->device;
 	bool wish = false;
 
 	queue->slots_served = 0;
-	if (vring_should_notify(&queue->virtq, &connection->memory->guest,
-				&wish) != PREC_OK)
+	if (vring_should_notify(&queue->virtq, &device->memory->guest, &wish) !=
+	    PREC_OK)
 		must = true; /* it cannot say; a call too many is harmless */
 	if (!(wish || must) || queue->call_fd < 0)
 		return;
-	vhost_count(&connection->client->counts.notifications, 1);
-	vhost_notifier_add(&connection->loop->notifier, queue->call_fd);
+	vhost_count(&device->client->counts.notifications, 1);
+	vhost_notifier_add(&device->loop->notifier, queue->call_fd);
 }
 
 /*
@@ -27,7 +28,7 @@ static void weigh(struct vhost_queue *queue, bool must)
  */
 static void tell_first(struct vhost_queue *queue)
 {
-	struct vhost_notifier *notifier = &queue->connection->loop->notifier;
+	struct vhost_notifier *notifier = &queue->device->loop->notifier;
 
 	weigh(queue, false);
 	if (notifier->count)
@@ -36,7 +37,7 @@ static void tell_first(struct vhost_queue *queue)
 
 void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
 {
-	struct loop *loop = queue->connection->loop;
+	struct loop *loop = queue->device->loop;
 
 	if (TAILQ_EMPTY(&loop->served))
 		tell_first(queue);
@@ -52,18 +53,18 @@ void vhost_queue_served(struct vhost_queue *queue, uint32_t slots)
 	TAILQ_INSERT_TAIL(&loop->served, queue, served);
 }
 
-static void tell_log(const struct vhost_connection *connection)
+static void tell_log(const struct device *device)
 {
-	const struct vhost_dirty *dirty = &connection->dirty;
+	const struct vhost_dirty *dirty = &device->dirty;
 
 	if (dirty->region && dirty->call_fd >= 0)
-		vhost_notifier_add(&connection->loop->notifier, dirty->call_fd);
+		vhost_notifier_add(&device->loop->notifier, dirty->call_fd);
 }
 
 static bool is_empty(const struct vhost_queue *queue)
 {
 	return queue->virtq.waiting == 0 &&
-	       vhost_device_notifies_on_empty(queue->connection);
+	       device_notifies_on_empty(queue->device);
 }
 
 void vhost_queue_signal_served(struct loop *loop)
@@ -74,9 +75,9 @@ void vhost_queue_signal_served(struct loop *loop)
 		TAILQ_REMOVE(&loop->served, queue, served);
 		queue->is_served = false;
 		/* A client that has ended is told nothing. */
-		if (queue->connection->state == VHOST_ENDING)
+		if (queue->device->state == DEVICE_ENDING)
 			continue;
-		tell_log(queue->connection);
+		tell_log(queue->device);
 		weigh(queue, is_empty(queue));
 	}
 	vhost_notifier_flush(&loop->notifier);

@@ -3,13 +3,14 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vhost/deadline.h"
-#include "vhost/queue.h"
+#include "vhost/channel.h"
+#include "vhost/dispatch.h"
 
 /* Messages of one client in one turn. */
 #define MESSAGES_A_TURN 8
@@ -17,50 +18,14 @@
 static void connection_free(struct vhost_connection *connection)
 {
 	vhost_message_reset(&connection->message);
-	for (uint32_t i = 0; i < connection->queue_count; i++)
-		vhost_queue_close(&connection->queues[i]);
-	free(connection->queues);
-	vhost_inflight_close(&connection->inflight);
-	vhost_dirty_close(&connection->dirty);
-	if (connection->memory)
-		vhost_memory_clear(connection->memory);
-	free(connection->memory);
-	if (connection->lane)
-		vhost_lane_put(connection->loop, connection->lane);
-	vhost_backend_drop(connection);
+	device_close(&connection->device);
+	vhost_channel_drop(connection);
 	close(connection->fd);
 	free(connection);
 }
 
-/* All that can fail; what was made is in *connection and freed by the caller. */
-static const char *connection_make(struct vhost_connection *connection)
-{
-	const struct vhost_export *export = connection->export;
-	struct store_error error;
-
-	connection->memory = calloc(1, sizeof(*connection->memory));
-	connection->queues =
-		calloc(export->queues_max, sizeof(*connection->queues));
-	if (!connection->memory || !connection->queues)
-		return "out of memory";
-	connection->memory->pool = export->pool;
-	connection->queue_count = export->queues_max;
-	for (uint32_t i = 0; i < connection->queue_count; i++)
-		vhost_queue_init(&connection->queues[i], connection, i);
-	connection->lane =
-		vhost_lane_get(connection->loop, export->store, &error);
-	if (!connection->lane) {
-		vhost_client_log(connection->client, "store: %s", error.text);
-		return "the store could not be opened for it";
-	}
-	if (!loop_watch(connection->loop, connection->fd, EPOLLIN | EPOLLRDHUP,
-			&connection->source))
-		return "its socket could not be watched";
-	return NULL;
-}
-
-/* The last touch of the export: nothing of it may be used after.  Who waits for
- * that is woken. */
+/* The last use of the export, which may be freed from then on.  The server,
+ * which may wait for that, is woken. */
 static void leave(struct vhost_worker *worker, struct vhost_export *export,
 		  struct vhost_client *client, const char *why)
 {
@@ -73,25 +38,32 @@ static void leave(struct vhost_worker *worker, struct vhost_export *export,
 		return;
 }
 
-/* What was cancelled is reaped in another turn, without waiting for events. */
-static void connection_abort(struct vhost_connection *connection)
+/* Its worker watches its deadline no more. */
+static void unpark(struct vhost_connection *connection)
+{
+	if (!connection->parked)
+		return;
+	assert(connection->worker->parked > 0);
+	connection->worker->parked--;
+	connection->parked = false;
+}
+
+static void abort_once(struct vhost_connection *connection)
 {
 	if (connection->aborted)
 		return;
 	connection->aborted = true;
-	connection->loop->settling = true;
-	vhost_deadline_clear(connection);
-	loop_unwatch(connection->loop, connection->fd);
-	for (uint32_t i = 0; i < connection->queue_count; i++)
-		vhost_queue_abort(&connection->queues[i]);
+	unpark(connection);
+	loop_unwatch(connection->device.loop, connection->fd);
+	device_abort(&connection->device);
 }
 
 static void connection_finish(struct vhost_connection *connection)
 {
 	struct vhost_worker *worker = connection->worker;
-	struct vhost_client *client = connection->client;
+	struct vhost_client *client = connection->device.client;
 	struct vhost_export *export = connection->export;
-	const char *why = connection->ended;
+	const char *why = connection->device.ended;
 	struct vhost_counts counts = vhost_counts_read(&client->counts);
 
 	LIST_REMOVE(connection, entry);
@@ -116,41 +88,42 @@ static bool acknowledge(struct vhost_connection *connection, uint64_t failed)
 	why = vhost_message_reply(connection->fd, message, &failed,
 				  sizeof(failed), -1);
 	if (why)
-		vhost_connection_end(connection, why);
+		device_end(&connection->device, why);
 	return true;
+}
+
+static bool watch_for(struct vhost_connection *connection, uint32_t events)
+{
+	if (loop_watch_for(connection->device.loop, connection->fd, events,
+			   &connection->source))
+		return true;
+	device_end(&connection->device, "its socket could not be watched");
+	return false;
 }
 
 static void park(struct vhost_connection *connection)
 {
-	connection->state = VHOST_PARKED;
-	vhost_deadline_set(connection);
-	if (!loop_watch_for(connection->loop, connection->fd, EPOLLRDHUP,
-			    &connection->source))
-		vhost_connection_end(connection,
-				     "its socket could not be watched");
+	connection->device.state = DEVICE_PARKED;
+	connection->worker->parked++;
+	connection->parked = true;
+	vhost_connection_put_off(connection);
+	watch_for(connection, EPOLLRDHUP);
 }
 
-static void unpark(struct vhost_connection *connection)
+static void serve_again(struct vhost_connection *connection)
 {
-	vhost_deadline_clear(connection);
-	connection->state = VHOST_SERVING;
-	if (!loop_watch_for(connection->loop, connection->fd,
-			    EPOLLIN | EPOLLRDHUP, &connection->source)) {
-		vhost_connection_end(connection,
-				     "its socket could not be watched");
-		return;
-	}
-	for (uint32_t i = 0; i < connection->queue_count; i++)
-		vhost_queue_ready(&connection->queues[i]);
+	unpark(connection);
+	if (watch_for(connection, EPOLLIN | EPOLLRDHUP))
+		device_resume(&connection->device);
 }
 
 static void refuse(struct vhost_connection *connection, const char *why)
 {
-	vhost_client_log(connection->client, "%s: refused: %s",
+	vhost_client_log(connection->device.client, "%s: refused: %s",
 			 vhost_message_name(connection->message.header.request),
 			 why);
 	if (!acknowledge(connection, 1))
-		vhost_connection_end(connection, "a message was refused");
+		device_end(&connection->device, "a message was refused");
 }
 
 /* Carry out the message that is there. */
@@ -165,7 +138,7 @@ static void carry_out(struct vhost_connection *connection)
 	case VHOST_ANSWERED:
 		break;
 	case VHOST_LATER:
-		if (connection->state == VHOST_SERVING)
+		if (connection->device.state == DEVICE_SERVING)
 			park(connection);
 		return;
 	case VHOST_REFUSED:
@@ -173,33 +146,40 @@ static void carry_out(struct vhost_connection *connection)
 		break;
 	case VHOST_BROKEN:
 		vhost_client_log(
-			connection->client, "%s: %s",
+			connection->device.client, "%s: %s",
 			vhost_message_name(connection->message.header.request),
 			why);
-		vhost_connection_end(connection, why);
+		device_end(&connection->device, why);
 		break;
 	}
 	vhost_message_reset(&connection->message);
-	if (connection->state == VHOST_PARKED)
-		unpark(connection);
+	if (connection->device.state == DEVICE_PARKED)
+		serve_again(connection);
+}
+
+static struct vhost_connection *connection_of(struct loop_source *source)
+{
+	return (struct vhost_connection *)((char *)source -
+					   offsetof(struct vhost_connection,
+						    source));
 }
 
 static void socket_ready(struct loop_source *source, uint32_t events)
 {
-	struct vhost_connection *connection = (struct vhost_connection *)source;
+	struct vhost_connection *connection = connection_of(source);
 	const char *why = "";
 
-	if (connection->state == VHOST_ENDING)
+	if (connection->device.state == DEVICE_ENDING)
 		return;
-	if (connection->state == VHOST_PARKED) {
+	if (connection->device.state == DEVICE_PARKED) {
 		/* Only its going can be seen now. */
 		if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
-			vhost_connection_end(connection,
-					     "closed by the client");
+			device_end(&connection->device, "closed by the client");
 		return;
 	}
 	for (int i = 0;
-	     i < MESSAGES_A_TURN && connection->state == VHOST_SERVING; i++) {
+	     i < MESSAGES_A_TURN && connection->device.state == DEVICE_SERVING;
+	     i++) {
 		switch (vhost_message_receive(connection->fd,
 					      &connection->message, &why)) {
 		case VHOST_RECEIVE_DONE:
@@ -208,19 +188,32 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 		case VHOST_RECEIVE_MORE:
 			return;
 		case VHOST_RECEIVE_CLOSED:
-			vhost_connection_end(connection,
-					     "closed by the client");
+			device_end(&connection->device, "closed by the client");
 			return;
 		case VHOST_RECEIVE_BROKEN:
 			vhost_client_log(
-				connection->client, "%s: %s",
+				connection->device.client, "%s: %s",
 				vhost_message_name(
 					connection->message.header.request),
 				why);
-			vhost_connection_end(connection, why);
+			device_end(&connection->device, why);
 			return;
 		}
 	}
+}
+
+/* All that can fail; the caller frees what was made. */
+static const char *connection_make(struct vhost_connection *connection,
+				   struct vhost_client *client)
+{
+	struct loop *loop = &connection->worker->loop;
+	const char *why = device_open(&connection->device, loop,
+				      &connection->export->policy, client);
+
+	if (!why && !loop_watch(loop, connection->fd, EPOLLIN | EPOLLRDHUP,
+				&connection->source))
+		why = "its socket could not be watched";
+	return why;
 }
 
 void vhost_connection_open(struct vhost_worker *worker,
@@ -228,28 +221,24 @@ void vhost_connection_open(struct vhost_worker *worker,
 {
 	struct vhost_connection *connection = calloc(1, sizeof(*connection));
 	struct vhost_client *client =
-		vhost_roll_enter(&export->roll, export->name, fd);
+		vhost_roll_enter(&export->roll, export->policy.name, fd);
 	const char *why = "out of memory";
 
 	if (connection && client) {
 		connection->source.ready = socket_ready;
 		connection->worker = worker;
-		connection->loop = &worker->loop;
 		connection->export = export;
-		connection->client = client;
 		connection->fd = fd;
 		connection->backend_fd = -1;
-		connection->cache_mode = 1;
-		connection->inflight.fd = -1;
-		connection->dirty.call_fd = -1;
-		why = connection_make(connection);
+		why = connection_make(connection, client);
 	}
 	if (!why) {
 		LIST_INSERT_HEAD(&worker->connections, connection, entry);
 		vhost_client_log(client, "connected");
 		return;
 	}
-	log_export(export->name, "a client could not be served: %s", why);
+	log_export(export->policy.name, "a client could not be served: %s",
+		   why);
 	if (connection && client) {
 		connection_free(connection);
 	} else {
@@ -261,11 +250,11 @@ void vhost_connection_open(struct vhost_worker *worker,
 
 void vhost_connection_settle(struct vhost_connection *connection)
 {
-	if (connection->state == VHOST_PARKED)
+	if (connection->device.state == DEVICE_PARKED)
 		carry_out(connection);
-	if (connection->state != VHOST_ENDING)
+	if (connection->device.state != DEVICE_ENDING)
 		return;
-	connection_abort(connection);
-	if (connection->in_flight == 0)
+	abort_once(connection);
+	if (connection->device.in_flight == 0)
 		connection_finish(connection);
 }

@@ -19,10 +19,6 @@ struct vhost_worker;
  * only for those who can do something else.
  */
 
-/* The connection is PARKED; it is served again or aborted. */
-void vhost_deadline_set(struct vhost_connection *connection);
-void vhost_deadline_clear(struct vhost_connection *connection);
-
 /* How long until the next deadline of the worker's connections; -1: none. */
 int vhost_deadline_ms(const struct vhost_worker *worker);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <unistd.h>
 
-#include "vhost/connection.h"
-#include "vhost/queue.h"
+#include "vhost/dispatch.h"
+#include "vhost/feature.h"
 
 /*
  * The messages by which logs are shared with the client.
@@ -10,22 +10,11 @@
 
 #define PAGE 4096u /* files are lent by pages */
 
-/* No ring runs, and nothing is in flight. */
-static bool stopped(const struct vhost_connection *connection)
-{
-	for (uint32_t i = 0; i < connection->queue_count; i++) {
-		const struct vhost_queue *queue = &connection->queues[i];
-
-		if (queue->started || !vhost_queue_is_quiet(queue))
-			return false;
-	}
-	return true;
-}
-
 static bool check_shape(const struct vhost_connection *connection,
 			const struct vhost_inflight_shape *shape)
 {
-	return shape->queues > 0 && shape->queues <= connection->queue_count &&
+	return shape->queues > 0 &&
+	       shape->queues <= connection->device.queue_count &&
 	       shape->queue_size > 0 && shape->queue_size <= VIRTQ_SIZE_MAX;
 }
 
@@ -33,7 +22,7 @@ static bool check_shape(const struct vhost_connection *connection,
 static uint64_t log_size(const struct vhost_connection *connection,
 			 const struct vhost_inflight_shape *shape)
 {
-	return vhost_inflight_size(vhost_device_packed(connection),
+	return vhost_inflight_size(device_packed(&connection->device),
 				   shape->queues, shape->queue_size);
 }
 
@@ -48,10 +37,11 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 
 	shape.size = 0;
 	shape.offset = 0;
-	if (check_shape(connection, &shape) && stopped(connection)) {
+	if (check_shape(connection, &shape) &&
+	    device_is_stopped(&connection->device)) {
 		uint64_t size = log_size(connection, &shape);
 
-		fd = vhost_inflight_make(&connection->inflight, size);
+		fd = vhost_inflight_make(&connection->device.inflight, size);
 		if (fd >= 0)
 			shape.size = size;
 	}
@@ -59,7 +49,7 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 }
 
 static struct vhost_region *
-map_writable(const struct vhost_memory_entry *entry, int fd,
+map_writable(const struct memory_entry *entry, int fd,
 	     const struct vhost_admission *admission, const char **why)
 {
 	struct vhost_region *region =
@@ -79,44 +69,17 @@ static struct vhost_region *map_log(const struct vhost_connection *connection,
 				    const struct vhost_inflight_shape *shape,
 				    int fd, const char **why)
 {
-	const struct vhost_memory_entry entry = {
+	const struct memory_entry entry = {
 		.size = log_size(connection, shape),
 		.offset = shape->offset,
 	};
 	const struct vhost_admission admission = {
-		.admit = (connection->export->admission.admit &
+		.admit = (connection->device.policy->admission.admit &
 			  PREC_ADMIT_ANY_FILE) |
 			 PREC_ADMIT_SPARSE,
 	};
 
 	return map_writable(&entry, fd, &admission, why);
-}
-
-static void use(struct vhost_connection *connection,
-		struct vhost_region *region, uint32_t queues, uint32_t entries)
-{
-	bool packed = vhost_device_packed(connection);
-	uint64_t part = vhost_inflight_offset(packed, 1, entries);
-
-	for (uint32_t i = 0; i < connection->queue_count; i++) {
-		struct prec_span span = { .size = 0 };
-
-		/* The region was made to hold them all. */
-		if (region && i < queues &&
-		    prec_span_part(region->region.span,
-				   vhost_inflight_offset(packed, i, entries),
-				   part, &span) != PREC_OK)
-			span.size = 0;
-		vhost_inflight_use(&connection->queues[i].inflight, span);
-	}
-	if (connection->inflight.region)
-		vhost_region_free(connection->inflight.region);
-	connection->inflight.region = region;
-}
-
-void vhost_forget_inflight(struct vhost_connection *connection)
-{
-	use(connection, NULL, 0, 0);
 }
 
 enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
@@ -132,12 +95,13 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 	    shape->size < log_size(connection, shape))
 		return VHOST_REFUSED;
 	*why = "expected all rings to be stopped";
-	if (!stopped(connection))
+	if (!device_is_stopped(&connection->device))
 		return VHOST_REFUSED;
 	region = map_log(connection, shape, message->fds[0], why);
 	if (!region)
 		return VHOST_REFUSED;
-	use(connection, region, shape->queues, shape->queue_size);
+	device_log_inflight(&connection->device, region, shape->queues,
+			    shape->queue_size);
 	return VHOST_DONE;
 }
 
@@ -146,11 +110,11 @@ static struct vhost_region *
 map_bitmap(const struct vhost_connection *connection,
 	   const struct vhost_log_base *base, int fd, const char **why)
 {
-	const struct vhost_memory_entry entry = {
+	const struct memory_entry entry = {
 		.size = (base->size + PAGE - 1) / PAGE * PAGE,
 		.offset = base->offset,
 	};
-	struct vhost_admission admission = connection->export->admission;
+	struct vhost_admission admission = connection->device.policy->admission;
 
 	admission.admit &= ~(uint32_t)PREC_ADMIT_STRICT;
 	admission.admit |= PREC_ADMIT_TAIL;
@@ -179,10 +143,10 @@ enum vhost_outcome vhost_set_log_base(struct vhost_connection *connection,
 	uint64_t failed = region == NULL;
 
 	if (region) {
-		vhost_dirty_use(&connection->dirty, region,
+		vhost_dirty_use(&connection->device.dirty, region,
 				connection->message.payload.log.size);
 	} else {
-		vhost_client_log(connection->client,
+		vhost_client_log(connection->device.client,
 				 "SET_LOG_BASE: refused: %s", *why);
 	}
 	return vhost_answer(connection, &failed, sizeof(failed), -1, why);
@@ -192,11 +156,12 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 				    const char **why)
 {
 	struct vhost_message *message = &connection->message;
-	struct vhost_dirty *dirty = &connection->dirty;
+	struct vhost_dirty *dirty = &connection->device.dirty;
 
 	*why = "expected an eventfd, or none";
 	if (message->fd_count &&
-	    !vhost_notifier_knows(&connection->loop->notifier, message->fds[0]))
+	    !vhost_notifier_knows(&connection->device.loop->notifier,
+				  message->fds[0]))
 		return VHOST_REFUSED;
 	if (dirty->call_fd >= 0)
 		close(dirty->call_fd);

@@ -3,8 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "vhost/connection.h"
-#include "vhost/setup.h"
+#include "vhost/dispatch.h"
 
 /*
  * The messages by which memory comes and goes.
@@ -19,22 +18,25 @@
 static bool quiet(struct vhost_connection *connection)
 {
 	/* Those that wait for room in the store are counted, too. */
-	return connection->in_flight == 0;
+	return connection->device.in_flight == 0;
 }
 
-/* Spans of the rings name entries of the table, which has changed. */
-static void find_rings_again(struct vhost_connection *connection)
+/* From the wire. */
+static struct memory_entry entry_of(const struct vhost_memory_entry *said)
 {
-	for (uint32_t i = 0; i < connection->queue_count; i++)
-		vhost_queue_memory_changed(&connection->queues[i]);
+	return (struct memory_entry){
+		.guest = said->guest,
+		.size = said->size,
+		.user = said->user,
+		.offset = said->offset,
+	};
 }
 
 static void count_refusal(struct vhost_connection *connection,
-			  const struct vhost_memory_entry *entry,
-			  const char *why)
+			  const struct memory_entry *entry, const char *why)
 {
-	vhost_count(&connection->client->counts.refused, 1);
-	vhost_client_log(connection->client,
+	vhost_count(&connection->device.client->counts.refused, 1);
+	vhost_client_log(connection->device.client,
 			 "memory of %" PRIu64 " bytes at 0x%" PRIx64
 			 " was not accepted: %s",
 			 entry->size, entry->guest, why);
@@ -47,12 +49,13 @@ static bool fill_table(struct vhost_connection *connection,
 	const struct vhost_memory_table *table = &message->payload.table;
 
 	for (uint32_t i = 0; i < table->count; i++) {
-		const struct vhost_memory_entry *entry = &table->entries[i];
+		const struct memory_entry entry = entry_of(&table->entries[i]);
 
-		if (vhost_memory_add(new, entry, message->fds[i],
-				     &connection->export->admission, why))
+		if (vhost_memory_add(new, &entry, message->fds[i],
+				     &connection->device.policy->admission,
+				     why))
 			continue;
-		count_refusal(connection, entry, *why);
+		count_refusal(connection, &entry, *why);
 		return false;
 	}
 	return true;
@@ -88,36 +91,31 @@ enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
 		*why = "out of memory";
 		return VHOST_REFUSED;
 	}
-	new->pool = connection->export->pool;
+	new->pool = connection->device.policy->pool;
 	if (!fill_table(connection, new, why)) {
 		vhost_memory_clear(new);
 		free(new);
 		return VHOST_REFUSED;
 	}
-	vhost_count(&connection->client->counts.revocations,
-		    connection->memory->guest.count);
-	vhost_memory_clear(connection->memory);
-	free(connection->memory);
-	connection->memory = new;
-	find_rings_again(connection);
+	device_set_memory(&connection->device, new);
 	return VHOST_DONE;
 }
 
 enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 				    const char **why)
 {
-	const struct vhost_memory_entry *entry =
-		&connection->message.payload.one.entry;
+	const struct memory_entry entry =
+		entry_of(&connection->message.payload.one.entry);
 
 	if (!quiet(connection))
 		return VHOST_LATER;
-	if (!vhost_memory_add(connection->memory, entry,
+	if (!vhost_memory_add(connection->device.memory, &entry,
 			      connection->message.fds[0],
-			      &connection->export->admission, why)) {
-		count_refusal(connection, entry, *why);
+			      &connection->device.policy->admission, why)) {
+		count_refusal(connection, &entry, *why);
 		return VHOST_REFUSED;
 	}
-	find_rings_again(connection);
+	device_memory_changed(&connection->device);
 	return VHOST_DONE;
 }
 
@@ -125,12 +123,14 @@ enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
 				       const char **why)
 {
+	const struct memory_entry entry =
+		entry_of(&connection->message.payload.one.entry);
+
 	if (!quiet(connection))
 		return VHOST_LATER;
-	if (!vhost_memory_remove(connection->memory,
-				 &connection->message.payload.one.entry, why))
+	if (!vhost_memory_remove(connection->device.memory, &entry, why))
 		return VHOST_REFUSED;
-	vhost_count(&connection->client->counts.revocations, 1);
-	find_rings_again(connection);
+	vhost_count(&connection->device.client->counts.revocations, 1);
+	device_memory_changed(&connection->device);
 	return VHOST_DONE;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vhost/connection.h"
-#include "vhost/setup.h"
+#include "vhost/dispatch.h"
 
 /*
  * The status of the device (VIRTIO 1.2, 2.1), which a client that has STATUS
@@ -11,22 +10,12 @@ enum {
 	STATUS_NEEDS_RESET = 64,
 };
 
-/* A queue that its client broke is served again when it is set up anew. */
-static bool needs_reset(const struct vhost_connection *connection)
-{
-	for (uint32_t i = 0; i < connection->queue_count; i++) {
-		if (connection->queues[i].broken)
-			return true;
-	}
-	return false;
-}
-
 enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
 				    const char **why)
 {
 	uint64_t status = connection->status;
 
-	if (status && needs_reset(connection))
+	if (status && device_is_broken(&connection->device))
 		status |= STATUS_NEEDS_RESET;
 	return vhost_answer(connection, &status, sizeof(status), -1, why);
 }
@@ -38,11 +27,7 @@ enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
  */
 static enum vhost_outcome reset(struct vhost_connection *connection)
 {
-	bool quiet = true;
-
-	for (uint32_t i = 0; i < connection->queue_count; i++)
-		quiet &= vhost_queue_stop(&connection->queues[i]);
-	if (!quiet)
+	if (!device_stop(&connection->device))
 		return VHOST_LATER;
 	connection->status = 0;
 	return VHOST_DONE;

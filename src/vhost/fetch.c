@@ -26,7 +26,7 @@ static void log_taken(struct vhost_queue *queue, uint16_t head)
 static bool retake(struct vhost_queue *queue, struct virtq_request *chain,
 		   enum virtq_answer *answer)
 {
-	const struct prec_space *space = &queue->connection->memory->guest;
+	const struct prec_space *space = &queue->device->memory->guest;
 	struct virtq *virtq = &queue->virtq;
 	uint16_t head;
 
@@ -54,8 +54,8 @@ static bool retake(struct vhost_queue *queue, struct virtq_request *chain,
 static enum virtq_answer next(struct vhost_queue *queue,
 			      struct virtq_request *chain)
 {
-	const struct prec_space *space = &queue->connection->memory->guest;
-	const struct vhost_poll *poll = &queue->connection->loop->poll;
+	const struct prec_space *space = &queue->device->memory->guest;
+	const struct vhost_poll *poll = &queue->device->loop->poll;
 	enum virtq_answer answer;
 
 	if (retake(queue, chain, &answer))
@@ -100,61 +100,59 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 }
 
 /* What is left of its client's turn. */
-static struct vhost_turn *turn_of(struct vhost_queue *queue)
+static struct device_turn *turn_of(struct vhost_queue *queue)
 {
-	struct vhost_connection *connection = queue->connection;
-	const struct loop *loop = connection->loop;
+	struct device *device = queue->device;
+	const struct loop *loop = device->loop;
 
-	if (connection->turn.number != loop->turn)
-		connection->turn = (struct vhost_turn){
+	if (device->turn.number != loop->turn)
+		device->turn = (struct device_turn){
 			.number = loop->turn,
 			.requests = is_shared(loop) ? REQUESTS_BESIDE_OTHERS
 						    : REQUESTS_A_TURN,
 			.bytes = BYTES_A_TURN,
 		};
-	return &connection->turn;
+	return &device->turn;
 }
 
-static bool is_over(const struct vhost_turn *turn)
+static bool is_over(const struct device_turn *turn)
 {
 	return turn->requests == 0 || turn->bytes == 0;
 }
 
 /* Its queues are ready again when a request has ended.  A client that keeps its
  * device busy is logged once. */
-static void wait_for_room(struct vhost_connection *connection)
+static void wait_for_room(struct device *device)
 {
-	uint64_t *throttled = &connection->client->counts.throttled;
+	uint64_t *throttled = &device->client->counts.throttled;
 
-	connection->waits_for_room = true;
-	if (connection->bytes_in_flight <
-	    connection->export->bytes_in_flight_max)
+	device->waits_for_room = true;
+	if (device->bytes_in_flight < device->policy->bytes_in_flight_max)
 		return;
 	if (*throttled == 0)
-		vhost_client_log(connection->client,
+		vhost_client_log(device->client,
 				 "%" PRIu64 " bytes are in flight, the limit "
 				 "is %" PRIu64 ": its requests wait for each "
 				 "other; told once",
-				 connection->bytes_in_flight,
-				 connection->export->bytes_in_flight_max);
+				 device->bytes_in_flight,
+				 device->policy->bytes_in_flight_max);
 	vhost_count(throttled, 1);
 }
 
 /* False: the queue has nothing more, or cannot continue now. */
-static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
+static bool serve_turn(struct vhost_queue *queue, struct device_turn *turn)
 {
 	while (!is_over(turn)) {
 		uint64_t bytes = 0;
 
-		if (!has_room(queue->connection)) {
-			wait_for_room(queue->connection);
+		if (!has_room(queue->device)) {
+			wait_for_room(queue->device);
 			return false;
 		}
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
-		queue->found_ns =
-			vhost_poll_found(&queue->connection->loop->poll);
-		queue->connection->loop->begun++;
+		queue->found_ns = vhost_poll_found(&queue->device->loop->poll);
+		queue->device->loop->begun++;
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
 	}
@@ -165,7 +163,7 @@ static bool serve_turn(struct vhost_queue *queue, struct vhost_turn *turn)
  * had a part of it, or the first queue would have all. */
 static void stay_in_line(struct vhost_queue *queue)
 {
-	struct loop *loop = queue->connection->loop;
+	struct loop *loop = queue->device->loop;
 
 	queue->is_ready = true;
 	if (loop->again)
@@ -176,8 +174,8 @@ static void stay_in_line(struct vhost_queue *queue)
 
 void vhost_queue_serve(struct vhost_queue *queue)
 {
-	struct loop *loop = queue->connection->loop;
-	struct vhost_turn *turn = turn_of(queue);
+	struct loop *loop = queue->device->loop;
+	struct device_turn *turn = turn_of(queue);
 
 	queue->is_ready = false;
 	queue->looks_on = false;

@@ -68,8 +68,7 @@ static bool map_region(struct vhost_region *new, int fd,
 	return false;
 }
 
-struct vhost_region *vhost_region_new(const struct vhost_memory_entry *entry,
-				      int fd,
+struct vhost_region *vhost_region_new(const struct memory_entry *entry, int fd,
 				      const struct vhost_admission *admission,
 				      const char **why)
 {
@@ -135,7 +134,7 @@ static void pool_give(struct vhost_pool *pool, uint32_t there)
 static enum prec_status enter(struct vhost_memory *memory,
 			      struct vhost_region *new, uint32_t slot)
 {
-	const struct vhost_memory_entry *entry = &new->entry;
+	const struct memory_entry *entry = &new->entry;
 	const struct prec_span *span = &new->region.span;
 	enum prec_status status;
 
@@ -155,7 +154,7 @@ static enum prec_status enter(struct vhost_memory *memory,
 }
 
 /* What can be said without touching the file. */
-static enum prec_status check_entry(const struct vhost_memory_entry *entry)
+static enum prec_status check_entry(const struct memory_entry *entry)
 {
 	if (entry->size == 0 || entry->size > PREC_ADDRESS_MAX ||
 	    entry->guest > PREC_ADDRESS_MAX - entry->size ||
@@ -166,7 +165,7 @@ static enum prec_status check_entry(const struct vhost_memory_entry *entry)
 }
 
 static bool add_region(struct vhost_memory *memory,
-		       const struct vhost_memory_entry *entry, int fd,
+		       const struct memory_entry *entry, int fd,
 		       const struct vhost_admission *admission,
 		       const char **why)
 {
@@ -192,7 +191,7 @@ static bool add_region(struct vhost_memory *memory,
 }
 
 bool vhost_memory_add(struct vhost_memory *memory,
-		      const struct vhost_memory_entry *entry, int fd,
+		      const struct memory_entry *entry, int fd,
 		      const struct vhost_admission *admission, const char **why)
 {
 	uint32_t there = memory->guest.count;
@@ -221,8 +220,7 @@ static void take_out(struct vhost_memory *memory, uint32_t guest, uint32_t user,
 }
 
 bool vhost_memory_remove(struct vhost_memory *memory,
-			 const struct vhost_memory_entry *entry,
-			 const char **why)
+			 const struct memory_entry *entry, const char **why)
 {
 	uint32_t guest = prec_space_find(&memory->guest, entry->guest);
 	uint32_t user = prec_space_find(&memory->user, entry->user);

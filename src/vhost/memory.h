@@ -8,7 +8,13 @@
 #include <precarium/region.h>
 #include <precarium/space.h>
 
-#include "vhost/protocol.h"
+/* A region as the client describes it. */
+struct memory_entry {
+	uint64_t guest; /* address for the guest */
+	uint64_t size;
+	uint64_t user;	 /* address for the front-end */
+	uint64_t offset; /* into the file */
+};
 
 /*
  * What one client has lent: its regions, found by the guest's addresses (as
@@ -17,7 +23,7 @@
  */
 struct vhost_region {
 	struct prec_region region;
-	struct vhost_memory_entry entry;
+	struct memory_entry entry;
 };
 
 /*
@@ -50,8 +56,7 @@ struct vhost_admission {
  * Map one region; `fd` is borrowed.  NULL: *why is one line with what was
  * expected.
  */
-struct vhost_region *vhost_region_new(const struct vhost_memory_entry *entry,
-				      int fd,
+struct vhost_region *vhost_region_new(const struct memory_entry *entry, int fd,
 				      const struct vhost_admission *admission,
 				      const char **why);
 /* Revoked first, so that nothing can reach it when this returns. */
@@ -60,7 +65,7 @@ void vhost_region_free(struct vhost_region *region);
 /* Add one region.  `fd` is borrowed.  On error nothing has changed, and *why
  * is one line with what was expected. */
 bool vhost_memory_add(struct vhost_memory *memory,
-		      const struct vhost_memory_entry *entry, int fd,
+		      const struct memory_entry *entry, int fd,
 		      const struct vhost_admission *admission,
 		      const char **why);
 
@@ -70,8 +75,7 @@ bool vhost_memory_add(struct vhost_memory *memory,
  * any more.
  */
 bool vhost_memory_remove(struct vhost_memory *memory,
-			 const struct vhost_memory_entry *entry,
-			 const char **why);
+			 const struct memory_entry *entry, const char **why);
 
 /* Everything that was lent.  The pool stays. */
 void vhost_memory_clear(struct vhost_memory *memory);

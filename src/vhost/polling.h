@@ -5,7 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vhost/server.h"
+/* What a loop does when its rings are empty. */
+enum vhost_polling {
+	VHOST_POLL_ADAPTIVE, /* look a little longer where that pays */
+	VHOST_POLL_NEVER,    /* sleep until it is kicked */
+	VHOST_POLL_ALWAYS,   /* look, while some ring is started */
+};
 
 /*
  * How long a worker looks for requests before it sleeps.

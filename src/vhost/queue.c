@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "vhost/feature.h"
 #include "vhost/inflight_packed.h"
 #include "vhost/room.h"
 
@@ -20,11 +21,11 @@ static void kicked(struct loop_source *source, uint32_t events)
 	vhost_queue_ready(queue);
 }
 
-void vhost_queue_init(struct vhost_queue *queue,
-		      struct vhost_connection *connection, uint32_t index)
+void vhost_queue_init(struct vhost_queue *queue, struct device *device,
+		      uint32_t index)
 {
 	queue->kick.ready = kicked;
-	queue->connection = connection;
+	queue->device = device;
 	queue->index = index;
 	queue->kick_fd = -1;
 	queue->call_fd = -1;
@@ -42,7 +43,7 @@ static void replace_fd(int *fd, int new)
 
 void vhost_queue_set_broken(struct vhost_queue *queue, bool broken)
 {
-	uint64_t *gauge = &queue->connection->client->now.queues_broken;
+	uint64_t *gauge = &queue->device->client->now.queues_broken;
 
 	vhost_gauge(gauge, *gauge - queue->broken + broken);
 	queue->broken = broken;
@@ -51,13 +52,13 @@ void vhost_queue_set_broken(struct vhost_queue *queue, bool broken)
 void vhost_queue_drop_kick(struct vhost_queue *queue)
 {
 	if (queue->kick_fd >= 0)
-		loop_unwatch(queue->connection->loop, queue->kick_fd);
+		loop_unwatch(queue->device->loop, queue->kick_fd);
 	replace_fd(&queue->kick_fd, -1);
 }
 
 void vhost_queue_leave_lists(struct vhost_queue *queue)
 {
-	struct loop *loop = queue->connection->loop;
+	struct loop *loop = queue->device->loop;
 
 	if (loop->again == queue)
 		loop->again = TAILQ_NEXT(queue, ready);
@@ -107,8 +108,8 @@ bool vhost_queue_is_quiet(const struct vhost_queue *queue)
 bool vhost_queue_ask_for_kick(struct vhost_queue *queue)
 {
 	if (!queue->virtq.event_index ||
-	    vring_ask_for_kick(&queue->virtq,
-			       &queue->connection->memory->guest) != PREC_OK)
+	    vring_ask_for_kick(&queue->virtq, &queue->device->memory->guest) !=
+		    PREC_OK)
 		return false;
 	vhost_queue_mark_hint(queue);
 	return true;
@@ -116,18 +117,17 @@ bool vhost_queue_ask_for_kick(struct vhost_queue *queue)
 
 void vhost_queue_lost(struct vhost_queue *queue, const char *what)
 {
-	struct vhost_connection *connection = queue->connection;
+	struct device *device = queue->device;
 
-	vhost_count(&connection->client->counts.losses, 1);
-	vhost_client_log(connection->client, "queue %u: %s", queue->index,
-			 what);
-	if (connection->export->on_loss == VHOST_LOSS_END)
-		vhost_connection_end(connection, "its memory was gone");
+	vhost_count(&device->client->counts.losses, 1);
+	vhost_client_log(device->client, "queue %u: %s", queue->index, what);
+	if (device->policy->on_loss == DEVICE_LOSS_END)
+		device_end(device, "its memory was gone");
 }
 
 void vhost_queue_look_for_logs(struct vhost_queue *queue)
 {
-	struct vhost_dirty *dirty = &queue->connection->dirty;
+	struct vhost_dirty *dirty = &queue->device->dirty;
 
 	if (dirty->lost)
 		vhost_queue_lost(queue, "the log of what is written is gone");
@@ -143,19 +143,18 @@ static void mark_used(struct vhost_queue *queue, uint64_t offset, uint64_t size)
 {
 	uint64_t base = queue->addr.log;
 
-	if (queue->addr.flags & VHOST_RING_LOG &&
+	if (queue->addr.logged &&
 	    base <= PREC_ADDRESS_MAX - 8ull * VIRTQ_SIZE_MAX)
-		vhost_dirty_mark(&queue->connection->dirty, base + offset,
-				 size);
+		vhost_dirty_mark(&queue->device->dirty, base + offset, size);
 }
 
 /* That address is of one area, and a packed ring is written in two. */
 static void mark_packed(struct vhost_queue *queue, const struct prec_span *area,
 			uint64_t offset, uint64_t size)
 {
-	if (queue->addr.flags & VHOST_RING_LOG)
-		vhost_dirty_mark(&queue->connection->dirty,
-				 area->address + offset, size);
+	if (queue->addr.logged)
+		vhost_dirty_mark(&queue->device->dirty, area->address + offset,
+				 size);
 }
 
 void vhost_queue_mark_hint(struct vhost_queue *queue)
@@ -183,20 +182,20 @@ void vhost_queue_mark_completed(struct vhost_queue *queue, uint64_t slot)
 
 void vhost_queue_break(struct vhost_queue *queue, const char *why)
 {
-	struct vhost_connection *connection = queue->connection;
+	struct device *device = queue->device;
 
 	if (queue->broken)
 		return;
 	vhost_queue_set_broken(queue, true);
-	vhost_client_log(connection->client, "queue %u is stopped: %s",
+	vhost_client_log(device->client, "queue %u is stopped: %s",
 			 queue->index, why);
 	if (queue->err_fd >= 0)
-		vhost_notifier_add(&connection->loop->notifier, queue->err_fd);
+		vhost_notifier_add(&device->loop->notifier, queue->err_fd);
 }
 
 void vhost_queue_ready(struct vhost_queue *queue)
 {
-	struct loop *loop = queue->connection->loop;
+	struct loop *loop = queue->device->loop;
 
 	if (queue->is_ready || !may_serve(queue))
 		return;
@@ -206,20 +205,20 @@ void vhost_queue_ready(struct vhost_queue *queue)
 
 void vhost_queue_go_on(struct vhost_queue *queue)
 {
-	struct vhost_connection *connection = queue->connection;
+	struct device *device = queue->device;
 
 	vhost_queue_ready(queue);
-	if (!connection->waits_for_room || !has_room(connection))
+	if (!device->waits_for_room || !has_room(device))
 		return;
-	connection->waits_for_room = false;
-	for (uint32_t i = 0; i < connection->queue_count; i++)
-		vhost_queue_ready(&connection->queues[i]);
+	device->waits_for_room = false;
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_ready(&device->queues[i]);
 }
 
 void vhost_queue_features_changed(struct vhost_queue *queue)
 {
 	if (!queue->attached)
 		return;
-	queue->virtq.event_index = vhost_device_event_index(queue->connection);
+	queue->virtq.event_index = device_event_index(queue->device);
 	vhost_queue_ready(queue);
 }

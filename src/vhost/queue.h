@@ -4,22 +4,29 @@
 
 #include <sys/queue.h>
 
-#include "vhost/inflight.h"
-#include "vhost/protocol.h"
+#include "vhost/device.h"
 #include "vhost/request.h"
-#include "vhost/worker.h"
 #include "virtio/vring.h"
+
+/* Where a client says that a ring is. */
+struct ring_addr {
+	uint64_t descriptors; /* in the front-end's own address space */
+	uint64_t used;
+	uint64_t available;
+	bool logged;  /* what is written into the used ring is */
+	uint64_t log; /* guest's address of the used ring, if it is logged */
+};
 
 /*
  * One queue of one client.
  *
  * It is served while it is enabled, was kicked since it was set up (a ring
- * starts at its first kick), has its rings, and its connection is SERVING.
+ * starts at its first kick), has its rings, and its device is SERVING.
  * `base` is where it goes on when its rings are attached.
  */
 struct vhost_queue {
 	struct loop_source kick;
-	struct vhost_connection *connection;
+	struct device *device;
 	uint32_t index;
 	int kick_fd; /* eventfds of the client, or -1 */
 	int call_fd;
@@ -37,7 +44,7 @@ struct vhost_queue {
 	uint64_t found_ns; /* the turn of its last request, see polling.h */
 	uint32_t base;	   /* of a packed ring both sides' (vhost-user.rst) */
 	uint32_t num;
-	struct vhost_ring_addr addr;
+	struct ring_addr addr;
 
 	struct vhost_inflight_queue inflight;
 	struct vhost_requests requests; /* in the store */
@@ -48,9 +55,8 @@ struct vhost_queue {
 	struct virtq virtq;
 };
 
-/* The queue is all zeroes. */
-void vhost_queue_init(struct vhost_queue *queue,
-		      struct vhost_connection *connection, uint32_t index);
+void vhost_queue_init(struct vhost_queue *queue, struct device *device,
+		      uint32_t index);
 /* Nothing may be in flight. */
 void vhost_queue_close(struct vhost_queue *queue);
 

@@ -8,7 +8,8 @@
 #include <precarium/access.h>
 
 #include "vhost/calls.h"
-#include "vhost/connection.h"
+#include "vhost/device.h"
+#include "vhost/feature.h"
 #include "vhost/inflight_packed.h"
 #include "vhost/queue.h"
 
@@ -16,7 +17,7 @@
 static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
 				 uint32_t used)
 {
-	const struct prec_space *space = &queue->connection->memory->guest;
+	const struct prec_space *space = &queue->device->memory->guest;
 	struct vhost_inflight_queue *log = &queue->inflight;
 	const struct virtq *virtq = &queue->virtq;
 	uint64_t slot = virtq->next_used % virtq->size;
@@ -36,11 +37,11 @@ static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
 }
 
 /* The kernel, or we, may have written there, whatever it says of it. */
-static void mark_data(struct vhost_connection *connection,
-		      const struct prec_span *spans, uint32_t count)
+static void mark_data(struct device *device, const struct prec_span *spans,
+		      uint32_t count)
 {
-	for (uint32_t i = 0; connection->dirty.all && i < count; i++)
-		vhost_dirty_mark(&connection->dirty, spans[i].address,
+	for (uint32_t i = 0; device->dirty.all && i < count; i++)
+		vhost_dirty_mark(&device->dirty, spans[i].address,
 				 spans[i].size);
 }
 
@@ -49,9 +50,9 @@ static void mark_data(struct vhost_connection *connection,
 static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 		 enum prec_status did, uint64_t moved, bool same_epoch)
 {
-	struct vhost_connection *connection = queue->connection;
-	const struct prec_space *space = &connection->memory->guest;
-	struct vhost_counts *counts = &connection->client->counts;
+	struct device *device = queue->device;
+	const struct prec_space *space = &device->memory->guest;
+	struct vhost_counts *counts = &device->client->counts;
 	uint32_t slots = queue->virtq.held[block->head];
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
@@ -66,7 +67,7 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 	else if (block->op == VBLK_WRITE)
 		vhost_count(&counts->bytes_written, moved);
 	status = vblk_store_status(block, space, outcome.status);
-	mark_data(connection, &block->status, 1);
+	mark_data(device, &block->status, 1);
 	if (status != PREC_OK) {
 		lost = true;
 		vhost_queue_break(queue, "a status byte is gone");
@@ -82,10 +83,10 @@ static void tell(struct vhost_queue *queue, const struct vblk_request *block,
 
 void vhost_request_reject(struct vhost_queue *queue, bool lost)
 {
-	struct vhost_connection *connection = queue->connection;
+	struct device *device = queue->device;
 
-	vhost_count(&connection->client->counts.requests, 1);
-	vhost_count(&connection->client->counts.errors, 1);
+	vhost_count(&device->client->counts.requests, 1);
+	vhost_count(&device->client->counts.errors, 1);
 	if (lost)
 		vhost_queue_lost(queue, "a request is gone");
 	vhost_queue_break(queue, lost ? "a request is gone"
@@ -99,12 +100,11 @@ static void identify(struct vhost_queue *queue,
 	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
 	struct prec_result result;
 
-	memcpy(id, queue->connection->export->name,
-	       strnlen(queue->connection->export->name, sizeof(id)));
+	memcpy(id, queue->device->policy->name,
+	       strnlen(queue->device->policy->name, sizeof(id)));
 	result = prec_scatter(&chain->segment[block->first], block->count, id,
 			      sizeof(id));
-	mark_data(queue->connection, &chain->segment[block->first],
-		  block->count);
+	mark_data(queue->device, &chain->segment[block->first], block->count);
 	tell(queue, block, result.status, result.done, true);
 }
 
@@ -207,11 +207,11 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 					 const struct vblk_request *block,
 					 const struct vblk_ranges *ranges)
 {
-	const struct vhost_connection *connection = queue->connection;
+	const struct device *device = queue->device;
 	uint32_t count = block->count;
 	uint32_t range_count = is_of_ranges(block->op) ? ranges->count : 0;
 	struct vhost_request *request =
-		allocate(connection->loop, count, range_count);
+		allocate(device->loop, count, range_count);
 	struct store_range *copy;
 
 	if (!request)
@@ -226,7 +226,7 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	request->io.kind = kind_of(block->op);
 	request->io.durable =
 		(block->op == VBLK_WRITE || block->op == VBLK_ZEROES) &&
-		vhost_device_writes_through(connection);
+		device_writes_through(device);
 	request->io.ranges = copy;
 	request->io.range_count = range_count;
 	request->io.offset = block->offset;
@@ -237,40 +237,40 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	request->io.next = NULL;
 	request->io.slot = NULL;
 	request->watch_count = 0;
-	watch_regions(request, connection->memory);
+	watch_regions(request, device->memory);
 	return request;
 }
 
-static void tell_in_flight(const struct vhost_connection *connection)
+static void tell_in_flight(const struct device *device)
 {
-	struct vhost_gauges *now = &connection->client->now;
+	struct vhost_gauges *now = &device->client->now;
 
-	vhost_gauge(&now->in_flight, connection->in_flight);
-	vhost_gauge(&now->bytes_in_flight, connection->bytes_in_flight);
+	vhost_gauge(&now->in_flight, device->in_flight);
+	vhost_gauge(&now->bytes_in_flight, device->bytes_in_flight);
 }
 
 static void count_begun(const struct vhost_request *request)
 {
-	struct vhost_connection *connection = request->queue->connection;
+	struct device *device = request->queue->device;
 
-	connection->in_flight++;
-	connection->bytes_in_flight += request->io.size;
-	tell_in_flight(connection);
+	device->in_flight++;
+	device->bytes_in_flight += request->io.size;
+	tell_in_flight(device);
 }
 
 static void count_ended(const struct vhost_request *request)
 {
-	struct vhost_connection *connection = request->queue->connection;
+	struct device *device = request->queue->device;
 
-	connection->in_flight--;
-	connection->bytes_in_flight -= request->io.size;
-	tell_in_flight(connection);
+	device->in_flight--;
+	device->bytes_in_flight -= request->io.size;
+	tell_in_flight(device);
 }
 
 static bool hand_over(struct vhost_request *request)
 {
 	struct vhost_queue *queue = request->queue;
-	struct vhost_lane *lane = queue->connection->lane;
+	struct vhost_lane *lane = queue->device->lane;
 
 	if (!lane->lane->store->ops->add(lane->lane, &request->io))
 		return false;
@@ -295,19 +295,19 @@ static void transfer(struct vhost_queue *queue,
 	if (hand_over(request))
 		return;
 	queue->stalled = request;
-	TAILQ_INSERT_TAIL(&queue->connection->lane->stalled, queue, waiting);
+	TAILQ_INSERT_TAIL(&queue->device->lane->stalled, queue, waiting);
 }
 
 uint64_t vhost_request_begin(struct vhost_queue *queue,
 			     struct virtq_request *chain)
 {
-	const struct vhost_connection *connection = queue->connection;
-	const struct vblk_device device = vhost_device_of(connection);
+	const struct device *device = queue->device;
+	const struct vblk_device kind = device_of(device);
 	struct vblk_request block;
 	struct vblk_ranges ranges;
 
-	if (vblk_decode(&device, &queue->virtq, &connection->memory->guest,
-			chain, &block, &ranges) != VIRTQ_TAKEN) {
+	if (vblk_decode(&kind, &queue->virtq, &device->memory->guest, chain,
+			&block, &ranges) != VIRTQ_TAKEN) {
 		vhost_request_reject(queue, false);
 		return 0;
 	}
@@ -368,11 +368,10 @@ static void log_store_error(const struct vhost_request *request)
 	const struct prec_result *result = &request->io.result;
 
 	/* Of those that were cancelled one line has told. */
-	if (result->status != PREC_SYSTEM ||
-	    request->queue->connection->cancelled)
+	if (result->status != PREC_SYSTEM || request->queue->device->cancelled)
 		return;
 	vhost_client_log(
-		request->queue->connection->client,
+		request->queue->device->client,
 		"store: %s of %llu bytes at %llu: %s",
 		name_of(request->io.kind), (unsigned long long)request->io.size,
 		(unsigned long long)(request->io.range_count
@@ -385,25 +384,25 @@ void vhost_request_finish(struct store_io *io)
 {
 	struct vhost_request *request = (struct vhost_request *)io;
 	struct vhost_queue *queue = request->queue;
-	struct vhost_connection *connection = queue->connection;
-	struct vhost_lane *lane = connection->lane;
+	struct device *device = queue->device;
+	struct vhost_lane *lane = device->lane;
 
-	queue->found_ns = vhost_poll_found(&connection->loop->poll);
+	queue->found_ns = vhost_poll_found(&device->loop->poll);
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);
 	/* A client that is ended is told nothing: its memory stays untouched. */
-	if (connection->state != VHOST_ENDING) {
+	if (device->state != DEVICE_ENDING) {
 		log_store_error(request);
 		if (io->kind == STORE_READ)
-			mark_data(connection, request->spans, io->span_count);
+			mark_data(device, request->spans, io->span_count);
 		tell(queue, &request->block, io->result.status, io->result.done,
 		     same_epochs(request, lane->lane->fd >= 0));
 		vhost_queue_go_on(queue);
 	}
-	if (connection->state != VHOST_SERVING)
-		connection->loop->settling = true;
-	release(connection->loop, request);
+	if (device->state != DEVICE_SERVING)
+		device->loop->settling = true;
+	release(device->loop, request);
 }
 
 void vhost_request_resume(struct vhost_lane *lane)
@@ -414,7 +413,7 @@ void vhost_request_resume(struct vhost_lane *lane)
 		following = TAILQ_NEXT(queue, waiting);
 		/* That of a client that has ended is dropped when the turn
 		 * ends. */
-		if (queue->connection->state == VHOST_ENDING)
+		if (queue->device->state == DEVICE_ENDING)
 			continue;
 		if (!hand_over(queue->stalled))
 			return;
@@ -426,12 +425,12 @@ void vhost_request_resume(struct vhost_lane *lane)
 
 static struct vhost_request *take_stalled(struct vhost_queue *queue)
 {
-	struct vhost_connection *connection = queue->connection;
+	struct device *device = queue->device;
 	struct vhost_request *request = queue->stalled;
 
 	if (!request)
 		return NULL;
-	TAILQ_REMOVE(&connection->lane->stalled, queue, waiting);
+	TAILQ_REMOVE(&device->lane->stalled, queue, waiting);
 	queue->stalled = NULL;
 	count_ended(request);
 	return request;
@@ -441,24 +440,24 @@ static void fail_stalled(struct vhost_queue *queue)
 {
 	struct vhost_request *request;
 
-	if (queue->connection->state == VHOST_ENDING)
+	if (queue->device->state == DEVICE_ENDING)
 		return;
 	request = take_stalled(queue);
 	if (!request)
 		return;
 	tell(queue, &request->block, PREC_SYSTEM, 0, true);
-	queue->connection->loop->settling = true;
-	release(queue->connection->loop, request);
+	queue->device->loop->settling = true;
+	release(queue->device->loop, request);
 }
 
 static void drop_stalled(struct vhost_queue *queue)
 {
-	release(queue->connection->loop, take_stalled(queue));
+	release(queue->device->loop, take_stalled(queue));
 }
 
 static void cancel_transfers(struct vhost_queue *queue)
 {
-	struct vhost_lane *lane = queue->connection->lane;
+	struct vhost_lane *lane = queue->device->lane;
 	struct vhost_request *request;
 
 	LIST_FOREACH(request, &queue->requests, entry)

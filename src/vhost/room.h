@@ -2,7 +2,7 @@
 #ifndef PRECARIUM_VHOST_ROOM_H
 #define PRECARIUM_VHOST_ROOM_H
 
-#include "vhost/connection.h"
+#include "vhost/device.h"
 #include "vhost/queue.h"
 
 /*
@@ -24,28 +24,27 @@ static inline bool is_shared(const struct loop *loop)
 
 static inline bool may_serve(const struct vhost_queue *queue)
 {
-	return queue->connection->state == VHOST_SERVING && queue->enabled &&
+	return queue->device->state == DEVICE_SERVING && queue->enabled &&
 	       queue->started && !queue->broken && queue->has_addr &&
 	       !queue->stalled;
 }
 
 /* Other clients of the worker wait behind what this one has submitted: disks
  * and the kernel serve in order. */
-static inline uint64_t
-bytes_in_flight_max(const struct vhost_connection *connection)
+static inline uint64_t bytes_in_flight_max(const struct device *device)
 {
-	uint64_t bytes = connection->export->bytes_in_flight_max;
+	uint64_t bytes = device->policy->bytes_in_flight_max;
 
-	return is_shared(connection->loop) && bytes > BYTES_BESIDE_OTHERS
+	return is_shared(device->loop) && bytes > BYTES_BESIDE_OTHERS
 		       ? BYTES_BESIDE_OTHERS
 		       : bytes;
 }
 
 /* A request that is larger than the limit is carried out alone. */
-static inline bool has_room(const struct vhost_connection *connection)
+static inline bool has_room(const struct device *device)
 {
-	return connection->in_flight < IN_FLIGHT_MAX &&
-	       connection->bytes_in_flight < bytes_in_flight_max(connection);
+	return device->in_flight < IN_FLIGHT_MAX &&
+	       device->bytes_in_flight < bytes_in_flight_max(device);
 }
 
 #endif

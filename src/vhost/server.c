@@ -125,7 +125,7 @@ static void export_free(struct vhost_export *export)
 {
 	vhost_roll_free(&export->roll);
 	free(export->socket_path);
-	free(export->name);
+	free(export->policy.name);
 	free(export);
 }
 
@@ -139,25 +139,26 @@ static struct vhost_export *export_new(struct vhost_server *server,
 	vhost_roll_init(&export->roll);
 	export->listen_fd = -1;
 	export->first_fd = -1;
-	export->name = strdup(from->name);
+	export->policy.name = strdup(from->name);
 	if (from->socket_path)
 		export->socket_path = strdup(from->socket_path);
-	if (!export->name || (from->socket_path && !export->socket_path)) {
+	if (!export->policy.name ||
+	    (from->socket_path && !export->socket_path)) {
 		export_free(export);
 		return NULL;
 	}
-	export->store = from->store;
+	export->policy.store = from->store;
 	export->gone = from->gone;
 	export->argument = from->argument;
-	export->on_loss = from->on_loss;
-	export->queues_max = server->limits.queues;
-	export->bytes_in_flight_max = server->limits.bytes_in_flight;
+	export->policy.on_loss = from->on_loss;
+	export->policy.queues_max = server->limits.queues;
+	export->policy.bytes_in_flight_max = server->limits.bytes_in_flight;
 	export->drain_timeout_ms = server->limits.drain_timeout_ms;
 	export->connections_max = server->limits.connections;
-	export->admission.regions_max = server->limits.regions;
-	export->pool = &server->pool;
-	export->admission.admit = from->admit;
-	export->admission.sparse_max = from->sparse_max;
+	export->policy.admission.regions_max = server->limits.regions;
+	export->policy.pool = &server->pool;
+	export->policy.admission.admit = from->admit;
+	export->policy.admission.sparse_max = from->sparse_max;
 	return export;
 }
 
@@ -355,7 +356,7 @@ static void turn_away(struct vhost_export *export, int fd, const char *why)
 	/* Whoever connects a thousand times is told of in ten lines. */
 	if ((so_far & (so_far - 1)) == 0 &&
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-		log_export(export->name,
+		log_export(export->policy.name,
 			   "a client (pid %d, uid %u) was turned away "
 			   "(%llu so far): %s",
 			   (int)peer.pid, (unsigned int)peer.uid,
@@ -495,7 +496,7 @@ static void free_removed(struct vhost_server *server)
 			server->exports[kept++] = export;
 			continue;
 		}
-		log_export(export->name, "removed, and without clients");
+		log_export(export->policy.name, "removed, and without clients");
 		export_gone(export);
 	}
 	server->export_count = kept;
@@ -619,7 +620,7 @@ static void visit_export(struct vhost_export *export,
 {
 	struct vhost_roll *roll = &export->roll;
 	struct vhost_export_stats stats = {
-		.name = export->name,
+		.name = export->policy.name,
 		.socket_path = export->socket_path,
 		.removed = export->removed,
 		.clients = roll->so_far,

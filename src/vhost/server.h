@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "vhost/client.h"
+#include "vhost/device.h"
 #include "store/store.h"
 
 /*
@@ -18,12 +19,6 @@
  */
 struct vhost_server;
 struct vhost_export;
-
-/* What happens to a client whose memory is found gone without notice. */
-enum vhost_on_loss {
-	VHOST_LOSS_FAIL, /* the request fails, or the queue stops; it goes on */
-	VHOST_LOSS_END,	 /* its connection is ended */
-};
 
 struct vhost_export_options {
 	const char *name;	 /* for log lines and statistics; copied */
@@ -40,16 +35,9 @@ struct vhost_export_options {
 	 * store.  On the thread that runs or frees the server.  May be NULL */
 	void (*gone)(void *argument);
 	void *argument;
-	enum vhost_on_loss on_loss;
+	enum device_on_loss on_loss;
 	uint64_t sparse_max; /* bytes of holes in lent memory; 0: default */
 	uint32_t admit;	     /* PREC_ADMIT_* */
-};
-
-/* What a worker does when its rings are empty.  See vhost/polling.h. */
-enum vhost_polling {
-	VHOST_POLL_ADAPTIVE, /* look a little longer where that pays */
-	VHOST_POLL_NEVER,    /* sleep until it is kicked */
-	VHOST_POLL_ALWAYS,   /* look, while some ring is started */
 };
 
 /* 0 is a default throughout. */

@@ -5,13 +5,14 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "vhost/connection.h"
+#include "vhost/device.h"
+#include "vhost/feature.h"
 #include "vhost/inflight_packed.h"
 
 bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
 			 const char **why)
 {
-	bool packed = vhost_device_packed(queue->connection);
+	bool packed = device_packed(queue->device);
 
 	*why = packed ? "expected 1 to 1024, on a ring that is stopped"
 		      : "expected a power of 2 up to 1024, on a ring that is "
@@ -27,7 +28,7 @@ bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
 bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
 			  const char **why)
 {
-	bool packed = vhost_device_packed(queue->connection);
+	bool packed = device_packed(queue->device);
 
 	*why = packed ? "expected a ring that is stopped"
 		      : "expected an index below 65536, on a ring that is "
@@ -65,7 +66,7 @@ static void keep_base(struct vhost_queue *queue)
 }
 
 bool vhost_queue_stays(const struct vhost_queue *queue,
-		       const struct vhost_ring_addr *addr)
+		       const struct ring_addr *addr)
 {
 	return queue->attached && !queue->broken &&
 	       queue->addr.descriptors == addr->descriptors &&
@@ -74,14 +75,11 @@ bool vhost_queue_stays(const struct vhost_queue *queue,
 }
 
 bool vhost_queue_set_addr(struct vhost_queue *queue,
-			  const struct vhost_ring_addr *addr, const char **why)
+			  const struct ring_addr *addr, const char **why)
 {
-	const struct vhost_memory *memory = queue->connection->memory;
+	const struct vhost_memory *memory = queue->device->memory;
 	uint64_t guest;
 
-	*why = "expected no flag but that of the log";
-	if (addr->flags & ~VHOST_RING_LOG)
-		return false;
 	*why = "the rings are not in lent memory; expected addresses of the "
 	       "front-end in a region that was added";
 	if (!guest_address(memory, addr->descriptors, &guest) ||
@@ -101,7 +99,7 @@ bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 {
 	/* Edge-triggered: each kick is told once, and its counter need not be
 	 * read, which could wait, for the ring tells what there is to do. */
-	if (!loop_watch(queue->connection->loop, fd, EPOLLIN | EPOLLET,
+	if (!loop_watch(queue->device->loop, fd, EPOLLIN | EPOLLET,
 			&queue->kick)) {
 		*why = "the descriptor cannot be watched";
 		close(fd);
@@ -134,7 +132,7 @@ void vhost_queue_memory_changed(struct vhost_queue *queue)
 	if (!queue->attached)
 		return;
 	/* Gone: it is detached, until they are lent again. */
-	if (virtq_rebase(&queue->virtq, &queue->connection->memory->guest) ==
+	if (virtq_rebase(&queue->virtq, &queue->device->memory->guest) ==
 	    PREC_OK)
 		vhost_queue_ready(queue);
 }
@@ -177,8 +175,8 @@ static enum prec_status find_split_place(struct vhost_queue *queue,
 	enum prec_status status;
 	uint16_t used;
 
-	status = split_used_index(&queue->virtq,
-				  &queue->connection->memory->guest, &used);
+	status = split_used_index(&queue->virtq, &queue->device->memory->guest,
+				  &used);
 	if (status != PREC_OK)
 		return status;
 	status = vhost_inflight_read(&queue->inflight, queue->num, used,
@@ -195,7 +193,7 @@ static enum prec_status find_split_place(struct vhost_queue *queue,
  * had completed it may not have told: so it is told once more. */
 static enum prec_status find_place(struct vhost_queue *queue)
 {
-	struct vhost_notifier *notifier = &queue->connection->loop->notifier;
+	struct vhost_notifier *notifier = &queue->device->loop->notifier;
 	bool recovered = false;
 	uint32_t taken = 0;
 	enum prec_status status =
@@ -206,7 +204,7 @@ static enum prec_status find_place(struct vhost_queue *queue)
 	if (status == PREC_RANGE)
 		return PREC_FULL;
 	if (taken > 0)
-		vhost_client_log(queue->connection->client,
+		vhost_client_log(queue->device->client,
 				 "queue %u: %u requests that were in flight "
 				 "are carried out again",
 				 queue->index, taken);
@@ -217,8 +215,8 @@ static enum prec_status find_place(struct vhost_queue *queue)
 
 static enum prec_status attach(struct vhost_queue *queue)
 {
-	const struct vhost_memory *memory = queue->connection->memory;
-	bool packed = vhost_device_packed(queue->connection);
+	const struct vhost_memory *memory = queue->device->memory;
+	bool packed = device_packed(queue->device);
 	uint64_t desc, avail, used;
 	enum prec_status status;
 
@@ -234,7 +232,7 @@ static enum prec_status attach(struct vhost_queue *queue)
 	if (status != PREC_OK)
 		return status;
 	queue->attached = true;
-	queue->virtq.event_index = vhost_device_event_index(queue->connection);
+	queue->virtq.event_index = device_event_index(queue->device);
 	return PREC_OK;
 }
 

@@ -19,11 +19,11 @@ bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
 			  const char **why);
 /* While requests are in flight only addresses with which the queue "stays". */
 bool vhost_queue_set_addr(struct vhost_queue *queue,
-			  const struct vhost_ring_addr *addr, const char **why);
+			  const struct ring_addr *addr, const char **why);
 /* Are these the rings that are served?  Only whether they are logged, and
  * where, may differ. */
 bool vhost_queue_stays(const struct vhost_queue *queue,
-		       const struct vhost_ring_addr *addr);
+		       const struct ring_addr *addr);
 /* Takes `fd`, also on failure. */
 bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why);
 

@@ -13,6 +13,7 @@
 
 #include <precarium/fault.h>
 
+#include "vhost/channel.h"
 #include "vhost/connection.h"
 #include "vhost/deadline.h"
 #include "vhost/turn.h"
@@ -34,8 +35,8 @@ static void tell_changed(struct vhost_worker *worker,
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{
 		if (connection->export == export &&
-		    connection->state != VHOST_ENDING)
-			vhost_backend_config_changed(connection);
+		    connection->device.state != DEVICE_ENDING)
+			vhost_channel_config_changed(connection);
 	}
 }
 
@@ -68,7 +69,7 @@ static void take_inbox(struct loop_source *source, uint32_t events)
 	if (!worker->stopping)
 		return;
 	LIST_FOREACH(connection, &worker->connections, entry)
-	vhost_connection_end(connection, "the server stops");
+	device_end(&connection->device, "the server stops");
 }
 
 static void settle(struct vhost_worker *worker)

@@ -14,20 +14,14 @@
 
 /* One socket and its store. */
 struct vhost_export {
-	char *name;
 	char *socket_path; /* NULL: a descriptor was handed to us */
 	bool owns_path;	   /* we made it, and remove it */
 	int listen_fd;	   /* -1: none, or no more */
 	int first_fd;	   /* a connection that was handed to us; -1: none */
 	bool removed;	   /* freed when its last client has gone */
-	const struct store *store;
+	struct device_policy policy;
 	void (*gone)(void *argument);
 	void *argument;
-	enum vhost_on_loss on_loss;
-	struct vhost_admission admission;
-	struct vhost_pool *pool; /* the server's */
-	uint32_t queues_max;
-	uint64_t bytes_in_flight_max;
 	uint32_t drain_timeout_ms;
 	uint32_t connections_max;
 	struct vhost_roll roll;

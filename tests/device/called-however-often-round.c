@@ -12,7 +12,7 @@
 
 #include "tests/expect.h"
 #include "vhost/calls.h"
-#include "vhost/connection.h"
+#include "vhost/device.h"
 
 #define SIZE_MOST 5u
 #define ADDRESS	  0x10000u
@@ -23,7 +23,7 @@
 static struct loop loop;
 static struct vhost_client client;
 static struct vhost_memory memory;
-static struct vhost_connection connection = {
+static struct device device = {
 	.loop = &loop,
 	.client = &client,
 	.memory = &memory,
@@ -92,7 +92,7 @@ int main(void)
 			    PREC_READ | PREC_WRITE, 0) == PREC_OK);
 	TAILQ_INIT(&loop.served);
 	MUST(vhost_notifier_open(&loop.notifier));
-	vhost_queue_init(&queue, &connection, 0);
+	vhost_queue_init(&queue, &device, 0);
 	queue.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (uint32_t size = 1; size <= SIZE_MOST; size++)
 		for (uint32_t from = 0; from < 2 * size; from++)

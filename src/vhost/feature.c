@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "vhost/feature.h"
+
 #include <string.h>
 
-#include "vhost/connection.h"
 #include "store/store.h"
 
 /* VIRTIO 1.2, clause 6: features that are not of one device. */
@@ -19,33 +20,32 @@ static uint64_t range_features(const struct store *store)
 	return 1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 }
 
-uint64_t vhost_device_features(const struct vhost_export *export)
+uint64_t device_features(const struct device_policy *policy)
 {
 	uint64_t features =
 		1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC |
 		1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_RING_PACKED |
-		1ull << VHOST_F_PROTOCOL_FEATURES | 1ull << VHOST_F_LOG_ALL |
 		1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE |
 		1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_CONFIG_WCE |
 		1ull << VIRTIO_F_NOTIFY_ON_EMPTY |
 		1ull << VIRTIO_BLK_F_TOPOLOGY | 1ull << VIRTIO_BLK_F_GEOMETRY |
-		range_features(export->store);
+		range_features(policy->store);
 
-	if (export->queues_max > 1)
+	if (policy->queues_max > 1)
 		features |= 1ull << VIRTIO_BLK_F_MQ;
-	if (export->store->read_only)
+	if (policy->store->read_only)
 		features |= 1ull << VIRTIO_BLK_F_RO;
 	return features;
 }
 
-bool vhost_device_notifies_on_empty(const struct vhost_connection *connection)
+bool device_notifies_on_empty(const struct device *device)
 {
-	return connection->features >> VIRTIO_F_NOTIFY_ON_EMPTY & 1;
+	return device->features >> VIRTIO_F_NOTIFY_ON_EMPTY & 1;
 }
 
-bool vhost_device_event_index(const struct vhost_connection *connection)
+bool device_event_index(const struct device *device)
 {
-	return connection->features >> VIRTIO_F_EVENT_IDX & 1;
+	return device->features >> VIRTIO_F_EVENT_IDX & 1;
 }
 
 /* Smaller than the field, or not told. */
@@ -72,48 +72,44 @@ static void set_topology(struct vblk_device *device, const struct store *store)
 }
 
 /* As it is for a driver that took these features. */
-static struct vblk_device device_with(const struct vhost_connection *connection,
+static struct vblk_device device_with(const struct device *device,
 				      uint64_t features)
 {
-	const struct store *store = connection->export->store;
-	struct vblk_device device = {
+	const struct store *store = device->policy->store;
+	struct vblk_device block = {
 		.capacity = store_capacity(store) / VIRTIO_BLK_SECTOR,
 		.blk_size = store->block_size,
-		.queues = (uint16_t)connection->queue_count,
+		.queues = (uint16_t)device->queue_count,
 		.read_only = store->read_only,
-		.writeback = connection->cache_mode != 0,
+		.writeback = device->cache_mode != 0,
 		.discard = features >> VIRTIO_BLK_F_DISCARD & 1,
 		.write_zeroes = features >> VIRTIO_BLK_F_WRITE_ZEROES & 1,
 		.may_unmap = true,
 		.discard_alignment = store->discard_align / VIRTIO_BLK_SECTOR,
 	};
 
-	return device;
+	return block;
 }
 
-bool vhost_device_packed(const struct vhost_connection *connection)
+bool device_packed(const struct device *device)
 {
-	return connection->features >> VIRTIO_F_RING_PACKED & 1;
+	return device->features >> VIRTIO_F_RING_PACKED & 1;
 }
 
-struct vblk_device vhost_device_of(const struct vhost_connection *connection)
+struct vblk_device device_of(const struct device *device)
 {
-	return device_with(connection, connection->features);
+	return device_with(device, device->features);
 }
 
-/* It is read before features are agreed on. */
-void vhost_device_config(const struct vhost_connection *connection,
-			 uint8_t bytes[VHOST_CONFIG_MAX])
+void device_config(const struct device *device,
+		   struct virtio_blk_config *config)
 {
-	struct vblk_device device = device_with(
-		connection, vhost_device_features(connection->export));
-	struct virtio_blk_config config;
+	struct vblk_device block =
+		device_with(device, device_features(device->policy));
 
-	set_topology(&device, connection->export->store);
-	memset(&config, 0, sizeof(config));
-	vblk_config(&device, &config);
-	memset(bytes, 0, VHOST_CONFIG_MAX);
-	memcpy(bytes, &config, VIRTIO_BLK_CONFIG_SIZE);
+	set_topology(&block, device->policy->store);
+	memset(config, 0, sizeof(*config));
+	vblk_config(&block, config);
 }
 
 /*
@@ -121,12 +117,12 @@ void vhost_device_config(const struct vhost_connection *connection,
  * durability later, so its writes must have it at once; nor may one that set
  * the cache to writethrough be left to hope.
  */
-bool vhost_device_writes_through(const struct vhost_connection *connection)
+bool device_writes_through(const struct device *device)
 {
 	const uint64_t flush = 1ull << VIRTIO_BLK_F_FLUSH;
 	const uint64_t wce = 1ull << VIRTIO_BLK_F_CONFIG_WCE;
 
-	if (!(connection->features & flush))
+	if (!(device->features & flush))
 		return true;
-	return (connection->features & wce) && connection->cache_mode == 0;
+	return (device->features & wce) && device->cache_mode == 0;
 }

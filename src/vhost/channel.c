@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "vhost/channel.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "vhost/connection.h"
 #include "vhost/close.h"
-
-/*
- * The back-end's own channel (BACKEND_REQ): a socket that the client sent, on
- * which we speak first.  Nothing on it is waited for, and nothing is read from
- * it: no message of ours asks for a reply.
- */
 
 static bool is_unix_stream(int fd)
 {
@@ -50,7 +45,7 @@ static void take_nothing(int fd)
 		continue;
 }
 
-bool vhost_backend_set(struct vhost_connection *connection, const char **why)
+bool vhost_channel_set(struct vhost_connection *connection, const char **why)
 {
 	struct vhost_message *message = &connection->message;
 
@@ -70,7 +65,7 @@ bool vhost_backend_set(struct vhost_connection *connection, const char **why)
 	return true;
 }
 
-void vhost_backend_drop(struct vhost_connection *connection)
+void vhost_channel_drop(struct vhost_connection *connection)
 {
 	vhost_discard(connection->backend_fd);
 	connection->backend_fd = -1;
@@ -80,7 +75,7 @@ void vhost_backend_drop(struct vhost_connection *connection)
  * A message has no contents, so one that has no room is not missed: those that
  * the client has not read yet will make it look.
  */
-void vhost_backend_config_changed(struct vhost_connection *connection)
+void vhost_channel_config_changed(struct vhost_connection *connection)
 {
 	const struct vhost_header header = {
 		.request = VHOST_BACKEND_CONFIG_CHANGE,
@@ -97,8 +92,8 @@ void vhost_backend_config_changed(struct vhost_connection *connection)
 	if (sent == (ssize_t)sizeof(header) ||
 	    (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)))
 		return;
-	vhost_client_log(connection->client,
+	vhost_client_log(connection->device.client,
 			 "its back-end channel is closed: it is not told of "
 			 "another size any more");
-	vhost_backend_drop(connection);
+	vhost_channel_drop(connection);
 }
