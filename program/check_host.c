@@ -25,7 +25,7 @@
 #include <precarium/region.h>
 
 #include "store/file/uring.h"
-#include "vhost/notify.h"
+#include "device/notify.h"
 
 #ifndef ARCH_SHSTK_STATUS
 #define ARCH_SHSTK_STATUS 0x5005

@@ -7,7 +7,7 @@
 
 #include "store/stores.h"
 #include "program/serve/manager.h"
-#include "vhost/log.h"
+#include "device/log.h"
 
 static struct store *open_store(const struct export *export,
 				struct store_error *error)

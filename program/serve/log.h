@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "vhost/log.h"
+#include "device/log.h"
 
 /* Enough for any line of the log, escaped, with its end. */
 #define LOG_LINE_SIZE 3200

@@ -16,7 +16,7 @@
 
 #include "program/escape.h"
 #include "program/serve/log.h"
-#include "vhost/clock.h"
+#include "device/clock.h"
 
 /* The fields are for `journalctl EXPORT=… CLIENT=…`, so EXPORT is as it was
  * given.  What people read is escaped: the journal does not show a text with

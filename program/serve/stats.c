@@ -14,7 +14,7 @@
 #include "program/command.h"
 #include "program/ask/stats.h"
 #include "program/json_text.h"
-#include "vhost/clock.h"
+#include "device/clock.h"
 
 static void add_number(json_t *object, const char *name, uint64_t value)
 {

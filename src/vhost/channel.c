@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "vhost/close.h"
+#include "device/close.h"
 
 static bool is_unix_stream(int fd)
 {

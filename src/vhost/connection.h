@@ -2,8 +2,8 @@
 #ifndef PRECARIUM_VHOST_CONNECTION_H
 #define PRECARIUM_VHOST_CONNECTION_H
 
-#include "vhost/clock.h"
-#include "vhost/device.h"
+#include "device/clock.h"
+#include "device/device.h"
 #include "vhost/message.h"
 #include "vhost/worker.h"
 

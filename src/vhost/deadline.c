@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "vhost/clock.h"
+#include "device/clock.h"
 #include "vhost/connection.h"
 
 int vhost_deadline_ms(const struct vhost_worker *worker)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "vhost/channel.h"
-#include "vhost/feature.h"
-#include "vhost/queue.h"
+#include "device/feature.h"
+#include "device/queue.h"
 #include "virtio/blk_wire.h"
 
 /* Offered is what works, nothing else. */

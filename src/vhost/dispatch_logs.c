@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "vhost/dispatch.h"
-#include "vhost/feature.h"
+#include "device/feature.h"
 
 /*
  * The messages by which logs are shared with the client.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "vhost/dispatch.h"
-#include "vhost/queue.h"
-#include "vhost/setup.h"
+#include "device/queue.h"
+#include "device/setup.h"
 
 /*
  * The messages by which rings are set up, started and stopped.

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "vhost/close.h"
+#include "device/close.h"
 
 /* What each request may look like.  A request that is not here is not ours to
  * understand: its size is bounded, its contents are skipped. */

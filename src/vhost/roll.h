@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "vhost/client.h"
+#include "device/client.h"
 
 struct vhost_roll_entry {
 	struct vhost_client client; /* first: known by its address */

@@ -15,7 +15,7 @@
 
 #include <precarium/fault.h>
 
-#include "vhost/close.h"
+#include "device/close.h"
 #include "vhost/listen.h"
 #include "vhost/worker.h"
 

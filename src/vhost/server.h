@@ -6,9 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "vhost/client.h"
-#include "vhost/device.h"
-#include "store/store.h"
+#include "device/client.h"
+#include "device/device.h"
 
 /*
  * A vhost-user block server: any number of exports, each a socket and a store,

@@ -16,7 +16,7 @@
 #include "vhost/channel.h"
 #include "vhost/connection.h"
 #include "vhost/deadline.h"
-#include "vhost/turn.h"
+#include "device/turn.h"
 
 /* How soon to try again what the kernel had no room for. */
 #define RETRY_MS 2

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "vhost/loop.h"
-#include "vhost/memory.h"
+#include "device/loop.h"
+#include "device/memory.h"
 #include "vhost/roll.h"
 #include "vhost/server.h"
 

@@ -4,7 +4,7 @@
  * busy its other rings keep it.
  */
 #include "tests/expect.h"
-#include "vhost/polling.h"
+#include "device/polling.h"
 
 #define WINDOW VHOST_POLL_WINDOW_MAX_NS
 

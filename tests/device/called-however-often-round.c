@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "tests/expect.h"
-#include "vhost/calls.h"
-#include "vhost/device.h"
+#include "device/calls.h"
+#include "device/device.h"
 
 #define SIZE_MOST 5u
 #define ADDRESS	  0x10000u

@@ -8,7 +8,7 @@
 #include "client/protocol.h"
 
 #include "tests/library/lender.h"
-#include "vhost/inflight_packed.h"
+#include "device/inflight_packed.h"
 
 #define ENTRIES 5u
 #define LOG                                                                    \

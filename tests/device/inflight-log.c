@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "tests/library/lender.h"
-#include "vhost/inflight.h"
+#include "device/inflight.h"
 
 #define ENTRIES 16u
 

@@ -41,7 +41,10 @@ for folder in src/port/*/; do
 	allow "$folder*/*.[chS]" "($public|port/$system/machine\.h)"
 done
 allow "src/virtio/*.[chS]" "($public|$own|virtio/$own|store/range\.h)"
-allow "src/vhost/*.[chS]" "($public|$own|vhost/$own|virtio/$own|store/$own)"
+# The device knows no transport, and stores by their contract only.
+allow "src/device/*.[chS]" "($public|device/$own|virtio/$own|store/store\.h)"
+allow "src/vhost/*.[chS]" \
+	"($public|vhost/$own|device/$own|virtio/blk_wire\.h)"
 allow "src/store/*.[chS] src/store/*/*.[chS]" \
 	"($public|store/([a-z0-9_]+/)?$own)"
 allow "src/watch/*.[chS]" "$public"
@@ -54,10 +57,10 @@ for file in program/*.[ch]; do
 	[ $file = program/check_host.c ] || allow $file "$shared"
 done
 allow "program/check_host.c" \
-	"($public|$shared|program/serve/sandbox\.h|vhost/notify\.h|store/file/uring\.h)"
+	"($public|$shared|program/serve/sandbox\.h|device/notify\.h|store/file/uring\.h)"
 allow "program/ask/*.[ch]" "($shared|program/ask/$own)"
 allow "program/serve/*.[ch]" \
-	"($public|$shared|program/ask/(ask|stats)\.h|program/serve/$own|vhost/$own|store/$own)"
+	"($public|$shared|program/ask/(ask|stats)\.h|program/serve/$own|device/(clock|log)\.h|vhost/$own|store/$own)"
 for folder in bench torture; do
 	allow "program/$folder/*.[ch]" "($shared|program/$folder/$own|client/$own)"
 done
@@ -65,7 +68,7 @@ done
 # src/virtio are played whole.
 for suite in library virtio device server; do
 	allow "tests/$suite/*.h" \
-		"($public|[a-z0-9-]+\.h|tests/[a-z0-9/-]+\.h|client/$own|virtio/[a-z0-9_]+\.[ch]|vhost/$own|store/$own)"
+		"($public|[a-z0-9-]+\.h|tests/[a-z0-9/-]+\.h|client/$own|virtio/[a-z0-9_]+\.[ch]|device/$own|vhost/$own|store/$own)"
 done
 
 echo "$points points, $failed failed"

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_CALLS_H
+#define PRECARIUM_DEVICE_CALLS_H
+
+#include "device/queue.h"
+
+/* A request of so many slots was completed: notify the client, now or at the
+ * end of the turn, if it asks for that. */
+void vhost_queue_served(struct vhost_queue *queue, uint32_t slots);
+
+/* The turn ends: notify the clients of the queues that were served in it. */
+void vhost_queue_signal_served(struct loop *loop);
+
+#endif

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "device/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/feature.h"
+#include "device/queue.h"
+#include "device/request.h"
+#include "device/setup.h"
+
+const char *device_open(struct device *device, struct loop *loop,
+			const struct device_policy *policy,
+			struct vhost_client *client)
+{
+	struct store_error error;
+
+	memset(device, 0, sizeof(*device));
+	device->loop = loop;
+	device->policy = policy;
+	device->client = client;
+	device->cache_mode = 1;
+	device->inflight.fd = -1;
+	device->dirty.call_fd = -1;
+	device->memory = calloc(1, sizeof(*device->memory));
+	device->queues = calloc(policy->queues_max, sizeof(*device->queues));
+	if (!device->memory || !device->queues)
+		return "out of memory";
+	device->memory->pool = policy->pool;
+	device->queue_count = policy->queues_max;
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_init(&device->queues[i], device, i);
+	device->lane = vhost_lane_get(loop, policy->store, &error);
+	if (device->lane)
+		return NULL;
+	vhost_client_log(client, "store: %s", error.text);
+	return "the store could not be opened for it";
+}
+
+void device_close(struct device *device)
+{
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_close(&device->queues[i]);
+	free(device->queues);
+	vhost_inflight_close(&device->inflight);
+	vhost_dirty_close(&device->dirty);
+	if (device->memory)
+		vhost_memory_clear(device->memory);
+	free(device->memory);
+	if (device->lane)
+		vhost_lane_put(device->loop, device->lane);
+}
+
+/* What is cancelled is reaped in another turn, without waiting for events. */
+void device_abort(struct device *device)
+{
+	device->loop->settling = true;
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_abort(&device->queues[i]);
+}
+
+void device_cancel(struct device *device)
+{
+	device->cancelled = true;
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_cancel(&device->queues[i]);
+}
+
+void device_resume(struct device *device)
+{
+	device->state = DEVICE_SERVING;
+	device->cancelled = false;
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_ready(&device->queues[i]);
+}
+
+bool device_stop(struct device *device)
+{
+	bool quiet = true;
+
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		quiet &= vhost_queue_stop(&device->queues[i]);
+	return quiet;
+}
+
+void device_reset(struct device *device)
+{
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_reset(&device->queues[i]);
+	device_log_inflight(device, NULL, 0, 0);
+	device->cache_mode = 1;
+}
+
+bool device_is_stopped(const struct device *device)
+{
+	for (uint32_t i = 0; i < device->queue_count; i++) {
+		const struct vhost_queue *queue = &device->queues[i];
+
+		if (queue->started || !vhost_queue_is_quiet(queue))
+			return false;
+	}
+	return true;
+}
+
+bool device_is_broken(const struct device *device)
+{
+	for (uint32_t i = 0; i < device->queue_count; i++) {
+		if (device->queues[i].broken)
+			return true;
+	}
+	return false;
+}
+
+uint64_t device_bytes_in_store(const struct device *device)
+{
+	const struct vhost_request *request;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < device->queue_count; i++) {
+		LIST_FOREACH(request, &device->queues[i].requests, entry)
+		bytes += request->io.size;
+		if (device->queues[i].stalled)
+			bytes += device->queues[i].stalled->io.size;
+	}
+	return bytes;
+}
+
+void device_set_features(struct device *device, uint64_t features)
+{
+	device->features = features;
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_features_changed(&device->queues[i]);
+}
+
+/* Spans of the rings name entries of the table. */
+void device_memory_changed(struct device *device)
+{
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		vhost_queue_memory_changed(&device->queues[i]);
+}
+
+void device_set_memory(struct device *device, struct vhost_memory *memory)
+{
+	vhost_count(&device->client->counts.revocations,
+		    device->memory->guest.count);
+	vhost_memory_clear(device->memory);
+	free(device->memory);
+	device->memory = memory;
+	device_memory_changed(device);
+}
+
+void device_log_inflight(struct device *device, struct vhost_region *region,
+			 uint32_t queues, uint32_t entries)
+{
+	bool packed = device_packed(device);
+	uint64_t part = vhost_inflight_offset(packed, 1, entries);
+
+	for (uint32_t i = 0; i < device->queue_count; i++) {
+		struct prec_span span = { .size = 0 };
+
+		/* The region was made to hold them all. */
+		if (region && i < queues &&
+		    prec_span_part(region->region.span,
+				   vhost_inflight_offset(packed, i, entries),
+				   part, &span) != PREC_OK)
+			span.size = 0;
+		vhost_inflight_use(&device->queues[i].inflight, span);
+	}
+	if (device->inflight.region)
+		vhost_region_free(device->inflight.region);
+	device->inflight.region = region;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_DEVICE_H
+#define PRECARIUM_DEVICE_DEVICE_H
+
+#include "device/client.h"
+#include "device/dirty.h"
+#include "device/inflight.h"
+#include "device/loop.h"
+#include "device/memory.h"
+
+/*
+ * The block device of one client: the memory it lent, its queues, its requests
+ * in flight and the logs it shares.  How the client says what it wants (a
+ * vhost-user socket, for one) is the transport's business, which owns the
+ * device, calls it, and is called by nothing in here.
+ *
+ *	SERVING <--the transport, while a request of the client waits until
+ *	   |	   nothing is in flight--> PARKED
+ *	   +--client gone, at fault, or its memory lost--> ENDING
+ *	PARKED --likewise--> ENDING
+ *
+ * PARKED and ENDING fetch no new requests.  For a device that is ENDING nothing
+ * is written, either: the transport aborts it when the turn ends, and closes it
+ * when nothing is in flight any more.
+ *
+ * One thread uses a device, its loop's, which is also the only one that reads
+ * its queues.
+ */
+enum device_state { DEVICE_SERVING, DEVICE_PARKED, DEVICE_ENDING };
+
+/* What happens to a client whose memory is found gone without notice. */
+enum device_on_loss {
+	DEVICE_LOSS_FAIL, /* the request fails, or the queue stops; it goes on */
+	DEVICE_LOSS_END,  /* the device ends */
+};
+
+/* What is decided for all devices of one export.  Constant while there are any;
+ * what it points to is borrowed. */
+struct device_policy {
+	char *name; /* of the disk, for GET_ID and log lines */
+	const struct store *store;
+	enum device_on_loss on_loss;
+	uint32_t queues_max;
+	uint64_t bytes_in_flight_max;
+	struct vhost_admission admission;
+	struct vhost_pool *pool; /* the server's */
+};
+
+/* What a client may still fetch in one turn of its loop. */
+struct device_turn {
+	uint64_t number;
+	uint64_t bytes;
+	uint32_t requests;
+};
+
+struct device {
+	struct loop *loop;
+	const struct device_policy *policy;
+	struct vhost_client *client;
+	struct vhost_lane *lane;
+	enum device_state state;
+	const char *ended; /* why: static storage */
+	bool cancelled;	   /* its requests were, so that they fail is no news */
+
+	uint64_t features;  /* negotiated */
+	uint8_t cache_mode; /* the configuration's field: 0 writes through */
+
+	uint32_t in_flight; /* requests, over all queues */
+	uint64_t bytes_in_flight;
+	struct device_turn turn;
+	bool waits_for_room; /* its queues go on when some have ended */
+	struct vhost_memory *memory;
+	struct vhost_inflight inflight;
+	struct vhost_dirty dirty;
+	uint32_t queue_count;
+	struct vhost_queue *queues;
+};
+
+/*
+ * A device without memory, its queues not set up.  NULL: it is open.  Else why
+ * not, in static storage: what was made is closed by device_close all the same.
+ * Everything that is passed outlives the device.
+ */
+const char *device_open(struct device *device, struct loop *loop,
+			const struct device_policy *policy,
+			struct vhost_client *client);
+/* Nothing may be in flight.  Not to be called while events are handed over. */
+void device_close(struct device *device);
+
+/* Serve this client no more: until the turn ends nothing is fetched, begun or
+ * written for it; then device_abort is due.  `why`: static storage, kept if it
+ * is the first. */
+static inline void device_end(struct device *device, const char *why)
+{
+	device->loop->settling = true;
+	if (device->state == DEVICE_ENDING)
+		return;
+	device->state = DEVICE_ENDING;
+	device->ended = why;
+}
+
+/* It is ENDING: what has not begun is dropped, the rest is cancelled, and reaped
+ * without a touch of the client's memory. */
+void device_abort(struct device *device);
+
+/* Quiesce: cancel requests where the store can; they fail. */
+void device_cancel(struct device *device);
+
+/* PARKED or SERVING: it serves (again). */
+void device_resume(struct device *device);
+
+/* Stop all queues.  True: nothing is in flight, and each has its base. */
+bool device_stop(struct device *device);
+
+/* As after opening, but for the memory.  All queues were stopped. */
+void device_reset(struct device *device);
+
+/* No queue runs, and nothing is in flight. */
+bool device_is_stopped(const struct device *device);
+
+/* Does some queue wait to be set up again, because its client broke it? */
+bool device_is_broken(const struct device *device);
+
+/* Bytes of the requests in flight, including those the store has no room for. */
+uint64_t device_bytes_in_store(const struct device *device);
+
+/* Features were negotiated; at any time. */
+void device_set_features(struct device *device, uint64_t features);
+
+/* The table of lent memory has changed.  Nothing may be in flight. */
+void device_memory_changed(struct device *device);
+/* Lend these regions instead of those that were.  Nothing may be in flight. */
+void device_set_memory(struct device *device, struct vhost_memory *memory);
+
+/* Log requests in flight in this region, made for so many queues and entries;
+ * NULL: do not log.  The device is stopped, and owns the region from now on. */
+void device_log_inflight(struct device *device, struct vhost_region *region,
+			 uint32_t queues, uint32_t entries);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "device/dirty.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#include <precarium/access.h>
+
+#include "device/memory.h"
+
+#define PAGE_BITS 12
+
+void vhost_dirty_use(struct vhost_dirty *dirty, struct vhost_region *region,
+		     uint64_t size)
+{
+	if (dirty->region)
+		vhost_region_free(dirty->region);
+	dirty->region = region;
+	dirty->size = size;
+}
+
+void vhost_dirty_close(struct vhost_dirty *dirty)
+{
+	vhost_dirty_use(dirty, NULL, 0);
+	/* Known to be an eventfd: closing it cannot wait. */
+	if (dirty->call_fd >= 0)
+		close(dirty->call_fd);
+	dirty->call_fd = -1;
+}
+
+/* The bits of one byte that stand for the pages first .. last. */
+static uint8_t bits_of(uint64_t byte, uint64_t first, uint64_t last)
+{
+	uint32_t from = byte == first / 8 ? (uint32_t)(first % 8) : 0;
+	uint32_t to = byte == last / 8 ? (uint32_t)(last % 8) : 7;
+
+	return (uint8_t)((0xffu << from) & (0xffu >> (7 - to)));
+}
+
+/* Always by an atomic instruction, also where the bit seems to be there: it
+ * makes what we wrote visible before the client can have cleared it.  Pages
+ * beyond the bitmap are not asked for. */
+void vhost_dirty_mark(struct vhost_dirty *dirty, uint64_t address,
+		      uint64_t size)
+{
+	uint64_t first = address >> PAGE_BITS;
+	uint64_t last;
+
+	if (!dirty->region || size == 0 || address > UINT64_MAX - size)
+		return;
+	last = (address + size - 1) >> PAGE_BITS;
+	for (uint64_t byte = first / 8; byte <= last / 8; byte++) {
+		if (byte >= dirty->size)
+			return;
+		if (prec_or8(dirty->region->region.span, byte,
+			     bits_of(byte, first, last)) == PREC_OK)
+			continue;
+		vhost_dirty_use(dirty, NULL, 0);
+		dirty->lost = true;
+		return;
+	}
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_FETCH_H
+#define PRECARIUM_DEVICE_FETCH_H
+
+#include "device/queue.h"
+
+/* Fetch requests from the ring and begin them, as many as the client may in
+ * one turn of its worker.  The queue returns to the line if it has more. */
+void vhost_queue_serve(struct vhost_queue *queue);
+
+#endif

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#include "device/inflight.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <precarium/access.h>
+
+#include "device/close.h"
+#include "device/inflight_packed.h"
+#include "device/memory.h"
+
+/*
+ * QueueRegionSplit and DescStateSplit, as offsets: there is no pointer into
+ * the log.  Both are aligned by their largest field, so each field is stored
+ * by one instruction, and a kill leaves it old or new.
+ *
+ * In flight is a request whose flag is 1, or was when the index of the used
+ * ring last agreed with the one here.  What a kill leaves, store by store:
+ *
+ *	taken		counter		flag still 0: the next driver finds
+ *					the request in the available ring
+ *			flag = 1	in flight
+ *	completing	next, last	still in flight, carried out again:
+ *					the used ring does not have it yet
+ *	(split_complete)element		likewise
+ *			used index	flag still 1, but the indices differ:
+ *					the last batch is no longer in flight
+ *	completed	flag = 0	the indices differ: cleared once more
+ *			used index here	not in flight
+ *
+ * A batch is one request: what is published at once is what can be told apart.
+ * The next available entry is the used index plus the requests in flight,
+ * since each one taken is either.
+ */
+enum {
+	LOG_FEATURES = 0,
+	LOG_VERSION = 8,
+	LOG_ENTRIES = 10,
+	LOG_LAST = 12,
+	LOG_USED = 14,
+	LOG_STATES = 16,
+
+	STATE_IN_FLIGHT = 0,
+	STATE_NEXT = 6,
+	STATE_COUNTER = 8,
+	STATE_SIZE = 16,
+};
+
+#define LOG_VERSION_1 1u
+
+/* Parts of queues do not share a cache line. */
+#define LOG_ALIGN 64u
+
+/* Files are lent by pages. */
+#define PAGE 4096u
+
+static uint64_t part_size(bool packed, uint32_t entries)
+{
+	uint64_t size = packed ? vhost_packed_log_size(entries)
+			       : LOG_STATES + (uint64_t)entries * STATE_SIZE;
+
+	return (size + LOG_ALIGN - 1) / LOG_ALIGN * LOG_ALIGN;
+}
+
+uint64_t vhost_inflight_offset(bool packed, uint32_t queue, uint32_t entries)
+{
+	return queue * part_size(packed, entries);
+}
+
+uint64_t vhost_inflight_size(bool packed, uint32_t queues, uint32_t entries)
+{
+	uint64_t size = vhost_inflight_offset(packed, queues, entries);
+
+	return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+static int make_file(uint64_t size)
+{
+	int fd = memfd_create("precarium-inflight",
+			      MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 &&
+	    (ftruncate(fd, (off_t)size) != 0 ||
+	     fcntl(fd, F_ADD_SEALS,
+		   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int vhost_inflight_make(struct vhost_inflight *log, uint64_t size)
+{
+	off_t there = log->fd < 0 ? 0 : lseek(log->fd, 0, SEEK_END);
+
+	if ((uint64_t)there < size) {
+		int fd = make_file(size);
+
+		if (fd < 0)
+			return -1;
+		if (log->fd >= 0)
+			close(log->fd);
+		log->fd = fd;
+	} else if (fallocate(log->fd,
+			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			     there) != 0) {
+		return -1;
+	}
+	return log->fd;
+}
+
+void vhost_inflight_close(struct vhost_inflight *log)
+{
+	if (log->region)
+		vhost_region_free(log->region);
+	log->region = NULL;
+	if (log->fd >= 0)
+		close(log->fd);
+	log->fd = -1;
+}
+
+void vhost_inflight_use(struct vhost_inflight_queue *log, struct prec_span span)
+{
+	log->span = span;
+	log->unread = span.size > 0;
+	log->lost = false;
+	log->last = 0;
+	log->counter = 0;
+	log->left_first = 0;
+	log->left_end = 0;
+}
+
+void vhost_inflight_lose(struct vhost_inflight_queue *log)
+{
+	log->span.size = 0;
+	log->unread = false;
+	log->lost = true;
+}
+
+static uint64_t state_at(uint16_t head, uint32_t field)
+{
+	return LOG_STATES + (uint64_t)head * STATE_SIZE + field;
+}
+
+/* The version last: with it the rest counts. */
+static enum prec_status begin(const struct vhost_inflight_queue *log,
+			      uint32_t size, uint16_t used)
+{
+	for (uint32_t i = 0; i < size; i++) {
+		if (prec_store8(log->span,
+				state_at((uint16_t)i, STATE_IN_FLIGHT), 0))
+			return PREC_GONE;
+	}
+	if (prec_store64(log->span, LOG_FEATURES, 0) ||
+	    prec_store16(log->span, LOG_ENTRIES, (uint16_t)size) ||
+	    prec_store16(log->span, LOG_LAST, 0) ||
+	    prec_store16(log->span, LOG_USED, used) ||
+	    prec_store16(log->span, LOG_VERSION, LOG_VERSION_1))
+		return PREC_GONE;
+	return PREC_OK;
+}
+
+/* The used ring is ahead: the batch that was published last was not marked as
+ * completed.  Other back-ends publish more than one request at a time; no list
+ * is followed further than there are entries. */
+static enum prec_status end_batch(struct vhost_inflight_queue *log,
+				  uint32_t size, uint16_t used)
+{
+	uint16_t logged, head;
+	uint32_t count;
+
+	if (prec_load16(log->span, LOG_USED, &logged) ||
+	    prec_load16(log->span, LOG_LAST, &head))
+		return PREC_GONE;
+	log->last = head;
+	count = (uint16_t)(used - logged);
+	for (uint32_t i = 0; i < count && i < size && head < size; i++) {
+		uint16_t next;
+
+		if (prec_load16(log->span, state_at(head, STATE_NEXT), &next) ||
+		    prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0))
+			return PREC_GONE;
+		head = next;
+	}
+	return prec_store16(log->span, LOG_USED, used);
+}
+
+static int by_counter(const void *left, const void *right)
+{
+	const struct vhost_left *a = left, *b = right;
+
+	if (a->counter != b->counter)
+		return a->counter < b->counter ? -1 : 1;
+	return (int)a->head - (int)b->head;
+}
+
+void vhost_inflight_line_up(struct vhost_inflight_queue *log,
+			    struct vhost_left *left, uint32_t count)
+{
+	qsort(left, count, sizeof(left[0]), by_counter);
+	for (uint32_t i = 0; i < count; i++)
+		log->left[i] = left[i].head;
+	log->left_first = 0;
+	log->left_end = count;
+	log->counter = count ? left[count - 1].counter + 1 : 0;
+}
+
+static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size)
+{
+	struct vhost_left left[VIRTQ_SIZE_MAX] = { { 0 } };
+	uint32_t count = 0;
+	uint8_t flag;
+
+	for (uint32_t i = 0; i < size; i++) {
+		uint16_t head = (uint16_t)i;
+
+		if (prec_load8(log->span, state_at(head, STATE_IN_FLIGHT),
+			       &flag))
+			return PREC_GONE;
+		if (flag != 1)
+			continue;
+		if (prec_load64(log->span, state_at(head, STATE_COUNTER),
+				&left[count].counter))
+			return PREC_GONE;
+		left[count++].head = head;
+	}
+	vhost_inflight_line_up(log, left, count);
+	return PREC_OK;
+}
+
+static enum prec_status read_log(struct vhost_inflight_queue *log,
+				 uint32_t size, uint16_t used, bool *recovered)
+{
+	enum prec_status status;
+	uint16_t version;
+
+	status = prec_load16(log->span, LOG_VERSION, &version);
+	if (status)
+		return status;
+	if (version == 0)
+		return begin(log, size, used);
+	*recovered = true;
+	status = end_batch(log, size, used);
+	return status ? status : collect(log, size);
+}
+
+enum prec_status vhost_inflight_read(struct vhost_inflight_queue *log,
+				     uint32_t size, uint16_t used,
+				     bool *recovered, uint32_t *taken)
+{
+	enum prec_status status;
+
+	*recovered = false;
+	*taken = 0;
+	if (!log->unread)
+		return PREC_OK;
+	if (LOG_STATES + (uint64_t)size * STATE_SIZE > log->span.size)
+		return PREC_RANGE;
+	status = read_log(log, size, used, recovered);
+	if (status) {
+		vhost_inflight_lose(log);
+		*recovered = false;
+		return PREC_GONE;
+	}
+	log->unread = false;
+	*taken = log->left_end;
+	return PREC_OK;
+}
+
+bool vhost_inflight_next(struct vhost_inflight_queue *log, uint16_t *head)
+{
+	if (log->left_first == log->left_end)
+		return false;
+	*head = log->left[log->left_first++];
+	return true;
+}
+
+void vhost_inflight_taken(struct vhost_inflight_queue *log, uint16_t head)
+{
+	if (!log->span.size)
+		return;
+	if (prec_store64(log->span, state_at(head, STATE_COUNTER),
+			 log->counter++) ||
+	    prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 1))
+		vhost_inflight_lose(log);
+}
+
+void vhost_inflight_completing(struct vhost_inflight_queue *log, uint16_t head)
+{
+	if (!log->span.size)
+		return;
+	if (prec_store16(log->span, state_at(head, STATE_NEXT), log->last) ||
+	    prec_store16(log->span, LOG_LAST, head))
+		vhost_inflight_lose(log);
+	log->last = head;
+}
+
+void vhost_inflight_completed(struct vhost_inflight_queue *log, uint16_t head,
+			      uint16_t used)
+{
+	if (!log->span.size)
+		return;
+	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
+	    prec_store16(log->span, LOG_USED, used))
+		vhost_inflight_lose(log);
+}

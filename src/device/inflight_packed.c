@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: MIT
+#include "device/inflight_packed.h"
+
+#include <stdlib.h>
+
+#include <precarium/access.h>
+
+/*
+ * QueueRegionPacked and DescStatePacked, as offsets.  An entry holds one
+ * descriptor.  Each is in the free list, which begins at `free`, or in the list
+ * of one request, whose first entry says how long it is and that it is in
+ * flight.  There are as many as the ring has slots.
+ *
+ * Of three fields there is an old one: the others are of an update that may be
+ * under way, and is taken back unless the ring has published it.  What a kill
+ * leaves, store by store:
+ *
+ *	taken		num .. desc[]	free entries still: the next driver
+ *			free		finds the request in the ring
+ *			old free	in flight
+ *	completing	next, free	still in flight, carried out again:
+ *			used		the slot is not marked as used
+ *	(packed_complete)id, length	likewise
+ *			flags		the slot is used: no longer in flight,
+ *					as its entries are free
+ *	completed	in flight = 0	likewise
+ *			old free	likewise, since `used` is still ahead
+ *			old used	not in flight
+ *
+ * A used index and its wrap counter are stored as one, the old ones with them:
+ * a kill between them would leave a place that never was.  For a request that
+ * is as long as the ring the index is the old one, and the counter alone tells.
+ *
+ * The log does not have the next available slot.  It is the used one, and on by
+ * the lengths of all requests in flight, since each slot that was taken is of
+ * one of them or was skipped as used (VIRTIO 1.2, 2.8.6).
+ */
+enum {
+	LOG_FEATURES = 0,
+	LOG_VERSION = 8,
+	LOG_ENTRIES = 10,
+	LOG_FREE = 12,
+	LOG_OLD_FREE = 14,
+	LOG_USED = 16, /* used, old used, wrap, old wrap, and padding */
+	LOG_STATES = 32,
+
+	STATE_IN_FLIGHT = 0, /* in flight, padding, next, last, num */
+	STATE_NEXT = 2,
+	STATE_LAST = 4,
+	STATE_NUM = 6,
+	STATE_COUNTER = 8,
+	STATE_ID = 16, /* id, flags, length */
+	STATE_ADDRESS = 24,
+	STATE_SIZE = 32,
+};
+
+#define LOG_VERSION_1 1u
+
+/* What we stored in the log, and do not read back.  A split ring needs none of
+ * it, so it is allocated when a packed ring is set up with a log. */
+struct vhost_packed_entries {
+	uint16_t free;			/* the first entry that is free */
+	uint16_t next[VIRTQ_SIZE_MAX];	/* the entry after each one */
+	uint16_t tail[VIRTQ_SIZE_MAX];	/* the last of a head entry's list */
+	uint16_t num[VIRTQ_SIZE_MAX];	/* the length of that list */
+	uint16_t entry[VIRTQ_SIZE_MAX]; /* the head entry of a buffer id */
+};
+
+/* A place is a slot with its wrap counter above it, as vhost-user has it. */
+#define HIGH 0x8000u
+
+uint64_t vhost_packed_log_size(uint32_t entries)
+{
+	return LOG_STATES + (uint64_t)entries * STATE_SIZE;
+}
+
+static uint64_t state_at(uint32_t entry, uint32_t field)
+{
+	return LOG_STATES + (uint64_t)entry * STATE_SIZE + field;
+}
+
+/* So many slots further, at most once round. */
+static uint16_t advance(uint32_t size, uint16_t place, uint32_t count)
+{
+	uint32_t slot = place % HIGH + count;
+
+	if (slot < size)
+		return (uint16_t)(place - place % HIGH + slot);
+	return (uint16_t)((place ^ HIGH) / HIGH * HIGH + slot - size);
+}
+
+static uint16_t used_place(const struct virtq *q)
+{
+	return (uint16_t)(q->next_used + (q->used_wrap ? HIGH : 0));
+}
+
+static enum prec_status store_used(struct prec_span span, uint16_t new,
+				   uint16_t old)
+{
+	uint64_t word = new % HIGH | (uint64_t)(old % HIGH) << 16 |
+			(uint64_t)(new / HIGH) << 32 |
+			(uint64_t)(old / HIGH) << 40;
+
+	return prec_store64(span, LOG_USED, word);
+}
+
+/* The version last: with it the rest counts. */
+static enum prec_status begin(struct vhost_inflight_queue *log, uint32_t size,
+			      uint16_t used)
+{
+	for (uint32_t i = 0; i < size; i++) {
+		log->packed->next[i] = (uint16_t)(i + 1);
+		if (prec_store64(log->span, state_at(i, STATE_IN_FLIGHT),
+				 (uint64_t)log->packed->next[i] << 16))
+			return PREC_GONE;
+	}
+	log->packed->free = 0;
+	if (prec_store64(log->span, LOG_FEATURES, 0) ||
+	    prec_store16(log->span, LOG_ENTRIES, (uint16_t)size) ||
+	    prec_store16(log->span, LOG_FREE, 0) ||
+	    prec_store16(log->span, LOG_OLD_FREE, 0) ||
+	    store_used(log->span, used, used) ||
+	    prec_store16(log->span, LOG_VERSION, LOG_VERSION_1))
+		return PREC_GONE;
+	return PREC_OK;
+}
+
+/* What stands in the log before its entries. */
+struct head {
+	uint16_t free;
+	uint16_t old_free;
+	uint16_t used; /* with its wrap counter */
+	uint16_t old_used;
+};
+
+static enum prec_status load_head(struct prec_span span, struct head *head)
+{
+	uint64_t word;
+
+	if (prec_load16(span, LOG_FREE, &head->free) ||
+	    prec_load16(span, LOG_OLD_FREE, &head->old_free) ||
+	    prec_load64(span, LOG_USED, &word))
+		return PREC_GONE;
+	head->used = (uint16_t)(word % HIGH + (word >> 32 & 1) * HIGH);
+	head->old_used =
+		(uint16_t)((word >> 16) % HIGH + (word >> 40 & 1) * HIGH);
+	return PREC_OK;
+}
+
+/* Is the slot still as the client made it available (2.8.1)? */
+static bool is_available(uint16_t flags, uint16_t place)
+{
+	uint16_t wanted =
+		place / HIGH ? PVIRTQ_DESC_F_AVAIL : PVIRTQ_DESC_F_USED;
+
+	return (flags & (PVIRTQ_DESC_F_AVAIL | PVIRTQ_DESC_F_USED)) == wanted;
+}
+
+/* The update that was under way ends, or is taken back. */
+static enum prec_status end_update(const struct vhost_inflight_queue *log,
+				   struct head *head, bool published)
+{
+	if (published) {
+		head->old_free = head->free;
+		head->old_used = head->used;
+	} else {
+		head->free = head->old_free;
+		head->used = head->old_used;
+	}
+	if (prec_store16(log->span, LOG_OLD_FREE, head->old_free) ||
+	    prec_store16(log->span, LOG_FREE, head->free))
+		return PREC_GONE;
+	return store_used(log->span, head->used, head->old_used);
+}
+
+/* Which entries are accounted for.  Each is in one list: so no list is followed
+ * further than there are entries, and all of them together fit into the ring. */
+struct seen {
+	uint32_t count;
+	bool entry[VIRTQ_SIZE_MAX];
+};
+
+static bool see(struct seen *seen, uint32_t size, uint16_t entry)
+{
+	if (entry >= size || seen->entry[entry])
+		return false;
+	seen->entry[entry] = true;
+	seen->count++;
+	return true;
+}
+
+/* What is free is not in flight, whatever it says.  The list ends where it
+ * leads out of the entries. */
+static enum prec_status free_entries(struct vhost_inflight_queue *log,
+				     uint32_t size, struct seen *seen)
+{
+	uint16_t entry = log->packed->free;
+
+	while (entry < size) {
+		if (!see(seen, size, entry))
+			return PREC_INVALID;
+		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
+				&log->packed->next[entry]) ||
+		    prec_store8(log->span, state_at(entry, STATE_IN_FLIGHT), 0))
+			return PREC_GONE;
+		entry = log->packed->next[entry];
+	}
+	return PREC_OK;
+}
+
+static enum prec_status read_list(struct vhost_inflight_queue *log,
+				  uint32_t size, uint16_t head,
+				  struct seen *seen)
+{
+	uint16_t entry = head, last = head;
+	uint16_t num;
+
+	if (prec_load16(log->span, state_at(head, STATE_NUM), &num))
+		return PREC_GONE;
+	if (num == 0)
+		return PREC_INVALID;
+	for (uint32_t i = 0; i < num; i++) {
+		if (!see(seen, size, entry))
+			return PREC_INVALID;
+		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
+				&log->packed->next[entry]))
+			return PREC_GONE;
+		last = entry;
+		entry = log->packed->next[entry];
+	}
+	log->packed->num[head] = num;
+	log->packed->tail[head] = last;
+	return PREC_OK;
+}
+
+static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size,
+				struct seen *seen)
+{
+	struct vhost_left left[VIRTQ_SIZE_MAX] = { { 0 } };
+	enum prec_status status;
+	uint32_t count = 0;
+	uint8_t flag;
+
+	for (uint32_t i = 0; i < size; i++) {
+		if (seen->entry[i])
+			continue;
+		if (prec_load8(log->span, state_at(i, STATE_IN_FLIGHT),
+			       &flag) ||
+		    prec_load64(log->span, state_at(i, STATE_COUNTER),
+				&left[count].counter))
+			return PREC_GONE;
+		if (flag != 1)
+			continue;
+		status = read_list(log, size, (uint16_t)i, seen);
+		if (status)
+			return status;
+		left[count++].head = (uint16_t)i;
+	}
+	vhost_inflight_line_up(log, left, count);
+	return seen->count == size ? PREC_OK : PREC_INVALID;
+}
+
+/* Of *in_flight slots of the ring. */
+static enum prec_status read_entries(struct vhost_inflight_queue *log,
+				     uint32_t size, uint32_t *in_flight)
+{
+	struct seen seen = { .count = 0 };
+	enum prec_status status = free_entries(log, size, &seen);
+	uint32_t count = seen.count;
+
+	if (status == PREC_OK)
+		status = collect(log, size, &seen);
+	*in_flight = size - count;
+	return status;
+}
+
+/* PREC_GONE is of the log; *ring_gone says that it is the ring instead. */
+static enum prec_status recover(struct vhost_inflight_queue *log,
+				const struct virtq *q, uint32_t *base,
+				bool *ring_gone)
+{
+	enum prec_status status;
+	bool published = false;
+	struct head head;
+	uint32_t count;
+	uint16_t flags;
+
+	if (load_head(log->span, &head))
+		return PREC_GONE;
+	if (head.used % HIGH >= q->size || head.old_used % HIGH >= q->size)
+		return PREC_INVALID;
+	if (head.used != head.old_used) {
+		*ring_gone =
+			prec_load16(q->desc,
+				    VIRTQ_DESC_SIZE * (uint64_t)(head.old_used %
+								 HIGH) +
+					    PVIRTQ_DESC_FLAGS,
+				    &flags) != PREC_OK;
+		if (*ring_gone)
+			return PREC_GONE;
+		published = !is_available(flags, head.old_used);
+	}
+	if (end_update(log, &head, published))
+		return PREC_GONE;
+	log->packed->free = head.free;
+	status = read_entries(log, q->size, &count);
+	if (status == PREC_OK)
+		*base = advance(q->size, head.used, count) | (uint32_t)head.used
+								     << 16;
+	return status;
+}
+
+static enum prec_status read_log(struct vhost_inflight_queue *log,
+				 const struct virtq *q, uint32_t *base,
+				 bool *recovered, bool *ring_gone)
+{
+	enum prec_status status;
+	uint16_t version;
+
+	if (prec_load16(log->span, LOG_VERSION, &version))
+		return PREC_GONE;
+	if (version == 0)
+		return begin(log, q->size, (uint16_t)(*base >> 16));
+	status = recover(log, q, base, ring_gone);
+	*recovered = status == PREC_OK;
+	return status;
+}
+
+void vhost_packed_log_free(struct vhost_inflight_queue *log)
+{
+	free(log->packed);
+	log->packed = NULL;
+}
+
+/* What follows finds the entries wherever the log is in use. */
+static bool make_entries(struct vhost_inflight_queue *log)
+{
+	if (log->span.size && !log->packed)
+		log->packed = calloc(1, sizeof(*log->packed));
+	return !log->span.size || log->packed;
+}
+
+enum prec_status vhost_packed_log_read(struct vhost_inflight_queue *log,
+				       const struct virtq *q, uint32_t *base,
+				       bool *recovered, uint32_t *taken)
+{
+	bool ring_gone = false;
+	enum prec_status status;
+
+	*recovered = false;
+	*taken = 0;
+	if (!make_entries(log)) {
+		vhost_inflight_lose(log);
+		return PREC_OK;
+	}
+	if (!log->unread)
+		return PREC_OK;
+	if (vhost_packed_log_size(q->size) > log->span.size)
+		return PREC_RANGE;
+	status = read_log(log, q, base, recovered, &ring_gone);
+	if (status == PREC_INVALID || ring_gone)
+		return status;
+	if (status != PREC_OK) {
+		vhost_inflight_lose(log);
+		return PREC_OK;
+	}
+	log->unread = false;
+	*taken = log->left_end;
+	return PREC_OK;
+}
+
+/* The entries of a list, which the client may have changed since. */
+static enum prec_status load_list(const struct vhost_inflight_queue *log,
+				  uint16_t head, struct pvirtq_desc *list)
+{
+	uint16_t entry = head;
+	uint64_t word;
+
+	for (uint32_t i = 0; i < log->packed->num[head]; i++) {
+		if (prec_load64(log->span, state_at(entry, STATE_ADDRESS),
+				&list[i].addr) ||
+		    prec_load64(log->span, state_at(entry, STATE_ID), &word))
+			return PREC_GONE;
+		list[i].id = (uint16_t)word;
+		list[i].flags = (uint16_t)(word >> 16);
+		list[i].len = (uint32_t)(word >> 32);
+		entry = log->packed->next[entry];
+	}
+	return PREC_OK;
+}
+
+bool vhost_packed_log_next(struct vhost_inflight_queue *log, struct virtq *q,
+			   const struct prec_space *space,
+			   struct virtq_request *r, enum virtq_answer *answer)
+{
+	struct pvirtq_desc list[VIRTQ_SIZE_MAX];
+	uint16_t head;
+
+	if (log->left_first == log->left_end || !log->span.size)
+		return false;
+	head = log->left[log->left_first++];
+	if (load_list(log, head, list)) {
+		vhost_inflight_lose(log);
+		return false;
+	}
+	*answer = packed_retake(q, space, list, log->packed->num[head], r);
+	if (*answer != VIRTQ_STOPPED)
+		log->packed->entry[r->head] = head;
+	return true;
+}
+
+/*
+ * The slots are read a second time.  What a lying client puts there meanwhile
+ * only comes into the log, where it can write what it likes anyway.
+ */
+static enum prec_status copy_desc(const struct vhost_inflight_queue *log,
+				  const struct virtq *q, uint32_t slot,
+				  uint16_t entry)
+{
+	uint64_t at = VIRTQ_DESC_SIZE * (uint64_t)slot;
+	uint64_t address, rest;
+
+	if (prec_load64(q->desc, at, &address) ||
+	    prec_load64(q->desc, at + sizeof(address), &rest))
+		return PREC_GONE;
+	/* In the ring: length, id, flags.  Here: id, flags, length. */
+	rest = rest >> 32 | rest << 32;
+	if (prec_store64(log->span, state_at(entry, STATE_ADDRESS), address) ||
+	    prec_store64(log->span, state_at(entry, STATE_ID), rest))
+		return PREC_GONE;
+	return PREC_OK;
+}
+
+/* Into the entries that are free; of those there are enough, unless the client
+ * made slots available a second time that are in flight. */
+static enum prec_status log_list(const struct vhost_inflight_queue *log,
+				 const struct virtq *q, uint32_t num,
+				 uint16_t *last)
+{
+	uint32_t slot = (q->next_avail + q->size - num) % q->size;
+	uint16_t entry = log->packed->free;
+
+	for (uint32_t i = 0; i < num; i++) {
+		if (entry >= q->size ||
+		    copy_desc(log, q, slot, entry) != PREC_OK)
+			return PREC_GONE;
+		slot = (slot + 1) % q->size;
+		*last = entry;
+		entry = log->packed->next[entry];
+	}
+	return PREC_OK;
+}
+
+static enum prec_status log_taken(struct vhost_inflight_queue *log,
+				  const struct virtq *q, uint16_t id)
+{
+	uint16_t num = q->held[id];
+	uint16_t head = log->packed->free;
+	uint16_t last = head;
+
+	if (head >= q->size ||
+	    prec_store16(log->span, state_at(head, STATE_NUM), 0) ||
+	    prec_store64(log->span, state_at(head, STATE_COUNTER),
+			 log->counter++) ||
+	    prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 1) ||
+	    log_list(log, q, num, &last) ||
+	    prec_store16(log->span, state_at(head, STATE_LAST), last) ||
+	    prec_store16(log->span, state_at(head, STATE_NUM), num))
+		return PREC_GONE;
+	log->packed->entry[id] = head;
+	log->packed->tail[head] = last;
+	log->packed->num[head] = num;
+	log->packed->free = log->packed->next[last];
+	if (prec_store16(log->span, LOG_FREE, log->packed->free) ||
+	    prec_store16(log->span, LOG_OLD_FREE, log->packed->free))
+		return PREC_GONE;
+	return PREC_OK;
+}
+
+void vhost_packed_log_taken(struct vhost_inflight_queue *log,
+			    const struct virtq *q, uint16_t id)
+{
+	if (log->span.size && log_taken(log, q, id) != PREC_OK)
+		vhost_inflight_lose(log);
+}
+
+void vhost_packed_log_completing(struct vhost_inflight_queue *log,
+				 const struct virtq *q, uint16_t id)
+{
+	uint16_t old = used_place(q);
+	uint16_t head;
+
+	if (!log->span.size)
+		return;
+	head = log->packed->entry[id];
+	if (prec_store16(log->span,
+			 state_at(log->packed->tail[head], STATE_NEXT),
+			 log->packed->free) ||
+	    prec_store16(log->span, LOG_FREE, head) ||
+	    store_used(log->span, advance(q->size, old, log->packed->num[head]),
+		       old))
+		vhost_inflight_lose(log);
+}
+
+void vhost_packed_log_completed(struct vhost_inflight_queue *log,
+				const struct virtq *q, uint16_t id)
+{
+	uint16_t used = used_place(q);
+	uint16_t head;
+
+	if (!log->span.size)
+		return;
+	head = log->packed->entry[id];
+	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
+	    prec_store16(log->span, LOG_OLD_FREE, head) ||
+	    store_used(log->span, used, used))
+		vhost_inflight_lose(log);
+	log->packed->next[log->packed->tail[head]] = log->packed->free;
+	log->packed->free = head;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_INFLIGHT_PACKED_H
+#define PRECARIUM_DEVICE_INFLIGHT_PACKED_H
+
+#include "device/inflight.h"
+#include "virtio/packed.h"
+
+/*
+ * The log of requests in flight of packed rings (QueueRegionPacked).  A packed
+ * ring forgets a request when another is completed over it, so the log has its
+ * descriptors, too, in entries that are linked.  What is read back is a claim
+ * like what is read from the ring: packed_retake checks it.
+ */
+
+/* Bytes for so many entries. */
+uint64_t vhost_packed_log_size(uint32_t entries);
+
+/* Free what is kept of the log; a queue that was never logged has nothing. */
+void vhost_packed_log_free(struct vhost_inflight_queue *log);
+
+/*
+ * The ring was set up, to go on at *base (packed_seek).  Read what the driver
+ * before us left, if that was not done yet: then *recovered, *taken is how many
+ * requests were in flight, and *base where that one was.  A log that is new is
+ * made ready.  A log that is gone, or for which there is no memory, is not used
+ * any more.
+ *
+ * PREC_RANGE: it has room for smaller rings only.  PREC_INVALID: it holds what
+ * no driver leaves.  PREC_GONE: the ring is gone.
+ */
+PREC_MUST_CHECK enum prec_status
+vhost_packed_log_read(struct vhost_inflight_queue *log, const struct virtq *q,
+		      uint32_t *base, bool *recovered, uint32_t *taken);
+
+/* Take the next request that the driver before us had taken, *answer as of
+ * packed_retake.  False: no more. */
+bool vhost_packed_log_next(struct vhost_inflight_queue *log, struct virtq *q,
+			   const struct prec_space *space,
+			   struct virtq_request *r, enum virtq_answer *answer);
+
+/* The request with this buffer id was taken from the ring.  Nothing of it may
+ * have been carried out yet. */
+void vhost_packed_log_taken(struct vhost_inflight_queue *log,
+			    const struct virtq *q, uint16_t id);
+
+/* It is about to be completed, which nothing else of the queue may follow
+ * before vhost_packed_log_completed. */
+void vhost_packed_log_completing(struct vhost_inflight_queue *log,
+				 const struct virtq *q, uint16_t id);
+
+/* It is, and the next slot is another. */
+void vhost_packed_log_completed(struct vhost_inflight_queue *log,
+				const struct virtq *q, uint16_t id);
+
+#endif

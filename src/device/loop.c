@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include "device/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "device/request.h"
+
+#define EVENTS_A_TURN 64
+
+/* Past the C library: the thread sanitizer watches epoll_ctl, but sees neither
+ * the birth nor the death of io_uring's descriptors, and takes the next use of
+ * their numbers for a race. */
+static int control(const struct loop *loop, int operation, int fd,
+		   struct epoll_event *event)
+{
+	return (int)syscall(SYS_epoll_ctl, loop->epoll_fd, operation, fd,
+			    event);
+}
+
+bool loop_watch(struct loop *loop, int fd, uint32_t events,
+		struct loop_source *source)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	return control(loop, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool loop_watch_for(struct loop *loop, int fd, uint32_t events,
+		    struct loop_source *source)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	return control(loop, EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+void loop_unwatch(struct loop *loop, int fd)
+{
+	control(loop, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static struct vhost_lane *lane_of(struct loop *loop, const struct store *store)
+{
+	struct vhost_lane *lane;
+
+	LIST_FOREACH(lane, &loop->lanes, entry)
+	{
+		if (lane->store == store)
+			return lane;
+	}
+	return NULL;
+}
+
+static bool lane_open(struct loop *loop, struct vhost_lane *lane,
+		      struct store_error *error)
+{
+	const struct store *store = lane->store;
+
+	lane->lane = store->ops->lane_open(store, error);
+	if (!lane->lane)
+		return false;
+	if (lane->lane->fd < 0 ||
+	    loop_watch(loop, lane->lane->fd, EPOLLIN, &lane->source))
+		return true;
+	snprintf(error->text, sizeof(error->text),
+		 "its completions could not be watched: %s", strerror(errno));
+	store->ops->lane_close(lane->lane);
+	return false;
+}
+
+struct vhost_lane *vhost_lane_get(struct loop *loop, const struct store *store,
+				  struct store_error *error)
+{
+	struct vhost_lane *lane = lane_of(loop, store);
+
+	if (lane) {
+		lane->users++;
+		return lane;
+	}
+	lane = calloc(1, sizeof(*lane));
+	if (!lane) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return NULL;
+	}
+	lane->store = store;
+	lane->users = 1;
+	TAILQ_INIT(&lane->stalled);
+	if (!lane_open(loop, lane, error)) {
+		free(lane);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&loop->lanes, lane, entry);
+	return lane;
+}
+
+/* An event of the lane may have been taken already, but the last user leaves
+ * after the events of a turn have been handed over. */
+void vhost_lane_put(struct loop *loop, struct vhost_lane *lane)
+{
+	assert(lane->users > 0);
+	if (--lane->users > 0)
+		return;
+	assert(lane->in_flight == 0 && TAILQ_EMPTY(&lane->stalled));
+	if (lane->lane->fd >= 0)
+		loop_unwatch(loop, lane->lane->fd);
+	lane->lane->store->ops->lane_close(lane->lane);
+	LIST_REMOVE(lane, entry);
+	free(lane);
+}
+
+static void hand_over(const struct epoll_event *event)
+{
+	struct loop_source *source = event->data.ptr;
+
+	if (source->ready)
+		source->ready(source, event->events);
+}
+
+void loop_take_events(struct loop *loop, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_A_TURN];
+	int count =
+		epoll_wait(loop->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
+
+	vhost_poll_asked(&loop->poll);
+	for (int i = 0; i < count; i++)
+		hand_over(&events[i]);
+}
+
+bool loop_open(struct loop *loop, enum vhost_polling polling, const char **what)
+{
+	int error;
+
+	memset(loop, 0, sizeof(*loop));
+	loop->poll.mode = polling;
+	LIST_INIT(&loop->lanes);
+	TAILQ_INIT(&loop->ready);
+	TAILQ_INIT(&loop->served);
+	LIST_INIT(&loop->spares);
+	*what = "an event descriptor";
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0)
+		return false;
+	*what = "asynchronous I/O (io_setup, for notifications that cannot "
+		"block)";
+	if (vhost_notifier_open(&loop->notifier))
+		return true;
+	error = errno;
+	close(loop->epoll_fd);
+	errno = error;
+	return false;
+}
+
+void loop_close(struct loop *loop)
+{
+	struct vhost_request *request;
+
+	while ((request = LIST_FIRST(&loop->spares))) {
+		LIST_REMOVE(request, entry);
+		free(request);
+	}
+	vhost_notifier_close(&loop->notifier);
+	close(loop->epoll_fd);
+}

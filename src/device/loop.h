@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_LOOP_H
+#define PRECARIUM_DEVICE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "device/notify.h"
+#include "device/polling.h"
+#include "store/store.h"
+
+struct vhost_queue;
+struct vhost_request;
+LIST_HEAD(vhost_requests, vhost_request);
+TAILQ_HEAD(vhost_queues, vhost_queue);
+LIST_HEAD(vhost_lanes, vhost_lane);
+
+/* What is called when a watched descriptor is ready; embedded in what it is
+ * about.  NULL: it only has to wake the loop. */
+struct loop_source {
+	void (*ready)(struct loop_source *source, uint32_t events);
+};
+
+/* A loop's lane to one store, while devices of it use the store. */
+struct vhost_lane {
+	struct loop_source source;
+	LIST_ENTRY(vhost_lane) entry;
+	const struct store *store;
+	struct store_lane *lane;
+	uint32_t users;
+	uint32_t in_flight;
+	struct vhost_queues stalled; /* with a request it had no room for */
+};
+
+/*
+ * What the devices of one thread share: its events, the lanes to their stores,
+ * and the queues that wait for a turn (turn.h).  One thread uses it, apart from
+ * `devices`.
+ */
+struct loop {
+	int epoll_fd;
+	uint32_t devices; /* that share it, or will soon; atomic */
+	struct vhost_notifier notifier;
+	struct vhost_poll poll;
+	struct vhost_lanes lanes;
+	uint64_t turn;	/* counts them */
+	uint32_t begun; /* requests of this turn */
+	struct vhost_queues ready;
+	struct vhost_queue *again;  /* the first in line that was served in this
+				      turn already */
+	struct vhost_queues served; /* to be signalled at the end of the turn */
+	struct vhost_requests spares; /* to be used again */
+	uint32_t spare_count;
+	bool settling; /* some device may have become quiet, or ended */
+};
+
+/* False: errno, and *what could not be had; nothing is left to close. */
+bool loop_open(struct loop *loop, enum vhost_polling polling,
+	       const char **what);
+/* Nothing may be watched but what was forgotten with its descriptor, and no
+ * lane be in use. */
+void loop_close(struct loop *loop);
+
+/* Wait for events, at most so long (-1: for ever), and hand them to their
+ * sources. */
+void loop_take_events(struct loop *loop, int timeout_ms);
+
+/* Watch `fd` for `events` of epoll, edge-triggered if they say so.  False:
+ * errno. */
+bool loop_watch(struct loop *loop, int fd, uint32_t events,
+		struct loop_source *source);
+/* For other events from now on. */
+bool loop_watch_for(struct loop *loop, int fd, uint32_t events,
+		    struct loop_source *source);
+/* Events that were taken already are still handed over: the source must outlive
+ * this round of events. */
+void loop_unwatch(struct loop *loop, int fd);
+
+static inline uint32_t loop_devices(const struct loop *loop)
+{
+	return __atomic_load_n(&loop->devices, __ATOMIC_RELAXED);
+}
+
+/* The lane to a store: opened for its first user, closed after the last.  NULL:
+ * *error says why. */
+struct vhost_lane *vhost_lane_get(struct loop *loop, const struct store *store,
+				  struct store_error *error);
+void vhost_lane_put(struct loop *loop, struct vhost_lane *lane);
+
+#endif

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+#include "device/memory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/close.h"
+
+static const char *why_not_added(enum prec_status status)
+{
+	switch (status) {
+	case PREC_OVERLAP:
+		return "it overlaps a region that is there; expected disjoint "
+		       "ranges of addresses";
+	case PREC_FULL:
+		return "the table is full; expected no more regions than were "
+		       "offered";
+	case PREC_SYSTEM:
+		return "the system could not map it";
+	default:
+		return "its addresses or its size make no sense; expected "
+		       "ranges below 2^56";
+	}
+}
+
+/* Read-only descriptors lend read-only memory. */
+static uint32_t rights_of(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
+		return PREC_READ;
+	return PREC_READ | PREC_WRITE;
+}
+
+static bool map_region(struct vhost_region *new, int fd,
+		       const struct vhost_admission *admission,
+		       const char **why)
+{
+	const struct prec_lending lending = {
+		.fd = fd,
+		.rights = rights_of(fd),
+		.offset = new->entry.offset,
+		.size = new->entry.size,
+		.address = new->entry.guest,
+		.sparse_max = admission->sparse_max,
+		.options = admission->admit,
+	};
+	enum prec_refusal refusal = PREC_REFUSAL_NONE;
+	enum prec_status status;
+
+	/* Before the library asks for its size or file system, which a file
+	 * server in the client's hands need not answer. */
+	if (!(admission->admit & PREC_ADMIT_ANY_FILE) &&
+	    !vhost_fd_in_memory(fd)) {
+		*why = "not a file in memory; expected a memfd, or a file of "
+		       "tmpfs or hugetlbfs";
+		return false;
+	}
+	status = prec_region_map(&new->region, &lending, &refusal);
+	if (status == PREC_OK)
+		return true;
+	*why = status == PREC_REFUSED ? prec_refusal_text(refusal)
+				      : why_not_added(status);
+	return false;
+}
+
+struct vhost_region *vhost_region_new(const struct memory_entry *entry, int fd,
+				      const struct vhost_admission *admission,
+				      const char **why)
+{
+	struct vhost_region *new = calloc(1, sizeof(*new));
+
+	if (!new) {
+		*why = "out of memory";
+		return NULL;
+	}
+	new->entry = *entry;
+	if (map_region(new, fd, admission, why))
+		return new;
+	free(new);
+	return NULL;
+}
+
+void vhost_region_free(struct vhost_region *old)
+{
+	enum prec_status revoked;
+
+	if (prec_region_unmap(&old->region) == PREC_OK) {
+		free(old);
+		return;
+	}
+	/* Something of ours is still in there: it finds the region gone.  Its
+	 * address range and its object are kept: a leak of ours, not a reuse. */
+	revoked = prec_region_revoke(&old->region);
+	assert(revoked == PREC_OK || revoked == PREC_SYSTEM);
+}
+
+static uint32_t free_slot(const struct vhost_memory *memory, uint32_t max)
+{
+	for (uint32_t i = 0; i < max && i < PREC_SPACE_MAX; i++) {
+		if (!memory->slots[i])
+			return i;
+	}
+	return PREC_NONE;
+}
+
+/* One region more than `there` is to come, or one has gone and `there` are
+ * left. */
+static bool pool_take(struct vhost_pool *pool, uint32_t there)
+{
+	uint32_t left = __atomic_load_n(&pool->left, __ATOMIC_RELAXED);
+
+	if (there < VHOST_REGIONS_SURE)
+		return true;
+	while (left > 0) {
+		if (__atomic_compare_exchange_n(&pool->left, &left, left - 1,
+						true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static void pool_give(struct vhost_pool *pool, uint32_t there)
+{
+	if (there >= VHOST_REGIONS_SURE)
+		__atomic_fetch_add(&pool->left, 1, __ATOMIC_RELAXED);
+}
+
+static enum prec_status enter(struct vhost_memory *memory,
+			      struct vhost_region *new, uint32_t slot)
+{
+	const struct memory_entry *entry = &new->entry;
+	const struct prec_span *span = &new->region.span;
+	enum prec_status status;
+
+	status = prec_space_add(&memory->guest, entry->guest, entry->size,
+				span->host, span->rights, slot);
+	if (status != PREC_OK)
+		return status;
+	status = prec_space_add(&memory->user, entry->user, entry->size,
+				span->host, span->rights, slot);
+	if (status != PREC_OK)
+		prec_space_remove(
+			&memory->guest,
+			prec_space_find(&memory->guest, entry->guest));
+	else
+		memory->slots[slot] = new;
+	return status;
+}
+
+/* What can be said without touching the file. */
+static enum prec_status check_entry(const struct memory_entry *entry)
+{
+	if (entry->size == 0 || entry->size > PREC_ADDRESS_MAX ||
+	    entry->guest > PREC_ADDRESS_MAX - entry->size ||
+	    entry->user > PREC_ADDRESS_MAX - entry->size ||
+	    entry->offset > INT64_MAX - entry->size)
+		return PREC_INVALID;
+	return PREC_OK;
+}
+
+static bool add_region(struct vhost_memory *memory,
+		       const struct memory_entry *entry, int fd,
+		       const struct vhost_admission *admission,
+		       const char **why)
+{
+	uint32_t slot = free_slot(memory, admission->regions_max);
+	enum prec_status status = check_entry(entry);
+	struct vhost_region *new;
+
+	if (status == PREC_OK && slot == PREC_NONE)
+		status = PREC_FULL;
+	if (status != PREC_OK) {
+		*why = why_not_added(status);
+		return false;
+	}
+	new = vhost_region_new(entry, fd, admission, why);
+	if (!new)
+		return false;
+	status = enter(memory, new, slot);
+	if (status == PREC_OK)
+		return true;
+	*why = why_not_added(status);
+	vhost_region_free(new);
+	return false;
+}
+
+bool vhost_memory_add(struct vhost_memory *memory,
+		      const struct memory_entry *entry, int fd,
+		      const struct vhost_admission *admission, const char **why)
+{
+	uint32_t there = memory->guest.count;
+
+	if (!pool_take(memory->pool, there)) {
+		*why = "other clients have lent so many regions that there is "
+		       "room for no more; expected 32 at most";
+		return false;
+	}
+	if (add_region(memory, entry, fd, admission, why))
+		return true;
+	pool_give(memory->pool, there);
+	return false;
+}
+
+static void take_out(struct vhost_memory *memory, uint32_t guest, uint32_t user,
+		     uint32_t slot)
+{
+	struct vhost_region *old = memory->slots[slot];
+
+	prec_space_remove(&memory->guest, guest);
+	prec_space_remove(&memory->user, user);
+	memory->slots[slot] = NULL;
+	vhost_region_free(old);
+	pool_give(memory->pool, memory->guest.count);
+}
+
+bool vhost_memory_remove(struct vhost_memory *memory,
+			 const struct memory_entry *entry, const char **why)
+{
+	uint32_t guest = prec_space_find(&memory->guest, entry->guest);
+	uint32_t user = prec_space_find(&memory->user, entry->user);
+	const struct vhost_region *there;
+	uint32_t slot;
+
+	*why = "no such region; expected the addresses and the size that it "
+	       "was added with";
+	if (guest == PREC_NONE || user == PREC_NONE)
+		return false;
+	slot = memory->guest.slot[guest];
+	there = memory->slots[slot];
+	if (memory->user.slot[user] != slot ||
+	    there->entry.guest != entry->guest ||
+	    there->entry.user != entry->user ||
+	    there->entry.size != entry->size)
+		return false;
+	take_out(memory, guest, user, slot);
+	return true;
+}
+
+void vhost_memory_clear(struct vhost_memory *memory)
+{
+	while (memory->guest.count > 0)
+		pool_give(memory->pool, --memory->guest.count);
+	memory->user.count = 0;
+	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
+		if (memory->slots[i])
+			vhost_region_free(memory->slots[i]);
+		memory->slots[i] = NULL;
+	}
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_MEMORY_H
+#define PRECARIUM_DEVICE_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <precarium/region.h>
+#include <precarium/space.h>
+
+/* A region as the client describes it. */
+struct memory_entry {
+	uint64_t guest; /* address for the guest */
+	uint64_t size;
+	uint64_t user;	 /* address for the front-end */
+	uint64_t offset; /* into the file */
+};
+
+/*
+ * What one client has lent: its regions, found by the guest's addresses (as
+ * descriptors name them) and by the front-end's own (as ring addresses do).
+ * The entries of both spaces carry the slot of the region.
+ */
+struct vhost_region {
+	struct prec_region region;
+	struct memory_entry entry;
+};
+
+/*
+ * Regions cost a descriptor, a mapping and an entry in the library's table.
+ * Each client may count on some; what it has beyond those comes out of a pool
+ * for all clients of the server, so that one that takes hundreds leaves the
+ * others theirs.
+ */
+#define VHOST_REGIONS_SURE 32u
+
+struct vhost_pool {
+	uint32_t left; /* atomic */
+};
+
+struct vhost_memory {
+	struct vhost_pool *pool; /* set by whoever makes it */
+	struct prec_space guest;
+	struct prec_space user;
+	struct vhost_region *slots[PREC_SPACE_MAX]; /* NULL: free */
+};
+
+/* How lent memory is accepted. */
+struct vhost_admission {
+	uint32_t regions_max; /* at most PREC_SPACE_MAX */
+	uint32_t admit;	      /* PREC_ADMIT_* */
+	uint64_t sparse_max;
+};
+
+/*
+ * Map one region; `fd` is borrowed.  NULL: *why is one line with what was
+ * expected.
+ */
+struct vhost_region *vhost_region_new(const struct memory_entry *entry, int fd,
+				      const struct vhost_admission *admission,
+				      const char **why);
+/* Revoked first, so that nothing can reach it when this returns. */
+void vhost_region_free(struct vhost_region *region);
+
+/* Add one region.  `fd` is borrowed.  On error nothing has changed, and *why
+ * is one line with what was expected. */
+bool vhost_memory_add(struct vhost_memory *memory,
+		      const struct memory_entry *entry, int fd,
+		      const struct vhost_admission *admission,
+		      const char **why);
+
+/*
+ * Take a region out: revoked first, so that nothing can reach it when this
+ * returns.  It is named by both addresses and the size.  No request may use it
+ * any more.
+ */
+bool vhost_memory_remove(struct vhost_memory *memory,
+			 const struct memory_entry *entry, const char **why);
+
+/* Everything that was lent.  The pool stays. */
+void vhost_memory_clear(struct vhost_memory *memory);
+
+#endif

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "device/polling.h"
+
+#include <time.h>
+
+#include <precarium/access.h>
+
+/* A window that was closed opens so wide. */
+#define WINDOW_MIN_NS 10000u
+
+/* Events that come while a worker looks at rings wait no longer than this, and
+ * a turn. */
+#define ASK_EVERY_NS 10000u
+
+/* A look that takes so long was not on the processor for most of it: somebody
+ * else needs it, perhaps the client that is waited for. */
+#define GAP_NS	    100000u
+#define BACK_OFF_NS 20000000u
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+bool vhost_poll_begin(struct vhost_poll *poll, bool sleeps)
+{
+	uint64_t before_ns = poll->now_ns;
+	bool looked = !poll->slept && !poll->found;
+
+	poll->slept = sleeps;
+	poll->found = false;
+	if (sleeps || poll->mode == VHOST_POLL_NEVER)
+		return true;
+	poll->now_ns = now_ns();
+	if (looked && poll->now_ns - before_ns > GAP_NS) {
+		poll->window_ns = 0;
+		poll->closed_until_ns = poll->now_ns + BACK_OFF_NS;
+	}
+	return poll->now_ns - poll->asked_ns >= ASK_EVERY_NS;
+}
+
+void vhost_poll_asked(struct vhost_poll *poll)
+{
+	if (poll->mode == VHOST_POLL_NEVER)
+		return;
+	poll->now_ns = now_ns();
+	poll->asked_ns = poll->now_ns;
+}
+
+bool vhost_poll_goes_on(const struct vhost_poll *poll, uint64_t turn_ns)
+{
+	/* A client has the answers of a turn at its end. */
+	uint64_t since_ns =
+		turn_ns == poll->began_ns ? poll->found_ns : turn_ns;
+
+	return poll->mode == VHOST_POLL_ALWAYS ||
+	       poll->now_ns - since_ns < poll->window_ns;
+}
+
+/* Nothing had come for so long that the worker slept, and then something did. */
+static void adapt(struct vhost_poll *poll, uint64_t idle_ns)
+{
+	if (idle_ns > VHOST_POLL_WINDOW_MAX_NS)
+		poll->window_ns /= 2;
+	else if (poll->now_ns < poll->closed_until_ns)
+		poll->window_ns = 0;
+	else if (poll->window_ns < WINDOW_MIN_NS)
+		poll->window_ns = WINDOW_MIN_NS;
+	else
+		poll->window_ns *= 2;
+	if (poll->window_ns > VHOST_POLL_WINDOW_MAX_NS)
+		poll->window_ns = VHOST_POLL_WINDOW_MAX_NS;
+}
+
+void vhost_poll_end(struct vhost_poll *poll)
+{
+	if (poll->mode == VHOST_POLL_NEVER)
+		return;
+	if (!poll->found) {
+		prec_raw_pause();
+		return;
+	}
+	if (poll->slept && poll->mode == VHOST_POLL_ADAPTIVE)
+		adapt(poll, poll->now_ns - poll->found_ns);
+	poll->began_ns = poll->now_ns;
+	poll->found_ns = now_ns();
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+#include "device/setup.h"
+
+#include <assert.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "device/device.h"
+#include "device/feature.h"
+#include "device/inflight_packed.h"
+
+bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
+			 const char **why)
+{
+	bool packed = device_packed(queue->device);
+
+	*why = packed ? "expected 1 to 1024, on a ring that is stopped"
+		      : "expected a power of 2 up to 1024, on a ring that is "
+			"stopped";
+	if (num == 0 || num > VIRTQ_SIZE_MAX || queue->started ||
+	    (!packed && (num & (num - 1)) != 0))
+		return false;
+	queue->num = num;
+	queue->attached = false;
+	return true;
+}
+
+bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
+			  const char **why)
+{
+	bool packed = device_packed(queue->device);
+
+	*why = packed ? "expected a ring that is stopped"
+		      : "expected an index below 65536, on a ring that is "
+			"stopped";
+	if ((!packed && base > UINT16_MAX) || queue->started)
+		return false;
+	queue->base = base;
+	queue->has_base = true;
+	queue->attached = false;
+	return true;
+}
+
+/* Rings are named by the front-end's own addresses, and lie anywhere in what
+ * it lent: by the guest's addresses they are found like everything else. */
+static bool guest_address(const struct vhost_memory *memory, uint64_t user,
+			  uint64_t *guest)
+{
+	struct prec_span span;
+
+	if (prec_space_resolve(&memory->user, user, 1, PREC_READ, &span) !=
+	    PREC_OK)
+		return false;
+	*guest = memory->slots[memory->user.slot[span.index]]->entry.guest +
+		 (user - memory->user.start[span.index]);
+	return true;
+}
+
+static void keep_base(struct vhost_queue *queue)
+{
+	if (!queue->attached)
+		return;
+	queue->base = vring_base(&queue->virtq);
+	queue->has_base = true;
+	queue->attached = false;
+}
+
+bool vhost_queue_stays(const struct vhost_queue *queue,
+		       const struct ring_addr *addr)
+{
+	return queue->attached && !queue->broken &&
+	       queue->addr.descriptors == addr->descriptors &&
+	       queue->addr.available == addr->available &&
+	       queue->addr.used == addr->used;
+}
+
+bool vhost_queue_set_addr(struct vhost_queue *queue,
+			  const struct ring_addr *addr, const char **why)
+{
+	const struct vhost_memory *memory = queue->device->memory;
+	uint64_t guest;
+
+	*why = "the rings are not in lent memory; expected addresses of the "
+	       "front-end in a region that was added";
+	if (!guest_address(memory, addr->descriptors, &guest) ||
+	    !guest_address(memory, addr->available, &guest) ||
+	    !guest_address(memory, addr->used, &guest))
+		return false;
+	if (vhost_queue_is_quiet(queue))
+		keep_base(queue);
+	queue->addr = *addr;
+	queue->has_addr = true;
+	vhost_queue_set_broken(queue, false);
+	vhost_queue_ready(queue);
+	return true;
+}
+
+bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
+{
+	/* Edge-triggered: each kick is told once, and its counter need not be
+	 * read, which could wait, for the ring tells what there is to do. */
+	if (!loop_watch(queue->device->loop, fd, EPOLLIN | EPOLLET,
+			&queue->kick)) {
+		*why = "the descriptor cannot be watched";
+		close(fd);
+		return false;
+	}
+	vhost_queue_drop_kick(queue);
+	queue->kick_fd = fd;
+	vhost_queue_set_broken(queue, false);
+	/* The kick for what is there may have gone to a driver that died. */
+	if (queue->inflight.unread) {
+		queue->started = true;
+		vhost_queue_ready(queue);
+	}
+	return true;
+}
+
+void vhost_queue_reset(struct vhost_queue *queue)
+{
+	assert(vhost_queue_is_quiet(queue) && !queue->started);
+	queue->enabled = false;
+	vhost_queue_set_broken(queue, false);
+	queue->has_addr = false;
+	queue->has_base = false;
+	queue->num = 0;
+	queue->base = 0;
+}
+
+void vhost_queue_memory_changed(struct vhost_queue *queue)
+{
+	if (!queue->attached)
+		return;
+	/* Gone: it is detached, until they are lent again. */
+	if (virtq_rebase(&queue->virtq, &queue->device->memory->guest) ==
+	    PREC_OK)
+		vhost_queue_ready(queue);
+}
+
+static const char *why_not_attached(enum prec_status status)
+{
+	switch (status) {
+	case PREC_RANGE:
+		return "the rings are not wholly in lent memory";
+	case PREC_RIGHTS:
+		return "a ring to be written is in memory lent read-only";
+	case PREC_OVERLAP:
+		return "the rings overlap";
+	case PREC_FULL:
+		return "the log of requests in flight is for smaller rings";
+	default:
+		return "the rings are not aligned, have no such size or base, "
+		       "or their log of requests in flight is none";
+	}
+}
+
+/* 2.8.1: of a driver that was reset the counters are 1.  Where a packed ring was
+ * when the driver before us died its client does not know: the log has it. */
+static enum prec_status find_packed_place(struct vhost_queue *queue,
+					  bool *recovered, uint32_t *taken)
+{
+	uint32_t base = queue->has_base ? queue->base : 0x80008000u;
+	enum prec_status status = vhost_packed_log_read(
+		&queue->inflight, &queue->virtq, &base, recovered, taken);
+
+	return status == PREC_OK ? packed_seek(&queue->virtq, base) : status;
+}
+
+/* The used index is the ring's to say, as it is for every back-end that takes
+ * over from another; a lie harms the client alone. */
+static enum prec_status find_split_place(struct vhost_queue *queue,
+					 bool *recovered, uint32_t *taken)
+{
+	uint16_t base = (uint16_t)queue->base;
+	enum prec_status status;
+	uint16_t used;
+
+	status = split_used_index(&queue->virtq, &queue->device->memory->guest,
+				  &used);
+	if (status != PREC_OK)
+		return status;
+	status = vhost_inflight_read(&queue->inflight, queue->num, used,
+				     recovered, taken);
+	if (status == PREC_RANGE)
+		return status;
+	if (*recovered)
+		base = (uint16_t)(used + *taken);
+	split_seek(&queue->virtq, base, used);
+	return PREC_OK;
+}
+
+/* Go on where this device, or the driver before us, has stopped.  What that one
+ * had completed it may not have told: so it is told once more. */
+static enum prec_status find_place(struct vhost_queue *queue)
+{
+	struct vhost_notifier *notifier = &queue->device->loop->notifier;
+	bool recovered = false;
+	uint32_t taken = 0;
+	enum prec_status status =
+		queue->virtq.packed
+			? find_packed_place(queue, &recovered, &taken)
+			: find_split_place(queue, &recovered, &taken);
+
+	if (status == PREC_RANGE)
+		return PREC_FULL;
+	if (taken > 0)
+		vhost_client_log(queue->device->client,
+				 "queue %u: %u requests that were in flight "
+				 "are carried out again",
+				 queue->index, taken);
+	if (recovered && queue->call_fd >= 0)
+		vhost_notifier_add(notifier, queue->call_fd);
+	return status;
+}
+
+static enum prec_status attach(struct vhost_queue *queue)
+{
+	const struct vhost_memory *memory = queue->device->memory;
+	bool packed = device_packed(queue->device);
+	uint64_t desc, avail, used;
+	enum prec_status status;
+
+	if (!guest_address(memory, queue->addr.descriptors, &desc) ||
+	    !guest_address(memory, queue->addr.available, &avail) ||
+	    !guest_address(memory, queue->addr.used, &used))
+		return PREC_RANGE;
+	status = vring_setup(&queue->virtq, &memory->guest, packed, queue->num,
+			     desc, avail, used);
+	if (status != PREC_OK)
+		return status;
+	status = find_place(queue);
+	if (status != PREC_OK)
+		return status;
+	queue->attached = true;
+	queue->virtq.event_index = device_event_index(queue->device);
+	return PREC_OK;
+}
+
+/* A client that starts the same rings again would wait for the index at which
+ * we were last idle. */
+bool vhost_queue_stop(struct vhost_queue *queue)
+{
+	bool unread = queue->has_addr && queue->inflight.unread;
+
+	queue->started = false;
+	vhost_queue_drop_kick(queue);
+	if (!vhost_queue_is_quiet(queue))
+		return false;
+	/* Stopped before it was looked at: what its log tells of its place is
+	 * newer than what the client could know. */
+	if (queue->attached || (unread && attach(queue) == PREC_OK))
+		vhost_queue_ask_for_kick(queue);
+	keep_base(queue);
+	return true;
+}
+
+bool vhost_queue_attach(struct vhost_queue *queue)
+{
+	enum prec_status status = attach(queue);
+
+	/* Gone may come back: the next kick tries again. */
+	if (status == PREC_GONE)
+		vhost_queue_lost(queue, "the used ring is gone");
+	else if (status != PREC_OK)
+		vhost_queue_break(queue, why_not_attached(status));
+	return status == PREC_OK;
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "device/turn.h"
+
+#include "device/calls.h"
+#include "device/fetch.h"
+#include "device/request.h"
+
+/* Requests that are begun before those that have ended are looked at: with many
+ * clients more of them would not be in the processor's caches any more. */
+#define BEGUN_A_TURN 128u
+
+/* At most as many queues as stood in line when the turn began: those that come
+ * back in line stand behind them, and those that had a part of it last. */
+static void serve_queues(struct loop *loop)
+{
+	struct vhost_queue *queue;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(queue, &loop->ready, ready)
+	count++;
+	loop->turn++;
+	loop->begun = 0;
+	loop->again = NULL;
+	while (count-- && loop->begun < BEGUN_A_TURN &&
+	       (queue = TAILQ_FIRST(&loop->ready)) && queue != loop->again) {
+		TAILQ_REMOVE(&loop->ready, queue, ready);
+		vhost_queue_serve(queue);
+	}
+}
+
+/* Begin what was added, take what has ended. */
+static enum store_left serve_lane(struct vhost_lane *lane)
+{
+	const struct store_ops *ops;
+	struct store_io *io;
+
+	if (lane->in_flight == 0)
+		return STORE_NOTHING;
+	ops = lane->lane->store->ops;
+	ops->start(lane->lane);
+	while ((io = ops->reap(lane->lane)))
+		vhost_request_finish(io);
+	vhost_request_resume(lane);
+	/* Reaping may have left the rest of a transfer to begin. */
+	return ops->start(lane->lane);
+}
+
+/* The most urgent of what they have left. */
+static enum store_left serve_lanes(struct loop *loop)
+{
+	enum store_left most = STORE_NOTHING;
+	struct vhost_lane *lane;
+
+	LIST_FOREACH(lane, &loop->lanes, entry)
+	{
+		enum store_left left = serve_lane(lane);
+
+		most = left > most ? left : most;
+	}
+	return most;
+}
+
+enum store_left turn_serve(struct loop *loop)
+{
+	enum store_left left;
+
+	serve_queues(loop);
+	left = serve_lanes(loop);
+	vhost_queue_signal_served(loop);
+	return left;
+}
