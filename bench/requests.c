@@ -122,7 +122,7 @@ static void count_ring(const char *socket_path, bool packed, bool indirect)
 void count_driver(void)
 {
 	/* A worker that looks for more would do so by the clock. */
-	const struct vhost_limits limits = { .polling = VHOST_POLL_NEVER };
+	const struct vhost_limits limits = { .polling = POLLING_NEVER };
 	struct vhost_export_options export = { .fd = -1, .name = "null" };
 	char folder[] = "/tmp/bench-instructions-XXXXXX", path[80];
 	struct vhost_server *server;

@@ -89,16 +89,16 @@ static void check_io_uring(struct finding *finding)
 
 static void check_notify(struct finding *finding)
 {
-	struct vhost_notifier notifier;
+	struct notifier notifier;
 
-	if (!vhost_notifier_open(&notifier)) {
+	if (!notifier_open(&notifier)) {
 		found(finding, false,
 		      "io_setup: %s; needed to signal clients without being "
 		      "blocked by them, see sysctl fs.aio-max-nr",
 		      strerror(errno));
 		return;
 	}
-	vhost_notifier_close(&notifier);
+	notifier_close(&notifier);
 	found(finding, true, "io_setup works");
 }
 

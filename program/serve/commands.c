@@ -64,7 +64,7 @@ static json_t *run_resize(struct context *context, const json_t *request,
 			 why.text);
 		return NULL;
 	}
-	if (!vhost_server_tell_changed(context->server, export->served)) {
+	if (!vhost_server_config_changed(context->server, export->served)) {
 		snprintf(error->text, sizeof(error->text),
 			 "%.100s: has another size, but no memory is left to "
 			 "tell its clients",

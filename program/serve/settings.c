@@ -22,11 +22,11 @@ static const char *set_workers(struct general *general, const char *value)
 static const char *set_polling(struct general *general, const char *value)
 {
 	if (strcmp(value, "adaptive") == 0)
-		general->limits.polling = VHOST_POLL_ADAPTIVE;
+		general->limits.polling = POLLING_ADAPTIVE;
 	else if (strcmp(value, "never") == 0)
-		general->limits.polling = VHOST_POLL_NEVER;
+		general->limits.polling = POLLING_NEVER;
 	else if (strcmp(value, "always") == 0)
-		general->limits.polling = VHOST_POLL_ALWAYS;
+		general->limits.polling = POLLING_ALWAYS;
 	else
 		return "expected adaptive, never or always";
 	return NULL;

@@ -21,8 +21,8 @@ static void add_number(json_t *object, const char *name, uint64_t value)
 	json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static void add_counts(json_t *object, const struct vhost_counts *counts,
-		       const struct vhost_gauges *now)
+static void add_counts(json_t *object, const struct client_counts *counts,
+		       const struct client_gauges *now)
 {
 	add_number(object, "requests", counts->requests);
 	add_number(object, "errors", counts->errors);

@@ -6,9 +6,9 @@
 
 /* A request of so many slots was completed: notify the client, now or at the
  * end of the turn, if it asks for that. */
-void vhost_queue_served(struct vhost_queue *queue, uint32_t slots);
+void queue_served(struct queue *queue, uint32_t slots);
 
 /* The turn ends: notify the clients of the queues that were served in it. */
-void vhost_queue_signal_served(struct loop *loop);
+void queue_notify_served(struct loop *loop);
 
 #endif

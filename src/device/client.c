@@ -7,8 +7,8 @@
 #define LINES	 16u
 #define A_SECOND 1u
 
-void vhost_client_init(struct vhost_client *client, const char *export_name,
-		       struct log_group *group)
+void client_init(struct client_record *client, const char *export_name,
+		 struct log_group *group)
 {
 	memset(client, 0, sizeof(*client));
 	client->export_name = export_name;
@@ -17,7 +17,8 @@ void vhost_client_init(struct vhost_client *client, const char *export_name,
 	log_limit_init(&client->limit, LINES, A_SECOND);
 }
 
-void vhost_counts_add(struct vhost_counts *sum, const struct vhost_counts *more)
+void client_counts_add(struct client_counts *sum,
+		       const struct client_counts *more)
 {
 	sum->requests += more->requests;
 	sum->errors += more->errors;
@@ -37,9 +38,9 @@ static uint64_t whole(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
+struct client_counts client_counts_read(const struct client_counts *counts)
 {
-	return (struct vhost_counts){
+	return (struct client_counts){
 		.requests = whole(&counts->requests),
 		.errors = whole(&counts->errors),
 		.bytes_read = whole(&counts->bytes_read),
@@ -54,23 +55,24 @@ struct vhost_counts vhost_counts_read(const struct vhost_counts *counts)
 	};
 }
 
-void vhost_gauges_add(struct vhost_gauges *sum, const struct vhost_gauges *more)
+void client_gauges_add(struct client_gauges *sum,
+		       const struct client_gauges *more)
 {
 	sum->in_flight += more->in_flight;
 	sum->bytes_in_flight += more->bytes_in_flight;
 	sum->queues_broken += more->queues_broken;
 }
 
-struct vhost_gauges vhost_gauges_read(const struct vhost_gauges *gauges)
+struct client_gauges client_gauges_read(const struct client_gauges *gauges)
 {
-	return (struct vhost_gauges){
+	return (struct client_gauges){
 		.in_flight = whole(&gauges->in_flight),
 		.bytes_in_flight = whole(&gauges->bytes_in_flight),
 		.queues_broken = whole(&gauges->queues_broken),
 	};
 }
 
-static void log_dropped(const struct vhost_client *client, uint32_t dropped,
+static void log_dropped(const struct client_record *client, uint32_t dropped,
 			const char *about)
 {
 	if (dropped)
@@ -80,7 +82,7 @@ static void log_dropped(const struct vhost_client *client, uint32_t dropped,
 }
 
 /* Within both limits?  Then what was dropped before is logged first. */
-static bool may_log(struct vhost_client *client)
+static bool may_log(struct client_record *client)
 {
 	uint32_t dropped;
 
@@ -93,7 +95,7 @@ static bool may_log(struct vhost_client *client)
 	return true;
 }
 
-void vhost_client_log(struct vhost_client *client, const char *format, ...)
+void client_log(struct client_record *client, const char *format, ...)
 {
 	struct log_line line = {
 		.export = client->export_name,

@@ -7,7 +7,7 @@
 
 #include "device/log.h"
 
-struct vhost_counts {
+struct client_counts {
 	uint64_t requests;	/* that came to an end, good or bad */
 	uint64_t errors;	/* … bad: I/O error or not supported */
 	uint64_t bytes_read;	/* from the store to the client */
@@ -22,7 +22,7 @@ struct vhost_counts {
 };
 
 /* What is so now; zeroes when the client has gone. */
-struct vhost_gauges {
+struct client_gauges {
 	uint64_t in_flight;	  /* requests */
 	uint64_t bytes_in_flight; /* … of their data */
 	uint64_t queues_broken;	  /* stopped, until they are set up again */
@@ -32,15 +32,15 @@ struct vhost_gauges {
  * What is known of one client: who it is, what it has done, how much was
  * logged about it.  Outlives its device, for statistics.
  */
-struct vhost_client {
+struct client_record {
 	const char *export_name; /* borrowed */
 	uint32_t number;	 /* counted per export, from 1 */
 	pid_t pid;		 /* 0: not known */
 	uid_t uid;
 
-	/* Written by the device's thread alone, read by any: vhost_count. */
-	struct vhost_counts counts;
-	struct vhost_gauges now;
+	/* Written by the device's thread alone, read by any: client_count. */
+	struct client_counts counts;
+	struct client_gauges now;
 
 	struct log_limit limit;
 	struct log_group *group; /* of all clients of the export */
@@ -52,25 +52,25 @@ struct vhost_client {
 #define CLIENT_GROUP_A_SECOND 8u
 
 /* `export_name` and `group` outlive the client.  The rest is zeroes. */
-void vhost_client_init(struct vhost_client *client, const char *export_name,
-		       struct log_group *group);
+void client_init(struct client_record *client, const char *export_name,
+		 struct log_group *group);
 
-void vhost_counts_add(struct vhost_counts *sum,
-		      const struct vhost_counts *more);
+void client_counts_add(struct client_counts *sum,
+		       const struct client_counts *more);
 /* A copy that is whole in each number while the device counts on. */
-struct vhost_counts vhost_counts_read(const struct vhost_counts *counts);
+struct client_counts client_counts_read(const struct client_counts *counts);
 
-void vhost_gauges_add(struct vhost_gauges *sum,
-		      const struct vhost_gauges *more);
-struct vhost_gauges vhost_gauges_read(const struct vhost_gauges *gauges);
+void client_gauges_add(struct client_gauges *sum,
+		       const struct client_gauges *more);
+struct client_gauges client_gauges_read(const struct client_gauges *gauges);
 
 /* One writer, so no atomic addition is needed, only a whole store. */
-static inline void vhost_count(uint64_t *counter, uint64_t amount)
+static inline void client_count(uint64_t *counter, uint64_t amount)
 {
 	__atomic_store_n(counter, *counter + amount, __ATOMIC_RELAXED);
 }
 
-static inline void vhost_gauge(uint64_t *gauge, uint64_t value)
+static inline void client_gauge(uint64_t *gauge, uint64_t value)
 {
 	__atomic_store_n(gauge, value, __ATOMIC_RELAXED);
 }
@@ -79,6 +79,6 @@ static inline void vhost_gauge(uint64_t *gauge, uint64_t value)
  * caused too many of late; how many were dropped is logged.  The thread of its
  * device. */
 __attribute__((format(printf, 2, 3))) void
-vhost_client_log(struct vhost_client *client, const char *format, ...);
+client_log(struct client_record *client, const char *format, ...);
 
 #endif

@@ -37,7 +37,7 @@ static int start_thread(void)
 	return error;
 }
 
-bool vhost_discard_start(void)
+bool close_start(void)
 {
 	int error = 0;
 
@@ -59,16 +59,16 @@ bool vhost_discard_start(void)
 }
 
 /* Only files in memory know seals. */
-bool vhost_fd_in_memory(int fd)
+bool close_is_in_memory(int fd)
 {
 	return fcntl(fd, F_GET_SEALS) >= 0;
 }
 
-void vhost_discard(int fd)
+void close_lent(int fd)
 {
 	if (fd < 0)
 		return;
-	if (vhost_fd_in_memory(fd) || fcntl(fd, F_GETPIPE_SZ) >= 0) {
+	if (close_is_in_memory(fd) || fcntl(fd, F_GETPIPE_SZ) >= 0) {
 		close(fd);
 		return;
 	}

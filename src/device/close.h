@@ -10,11 +10,11 @@
  * memory, eventfds and pipes are closed at once, all others by a thread that
  * does nothing else, so that no worker waits.
  */
-bool vhost_discard_start(void); /* once a process; false: errno tells */
-void vhost_discard(int fd);
+bool close_start(void); /* once a process; false: errno tells */
+void close_lent(int fd);
 
 /* A file in memory (memfd, tmpfs, hugetlbfs)?  Never waits, which fstat and
  * fstatfs may. */
-bool vhost_fd_in_memory(int fd);
+bool close_is_in_memory(int fd);
 
 #endif

@@ -11,7 +11,7 @@
 
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
-			struct vhost_client *client)
+			struct client_record *client)
 {
 	struct store_error error;
 
@@ -29,26 +29,26 @@ const char *device_open(struct device *device, struct loop *loop,
 	device->memory->pool = policy->pool;
 	device->queue_count = policy->queues_max;
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_init(&device->queues[i], device, i);
-	device->lane = vhost_lane_get(loop, policy->store, &error);
+		queue_init(&device->queues[i], device, i);
+	device->lane = lane_get(loop, policy->store, &error);
 	if (device->lane)
 		return NULL;
-	vhost_client_log(client, "store: %s", error.text);
+	client_log(client, "store: %s", error.text);
 	return "the store could not be opened for it";
 }
 
 void device_close(struct device *device)
 {
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_close(&device->queues[i]);
+		queue_close(&device->queues[i]);
 	free(device->queues);
-	vhost_inflight_close(&device->inflight);
-	vhost_dirty_close(&device->dirty);
+	inflight_close(&device->inflight);
+	dirty_close(&device->dirty);
 	if (device->memory)
-		vhost_memory_clear(device->memory);
+		memory_clear(device->memory);
 	free(device->memory);
 	if (device->lane)
-		vhost_lane_put(device->loop, device->lane);
+		lane_put(device->loop, device->lane);
 }
 
 /* What is cancelled is reaped in another turn, without waiting for events. */
@@ -56,14 +56,14 @@ void device_abort(struct device *device)
 {
 	device->loop->settling = true;
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_abort(&device->queues[i]);
+		queue_abort(&device->queues[i]);
 }
 
 void device_cancel(struct device *device)
 {
 	device->cancelled = true;
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_cancel(&device->queues[i]);
+		queue_cancel(&device->queues[i]);
 }
 
 void device_resume(struct device *device)
@@ -71,7 +71,7 @@ void device_resume(struct device *device)
 	device->state = DEVICE_SERVING;
 	device->cancelled = false;
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_ready(&device->queues[i]);
+		queue_ready(&device->queues[i]);
 }
 
 bool device_stop(struct device *device)
@@ -79,14 +79,14 @@ bool device_stop(struct device *device)
 	bool quiet = true;
 
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		quiet &= vhost_queue_stop(&device->queues[i]);
+		quiet &= queue_stop(&device->queues[i]);
 	return quiet;
 }
 
 void device_reset(struct device *device)
 {
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_reset(&device->queues[i]);
+		queue_reset(&device->queues[i]);
 	device_log_inflight(device, NULL, 0, 0);
 	device->cache_mode = 1;
 }
@@ -94,9 +94,9 @@ void device_reset(struct device *device)
 bool device_is_stopped(const struct device *device)
 {
 	for (uint32_t i = 0; i < device->queue_count; i++) {
-		const struct vhost_queue *queue = &device->queues[i];
+		const struct queue *queue = &device->queues[i];
 
-		if (queue->started || !vhost_queue_is_quiet(queue))
+		if (queue->started || !queue_is_quiet(queue))
 			return false;
 	}
 	return true;
@@ -113,7 +113,7 @@ bool device_is_broken(const struct device *device)
 
 uint64_t device_bytes_in_store(const struct device *device)
 {
-	const struct vhost_request *request;
+	const struct request *request;
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < device->queue_count; i++) {
@@ -129,31 +129,31 @@ void device_set_features(struct device *device, uint64_t features)
 {
 	device->features = features;
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_features_changed(&device->queues[i]);
+		queue_features_changed(&device->queues[i]);
 }
 
 /* Spans of the rings name entries of the table. */
 void device_memory_changed(struct device *device)
 {
 	for (uint32_t i = 0; i < device->queue_count; i++)
-		vhost_queue_memory_changed(&device->queues[i]);
+		queue_memory_changed(&device->queues[i]);
 }
 
-void device_set_memory(struct device *device, struct vhost_memory *memory)
+void device_set_memory(struct device *device, struct memory *memory)
 {
-	vhost_count(&device->client->counts.revocations,
-		    device->memory->guest.count);
-	vhost_memory_clear(device->memory);
+	client_count(&device->client->counts.revocations,
+		     device->memory->guest.count);
+	memory_clear(device->memory);
 	free(device->memory);
 	device->memory = memory;
 	device_memory_changed(device);
 }
 
-void device_log_inflight(struct device *device, struct vhost_region *region,
+void device_log_inflight(struct device *device, struct memory_region *region,
 			 uint32_t queues, uint32_t entries)
 {
 	bool packed = device_packed(device);
-	uint64_t part = vhost_inflight_offset(packed, 1, entries);
+	uint64_t part = inflight_offset(packed, 1, entries);
 
 	for (uint32_t i = 0; i < device->queue_count; i++) {
 		struct prec_span span = { .size = 0 };
@@ -161,12 +161,12 @@ void device_log_inflight(struct device *device, struct vhost_region *region,
 		/* The region was made to hold them all. */
 		if (region && i < queues &&
 		    prec_span_part(region->region.span,
-				   vhost_inflight_offset(packed, i, entries),
-				   part, &span) != PREC_OK)
+				   inflight_offset(packed, i, entries), part,
+				   &span) != PREC_OK)
 			span.size = 0;
-		vhost_inflight_use(&device->queues[i].inflight, span);
+		inflight_use(&device->queues[i].inflight, span);
 	}
 	if (device->inflight.region)
-		vhost_region_free(device->inflight.region);
+		memory_region_free(device->inflight.region);
 	device->inflight.region = region;
 }

@@ -42,8 +42,8 @@ struct device_policy {
 	enum device_on_loss on_loss;
 	uint32_t queues_max;
 	uint64_t bytes_in_flight_max;
-	struct vhost_admission admission;
-	struct vhost_pool *pool; /* the server's */
+	struct memory_admission admission;
+	struct memory_pool *pool; /* the server's */
 };
 
 /* What a client may still fetch in one turn of its loop. */
@@ -56,8 +56,8 @@ struct device_turn {
 struct device {
 	struct loop *loop;
 	const struct device_policy *policy;
-	struct vhost_client *client;
-	struct vhost_lane *lane;
+	struct client_record *client;
+	struct lane *lane;
 	enum device_state state;
 	const char *ended; /* why: static storage */
 	bool cancelled;	   /* its requests were, so that they fail is no news */
@@ -69,11 +69,11 @@ struct device {
 	uint64_t bytes_in_flight;
 	struct device_turn turn;
 	bool waits_for_room; /* its queues go on when some have ended */
-	struct vhost_memory *memory;
-	struct vhost_inflight inflight;
-	struct vhost_dirty dirty;
+	struct memory *memory;
+	struct inflight inflight;
+	struct dirty dirty;
 	uint32_t queue_count;
-	struct vhost_queue *queues;
+	struct queue *queues;
 };
 
 /*
@@ -83,7 +83,7 @@ struct device {
  */
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
-			struct vhost_client *client);
+			struct client_record *client);
 /* Nothing may be in flight.  Not to be called while events are handed over. */
 void device_close(struct device *device);
 
@@ -130,11 +130,11 @@ void device_set_features(struct device *device, uint64_t features);
 /* The table of lent memory has changed.  Nothing may be in flight. */
 void device_memory_changed(struct device *device);
 /* Lend these regions instead of those that were.  Nothing may be in flight. */
-void device_set_memory(struct device *device, struct vhost_memory *memory);
+void device_set_memory(struct device *device, struct memory *memory);
 
 /* Log requests in flight in this region, made for so many queues and entries;
  * NULL: do not log.  The device is stopped, and owns the region from now on. */
-void device_log_inflight(struct device *device, struct vhost_region *region,
+void device_log_inflight(struct device *device, struct memory_region *region,
 			 uint32_t queues, uint32_t entries);
 
 #endif

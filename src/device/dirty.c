@@ -10,18 +10,17 @@
 
 #define PAGE_BITS 12
 
-void vhost_dirty_use(struct vhost_dirty *dirty, struct vhost_region *region,
-		     uint64_t size)
+void dirty_use(struct dirty *dirty, struct memory_region *region, uint64_t size)
 {
 	if (dirty->region)
-		vhost_region_free(dirty->region);
+		memory_region_free(dirty->region);
 	dirty->region = region;
 	dirty->size = size;
 }
 
-void vhost_dirty_close(struct vhost_dirty *dirty)
+void dirty_close(struct dirty *dirty)
 {
-	vhost_dirty_use(dirty, NULL, 0);
+	dirty_use(dirty, NULL, 0);
 	/* Known to be an eventfd: closing it cannot wait. */
 	if (dirty->call_fd >= 0)
 		close(dirty->call_fd);
@@ -40,8 +39,7 @@ static uint8_t bits_of(uint64_t byte, uint64_t first, uint64_t last)
 /* Always by an atomic instruction, also where the bit seems to be there: it
  * makes what we wrote visible before the client can have cleared it.  Pages
  * beyond the bitmap are not asked for. */
-void vhost_dirty_mark(struct vhost_dirty *dirty, uint64_t address,
-		      uint64_t size)
+void dirty_mark(struct dirty *dirty, uint64_t address, uint64_t size)
 {
 	uint64_t first = address >> PAGE_BITS;
 	uint64_t last;
@@ -55,7 +53,7 @@ void vhost_dirty_mark(struct vhost_dirty *dirty, uint64_t address,
 		if (prec_or8(dirty->region->region.span, byte,
 			     bits_of(byte, first, last)) == PREC_OK)
 			continue;
-		vhost_dirty_use(dirty, NULL, 0);
+		dirty_use(dirty, NULL, 0);
 		dirty->lost = true;
 		return;
 	}

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct vhost_region;
+struct memory_region;
 
 /*
  * The log of what we write into the client's memory, for its migration: a bit
@@ -22,21 +22,20 @@ struct vhost_region;
  * The bitmap is lent, too: it may go, and what stands in it is never looked
  * at.
  */
-struct vhost_dirty {
-	struct vhost_region *region; /* NULL: none */
-	uint64_t size;		     /* bytes of the bitmap */
+struct dirty {
+	struct memory_region *region; /* NULL: none */
+	uint64_t size;		      /* bytes of the bitmap */
 	bool all;    /* also what is not a ring: VHOST_F_LOG_ALL */
 	bool lost;   /* it was found gone, which nobody was told yet */
 	int call_fd; /* signalled when there are marks; -1: none */
 };
 
 /* From now on this one, of `size` bytes; NULL: none. */
-void vhost_dirty_use(struct vhost_dirty *dirty, struct vhost_region *region,
-		     uint64_t size);
-void vhost_dirty_close(struct vhost_dirty *dirty);
+void dirty_use(struct dirty *dirty, struct memory_region *region,
+	       uint64_t size);
+void dirty_close(struct dirty *dirty);
 
 /* [address, address + size) was written. */
-void vhost_dirty_mark(struct vhost_dirty *dirty, uint64_t address,
-		      uint64_t size);
+void dirty_mark(struct dirty *dirty, uint64_t address, uint64_t size);
 
 #endif

@@ -14,16 +14,16 @@
 #define REQUESTS_BESIDE_OTHERS 32
 #define BYTES_A_TURN	       (1ull << 20)
 
-static void log_taken(struct vhost_queue *queue, uint16_t head)
+static void log_taken(struct queue *queue, uint16_t head)
 {
 	if (queue->virtq.packed)
-		vhost_packed_log_taken(&queue->inflight, &queue->virtq, head);
+		inflight_packed_taken(&queue->inflight, &queue->virtq, head);
 	else
-		vhost_inflight_taken(&queue->inflight, head);
+		inflight_taken(&queue->inflight, head);
 }
 
 /* What the driver before us had taken.  False: no more. */
-static bool retake(struct vhost_queue *queue, struct virtq_request *chain,
+static bool retake(struct queue *queue, struct virtq_request *chain,
 		   enum virtq_answer *answer)
 {
 	const struct prec_space *space = &queue->device->memory->guest;
@@ -33,17 +33,17 @@ static bool retake(struct vhost_queue *queue, struct virtq_request *chain,
 	if (virtq->state != VIRTQ_READY)
 		return false;
 	if (!virtq->packed) {
-		if (!vhost_inflight_next(&queue->inflight, &head))
+		if (!inflight_next(&queue->inflight, &head))
 			return false;
 		*answer = split_retake(virtq, space, head, chain);
 		return true;
 	}
-	if (!vhost_packed_log_next(&queue->inflight, virtq, space, chain,
-				   answer))
+	if (!inflight_packed_next(&queue->inflight, virtq, space, chain,
+				  answer))
 		return false;
 	if (*answer == VIRTQ_STOPPED)
-		vhost_queue_break(queue, "the log of requests in flight holds "
-					 "what no driver leaves");
+		queue_break(queue, "the log of requests in flight holds "
+				   "what no driver leaves");
 	return true;
 }
 
@@ -51,19 +51,18 @@ static bool retake(struct vhost_queue *queue, struct virtq_request *chain,
  * left alone the client is asked for a kick, and then the ring is looked at once
  * more: what was made available before the client saw the wish comes without
  * one (2.7.10.1). */
-static enum virtq_answer next(struct vhost_queue *queue,
-			      struct virtq_request *chain)
+static enum virtq_answer next(struct queue *queue, struct virtq_request *chain)
 {
 	const struct prec_space *space = &queue->device->memory->guest;
-	const struct vhost_poll *poll = &queue->device->loop->poll;
+	const struct polling *poll = &queue->device->loop->poll;
 	enum virtq_answer answer;
 
 	if (retake(queue, chain, &answer))
 		return answer;
 	answer = vring_next(&queue->virtq, space, chain);
 	if (answer == VIRTQ_EMPTY) {
-		queue->looks_on = vhost_poll_goes_on(poll, queue->found_ns);
-		if (!queue->looks_on && vhost_queue_ask_for_kick(queue))
+		queue->keep_polling = polling_continues(poll, queue->found_ns);
+		if (!queue->keep_polling && queue_ask_for_kick(queue))
 			answer = vring_next(&queue->virtq, space, chain);
 	}
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
@@ -72,26 +71,26 @@ static enum virtq_answer next(struct vhost_queue *queue,
 	return answer;
 }
 
-static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
+static bool take_one(struct queue *queue, uint64_t *bytes)
 {
 	struct virtq_request chain;
 
 	switch (next(queue, &chain)) {
 	case VIRTQ_TAKEN:
 	case VIRTQ_MALFORMED: /* it may have a place to say so */
-		*bytes += vhost_request_begin(queue, &chain);
+		*bytes += request_begin(queue, &chain);
 		return true;
 	case VIRTQ_LOST:
-		vhost_request_reject(queue, true);
+		request_reject(queue, true);
 		return true;
 	case VIRTQ_GONE:
 		/* It may come back: the next kick looks again. */
-		vhost_queue_lost(queue, "the available ring is gone");
+		queue_lost(queue, "the available ring is gone");
 		return false;
 	case VIRTQ_STOPPED:
 		if (queue->virtq.state == VIRTQ_BROKEN)
-			vhost_queue_break(queue, "the available ring holds "
-						 "what no driver puts there");
+			queue_break(queue, "the available ring holds "
+					   "what no driver puts there");
 		return false;
 	case VIRTQ_EMPTY:
 		return false;
@@ -100,7 +99,7 @@ static bool take_one(struct vhost_queue *queue, uint64_t *bytes)
 }
 
 /* What is left of its client's turn. */
-static struct device_turn *turn_of(struct vhost_queue *queue)
+static struct device_turn *turn_of(struct queue *queue)
 {
 	struct device *device = queue->device;
 	const struct loop *loop = device->loop;
@@ -130,17 +129,17 @@ static void wait_for_room(struct device *device)
 	if (device->bytes_in_flight < device->policy->bytes_in_flight_max)
 		return;
 	if (*throttled == 0)
-		vhost_client_log(device->client,
-				 "%" PRIu64 " bytes are in flight, the limit "
-				 "is %" PRIu64 ": its requests wait for each "
-				 "other; told once",
-				 device->bytes_in_flight,
-				 device->policy->bytes_in_flight_max);
-	vhost_count(throttled, 1);
+		client_log(device->client,
+			   "%" PRIu64 " bytes are in flight, the limit "
+			   "is %" PRIu64 ": its requests wait for each "
+			   "other; told once",
+			   device->bytes_in_flight,
+			   device->policy->bytes_in_flight_max);
+	client_count(throttled, 1);
 }
 
 /* False: the queue has nothing more, or cannot continue now. */
-static bool serve_turn(struct vhost_queue *queue, struct device_turn *turn)
+static bool serve_turn(struct queue *queue, struct device_turn *turn)
 {
 	while (!is_over(turn)) {
 		uint64_t bytes = 0;
@@ -151,7 +150,7 @@ static bool serve_turn(struct vhost_queue *queue, struct device_turn *turn)
 		}
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
-		queue->found_ns = vhost_poll_found(&queue->device->loop->poll);
+		queue->found_ns = polling_found(&queue->device->loop->poll);
 		queue->device->loop->begun++;
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
@@ -161,7 +160,7 @@ static bool serve_turn(struct vhost_queue *queue, struct device_turn *turn)
 
 /* Its client's turn was over before it came to it: it stands before those that
  * had a part of it, or the first queue would have all. */
-static void stay_in_line(struct vhost_queue *queue)
+static void stay_in_line(struct queue *queue)
 {
 	struct loop *loop = queue->device->loop;
 
@@ -172,25 +171,25 @@ static void stay_in_line(struct vhost_queue *queue)
 		TAILQ_INSERT_TAIL(&loop->ready, queue, ready);
 }
 
-void vhost_queue_serve(struct vhost_queue *queue)
+void queue_serve(struct queue *queue)
 {
 	struct loop *loop = queue->device->loop;
 	struct device_turn *turn = turn_of(queue);
 
 	queue->is_ready = false;
-	queue->looks_on = false;
+	queue->keep_polling = false;
 	if (!may_serve(queue))
 		return;
 	if (is_over(turn)) {
 		stay_in_line(queue);
 		return;
 	}
-	if (!queue->attached && !vhost_queue_attach(queue))
+	if (!queue->attached && !queue_attach(queue))
 		return;
-	vhost_queue_look_for_logs(queue);
-	if (!serve_turn(queue, turn) && !queue->looks_on)
+	queue_check_logs(queue);
+	if (!serve_turn(queue, turn) && !queue->keep_polling)
 		return;
-	vhost_queue_ready(queue);
+	queue_ready(queue);
 	if (queue->is_ready && !loop->again)
 		loop->again = queue;
 }

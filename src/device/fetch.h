@@ -6,6 +6,6 @@
 
 /* Fetch requests from the ring and begin them, as many as the client may in
  * one turn of its worker.  The queue returns to the line if it has more. */
-void vhost_queue_serve(struct vhost_queue *queue);
+void queue_serve(struct queue *queue);
 
 #endif

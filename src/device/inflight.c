@@ -59,20 +59,20 @@ enum {
 
 static uint64_t part_size(bool packed, uint32_t entries)
 {
-	uint64_t size = packed ? vhost_packed_log_size(entries)
+	uint64_t size = packed ? inflight_packed_size(entries)
 			       : LOG_STATES + (uint64_t)entries * STATE_SIZE;
 
 	return (size + LOG_ALIGN - 1) / LOG_ALIGN * LOG_ALIGN;
 }
 
-uint64_t vhost_inflight_offset(bool packed, uint32_t queue, uint32_t entries)
+uint64_t inflight_offset(bool packed, uint32_t queue, uint32_t entries)
 {
 	return queue * part_size(packed, entries);
 }
 
-uint64_t vhost_inflight_size(bool packed, uint32_t queues, uint32_t entries)
+uint64_t inflight_size(bool packed, uint32_t queues, uint32_t entries)
 {
-	uint64_t size = vhost_inflight_offset(packed, queues, entries);
+	uint64_t size = inflight_offset(packed, queues, entries);
 
 	return (size + PAGE - 1) / PAGE * PAGE;
 }
@@ -92,7 +92,7 @@ static int make_file(uint64_t size)
 	return fd;
 }
 
-int vhost_inflight_make(struct vhost_inflight *log, uint64_t size)
+int inflight_make(struct inflight *log, uint64_t size)
 {
 	off_t there = log->fd < 0 ? 0 : lseek(log->fd, 0, SEEK_END);
 
@@ -112,17 +112,17 @@ int vhost_inflight_make(struct vhost_inflight *log, uint64_t size)
 	return log->fd;
 }
 
-void vhost_inflight_close(struct vhost_inflight *log)
+void inflight_close(struct inflight *log)
 {
 	if (log->region)
-		vhost_region_free(log->region);
+		memory_region_free(log->region);
 	log->region = NULL;
 	if (log->fd >= 0)
 		close(log->fd);
 	log->fd = -1;
 }
 
-void vhost_inflight_use(struct vhost_inflight_queue *log, struct prec_span span)
+void inflight_use(struct inflight_queue *log, struct prec_span span)
 {
 	log->span = span;
 	log->unread = span.size > 0;
@@ -133,7 +133,7 @@ void vhost_inflight_use(struct vhost_inflight_queue *log, struct prec_span span)
 	log->left_end = 0;
 }
 
-void vhost_inflight_lose(struct vhost_inflight_queue *log)
+void inflight_lose(struct inflight_queue *log)
 {
 	log->span.size = 0;
 	log->unread = false;
@@ -146,8 +146,8 @@ static uint64_t state_at(uint16_t head, uint32_t field)
 }
 
 /* The version last: with it the rest counts. */
-static enum prec_status begin(const struct vhost_inflight_queue *log,
-			      uint32_t size, uint16_t used)
+static enum prec_status begin(const struct inflight_queue *log, uint32_t size,
+			      uint16_t used)
 {
 	for (uint32_t i = 0; i < size; i++) {
 		if (prec_store8(log->span,
@@ -166,8 +166,8 @@ static enum prec_status begin(const struct vhost_inflight_queue *log,
 /* The used ring is ahead: the batch that was published last was not marked as
  * completed.  Other back-ends publish more than one request at a time; no list
  * is followed further than there are entries. */
-static enum prec_status end_batch(struct vhost_inflight_queue *log,
-				  uint32_t size, uint16_t used)
+static enum prec_status end_batch(struct inflight_queue *log, uint32_t size,
+				  uint16_t used)
 {
 	uint16_t logged, head;
 	uint32_t count;
@@ -190,15 +190,15 @@ static enum prec_status end_batch(struct vhost_inflight_queue *log,
 
 static int by_counter(const void *left, const void *right)
 {
-	const struct vhost_left *a = left, *b = right;
+	const struct inflight_left *a = left, *b = right;
 
 	if (a->counter != b->counter)
 		return a->counter < b->counter ? -1 : 1;
 	return (int)a->head - (int)b->head;
 }
 
-void vhost_inflight_line_up(struct vhost_inflight_queue *log,
-			    struct vhost_left *left, uint32_t count)
+void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
+		      uint32_t count)
 {
 	qsort(left, count, sizeof(left[0]), by_counter);
 	for (uint32_t i = 0; i < count; i++)
@@ -208,9 +208,9 @@ void vhost_inflight_line_up(struct vhost_inflight_queue *log,
 	log->counter = count ? left[count - 1].counter + 1 : 0;
 }
 
-static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size)
+static enum prec_status collect(struct inflight_queue *log, uint32_t size)
 {
-	struct vhost_left left[VIRTQ_SIZE_MAX] = { { 0 } };
+	struct inflight_left left[VIRTQ_SIZE_MAX] = { { 0 } };
 	uint32_t count = 0;
 	uint8_t flag;
 
@@ -227,12 +227,12 @@ static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size)
 			return PREC_GONE;
 		left[count++].head = head;
 	}
-	vhost_inflight_line_up(log, left, count);
+	inflight_line_up(log, left, count);
 	return PREC_OK;
 }
 
-static enum prec_status read_log(struct vhost_inflight_queue *log,
-				 uint32_t size, uint16_t used, bool *recovered)
+static enum prec_status read_log(struct inflight_queue *log, uint32_t size,
+				 uint16_t used, bool *recovered)
 {
 	enum prec_status status;
 	uint16_t version;
@@ -247,9 +247,8 @@ static enum prec_status read_log(struct vhost_inflight_queue *log,
 	return status ? status : collect(log, size);
 }
 
-enum prec_status vhost_inflight_read(struct vhost_inflight_queue *log,
-				     uint32_t size, uint16_t used,
-				     bool *recovered, uint32_t *taken)
+enum prec_status inflight_read(struct inflight_queue *log, uint32_t size,
+			       uint16_t used, bool *recovered, uint32_t *taken)
 {
 	enum prec_status status;
 
@@ -261,7 +260,7 @@ enum prec_status vhost_inflight_read(struct vhost_inflight_queue *log,
 		return PREC_RANGE;
 	status = read_log(log, size, used, recovered);
 	if (status) {
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 		*recovered = false;
 		return PREC_GONE;
 	}
@@ -270,7 +269,7 @@ enum prec_status vhost_inflight_read(struct vhost_inflight_queue *log,
 	return PREC_OK;
 }
 
-bool vhost_inflight_next(struct vhost_inflight_queue *log, uint16_t *head)
+bool inflight_next(struct inflight_queue *log, uint16_t *head)
 {
 	if (log->left_first == log->left_end)
 		return false;
@@ -278,32 +277,32 @@ bool vhost_inflight_next(struct vhost_inflight_queue *log, uint16_t *head)
 	return true;
 }
 
-void vhost_inflight_taken(struct vhost_inflight_queue *log, uint16_t head)
+void inflight_taken(struct inflight_queue *log, uint16_t head)
 {
 	if (!log->span.size)
 		return;
 	if (prec_store64(log->span, state_at(head, STATE_COUNTER),
 			 log->counter++) ||
 	    prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 1))
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 }
 
-void vhost_inflight_completing(struct vhost_inflight_queue *log, uint16_t head)
+void inflight_completing(struct inflight_queue *log, uint16_t head)
 {
 	if (!log->span.size)
 		return;
 	if (prec_store16(log->span, state_at(head, STATE_NEXT), log->last) ||
 	    prec_store16(log->span, LOG_LAST, head))
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 	log->last = head;
 }
 
-void vhost_inflight_completed(struct vhost_inflight_queue *log, uint16_t head,
-			      uint16_t used)
+void inflight_completed(struct inflight_queue *log, uint16_t head,
+			uint16_t used)
 {
 	if (!log->span.size)
 		return;
 	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
 	    prec_store16(log->span, LOG_USED, used))
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 }

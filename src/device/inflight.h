@@ -10,8 +10,8 @@
 
 #include "virtio/ring_wire.h"
 
-struct vhost_region;
-struct vhost_packed_entries;
+struct memory_region;
+struct inflight_packed_entries;
 
 /*
  * The log of requests in flight (vhost-user.rst, "Inflight I/O tracking"; what
@@ -25,13 +25,13 @@ struct vhost_packed_entries;
  * One log for a client: the memory that we made for it, and what it gave back
  * to be used, which is the same if it means well.
  */
-struct vhost_inflight {
-	int fd;			     /* the memory that we made; -1: none */
-	struct vhost_region *region; /* in use; NULL: none */
+struct inflight {
+	int fd;			      /* the memory that we made; -1: none */
+	struct memory_region *region; /* in use; NULL: none */
 };
 
 /* The part of one queue. */
-struct vhost_inflight_queue {
+struct inflight_queue {
 	struct prec_span span; /* of size 0: requests are not logged */
 	bool unread;   /* it came from the client and was not looked at */
 	bool lost;     /* it was found gone, which nobody was told yet */
@@ -44,40 +44,39 @@ struct vhost_inflight_queue {
 	uint32_t left_end;
 	uint16_t left[VIRTQ_SIZE_MAX];
 	/* Of a packed ring whose requests are logged; else NULL.  Freed by
-	 * vhost_packed_log_free. */
-	struct vhost_packed_entries *packed;
+	 * inflight_packed_free. */
+	struct inflight_packed_entries *packed;
 };
 
 /* Bytes of a log for so many queues of so many entries, and where the part of
  * a queue lies in it.  VIRTQ_SIZE_MAX entries at most. */
-uint64_t vhost_inflight_size(bool packed, uint32_t queues, uint32_t entries);
-uint64_t vhost_inflight_offset(bool packed, uint32_t queue, uint32_t entries);
+uint64_t inflight_size(bool packed, uint32_t queues, uint32_t entries);
+uint64_t inflight_offset(bool packed, uint32_t queue, uint32_t entries);
 
 /*
  * An empty log: a file that nobody can shrink or grow, whose pages nobody has
  * touched.  The one that this client had is emptied and given once more, so
  * that asking again and again costs us nothing.  -1: errno tells.
  */
-int vhost_inflight_make(struct vhost_inflight *log, uint64_t size);
+int inflight_make(struct inflight *log, uint64_t size);
 
 /* Close what is there. */
-void vhost_inflight_close(struct vhost_inflight *log);
+void inflight_close(struct inflight *log);
 
 /* Log in this span from now on; of size 0: do not.  Nothing is in flight. */
-void vhost_inflight_use(struct vhost_inflight_queue *log,
-			struct prec_span span);
+void inflight_use(struct inflight_queue *log, struct prec_span span);
 
 /* The client took it away: its requests go on, and no driver after us will
  * know of them. */
-void vhost_inflight_lose(struct vhost_inflight_queue *log);
+void inflight_lose(struct inflight_queue *log);
 
 /* What the log says was in flight; how it orders what is left. */
-struct vhost_left {
+struct inflight_left {
 	uint64_t counter;
 	uint16_t head;
 };
-void vhost_inflight_line_up(struct vhost_inflight_queue *log,
-			    struct vhost_left *left, uint32_t count);
+void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
+		      uint32_t count);
 
 /*
  * The rings of `size` entries were found, their used index is `used`.  Read
@@ -88,25 +87,26 @@ void vhost_inflight_line_up(struct vhost_inflight_queue *log,
  * PREC_RANGE: it has room for smaller rings only.  PREC_GONE: it is gone, and
  * not used any more.
  */
-PREC_MUST_CHECK enum prec_status
-vhost_inflight_read(struct vhost_inflight_queue *log, uint32_t size,
-		    uint16_t used, bool *recovered, uint32_t *taken);
+PREC_MUST_CHECK enum prec_status inflight_read(struct inflight_queue *log,
+					       uint32_t size, uint16_t used,
+					       bool *recovered,
+					       uint32_t *taken);
 
 /* The next request that the driver before us had taken.  False: no more. */
-bool vhost_inflight_next(struct vhost_inflight_queue *log, uint16_t *head);
+bool inflight_next(struct inflight_queue *log, uint16_t *head);
 
 /*
  * `head` was taken from the available ring.  Nothing of it may have been
  * carried out yet.
  */
-void vhost_inflight_taken(struct vhost_inflight_queue *log, uint16_t head);
+void inflight_taken(struct inflight_queue *log, uint16_t head);
 
 /* `head` is about to be put into the used ring, which nothing else of the
- * queue may follow before vhost_inflight_completed. */
-void vhost_inflight_completing(struct vhost_inflight_queue *log, uint16_t head);
+ * queue may follow before inflight_completed. */
+void inflight_completing(struct inflight_queue *log, uint16_t head);
 
 /* `head` is in the used ring, whose index is now `used`. */
-void vhost_inflight_completed(struct vhost_inflight_queue *log, uint16_t head,
-			      uint16_t used);
+void inflight_completed(struct inflight_queue *log, uint16_t head,
+			uint16_t used);
 
 #endif

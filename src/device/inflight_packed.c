@@ -58,7 +58,7 @@ enum {
 
 /* What we stored in the log, and do not read back.  A split ring needs none of
  * it, so it is allocated when a packed ring is set up with a log. */
-struct vhost_packed_entries {
+struct inflight_packed_entries {
 	uint16_t free;			/* the first entry that is free */
 	uint16_t next[VIRTQ_SIZE_MAX];	/* the entry after each one */
 	uint16_t tail[VIRTQ_SIZE_MAX];	/* the last of a head entry's list */
@@ -69,7 +69,7 @@ struct vhost_packed_entries {
 /* A place is a slot with its wrap counter above it, as vhost-user has it. */
 #define HIGH 0x8000u
 
-uint64_t vhost_packed_log_size(uint32_t entries)
+uint64_t inflight_packed_size(uint32_t entries)
 {
 	return LOG_STATES + (uint64_t)entries * STATE_SIZE;
 }
@@ -105,7 +105,7 @@ static enum prec_status store_used(struct prec_span span, uint16_t new,
 }
 
 /* The version last: with it the rest counts. */
-static enum prec_status begin(struct vhost_inflight_queue *log, uint32_t size,
+static enum prec_status begin(struct inflight_queue *log, uint32_t size,
 			      uint16_t used)
 {
 	for (uint32_t i = 0; i < size; i++) {
@@ -157,7 +157,7 @@ static bool is_available(uint16_t flags, uint16_t place)
 }
 
 /* The update that was under way ends, or is taken back. */
-static enum prec_status end_update(const struct vhost_inflight_queue *log,
+static enum prec_status end_update(const struct inflight_queue *log,
 				   struct head *head, bool published)
 {
 	if (published) {
@@ -191,8 +191,8 @@ static bool see(struct seen *seen, uint32_t size, uint16_t entry)
 
 /* What is free is not in flight, whatever it says.  The list ends where it
  * leads out of the entries. */
-static enum prec_status free_entries(struct vhost_inflight_queue *log,
-				     uint32_t size, struct seen *seen)
+static enum prec_status free_entries(struct inflight_queue *log, uint32_t size,
+				     struct seen *seen)
 {
 	uint16_t entry = log->packed->free;
 
@@ -208,9 +208,8 @@ static enum prec_status free_entries(struct vhost_inflight_queue *log,
 	return PREC_OK;
 }
 
-static enum prec_status read_list(struct vhost_inflight_queue *log,
-				  uint32_t size, uint16_t head,
-				  struct seen *seen)
+static enum prec_status read_list(struct inflight_queue *log, uint32_t size,
+				  uint16_t head, struct seen *seen)
 {
 	uint16_t entry = head, last = head;
 	uint16_t num;
@@ -233,10 +232,10 @@ static enum prec_status read_list(struct vhost_inflight_queue *log,
 	return PREC_OK;
 }
 
-static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size,
+static enum prec_status collect(struct inflight_queue *log, uint32_t size,
 				struct seen *seen)
 {
-	struct vhost_left left[VIRTQ_SIZE_MAX] = { { 0 } };
+	struct inflight_left left[VIRTQ_SIZE_MAX] = { { 0 } };
 	enum prec_status status;
 	uint32_t count = 0;
 	uint8_t flag;
@@ -256,13 +255,13 @@ static enum prec_status collect(struct vhost_inflight_queue *log, uint32_t size,
 			return status;
 		left[count++].head = (uint16_t)i;
 	}
-	vhost_inflight_line_up(log, left, count);
+	inflight_line_up(log, left, count);
 	return seen->count == size ? PREC_OK : PREC_INVALID;
 }
 
 /* Of *in_flight slots of the ring. */
-static enum prec_status read_entries(struct vhost_inflight_queue *log,
-				     uint32_t size, uint32_t *in_flight)
+static enum prec_status read_entries(struct inflight_queue *log, uint32_t size,
+				     uint32_t *in_flight)
 {
 	struct seen seen = { .count = 0 };
 	enum prec_status status = free_entries(log, size, &seen);
@@ -275,7 +274,7 @@ static enum prec_status read_entries(struct vhost_inflight_queue *log,
 }
 
 /* PREC_GONE is of the log; *ring_gone says that it is the ring instead. */
-static enum prec_status recover(struct vhost_inflight_queue *log,
+static enum prec_status recover(struct inflight_queue *log,
 				const struct virtq *q, uint32_t *base,
 				bool *ring_gone)
 {
@@ -310,7 +309,7 @@ static enum prec_status recover(struct vhost_inflight_queue *log,
 	return status;
 }
 
-static enum prec_status read_log(struct vhost_inflight_queue *log,
+static enum prec_status read_log(struct inflight_queue *log,
 				 const struct virtq *q, uint32_t *base,
 				 bool *recovered, bool *ring_gone)
 {
@@ -326,23 +325,23 @@ static enum prec_status read_log(struct vhost_inflight_queue *log,
 	return status;
 }
 
-void vhost_packed_log_free(struct vhost_inflight_queue *log)
+void inflight_packed_free(struct inflight_queue *log)
 {
 	free(log->packed);
 	log->packed = NULL;
 }
 
 /* What follows finds the entries wherever the log is in use. */
-static bool make_entries(struct vhost_inflight_queue *log)
+static bool make_entries(struct inflight_queue *log)
 {
 	if (log->span.size && !log->packed)
 		log->packed = calloc(1, sizeof(*log->packed));
 	return !log->span.size || log->packed;
 }
 
-enum prec_status vhost_packed_log_read(struct vhost_inflight_queue *log,
-				       const struct virtq *q, uint32_t *base,
-				       bool *recovered, uint32_t *taken)
+enum prec_status inflight_packed_read(struct inflight_queue *log,
+				      const struct virtq *q, uint32_t *base,
+				      bool *recovered, uint32_t *taken)
 {
 	bool ring_gone = false;
 	enum prec_status status;
@@ -350,18 +349,18 @@ enum prec_status vhost_packed_log_read(struct vhost_inflight_queue *log,
 	*recovered = false;
 	*taken = 0;
 	if (!make_entries(log)) {
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 		return PREC_OK;
 	}
 	if (!log->unread)
 		return PREC_OK;
-	if (vhost_packed_log_size(q->size) > log->span.size)
+	if (inflight_packed_size(q->size) > log->span.size)
 		return PREC_RANGE;
 	status = read_log(log, q, base, recovered, &ring_gone);
 	if (status == PREC_INVALID || ring_gone)
 		return status;
 	if (status != PREC_OK) {
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 		return PREC_OK;
 	}
 	log->unread = false;
@@ -370,7 +369,7 @@ enum prec_status vhost_packed_log_read(struct vhost_inflight_queue *log,
 }
 
 /* The entries of a list, which the client may have changed since. */
-static enum prec_status load_list(const struct vhost_inflight_queue *log,
+static enum prec_status load_list(const struct inflight_queue *log,
 				  uint16_t head, struct pvirtq_desc *list)
 {
 	uint16_t entry = head;
@@ -389,9 +388,9 @@ static enum prec_status load_list(const struct vhost_inflight_queue *log,
 	return PREC_OK;
 }
 
-bool vhost_packed_log_next(struct vhost_inflight_queue *log, struct virtq *q,
-			   const struct prec_space *space,
-			   struct virtq_request *r, enum virtq_answer *answer)
+bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
+			  const struct prec_space *space,
+			  struct virtq_request *r, enum virtq_answer *answer)
 {
 	struct pvirtq_desc list[VIRTQ_SIZE_MAX];
 	uint16_t head;
@@ -400,7 +399,7 @@ bool vhost_packed_log_next(struct vhost_inflight_queue *log, struct virtq *q,
 		return false;
 	head = log->left[log->left_first++];
 	if (load_list(log, head, list)) {
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 		return false;
 	}
 	*answer = packed_retake(q, space, list, log->packed->num[head], r);
@@ -413,7 +412,7 @@ bool vhost_packed_log_next(struct vhost_inflight_queue *log, struct virtq *q,
  * The slots are read a second time.  What a lying client puts there meanwhile
  * only comes into the log, where it can write what it likes anyway.
  */
-static enum prec_status copy_desc(const struct vhost_inflight_queue *log,
+static enum prec_status copy_desc(const struct inflight_queue *log,
 				  const struct virtq *q, uint32_t slot,
 				  uint16_t entry)
 {
@@ -433,7 +432,7 @@ static enum prec_status copy_desc(const struct vhost_inflight_queue *log,
 
 /* Into the entries that are free; of those there are enough, unless the client
  * made slots available a second time that are in flight. */
-static enum prec_status log_list(const struct vhost_inflight_queue *log,
+static enum prec_status log_list(const struct inflight_queue *log,
 				 const struct virtq *q, uint32_t num,
 				 uint16_t *last)
 {
@@ -451,7 +450,7 @@ static enum prec_status log_list(const struct vhost_inflight_queue *log,
 	return PREC_OK;
 }
 
-static enum prec_status log_taken(struct vhost_inflight_queue *log,
+static enum prec_status log_taken(struct inflight_queue *log,
 				  const struct virtq *q, uint16_t id)
 {
 	uint16_t num = q->held[id];
@@ -477,15 +476,15 @@ static enum prec_status log_taken(struct vhost_inflight_queue *log,
 	return PREC_OK;
 }
 
-void vhost_packed_log_taken(struct vhost_inflight_queue *log,
-			    const struct virtq *q, uint16_t id)
+void inflight_packed_taken(struct inflight_queue *log, const struct virtq *q,
+			   uint16_t id)
 {
 	if (log->span.size && log_taken(log, q, id) != PREC_OK)
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 }
 
-void vhost_packed_log_completing(struct vhost_inflight_queue *log,
-				 const struct virtq *q, uint16_t id)
+void inflight_packed_completing(struct inflight_queue *log,
+				const struct virtq *q, uint16_t id)
 {
 	uint16_t old = used_place(q);
 	uint16_t head;
@@ -499,11 +498,11 @@ void vhost_packed_log_completing(struct vhost_inflight_queue *log,
 	    prec_store16(log->span, LOG_FREE, head) ||
 	    store_used(log->span, advance(q->size, old, log->packed->num[head]),
 		       old))
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 }
 
-void vhost_packed_log_completed(struct vhost_inflight_queue *log,
-				const struct virtq *q, uint16_t id)
+void inflight_packed_completed(struct inflight_queue *log,
+			       const struct virtq *q, uint16_t id)
 {
 	uint16_t used = used_place(q);
 	uint16_t head;
@@ -514,7 +513,7 @@ void vhost_packed_log_completed(struct vhost_inflight_queue *log,
 	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
 	    prec_store16(log->span, LOG_OLD_FREE, head) ||
 	    store_used(log->span, used, used))
-		vhost_inflight_lose(log);
+		inflight_lose(log);
 	log->packed->next[log->packed->tail[head]] = log->packed->free;
 	log->packed->free = head;
 }

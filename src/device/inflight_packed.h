@@ -13,10 +13,10 @@
  */
 
 /* Bytes for so many entries. */
-uint64_t vhost_packed_log_size(uint32_t entries);
+uint64_t inflight_packed_size(uint32_t entries);
 
 /* Free what is kept of the log; a queue that was never logged has nothing. */
-void vhost_packed_log_free(struct vhost_inflight_queue *log);
+void inflight_packed_free(struct inflight_queue *log);
 
 /*
  * The ring was set up, to go on at *base (packed_seek).  Read what the driver
@@ -29,27 +29,27 @@ void vhost_packed_log_free(struct vhost_inflight_queue *log);
  * no driver leaves.  PREC_GONE: the ring is gone.
  */
 PREC_MUST_CHECK enum prec_status
-vhost_packed_log_read(struct vhost_inflight_queue *log, const struct virtq *q,
-		      uint32_t *base, bool *recovered, uint32_t *taken);
+inflight_packed_read(struct inflight_queue *log, const struct virtq *q,
+		     uint32_t *base, bool *recovered, uint32_t *taken);
 
 /* Take the next request that the driver before us had taken, *answer as of
  * packed_retake.  False: no more. */
-bool vhost_packed_log_next(struct vhost_inflight_queue *log, struct virtq *q,
-			   const struct prec_space *space,
-			   struct virtq_request *r, enum virtq_answer *answer);
+bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
+			  const struct prec_space *space,
+			  struct virtq_request *r, enum virtq_answer *answer);
 
 /* The request with this buffer id was taken from the ring.  Nothing of it may
  * have been carried out yet. */
-void vhost_packed_log_taken(struct vhost_inflight_queue *log,
-			    const struct virtq *q, uint16_t id);
+void inflight_packed_taken(struct inflight_queue *log, const struct virtq *q,
+			   uint16_t id);
 
 /* It is about to be completed, which nothing else of the queue may follow
- * before vhost_packed_log_completed. */
-void vhost_packed_log_completing(struct vhost_inflight_queue *log,
-				 const struct virtq *q, uint16_t id);
+ * before inflight_packed_completed. */
+void inflight_packed_completing(struct inflight_queue *log,
+				const struct virtq *q, uint16_t id);
 
 /* It is, and the next slot is another. */
-void vhost_packed_log_completed(struct vhost_inflight_queue *log,
-				const struct virtq *q, uint16_t id);
+void inflight_packed_completed(struct inflight_queue *log,
+			       const struct virtq *q, uint16_t id);
 
 #endif

@@ -45,9 +45,9 @@ void loop_unwatch(struct loop *loop, int fd)
 	control(loop, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static struct vhost_lane *lane_of(struct loop *loop, const struct store *store)
+static struct lane *lane_of(struct loop *loop, const struct store *store)
 {
-	struct vhost_lane *lane;
+	struct lane *lane;
 
 	LIST_FOREACH(lane, &loop->lanes, entry)
 	{
@@ -57,7 +57,7 @@ static struct vhost_lane *lane_of(struct loop *loop, const struct store *store)
 	return NULL;
 }
 
-static bool lane_open(struct loop *loop, struct vhost_lane *lane,
+static bool lane_open(struct loop *loop, struct lane *lane,
 		      struct store_error *error)
 {
 	const struct store *store = lane->store;
@@ -74,10 +74,10 @@ static bool lane_open(struct loop *loop, struct vhost_lane *lane,
 	return false;
 }
 
-struct vhost_lane *vhost_lane_get(struct loop *loop, const struct store *store,
-				  struct store_error *error)
+struct lane *lane_get(struct loop *loop, const struct store *store,
+		      struct store_error *error)
 {
-	struct vhost_lane *lane = lane_of(loop, store);
+	struct lane *lane = lane_of(loop, store);
 
 	if (lane) {
 		lane->users++;
@@ -101,7 +101,7 @@ struct vhost_lane *vhost_lane_get(struct loop *loop, const struct store *store,
 
 /* An event of the lane may have been taken already, but the last user leaves
  * after the events of a turn have been handed over. */
-void vhost_lane_put(struct loop *loop, struct vhost_lane *lane)
+void lane_put(struct loop *loop, struct lane *lane)
 {
 	assert(lane->users > 0);
 	if (--lane->users > 0)
@@ -128,12 +128,12 @@ void loop_take_events(struct loop *loop, int timeout_ms)
 	int count =
 		epoll_wait(loop->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
 
-	vhost_poll_asked(&loop->poll);
+	polling_asked(&loop->poll);
 	for (int i = 0; i < count; i++)
 		hand_over(&events[i]);
 }
 
-bool loop_open(struct loop *loop, enum vhost_polling polling, const char **what)
+bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 {
 	int error;
 
@@ -149,7 +149,7 @@ bool loop_open(struct loop *loop, enum vhost_polling polling, const char **what)
 		return false;
 	*what = "asynchronous I/O (io_setup, for notifications that cannot "
 		"block)";
-	if (vhost_notifier_open(&loop->notifier))
+	if (notifier_open(&loop->notifier))
 		return true;
 	error = errno;
 	close(loop->epoll_fd);
@@ -159,12 +159,12 @@ bool loop_open(struct loop *loop, enum vhost_polling polling, const char **what)
 
 void loop_close(struct loop *loop)
 {
-	struct vhost_request *request;
+	struct request *request;
 
 	while ((request = LIST_FIRST(&loop->spares))) {
 		LIST_REMOVE(request, entry);
 		free(request);
 	}
-	vhost_notifier_close(&loop->notifier);
+	notifier_close(&loop->notifier);
 	close(loop->epoll_fd);
 }

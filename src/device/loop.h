@@ -10,11 +10,11 @@
 #include "device/polling.h"
 #include "store/store.h"
 
-struct vhost_queue;
-struct vhost_request;
-LIST_HEAD(vhost_requests, vhost_request);
-TAILQ_HEAD(vhost_queues, vhost_queue);
-LIST_HEAD(vhost_lanes, vhost_lane);
+struct queue;
+struct request;
+LIST_HEAD(requests, request);
+TAILQ_HEAD(queues, queue);
+LIST_HEAD(lanes, lane);
 
 /* What is called when a watched descriptor is ready; embedded in what it is
  * about.  NULL: it only has to wake the loop. */
@@ -23,14 +23,14 @@ struct loop_source {
 };
 
 /* A loop's lane to one store, while devices of it use the store. */
-struct vhost_lane {
+struct lane {
 	struct loop_source source;
-	LIST_ENTRY(vhost_lane) entry;
+	LIST_ENTRY(lane) entry;
 	const struct store *store;
 	struct store_lane *lane;
 	uint32_t users;
 	uint32_t in_flight;
-	struct vhost_queues stalled; /* with a request it had no room for */
+	struct queues stalled; /* with a request it had no room for */
 };
 
 /*
@@ -41,23 +41,22 @@ struct vhost_lane {
 struct loop {
 	int epoll_fd;
 	uint32_t devices; /* that share it, or will soon; atomic */
-	struct vhost_notifier notifier;
-	struct vhost_poll poll;
-	struct vhost_lanes lanes;
+	struct notifier notifier;
+	struct polling poll;
+	struct lanes lanes;
 	uint64_t turn;	/* counts them */
 	uint32_t begun; /* requests of this turn */
-	struct vhost_queues ready;
-	struct vhost_queue *again;  /* the first in line that was served in this
+	struct queues ready;
+	struct queue *again;	/* the first in line that was served in this
 				      turn already */
-	struct vhost_queues served; /* to be signalled at the end of the turn */
-	struct vhost_requests spares; /* to be used again */
+	struct queues served;	/* to be signalled at the end of the turn */
+	struct requests spares; /* to be used again */
 	uint32_t spare_count;
 	bool settling; /* some device may have become quiet, or ended */
 };
 
 /* False: errno, and *what could not be had; nothing is left to close. */
-bool loop_open(struct loop *loop, enum vhost_polling polling,
-	       const char **what);
+bool loop_open(struct loop *loop, enum polling_mode polling, const char **what);
 /* Nothing may be watched but what was forgotten with its descriptor, and no
  * lane be in use. */
 void loop_close(struct loop *loop);
@@ -84,8 +83,8 @@ static inline uint32_t loop_devices(const struct loop *loop)
 
 /* The lane to a store: opened for its first user, closed after the last.  NULL:
  * *error says why. */
-struct vhost_lane *vhost_lane_get(struct loop *loop, const struct store *store,
-				  struct store_error *error);
-void vhost_lane_put(struct loop *loop, struct vhost_lane *lane);
+struct lane *lane_get(struct loop *loop, const struct store *store,
+		      struct store_error *error);
+void lane_put(struct loop *loop, struct lane *lane);
 
 #endif

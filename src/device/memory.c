@@ -36,8 +36,8 @@ static uint32_t rights_of(int fd)
 	return PREC_READ | PREC_WRITE;
 }
 
-static bool map_region(struct vhost_region *new, int fd,
-		       const struct vhost_admission *admission,
+static bool map_region(struct memory_region *new, int fd,
+		       const struct memory_admission *admission,
 		       const char **why)
 {
 	const struct prec_lending lending = {
@@ -55,7 +55,7 @@ static bool map_region(struct vhost_region *new, int fd,
 	/* Before the library asks for its size or file system, which a file
 	 * server in the client's hands need not answer. */
 	if (!(admission->admit & PREC_ADMIT_ANY_FILE) &&
-	    !vhost_fd_in_memory(fd)) {
+	    !close_is_in_memory(fd)) {
 		*why = "not a file in memory; expected a memfd, or a file of "
 		       "tmpfs or hugetlbfs";
 		return false;
@@ -68,11 +68,11 @@ static bool map_region(struct vhost_region *new, int fd,
 	return false;
 }
 
-struct vhost_region *vhost_region_new(const struct memory_entry *entry, int fd,
-				      const struct vhost_admission *admission,
-				      const char **why)
+struct memory_region *
+memory_region_new(const struct memory_entry *entry, int fd,
+		  const struct memory_admission *admission, const char **why)
 {
-	struct vhost_region *new = calloc(1, sizeof(*new));
+	struct memory_region *new = calloc(1, sizeof(*new));
 
 	if (!new) {
 		*why = "out of memory";
@@ -85,7 +85,7 @@ struct vhost_region *vhost_region_new(const struct memory_entry *entry, int fd,
 	return NULL;
 }
 
-void vhost_region_free(struct vhost_region *old)
+void memory_region_free(struct memory_region *old)
 {
 	enum prec_status revoked;
 
@@ -99,7 +99,7 @@ void vhost_region_free(struct vhost_region *old)
 	assert(revoked == PREC_OK || revoked == PREC_SYSTEM);
 }
 
-static uint32_t free_slot(const struct vhost_memory *memory, uint32_t max)
+static uint32_t free_slot(const struct memory *memory, uint32_t max)
 {
 	for (uint32_t i = 0; i < max && i < PREC_SPACE_MAX; i++) {
 		if (!memory->slots[i])
@@ -110,11 +110,11 @@ static uint32_t free_slot(const struct vhost_memory *memory, uint32_t max)
 
 /* One region more than `there` is to come, or one has gone and `there` are
  * left. */
-static bool pool_take(struct vhost_pool *pool, uint32_t there)
+static bool pool_take(struct memory_pool *pool, uint32_t there)
 {
 	uint32_t left = __atomic_load_n(&pool->left, __ATOMIC_RELAXED);
 
-	if (there < VHOST_REGIONS_SURE)
+	if (there < MEMORY_REGIONS_SURE)
 		return true;
 	while (left > 0) {
 		if (__atomic_compare_exchange_n(&pool->left, &left, left - 1,
@@ -125,14 +125,14 @@ static bool pool_take(struct vhost_pool *pool, uint32_t there)
 	return false;
 }
 
-static void pool_give(struct vhost_pool *pool, uint32_t there)
+static void pool_give(struct memory_pool *pool, uint32_t there)
 {
-	if (there >= VHOST_REGIONS_SURE)
+	if (there >= MEMORY_REGIONS_SURE)
 		__atomic_fetch_add(&pool->left, 1, __ATOMIC_RELAXED);
 }
 
-static enum prec_status enter(struct vhost_memory *memory,
-			      struct vhost_region *new, uint32_t slot)
+static enum prec_status enter(struct memory *memory, struct memory_region *new,
+			      uint32_t slot)
 {
 	const struct memory_entry *entry = &new->entry;
 	const struct prec_span *span = &new->region.span;
@@ -164,14 +164,13 @@ static enum prec_status check_entry(const struct memory_entry *entry)
 	return PREC_OK;
 }
 
-static bool add_region(struct vhost_memory *memory,
-		       const struct memory_entry *entry, int fd,
-		       const struct vhost_admission *admission,
+static bool add_region(struct memory *memory, const struct memory_entry *entry,
+		       int fd, const struct memory_admission *admission,
 		       const char **why)
 {
 	uint32_t slot = free_slot(memory, admission->regions_max);
 	enum prec_status status = check_entry(entry);
-	struct vhost_region *new;
+	struct memory_region *new;
 
 	if (status == PREC_OK && slot == PREC_NONE)
 		status = PREC_FULL;
@@ -179,20 +178,19 @@ static bool add_region(struct vhost_memory *memory,
 		*why = why_not_added(status);
 		return false;
 	}
-	new = vhost_region_new(entry, fd, admission, why);
+	new = memory_region_new(entry, fd, admission, why);
 	if (!new)
 		return false;
 	status = enter(memory, new, slot);
 	if (status == PREC_OK)
 		return true;
 	*why = why_not_added(status);
-	vhost_region_free(new);
+	memory_region_free(new);
 	return false;
 }
 
-bool vhost_memory_add(struct vhost_memory *memory,
-		      const struct memory_entry *entry, int fd,
-		      const struct vhost_admission *admission, const char **why)
+bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
+		const struct memory_admission *admission, const char **why)
 {
 	uint32_t there = memory->guest.count;
 
@@ -207,24 +205,24 @@ bool vhost_memory_add(struct vhost_memory *memory,
 	return false;
 }
 
-static void take_out(struct vhost_memory *memory, uint32_t guest, uint32_t user,
+static void take_out(struct memory *memory, uint32_t guest, uint32_t user,
 		     uint32_t slot)
 {
-	struct vhost_region *old = memory->slots[slot];
+	struct memory_region *old = memory->slots[slot];
 
 	prec_space_remove(&memory->guest, guest);
 	prec_space_remove(&memory->user, user);
 	memory->slots[slot] = NULL;
-	vhost_region_free(old);
+	memory_region_free(old);
 	pool_give(memory->pool, memory->guest.count);
 }
 
-bool vhost_memory_remove(struct vhost_memory *memory,
-			 const struct memory_entry *entry, const char **why)
+bool memory_remove(struct memory *memory, const struct memory_entry *entry,
+		   const char **why)
 {
 	uint32_t guest = prec_space_find(&memory->guest, entry->guest);
 	uint32_t user = prec_space_find(&memory->user, entry->user);
-	const struct vhost_region *there;
+	const struct memory_region *there;
 	uint32_t slot;
 
 	*why = "no such region; expected the addresses and the size that it "
@@ -242,14 +240,14 @@ bool vhost_memory_remove(struct vhost_memory *memory,
 	return true;
 }
 
-void vhost_memory_clear(struct vhost_memory *memory)
+void memory_clear(struct memory *memory)
 {
 	while (memory->guest.count > 0)
 		pool_give(memory->pool, --memory->guest.count);
 	memory->user.count = 0;
 	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
 		if (memory->slots[i])
-			vhost_region_free(memory->slots[i]);
+			memory_region_free(memory->slots[i]);
 		memory->slots[i] = NULL;
 	}
 }

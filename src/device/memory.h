@@ -21,7 +21,7 @@ struct memory_entry {
  * descriptors name them) and by the front-end's own (as ring addresses do).
  * The entries of both spaces carry the slot of the region.
  */
-struct vhost_region {
+struct memory_region {
 	struct prec_region region;
 	struct memory_entry entry;
 };
@@ -32,21 +32,21 @@ struct vhost_region {
  * for all clients of the server, so that one that takes hundreds leaves the
  * others theirs.
  */
-#define VHOST_REGIONS_SURE 32u
+#define MEMORY_REGIONS_SURE 32u
 
-struct vhost_pool {
+struct memory_pool {
 	uint32_t left; /* atomic */
 };
 
-struct vhost_memory {
-	struct vhost_pool *pool; /* set by whoever makes it */
+struct memory {
+	struct memory_pool *pool; /* set by whoever makes it */
 	struct prec_space guest;
 	struct prec_space user;
-	struct vhost_region *slots[PREC_SPACE_MAX]; /* NULL: free */
+	struct memory_region *slots[PREC_SPACE_MAX]; /* NULL: free */
 };
 
 /* How lent memory is accepted. */
-struct vhost_admission {
+struct memory_admission {
 	uint32_t regions_max; /* at most PREC_SPACE_MAX */
 	uint32_t admit;	      /* PREC_ADMIT_* */
 	uint64_t sparse_max;
@@ -56,28 +56,26 @@ struct vhost_admission {
  * Map one region; `fd` is borrowed.  NULL: *why is one line with what was
  * expected.
  */
-struct vhost_region *vhost_region_new(const struct memory_entry *entry, int fd,
-				      const struct vhost_admission *admission,
-				      const char **why);
+struct memory_region *
+memory_region_new(const struct memory_entry *entry, int fd,
+		  const struct memory_admission *admission, const char **why);
 /* Revoked first, so that nothing can reach it when this returns. */
-void vhost_region_free(struct vhost_region *region);
+void memory_region_free(struct memory_region *region);
 
 /* Add one region.  `fd` is borrowed.  On error nothing has changed, and *why
  * is one line with what was expected. */
-bool vhost_memory_add(struct vhost_memory *memory,
-		      const struct memory_entry *entry, int fd,
-		      const struct vhost_admission *admission,
-		      const char **why);
+bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
+		const struct memory_admission *admission, const char **why);
 
 /*
  * Take a region out: revoked first, so that nothing can reach it when this
  * returns.  It is named by both addresses and the size.  No request may use it
  * any more.
  */
-bool vhost_memory_remove(struct vhost_memory *memory,
-			 const struct memory_entry *entry, const char **why);
+bool memory_remove(struct memory *memory, const struct memory_entry *entry,
+		   const char **why);
 
 /* Everything that was lent.  The pool stays. */
-void vhost_memory_clear(struct vhost_memory *memory);
+void memory_clear(struct memory *memory);
 
 #endif

@@ -11,13 +11,13 @@
 #define EVENTS_MAX 128
 
 /* glibc has no wrappers for these. */
-static long submit(const struct vhost_notifier *notifier, long count,
+static long submit(const struct notifier *notifier, long count,
 		   struct iocb **blocks)
 {
 	return syscall(SYS_io_submit, notifier->context, count, blocks);
 }
 
-bool vhost_notifier_open(struct vhost_notifier *notifier)
+bool notifier_open(struct notifier *notifier)
 {
 	int error;
 
@@ -31,12 +31,12 @@ bool vhost_notifier_open(struct vhost_notifier *notifier)
 	    syscall(SYS_io_setup, EVENTS_MAX, &notifier->context) == 0)
 		return true;
 	error = errno;
-	vhost_notifier_close(notifier);
+	notifier_close(notifier);
 	errno = error;
 	return false;
 }
 
-void vhost_notifier_close(struct vhost_notifier *notifier)
+void notifier_close(struct notifier *notifier)
 {
 	if (notifier->context)
 		syscall(SYS_io_destroy, notifier->context);
@@ -58,14 +58,14 @@ static void prepare(struct iocb *block, int null_fd, int fd)
 	block->aio_resfd = (uint32_t)fd;
 }
 
-void vhost_notifier_add(struct vhost_notifier *notifier, int fd)
+void notifier_add(struct notifier *notifier, int fd)
 {
-	if (notifier->count == VHOST_NOTIFY_BATCH)
-		vhost_notifier_flush(notifier);
+	if (notifier->count == NOTIFY_BATCH)
+		notifier_flush(notifier);
 	prepare(&notifier->blocks[notifier->count++], notifier->null_fd, fd);
 }
 
-static void take_completions(struct vhost_notifier *notifier)
+static void take_completions(struct notifier *notifier)
 {
 	struct io_event events[EVENTS_MAX];
 
@@ -74,14 +74,14 @@ static void take_completions(struct vhost_notifier *notifier)
 	notifier->unreaped = 0;
 }
 
-void vhost_notifier_flush(struct vhost_notifier *notifier)
+void notifier_flush(struct notifier *notifier)
 {
-	struct iocb *blocks[VHOST_NOTIFY_BATCH];
+	struct iocb *blocks[NOTIFY_BATCH];
 	uint32_t sent = 0;
 
 	for (uint32_t i = 0; i < notifier->count; i++)
 		blocks[i] = &notifier->blocks[i];
-	if (notifier->unreaped > EVENTS_MAX - 2 * VHOST_NOTIFY_BATCH)
+	if (notifier->unreaped > EVENTS_MAX - 2 * NOTIFY_BATCH)
 		take_completions(notifier);
 	while (sent < notifier->count) {
 		long got = submit(notifier, (long)(notifier->count - sent),
@@ -99,7 +99,7 @@ void vhost_notifier_flush(struct vhost_notifier *notifier)
  * whether the file may be read (EBADF here, because it may not).  A descriptor
  * that only names a path is EBADF, too.
  */
-bool vhost_notifier_knows(struct vhost_notifier *notifier, int fd)
+bool notifier_knows(struct notifier *notifier, int fd)
 {
 	struct iocb block;
 	struct iocb *blocks[] = { &block };

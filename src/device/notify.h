@@ -23,27 +23,27 @@
  *
  * Kick descriptors have it easier: they are not read at all.
  */
-enum { VHOST_NOTIFY_BATCH = 32 };
+enum { NOTIFY_BATCH = 32 };
 
-struct vhost_notifier {
+struct notifier {
 	aio_context_t context;
 	int null_fd;   /* /dev/null, readable */
 	int unread_fd; /* /dev/null, not readable */
 	uint32_t count;
 	uint32_t unreaped;
-	struct iocb blocks[VHOST_NOTIFY_BATCH];
+	struct iocb blocks[NOTIFY_BATCH];
 };
 
 /* False: errno tells. */
-bool vhost_notifier_open(struct vhost_notifier *notifier);
-void vhost_notifier_close(struct vhost_notifier *notifier);
+bool notifier_open(struct notifier *notifier);
+void notifier_close(struct notifier *notifier);
 
 /* Signal `fd` at the latest when flush is called.  The fd stays the caller's
  * and stays open until then. */
-void vhost_notifier_add(struct vhost_notifier *notifier, int fd);
-void vhost_notifier_flush(struct vhost_notifier *notifier);
+void notifier_add(struct notifier *notifier, int fd);
+void notifier_flush(struct notifier *notifier);
 
 /* Is it an eventfd?  Asks the kernel, touches nothing, never waits. */
-bool vhost_notifier_knows(struct vhost_notifier *notifier, int fd);
+bool notifier_knows(struct notifier *notifier, int fd);
 
 #endif

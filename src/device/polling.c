@@ -25,14 +25,14 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-bool vhost_poll_begin(struct vhost_poll *poll, bool sleeps)
+bool polling_begin(struct polling *poll, bool sleeps)
 {
 	uint64_t before_ns = poll->now_ns;
 	bool looked = !poll->slept && !poll->found;
 
 	poll->slept = sleeps;
 	poll->found = false;
-	if (sleeps || poll->mode == VHOST_POLL_NEVER)
+	if (sleeps || poll->mode == POLLING_NEVER)
 		return true;
 	poll->now_ns = now_ns();
 	if (looked && poll->now_ns - before_ns > GAP_NS) {
@@ -42,28 +42,28 @@ bool vhost_poll_begin(struct vhost_poll *poll, bool sleeps)
 	return poll->now_ns - poll->asked_ns >= ASK_EVERY_NS;
 }
 
-void vhost_poll_asked(struct vhost_poll *poll)
+void polling_asked(struct polling *poll)
 {
-	if (poll->mode == VHOST_POLL_NEVER)
+	if (poll->mode == POLLING_NEVER)
 		return;
 	poll->now_ns = now_ns();
 	poll->asked_ns = poll->now_ns;
 }
 
-bool vhost_poll_goes_on(const struct vhost_poll *poll, uint64_t turn_ns)
+bool polling_continues(const struct polling *poll, uint64_t turn_ns)
 {
 	/* A client has the answers of a turn at its end. */
 	uint64_t since_ns =
 		turn_ns == poll->began_ns ? poll->found_ns : turn_ns;
 
-	return poll->mode == VHOST_POLL_ALWAYS ||
+	return poll->mode == POLLING_ALWAYS ||
 	       poll->now_ns - since_ns < poll->window_ns;
 }
 
 /* Nothing had come for so long that the worker slept, and then something did. */
-static void adapt(struct vhost_poll *poll, uint64_t idle_ns)
+static void adapt(struct polling *poll, uint64_t idle_ns)
 {
-	if (idle_ns > VHOST_POLL_WINDOW_MAX_NS)
+	if (idle_ns > POLLING_WINDOW_MAX_NS)
 		poll->window_ns /= 2;
 	else if (poll->now_ns < poll->closed_until_ns)
 		poll->window_ns = 0;
@@ -71,19 +71,19 @@ static void adapt(struct vhost_poll *poll, uint64_t idle_ns)
 		poll->window_ns = WINDOW_MIN_NS;
 	else
 		poll->window_ns *= 2;
-	if (poll->window_ns > VHOST_POLL_WINDOW_MAX_NS)
-		poll->window_ns = VHOST_POLL_WINDOW_MAX_NS;
+	if (poll->window_ns > POLLING_WINDOW_MAX_NS)
+		poll->window_ns = POLLING_WINDOW_MAX_NS;
 }
 
-void vhost_poll_end(struct vhost_poll *poll)
+void polling_end(struct polling *poll)
 {
-	if (poll->mode == VHOST_POLL_NEVER)
+	if (poll->mode == POLLING_NEVER)
 		return;
 	if (!poll->found) {
 		prec_raw_pause();
 		return;
 	}
-	if (poll->slept && poll->mode == VHOST_POLL_ADAPTIVE)
+	if (poll->slept && poll->mode == POLLING_ADAPTIVE)
 		adapt(poll, poll->now_ns - poll->found_ns);
 	poll->began_ns = poll->now_ns;
 	poll->found_ns = now_ns();

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /* What a loop does when its rings are empty. */
-enum vhost_polling {
-	VHOST_POLL_ADAPTIVE, /* look a little longer where that pays */
-	VHOST_POLL_NEVER,    /* sleep until it is kicked */
-	VHOST_POLL_ALWAYS,   /* look, while some ring is started */
+enum polling_mode {
+	POLLING_ADAPTIVE, /* look a little longer where that pays */
+	POLLING_NEVER,	  /* sleep until it is kicked */
+	POLLING_ALWAYS,	  /* look, while some ring is started */
 };
 
 /*
@@ -20,7 +20,7 @@ enum vhost_polling {
  * looks at the rings meanwhile saves all that, and burns its processor.
  *
  * Adaptive: after the last request it looks for a window of at most
- * VHOST_POLL_WINDOW_MAX_NS.  The window grows when a request came so soon
+ * POLLING_WINDOW_MAX_NS.  The window grows when a request came so soon
  * after the one before that a look would have met it, and halves when one
  * came later: a client that is idle most of the time costs next to nothing,
  * and no client costs more than the window for each of its requests.  Where
@@ -31,10 +31,10 @@ enum vhost_polling {
  * have: to look at it fetches memory that its client has on another processor.
  * Among hundreds of busy clients such looks cost more than the requests.
  */
-#define VHOST_POLL_WINDOW_MAX_NS 50000u
+#define POLLING_WINDOW_MAX_NS 50000u
 
-struct vhost_poll {
-	enum vhost_polling mode;
+struct polling {
+	enum polling_mode mode;
 	bool slept;	   /* before this turn */
 	bool found;	   /* a request, or the end of one, in this turn */
 	uint64_t now_ns;   /* when this turn began */
@@ -47,20 +47,20 @@ struct vhost_poll {
 
 /* A turn begins.  True: ask the kernel for events in it.  That is a system call,
  * which a turn that looks for requests only now and then can do with. */
-bool vhost_poll_begin(struct vhost_poll *poll, bool sleeps);
+bool polling_begin(struct polling *poll, bool sleeps);
 /* The kernel was asked, and perhaps slept in. */
-void vhost_poll_asked(struct vhost_poll *poll);
+void polling_asked(struct polling *poll);
 /* A request was found, or has ended, which is when its client has another.  Says
  * in which turn. */
-static inline uint64_t vhost_poll_found(struct vhost_poll *poll)
+static inline uint64_t polling_found(struct polling *poll)
 {
 	poll->found = true;
 	return poll->now_ns;
 }
 /* A queue is empty, whose last turn with a request was that one: shall it be
  * looked at again without being kicked? */
-bool vhost_poll_goes_on(const struct vhost_poll *poll, uint64_t turn_ns);
+bool polling_continues(const struct polling *poll, uint64_t turn_ns);
 /* The turn ends. */
-void vhost_poll_end(struct vhost_poll *poll);
+void polling_end(struct polling *poll);
 
 #endif

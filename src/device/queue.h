@@ -24,7 +24,7 @@ struct ring_addr {
  * starts at its first kick), has its rings, and its device is SERVING.
  * `base` is where it goes on when its rings are attached.
  */
-struct vhost_queue {
+struct queue {
 	struct loop_source kick;
 	struct device *device;
 	uint32_t index;
@@ -40,61 +40,61 @@ struct vhost_queue {
 	bool is_ready; /* on the worker's list */
 	bool is_served;
 	uint32_t slots_served; /* since its wish to be called was read */
-	bool looks_on;	   /* it was empty, and is looked at again unasked */
+	bool keep_polling; /* it was empty, and is looked at again unasked */
 	uint64_t found_ns; /* the turn of its last request, see polling.h */
 	uint32_t base;	   /* of a packed ring both sides' (vhost-user.rst) */
 	uint32_t num;
 	struct ring_addr addr;
 
-	struct vhost_inflight_queue inflight;
-	struct vhost_requests requests; /* in the store */
-	struct vhost_request *stalled;	/* the store had no room for it */
-	TAILQ_ENTRY(vhost_queue) ready;
-	TAILQ_ENTRY(vhost_queue) served;
-	TAILQ_ENTRY(vhost_queue) waiting; /* while stalled is set */
+	struct inflight_queue inflight;
+	struct requests requests; /* in the store */
+	struct request *stalled;  /* the store had no room for it */
+	TAILQ_ENTRY(queue) ready;
+	TAILQ_ENTRY(queue) served;
+	TAILQ_ENTRY(queue) waiting; /* while stalled is set */
 	struct virtq virtq;
 };
 
-void vhost_queue_init(struct vhost_queue *queue, struct device *device,
-		      uint32_t index);
+/* All zeroes before. */
+void queue_init(struct queue *queue, struct device *device, uint32_t index);
 /* Nothing may be in flight. */
-void vhost_queue_close(struct vhost_queue *queue);
+void queue_close(struct queue *queue);
 
 /* Replace the descriptor, an eventfd of the client or -1. */
-void vhost_queue_set_call(struct vhost_queue *queue, int fd);
-void vhost_queue_set_err(struct vhost_queue *queue, int fd);
+void queue_set_call(struct queue *queue, int fd);
+void queue_set_err(struct queue *queue, int fd);
 /* Fetch nothing unless enabled. */
-void vhost_queue_enable(struct vhost_queue *queue, bool enabled);
+void queue_enable(struct queue *queue, bool enabled);
 
 /* Is nothing of it in flight? */
-bool vhost_queue_is_quiet(const struct vhost_queue *queue);
+bool queue_is_quiet(const struct queue *queue);
 
 /* The steps of setting up and ending, for the files that do. */
-void vhost_queue_set_broken(struct vhost_queue *queue, bool broken);
-void vhost_queue_drop_kick(struct vhost_queue *queue);
-void vhost_queue_leave_lists(struct vhost_queue *queue);
+void queue_set_broken(struct queue *queue, bool broken);
+void queue_drop_kick(struct queue *queue);
+void queue_leave_lists(struct queue *queue);
 
 /* Other features were negotiated, perhaps while it runs. */
-void vhost_queue_features_changed(struct vhost_queue *queue);
+void queue_features_changed(struct queue *queue);
 
 /* Put it in line, if it may be served. */
-void vhost_queue_ready(struct vhost_queue *queue);
+void queue_ready(struct queue *queue);
 /* A request of it has ended: it goes on, and so do the others of the client
  * if they waited for that. */
-void vhost_queue_go_on(struct vhost_queue *queue);
+void queue_continue(struct queue *queue);
 /* Have the next request that is made available come with a kick.  False: the
  * client was not asked. */
-bool vhost_queue_ask_for_kick(struct vhost_queue *queue);
+bool queue_ask_for_kick(struct queue *queue);
 /* A request was given back in this slot, and a kick was asked for: written are
  * bytes of its rings. */
-void vhost_queue_mark_completed(struct vhost_queue *queue, uint64_t slot);
-void vhost_queue_mark_hint(struct vhost_queue *queue);
+void queue_mark_completed(struct queue *queue, uint64_t slot);
+void queue_mark_hint(struct queue *queue);
 /* Its memory was found gone: counted, told, and the client ended if that is
  * the policy. */
-void vhost_queue_lost(struct vhost_queue *queue, const char *what);
+void queue_lost(struct queue *queue, const char *what);
 /* Likewise the logs it shares, if one was found gone. */
-void vhost_queue_look_for_logs(struct vhost_queue *queue);
+void queue_check_logs(struct queue *queue);
 /* The client broke the ring: no more of this queue. */
-void vhost_queue_break(struct vhost_queue *queue, const char *why);
+void queue_break(struct queue *queue, const char *why);
 
 #endif

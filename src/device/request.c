@@ -14,25 +14,25 @@
 #include "device/queue.h"
 
 /* Into the used ring, and out of the log of requests in flight. */
-static enum prec_status complete(struct vhost_queue *queue, uint32_t head,
+static enum prec_status complete(struct queue *queue, uint32_t head,
 				 uint32_t used)
 {
 	const struct prec_space *space = &queue->device->memory->guest;
-	struct vhost_inflight_queue *log = &queue->inflight;
+	struct inflight_queue *log = &queue->inflight;
 	const struct virtq *virtq = &queue->virtq;
 	uint64_t slot = virtq->next_used % virtq->size;
 	enum prec_status status;
 
 	if (virtq->packed)
-		vhost_packed_log_completing(log, virtq, (uint16_t)head);
+		inflight_packed_completing(log, virtq, (uint16_t)head);
 	else
-		vhost_inflight_completing(log, (uint16_t)head);
+		inflight_completing(log, (uint16_t)head);
 	status = vring_complete(&queue->virtq, space, head, used);
 	if (status == PREC_OK && virtq->packed)
-		vhost_packed_log_completed(log, virtq, (uint16_t)head);
+		inflight_packed_completed(log, virtq, (uint16_t)head);
 	else if (status == PREC_OK)
-		vhost_inflight_completed(log, (uint16_t)head, virtq->next_used);
-	vhost_queue_mark_completed(queue, slot);
+		inflight_completed(log, (uint16_t)head, virtq->next_used);
+	queue_mark_completed(queue, slot);
 	return status;
 }
 
@@ -41,60 +41,60 @@ static void mark_data(struct device *device, const struct prec_span *spans,
 		      uint32_t count)
 {
 	for (uint32_t i = 0; device->dirty.all && i < count; i++)
-		vhost_dirty_mark(&device->dirty, spans[i].address,
-				 spans[i].size);
+		dirty_mark(&device->dirty, spans[i].address, spans[i].size);
 }
 
 /* The request goes back to the client: status byte first, then the used ring,
  * which publishes it. */
-static void tell(struct vhost_queue *queue, const struct vblk_request *block,
-		 enum prec_status did, uint64_t moved, bool same_epoch)
+static void complete_request(struct queue *queue,
+			     const struct vblk_request *block,
+			     enum prec_status did, uint64_t moved,
+			     bool same_epoch)
 {
 	struct device *device = queue->device;
 	const struct prec_space *space = &device->memory->guest;
-	struct vhost_counts *counts = &device->client->counts;
+	struct client_counts *counts = &device->client->counts;
 	uint32_t slots = queue->virtq.held[block->head];
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
 	enum prec_status status;
 
-	vhost_count(&counts->requests, 1);
+	client_count(&counts->requests, 1);
 	if (outcome.status != VIRTIO_BLK_S_OK)
-		vhost_count(&counts->errors, 1);
+		client_count(&counts->errors, 1);
 	else if (block->op == VBLK_READ)
-		vhost_count(&counts->bytes_read, moved);
+		client_count(&counts->bytes_read, moved);
 	else if (block->op == VBLK_WRITE)
-		vhost_count(&counts->bytes_written, moved);
+		client_count(&counts->bytes_written, moved);
 	status = vblk_store_status(block, space, outcome.status);
 	mark_data(device, &block->status, 1);
 	if (status != PREC_OK) {
 		lost = true;
-		vhost_queue_break(queue, "a status byte is gone");
+		queue_break(queue, "a status byte is gone");
 	} else if (complete(queue, block->head, outcome.used) != PREC_OK) {
 		lost = true;
-		vhost_queue_break(queue, "its used ring is gone");
+		queue_break(queue, "its used ring is gone");
 	}
-	vhost_queue_served(queue, slots);
-	vhost_queue_look_for_logs(queue);
+	queue_served(queue, slots);
+	queue_check_logs(queue);
 	if (lost)
-		vhost_queue_lost(queue, "memory of a request is gone");
+		queue_lost(queue, "memory of a request is gone");
 }
 
-void vhost_request_reject(struct vhost_queue *queue, bool lost)
+void request_reject(struct queue *queue, bool lost)
 {
 	struct device *device = queue->device;
 
-	vhost_count(&device->client->counts.requests, 1);
-	vhost_count(&device->client->counts.errors, 1);
+	client_count(&device->client->counts.requests, 1);
+	client_count(&device->client->counts.errors, 1);
 	if (lost)
-		vhost_queue_lost(queue, "a request is gone");
-	vhost_queue_break(queue, lost ? "a request is gone"
-				      : "a chain has no place for a status");
+		queue_lost(queue, "a request is gone");
+	queue_break(queue, lost ? "a request is gone"
+				: "a chain has no place for a status");
 }
 
-static void identify(struct vhost_queue *queue,
-		     const struct virtq_request *chain,
+static void identify(struct queue *queue, const struct virtq_request *chain,
 		     const struct vblk_request *block)
 {
 	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
@@ -105,10 +105,10 @@ static void identify(struct vhost_queue *queue,
 	result = prec_scatter(&chain->segment[block->first], block->count, id,
 			      sizeof(id));
 	mark_data(queue->device, &chain->segment[block->first], block->count);
-	tell(queue, block, result.status, result.done, true);
+	complete_request(queue, block, result.status, result.done, true);
 }
 
-static struct prec_region *region_of(const struct vhost_memory *memory,
+static struct prec_region *region_of(const struct memory *memory,
 				     const struct prec_span *span)
 {
 	assert(span->index < memory->guest.count);
@@ -117,19 +117,18 @@ static struct prec_region *region_of(const struct vhost_memory *memory,
 
 /* Which regions, at which epoch.  Neighbours are often in one region; one that
  * is watched twice does no harm. */
-static void watch_regions(struct vhost_request *request,
-			  const struct vhost_memory *memory)
+static void note_epochs(struct request *request, const struct memory *memory)
 {
 	for (uint32_t i = 0; i < request->io.span_count; i++) {
 		struct prec_region *region =
 			region_of(memory, &request->spans[i]);
-		uint32_t count = request->watch_count;
+		uint32_t count = request->seen_count;
 
-		if (count && request->watches[count - 1].region == region)
+		if (count && request->seen[count - 1].region == region)
 			continue;
-		request->watches[count].region = region;
-		request->watches[count].epoch = prec_region_epoch(region);
-		request->watch_count++;
+		request->seen[count].region = region;
+		request->seen[count].epoch = prec_region_epoch(region);
+		request->seen_count++;
 	}
 }
 
@@ -170,10 +169,10 @@ static bool is_of_ranges(enum vblk_op op)
 
 /* Not cleared: request_new sets every member, and to clear so many bytes at
  * once costs more than that. */
-static struct vhost_request *allocate(struct loop *loop, uint32_t span_count,
-				      uint32_t range_count)
+static struct request *allocate(struct loop *loop, uint32_t span_count,
+				uint32_t range_count)
 {
-	struct vhost_request *request = LIST_FIRST(&loop->spares);
+	struct request *request = LIST_FIRST(&loop->spares);
 	bool small = span_count <= SPARE_SPANS && range_count == 0;
 
 	if (small && request) {
@@ -184,7 +183,7 @@ static struct vhost_request *allocate(struct loop *loop, uint32_t span_count,
 
 		request = malloc(sizeof(*request) +
 				 room * (sizeof(struct prec_span) +
-					 sizeof(struct vhost_watch)) +
+					 sizeof(struct epoch_seen)) +
 				 range_count * sizeof(struct store_range));
 	}
 	if (request)
@@ -192,7 +191,7 @@ static struct vhost_request *allocate(struct loop *loop, uint32_t span_count,
 	return request;
 }
 
-static void release(struct loop *loop, struct vhost_request *request)
+static void release(struct loop *loop, struct request *request)
 {
 	if (!request || !request->small || loop->spare_count >= SPARES_MAX) {
 		free(request);
@@ -202,24 +201,23 @@ static void release(struct loop *loop, struct vhost_request *request)
 	loop->spare_count++;
 }
 
-static struct vhost_request *request_new(struct vhost_queue *queue,
-					 const struct virtq_request *chain,
-					 const struct vblk_request *block,
-					 const struct vblk_ranges *ranges)
+static struct request *request_new(struct queue *queue,
+				   const struct virtq_request *chain,
+				   const struct vblk_request *block,
+				   const struct vblk_ranges *ranges)
 {
 	const struct device *device = queue->device;
 	uint32_t count = block->count;
 	uint32_t range_count = is_of_ranges(block->op) ? ranges->count : 0;
-	struct vhost_request *request =
-		allocate(device->loop, count, range_count);
+	struct request *request = allocate(device->loop, count, range_count);
 	struct store_range *copy;
 
 	if (!request)
 		return NULL;
 	memcpy(request->spans, &chain->segment[block->first],
 	       count * sizeof(request->spans[0]));
-	request->watches = (struct vhost_watch *)&request->spans[count];
-	copy = (struct store_range *)&request->watches[count];
+	request->seen = (struct epoch_seen *)&request->spans[count];
+	copy = (struct store_range *)&request->seen[count];
 	memcpy(copy, ranges->range, range_count * sizeof(*copy));
 	request->queue = queue;
 	request->block = *block;
@@ -236,41 +234,41 @@ static struct vhost_request *request_new(struct vhost_queue *queue,
 	request->io.result = (struct prec_result){ PREC_OK, 0, 0 };
 	request->io.next = NULL;
 	request->io.slot = NULL;
-	request->watch_count = 0;
-	watch_regions(request, device->memory);
+	request->seen_count = 0;
+	note_epochs(request, device->memory);
 	return request;
 }
 
-static void tell_in_flight(const struct device *device)
+static void report_in_flight(const struct device *device)
 {
-	struct vhost_gauges *now = &device->client->now;
+	struct client_gauges *now = &device->client->now;
 
-	vhost_gauge(&now->in_flight, device->in_flight);
-	vhost_gauge(&now->bytes_in_flight, device->bytes_in_flight);
+	client_gauge(&now->in_flight, device->in_flight);
+	client_gauge(&now->bytes_in_flight, device->bytes_in_flight);
 }
 
-static void count_begun(const struct vhost_request *request)
+static void count_begun(const struct request *request)
 {
 	struct device *device = request->queue->device;
 
 	device->in_flight++;
 	device->bytes_in_flight += request->io.size;
-	tell_in_flight(device);
+	report_in_flight(device);
 }
 
-static void count_ended(const struct vhost_request *request)
+static void count_ended(const struct request *request)
 {
 	struct device *device = request->queue->device;
 
 	device->in_flight--;
 	device->bytes_in_flight -= request->io.size;
-	tell_in_flight(device);
+	report_in_flight(device);
 }
 
-static bool hand_over(struct vhost_request *request)
+static bool hand_over(struct request *request)
 {
-	struct vhost_queue *queue = request->queue;
-	struct vhost_lane *lane = queue->device->lane;
+	struct queue *queue = request->queue;
+	struct lane *lane = queue->device->lane;
 
 	if (!lane->lane->store->ops->add(lane->lane, &request->io))
 		return false;
@@ -279,16 +277,14 @@ static bool hand_over(struct vhost_request *request)
 	return true;
 }
 
-static void transfer(struct vhost_queue *queue,
-		     const struct virtq_request *chain,
+static void transfer(struct queue *queue, const struct virtq_request *chain,
 		     const struct vblk_request *block,
 		     const struct vblk_ranges *ranges)
 {
-	struct vhost_request *request =
-		request_new(queue, chain, block, ranges);
+	struct request *request = request_new(queue, chain, block, ranges);
 
 	if (!request) {
-		tell(queue, block, PREC_SYSTEM, 0, true);
+		complete_request(queue, block, PREC_SYSTEM, 0, true);
 		return;
 	}
 	count_begun(request);
@@ -298,8 +294,7 @@ static void transfer(struct vhost_queue *queue,
 	TAILQ_INSERT_TAIL(&queue->device->lane->stalled, queue, waiting);
 }
 
-uint64_t vhost_request_begin(struct vhost_queue *queue,
-			     struct virtq_request *chain)
+uint64_t request_begin(struct queue *queue, struct virtq_request *chain)
 {
 	const struct device *device = queue->device;
 	const struct vblk_device kind = device_of(device);
@@ -308,12 +303,13 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
 
 	if (vblk_decode(&kind, &queue->virtq, &device->memory->guest, chain,
 			&block, &ranges) != VIRTQ_TAKEN) {
-		vhost_request_reject(queue, false);
+		request_reject(queue, false);
 		return 0;
 	}
 	switch (block.op) {
 	case VBLK_ANSWER:
-		tell(queue, &block, block.gone ? PREC_GONE : PREC_OK, 0, true);
+		complete_request(queue, &block,
+				 block.gone ? PREC_GONE : PREC_OK, 0, true);
 		return 0;
 	case VBLK_IDENTIFY:
 		identify(queue, chain, &block);
@@ -333,14 +329,14 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
  * Is what moved to be believed?  The kernel reports what it did to the pages
  * it found, which need not be the client's any more.
  */
-static bool same_epochs(const struct vhost_request *request, bool by_kernel)
+static bool same_epochs(const struct request *request, bool by_kernel)
 {
-	for (uint32_t i = 0; i < request->watch_count; i++) {
-		struct vhost_watch *watch = &request->watches[i];
+	for (uint32_t i = 0; i < request->seen_count; i++) {
+		const struct epoch_seen *seen = &request->seen[i];
 
-		if (by_kernel && prec_region_check(watch->region) != PREC_OK)
+		if (by_kernel && prec_region_check(seen->region) != PREC_OK)
 			return false;
-		if (prec_region_epoch(watch->region) != watch->epoch)
+		if (prec_region_epoch(seen->region) != seen->epoch)
 			return false;
 	}
 	return true;
@@ -363,31 +359,31 @@ static const char *name_of(enum store_kind kind)
 	return "request";
 }
 
-static void log_store_error(const struct vhost_request *request)
+static void log_store_error(const struct request *request)
 {
 	const struct prec_result *result = &request->io.result;
 
 	/* Of those that were cancelled one line has told. */
 	if (result->status != PREC_SYSTEM || request->queue->device->cancelled)
 		return;
-	vhost_client_log(
-		request->queue->device->client,
-		"store: %s of %llu bytes at %llu: %s",
-		name_of(request->io.kind), (unsigned long long)request->io.size,
-		(unsigned long long)(request->io.range_count
-					     ? request->io.ranges[0].offset
-					     : request->io.offset),
-		strerror(result->error));
+	client_log(request->queue->device->client,
+		   "store: %s of %llu bytes at %llu: %s",
+		   name_of(request->io.kind),
+		   (unsigned long long)request->io.size,
+		   (unsigned long long)(request->io.range_count
+						? request->io.ranges[0].offset
+						: request->io.offset),
+		   strerror(result->error));
 }
 
-void vhost_request_finish(struct store_io *io)
+void request_finish(struct store_io *io)
 {
-	struct vhost_request *request = (struct vhost_request *)io;
-	struct vhost_queue *queue = request->queue;
+	struct request *request = (struct request *)io;
+	struct queue *queue = request->queue;
 	struct device *device = queue->device;
-	struct vhost_lane *lane = device->lane;
+	struct lane *lane = device->lane;
 
-	queue->found_ns = vhost_poll_found(&device->loop->poll);
+	queue->found_ns = polling_found(&device->loop->poll);
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);
@@ -396,18 +392,19 @@ void vhost_request_finish(struct store_io *io)
 		log_store_error(request);
 		if (io->kind == STORE_READ)
 			mark_data(device, request->spans, io->span_count);
-		tell(queue, &request->block, io->result.status, io->result.done,
-		     same_epochs(request, lane->lane->fd >= 0));
-		vhost_queue_go_on(queue);
+		complete_request(queue, &request->block, io->result.status,
+				 io->result.done,
+				 same_epochs(request, lane->lane->fd >= 0));
+		queue_continue(queue);
 	}
 	if (device->state != DEVICE_SERVING)
 		device->loop->settling = true;
 	release(device->loop, request);
 }
 
-void vhost_request_resume(struct vhost_lane *lane)
+void request_resume(struct lane *lane)
 {
-	struct vhost_queue *queue = TAILQ_FIRST(&lane->stalled), *following;
+	struct queue *queue = TAILQ_FIRST(&lane->stalled), *following;
 
 	for (; queue; queue = following) {
 		following = TAILQ_NEXT(queue, waiting);
@@ -419,14 +416,14 @@ void vhost_request_resume(struct vhost_lane *lane)
 			return;
 		queue->stalled = NULL;
 		TAILQ_REMOVE(&lane->stalled, queue, waiting);
-		vhost_queue_ready(queue);
+		queue_ready(queue);
 	}
 }
 
-static struct vhost_request *take_stalled(struct vhost_queue *queue)
+static struct request *take_stalled(struct queue *queue)
 {
 	struct device *device = queue->device;
-	struct vhost_request *request = queue->stalled;
+	struct request *request = queue->stalled;
 
 	if (!request)
 		return NULL;
@@ -436,43 +433,43 @@ static struct vhost_request *take_stalled(struct vhost_queue *queue)
 	return request;
 }
 
-static void fail_stalled(struct vhost_queue *queue)
+static void fail_stalled(struct queue *queue)
 {
-	struct vhost_request *request;
+	struct request *request;
 
 	if (queue->device->state == DEVICE_ENDING)
 		return;
 	request = take_stalled(queue);
 	if (!request)
 		return;
-	tell(queue, &request->block, PREC_SYSTEM, 0, true);
+	complete_request(queue, &request->block, PREC_SYSTEM, 0, true);
 	queue->device->loop->settling = true;
 	release(queue->device->loop, request);
 }
 
-static void drop_stalled(struct vhost_queue *queue)
+static void drop_stalled(struct queue *queue)
 {
 	release(queue->device->loop, take_stalled(queue));
 }
 
-static void cancel_transfers(struct vhost_queue *queue)
+static void cancel_transfers(struct queue *queue)
 {
-	struct vhost_lane *lane = queue->device->lane;
-	struct vhost_request *request;
+	struct lane *lane = queue->device->lane;
+	struct request *request;
 
 	LIST_FOREACH(request, &queue->requests, entry)
 	lane->lane->store->ops->cancel(lane->lane, &request->io);
 }
 
-void vhost_queue_abort(struct vhost_queue *queue)
+void queue_abort(struct queue *queue)
 {
-	vhost_queue_leave_lists(queue);
-	vhost_queue_drop_kick(queue);
+	queue_leave_lists(queue);
+	queue_drop_kick(queue);
 	drop_stalled(queue);
 	cancel_transfers(queue);
 }
 
-void vhost_queue_cancel(struct vhost_queue *queue)
+void queue_cancel(struct queue *queue)
 {
 	fail_stalled(queue);
 	cancel_transfers(queue);

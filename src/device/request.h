@@ -9,12 +9,12 @@
 #include "virtio/blk.h"
 #include "store/store.h"
 
-struct vhost_queue;
-struct vhost_lane;
+struct queue;
+struct lane;
 struct loop;
 
 /* A region that a request uses, and its epoch when the request began. */
-struct vhost_watch {
+struct epoch_seen {
 	struct prec_region *region;
 	uint64_t epoch;
 };
@@ -24,22 +24,21 @@ struct vhost_watch {
  * and with success only when all its bytes moved and no region of it was lost
  * meanwhile, which the kernel or a device need not have noticed.
  */
-struct vhost_request {
+struct request {
 	struct store_io io; /* first: the store hands it back */
-	struct vhost_queue *queue;
-	LIST_ENTRY(vhost_request) entry;
+	struct queue *queue;
+	LIST_ENTRY(request) entry;
 	struct vblk_request block;
 	bool small; /* of a size that is used again */
-	uint32_t watch_count;
-	struct vhost_watch *watches;
+	uint32_t seen_count;
+	struct epoch_seen *seen;
 	struct prec_span spans[];
 };
 
 /* Carry out the chain that was taken from the queue, or refuse one that is
  * malformed: answer it at once, or begin its transfer.  Gives its bytes, for
  * fairness. */
-uint64_t vhost_request_begin(struct vhost_queue *queue,
-			     struct virtq_request *chain);
+uint64_t request_begin(struct queue *queue, struct virtq_request *chain);
 
 /*
  * A chain that cannot be answered, because no place for a status was found in
@@ -47,19 +46,19 @@ uint64_t vhost_request_begin(struct vhost_queue *queue,
  * would be a lie: guests look at nothing but the status byte, in memory that they
  * use again, and there the success of the last request may still stand.
  */
-void vhost_request_reject(struct vhost_queue *queue, bool lost);
+void request_reject(struct queue *queue, bool lost);
 
 /* What the store hands back: tell the client, and free it. */
-void vhost_request_finish(struct store_io *io);
+void request_finish(struct store_io *io);
 
 /* Hand the stalled requests to the store, as far as it has room now. */
-void vhost_request_resume(struct vhost_lane *lane);
+void request_resume(struct lane *lane);
 
 /* The client ends: drop what the store has not begun, and finish the rest
  * without touching the client's memory. */
-void vhost_queue_abort(struct vhost_queue *queue);
+void queue_abort(struct queue *queue);
 
 /* Quiesce: cancel requests where the store can; they fail. */
-void vhost_queue_cancel(struct vhost_queue *queue);
+void queue_cancel(struct queue *queue);
 
 #endif

@@ -22,7 +22,7 @@ static inline bool is_shared(const struct loop *loop)
 	return loop_devices(loop) > 1;
 }
 
-static inline bool may_serve(const struct vhost_queue *queue)
+static inline bool may_serve(const struct queue *queue)
 {
 	return queue->device->state == DEVICE_SERVING && queue->enabled &&
 	       queue->started && !queue->broken && queue->has_addr &&

@@ -9,8 +9,7 @@
 #include "device/feature.h"
 #include "device/inflight_packed.h"
 
-bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
-			 const char **why)
+bool queue_set_num(struct queue *queue, uint32_t num, const char **why)
 {
 	bool packed = device_packed(queue->device);
 
@@ -25,8 +24,7 @@ bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
 	return true;
 }
 
-bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
-			  const char **why)
+bool queue_set_base(struct queue *queue, uint32_t base, const char **why)
 {
 	bool packed = device_packed(queue->device);
 
@@ -43,7 +41,7 @@ bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
 
 /* Rings are named by the front-end's own addresses, and lie anywhere in what
  * it lent: by the guest's addresses they are found like everything else. */
-static bool guest_address(const struct vhost_memory *memory, uint64_t user,
+static bool guest_address(const struct memory *memory, uint64_t user,
 			  uint64_t *guest)
 {
 	struct prec_span span;
@@ -56,7 +54,7 @@ static bool guest_address(const struct vhost_memory *memory, uint64_t user,
 	return true;
 }
 
-static void keep_base(struct vhost_queue *queue)
+static void keep_base(struct queue *queue)
 {
 	if (!queue->attached)
 		return;
@@ -65,8 +63,7 @@ static void keep_base(struct vhost_queue *queue)
 	queue->attached = false;
 }
 
-bool vhost_queue_stays(const struct vhost_queue *queue,
-		       const struct ring_addr *addr)
+bool queue_stays(const struct queue *queue, const struct ring_addr *addr)
 {
 	return queue->attached && !queue->broken &&
 	       queue->addr.descriptors == addr->descriptors &&
@@ -74,10 +71,10 @@ bool vhost_queue_stays(const struct vhost_queue *queue,
 	       queue->addr.used == addr->used;
 }
 
-bool vhost_queue_set_addr(struct vhost_queue *queue,
-			  const struct ring_addr *addr, const char **why)
+bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
+		    const char **why)
 {
-	const struct vhost_memory *memory = queue->device->memory;
+	const struct memory *memory = queue->device->memory;
 	uint64_t guest;
 
 	*why = "the rings are not in lent memory; expected addresses of the "
@@ -86,16 +83,16 @@ bool vhost_queue_set_addr(struct vhost_queue *queue,
 	    !guest_address(memory, addr->available, &guest) ||
 	    !guest_address(memory, addr->used, &guest))
 		return false;
-	if (vhost_queue_is_quiet(queue))
+	if (queue_is_quiet(queue))
 		keep_base(queue);
 	queue->addr = *addr;
 	queue->has_addr = true;
-	vhost_queue_set_broken(queue, false);
-	vhost_queue_ready(queue);
+	queue_set_broken(queue, false);
+	queue_ready(queue);
 	return true;
 }
 
-bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
+bool queue_set_kick(struct queue *queue, int fd, const char **why)
 {
 	/* Edge-triggered: each kick is told once, and its counter need not be
 	 * read, which could wait, for the ring tells what there is to do. */
@@ -105,36 +102,36 @@ bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why)
 		close(fd);
 		return false;
 	}
-	vhost_queue_drop_kick(queue);
+	queue_drop_kick(queue);
 	queue->kick_fd = fd;
-	vhost_queue_set_broken(queue, false);
+	queue_set_broken(queue, false);
 	/* The kick for what is there may have gone to a driver that died. */
 	if (queue->inflight.unread) {
 		queue->started = true;
-		vhost_queue_ready(queue);
+		queue_ready(queue);
 	}
 	return true;
 }
 
-void vhost_queue_reset(struct vhost_queue *queue)
+void queue_reset(struct queue *queue)
 {
-	assert(vhost_queue_is_quiet(queue) && !queue->started);
+	assert(queue_is_quiet(queue) && !queue->started);
 	queue->enabled = false;
-	vhost_queue_set_broken(queue, false);
+	queue_set_broken(queue, false);
 	queue->has_addr = false;
 	queue->has_base = false;
 	queue->num = 0;
 	queue->base = 0;
 }
 
-void vhost_queue_memory_changed(struct vhost_queue *queue)
+void queue_memory_changed(struct queue *queue)
 {
 	if (!queue->attached)
 		return;
 	/* Gone: it is detached, until they are lent again. */
 	if (virtq_rebase(&queue->virtq, &queue->device->memory->guest) ==
 	    PREC_OK)
-		vhost_queue_ready(queue);
+		queue_ready(queue);
 }
 
 static const char *why_not_attached(enum prec_status status)
@@ -156,11 +153,11 @@ static const char *why_not_attached(enum prec_status status)
 
 /* 2.8.1: of a driver that was reset the counters are 1.  Where a packed ring was
  * when the driver before us died its client does not know: the log has it. */
-static enum prec_status find_packed_place(struct vhost_queue *queue,
-					  bool *recovered, uint32_t *taken)
+static enum prec_status find_packed_place(struct queue *queue, bool *recovered,
+					  uint32_t *taken)
 {
 	uint32_t base = queue->has_base ? queue->base : 0x80008000u;
-	enum prec_status status = vhost_packed_log_read(
+	enum prec_status status = inflight_packed_read(
 		&queue->inflight, &queue->virtq, &base, recovered, taken);
 
 	return status == PREC_OK ? packed_seek(&queue->virtq, base) : status;
@@ -168,8 +165,8 @@ static enum prec_status find_packed_place(struct vhost_queue *queue,
 
 /* The used index is the ring's to say, as it is for every back-end that takes
  * over from another; a lie harms the client alone. */
-static enum prec_status find_split_place(struct vhost_queue *queue,
-					 bool *recovered, uint32_t *taken)
+static enum prec_status find_split_place(struct queue *queue, bool *recovered,
+					 uint32_t *taken)
 {
 	uint16_t base = (uint16_t)queue->base;
 	enum prec_status status;
@@ -179,8 +176,8 @@ static enum prec_status find_split_place(struct vhost_queue *queue,
 				  &used);
 	if (status != PREC_OK)
 		return status;
-	status = vhost_inflight_read(&queue->inflight, queue->num, used,
-				     recovered, taken);
+	status = inflight_read(&queue->inflight, queue->num, used, recovered,
+			       taken);
 	if (status == PREC_RANGE)
 		return status;
 	if (*recovered)
@@ -191,9 +188,9 @@ static enum prec_status find_split_place(struct vhost_queue *queue,
 
 /* Go on where this device, or the driver before us, has stopped.  What that one
  * had completed it may not have told: so it is told once more. */
-static enum prec_status find_place(struct vhost_queue *queue)
+static enum prec_status find_place(struct queue *queue)
 {
-	struct vhost_notifier *notifier = &queue->device->loop->notifier;
+	struct notifier *notifier = &queue->device->loop->notifier;
 	bool recovered = false;
 	uint32_t taken = 0;
 	enum prec_status status =
@@ -204,18 +201,18 @@ static enum prec_status find_place(struct vhost_queue *queue)
 	if (status == PREC_RANGE)
 		return PREC_FULL;
 	if (taken > 0)
-		vhost_client_log(queue->device->client,
-				 "queue %u: %u requests that were in flight "
-				 "are carried out again",
-				 queue->index, taken);
+		client_log(queue->device->client,
+			   "queue %u: %u requests that were in flight "
+			   "are carried out again",
+			   queue->index, taken);
 	if (recovered && queue->call_fd >= 0)
-		vhost_notifier_add(notifier, queue->call_fd);
+		notifier_add(notifier, queue->call_fd);
 	return status;
 }
 
-static enum prec_status attach(struct vhost_queue *queue)
+static enum prec_status attach(struct queue *queue)
 {
-	const struct vhost_memory *memory = queue->device->memory;
+	const struct memory *memory = queue->device->memory;
 	bool packed = device_packed(queue->device);
 	uint64_t desc, avail, used;
 	enum prec_status status;
@@ -238,30 +235,30 @@ static enum prec_status attach(struct vhost_queue *queue)
 
 /* A client that starts the same rings again would wait for the index at which
  * we were last idle. */
-bool vhost_queue_stop(struct vhost_queue *queue)
+bool queue_stop(struct queue *queue)
 {
 	bool unread = queue->has_addr && queue->inflight.unread;
 
 	queue->started = false;
-	vhost_queue_drop_kick(queue);
-	if (!vhost_queue_is_quiet(queue))
+	queue_drop_kick(queue);
+	if (!queue_is_quiet(queue))
 		return false;
 	/* Stopped before it was looked at: what its log tells of its place is
 	 * newer than what the client could know. */
 	if (queue->attached || (unread && attach(queue) == PREC_OK))
-		vhost_queue_ask_for_kick(queue);
+		queue_ask_for_kick(queue);
 	keep_base(queue);
 	return true;
 }
 
-bool vhost_queue_attach(struct vhost_queue *queue)
+bool queue_attach(struct queue *queue)
 {
 	enum prec_status status = attach(queue);
 
 	/* Gone may come back: the next kick tries again. */
 	if (status == PREC_GONE)
-		vhost_queue_lost(queue, "the used ring is gone");
+		queue_lost(queue, "the used ring is gone");
 	else if (status != PREC_OK)
-		vhost_queue_break(queue, why_not_attached(status));
+		queue_break(queue, why_not_attached(status));
 	return status == PREC_OK;
 }

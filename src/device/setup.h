@@ -13,31 +13,28 @@
  *
  * False: refused, *why says what was expected, and nothing has changed.
  */
-bool vhost_queue_set_num(struct vhost_queue *queue, uint32_t num,
-			 const char **why);
-bool vhost_queue_set_base(struct vhost_queue *queue, uint32_t base,
-			  const char **why);
+bool queue_set_num(struct queue *queue, uint32_t num, const char **why);
+bool queue_set_base(struct queue *queue, uint32_t base, const char **why);
 /* While requests are in flight only addresses with which the queue "stays". */
-bool vhost_queue_set_addr(struct vhost_queue *queue,
-			  const struct ring_addr *addr, const char **why);
+bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
+		    const char **why);
 /* Are these the rings that are served?  Only whether they are logged, and
  * where, may differ. */
-bool vhost_queue_stays(const struct vhost_queue *queue,
-		       const struct ring_addr *addr);
+bool queue_stays(const struct queue *queue, const struct ring_addr *addr);
 /* Takes `fd`, also on failure. */
-bool vhost_queue_set_kick(struct vhost_queue *queue, int fd, const char **why);
+bool queue_set_kick(struct queue *queue, int fd, const char **why);
 
 /* Find the rings and the place in them at which to resume.  False: the queue
  * is broken, or its memory was lost; both are logged. */
-bool vhost_queue_attach(struct vhost_queue *queue);
+bool queue_attach(struct queue *queue);
 
 /* Fetch no more.  True: nothing is in flight, and `base` is where it ended. */
-bool vhost_queue_stop(struct vhost_queue *queue);
+bool queue_stop(struct queue *queue);
 
 /* As after connecting; it must be stopped and quiet. */
-void vhost_queue_reset(struct vhost_queue *queue);
+void queue_reset(struct queue *queue);
 
 /* The table of lent memory has changed: find the rings again. */
-void vhost_queue_memory_changed(struct vhost_queue *queue);
+void queue_memory_changed(struct queue *queue);
 
 #endif

@@ -13,7 +13,7 @@
  * back in line stand behind them, and those that had a part of it last. */
 static void serve_queues(struct loop *loop)
 {
-	struct vhost_queue *queue;
+	struct queue *queue;
 	uint32_t count = 0;
 
 	TAILQ_FOREACH(queue, &loop->ready, ready)
@@ -24,12 +24,12 @@ static void serve_queues(struct loop *loop)
 	while (count-- && loop->begun < BEGUN_A_TURN &&
 	       (queue = TAILQ_FIRST(&loop->ready)) && queue != loop->again) {
 		TAILQ_REMOVE(&loop->ready, queue, ready);
-		vhost_queue_serve(queue);
+		queue_serve(queue);
 	}
 }
 
 /* Begin what was added, take what has ended. */
-static enum store_left serve_lane(struct vhost_lane *lane)
+static enum store_left serve_lane(struct lane *lane)
 {
 	const struct store_ops *ops;
 	struct store_io *io;
@@ -39,8 +39,8 @@ static enum store_left serve_lane(struct vhost_lane *lane)
 	ops = lane->lane->store->ops;
 	ops->start(lane->lane);
 	while ((io = ops->reap(lane->lane)))
-		vhost_request_finish(io);
-	vhost_request_resume(lane);
+		request_finish(io);
+	request_resume(lane);
 	/* Reaping may have left the rest of a transfer to begin. */
 	return ops->start(lane->lane);
 }
@@ -49,7 +49,7 @@ static enum store_left serve_lane(struct vhost_lane *lane)
 static enum store_left serve_lanes(struct loop *loop)
 {
 	enum store_left most = STORE_NOTHING;
-	struct vhost_lane *lane;
+	struct lane *lane;
 
 	LIST_FOREACH(lane, &loop->lanes, entry)
 	{
@@ -66,6 +66,6 @@ enum store_left turn_serve(struct loop *loop)
 
 	serve_queues(loop);
 	left = serve_lanes(loop);
-	vhost_queue_signal_served(loop);
+	queue_notify_served(loop);
 	return left;
 }

@@ -60,14 +60,14 @@ bool vhost_channel_set(struct vhost_connection *connection, const char **why)
 	if (!is_of_a_pair(message->fds[0]))
 		return false;
 	take_nothing(message->fds[0]);
-	vhost_discard(connection->backend_fd);
+	close_lent(connection->backend_fd);
 	connection->backend_fd = vhost_message_take_fd(message, 0);
 	return true;
 }
 
 void vhost_channel_drop(struct vhost_connection *connection)
 {
-	vhost_discard(connection->backend_fd);
+	close_lent(connection->backend_fd);
 	connection->backend_fd = -1;
 }
 
@@ -92,8 +92,8 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 	if (sent == (ssize_t)sizeof(header) ||
 	    (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)))
 		return;
-	vhost_client_log(connection->device.client,
-			 "its back-end channel is closed: it is not told of "
-			 "another size any more");
+	client_log(connection->device.client,
+		   "its back-end channel is closed: it is not told of "
+		   "another size any more");
 	vhost_channel_drop(connection);
 }

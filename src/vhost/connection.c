@@ -27,7 +27,7 @@ static void connection_free(struct vhost_connection *connection)
 /* The last use of the export, which may be freed from then on.  The server,
  * which may wait for that, is woken. */
 static void leave(struct vhost_worker *worker, struct vhost_export *export,
-		  struct vhost_client *client, const char *why)
+		  struct client_record *client, const char *why)
 {
 	uint64_t one = 1;
 
@@ -61,17 +61,17 @@ static void abort_once(struct vhost_connection *connection)
 static void connection_finish(struct vhost_connection *connection)
 {
 	struct vhost_worker *worker = connection->worker;
-	struct vhost_client *client = connection->device.client;
+	struct client_record *client = connection->device.client;
 	struct vhost_export *export = connection->export;
 	const char *why = connection->device.ended;
-	struct vhost_counts counts = vhost_counts_read(&client->counts);
+	struct client_counts counts = client_counts_read(&client->counts);
 
 	LIST_REMOVE(connection, entry);
 	connection_free(connection);
-	vhost_client_log(client,
-			 "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
-			 "%" PRIu64 " losses of memory",
-			 why, counts.requests, counts.errors, counts.losses);
+	client_log(client,
+		   "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
+		   "%" PRIu64 " losses of memory",
+		   why, counts.requests, counts.errors, counts.losses);
 	leave(worker, export, client, why);
 }
 
@@ -119,9 +119,8 @@ static void serve_again(struct vhost_connection *connection)
 
 static void refuse(struct vhost_connection *connection, const char *why)
 {
-	vhost_client_log(connection->device.client, "%s: refused: %s",
-			 vhost_message_name(connection->message.header.request),
-			 why);
+	client_log(connection->device.client, "%s: refused: %s",
+		   vhost_message_name(connection->message.header.request), why);
 	if (!acknowledge(connection, 1))
 		device_end(&connection->device, "a message was refused");
 }
@@ -145,7 +144,7 @@ static void carry_out(struct vhost_connection *connection)
 		refuse(connection, why);
 		break;
 	case VHOST_BROKEN:
-		vhost_client_log(
+		client_log(
 			connection->device.client, "%s: %s",
 			vhost_message_name(connection->message.header.request),
 			why);
@@ -191,11 +190,10 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 			device_end(&connection->device, "closed by the client");
 			return;
 		case VHOST_RECEIVE_BROKEN:
-			vhost_client_log(
-				connection->device.client, "%s: %s",
-				vhost_message_name(
-					connection->message.header.request),
-				why);
+			client_log(connection->device.client, "%s: %s",
+				   vhost_message_name(
+					   connection->message.header.request),
+				   why);
 			device_end(&connection->device, why);
 			return;
 		}
@@ -204,7 +202,7 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 
 /* All that can fail; the caller frees what was made. */
 static const char *connection_make(struct vhost_connection *connection,
-				   struct vhost_client *client)
+				   struct client_record *client)
 {
 	struct loop *loop = &connection->worker->loop;
 	const char *why = device_open(&connection->device, loop,
@@ -220,7 +218,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 			   struct vhost_export *export, int fd)
 {
 	struct vhost_connection *connection = calloc(1, sizeof(*connection));
-	struct vhost_client *client =
+	struct client_record *client =
 		vhost_roll_enter(&export->roll, export->policy.name, fd);
 	const char *why = "out of memory";
 
@@ -234,7 +232,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 	}
 	if (!why) {
 		LIST_INSERT_HEAD(&worker->connections, connection, entry);
-		vhost_client_log(client, "connected");
+		client_log(client, "connected");
 		return;
 	}
 	log_export(export->policy.name, "a client could not be served: %s",

@@ -32,27 +32,27 @@ static const char *message_of(const struct vhost_connection *connection)
 
 static void cancel(struct vhost_connection *connection)
 {
-	vhost_count(&connection->device.client->counts.deadlines, 1);
-	vhost_client_log(connection->device.client,
-			 "%s: %u requests, %" PRIu64 " bytes, did not end "
-			 "within %u ms: they are cancelled",
-			 message_of(connection), connection->device.in_flight,
-			 device_bytes_in_store(&connection->device),
-			 connection->export->drain_timeout_ms);
+	client_count(&connection->device.client->counts.deadlines, 1);
+	client_log(connection->device.client,
+		   "%s: %u requests, %" PRIu64 " bytes, did not end "
+		   "within %u ms: they are cancelled",
+		   message_of(connection), connection->device.in_flight,
+		   device_bytes_in_store(&connection->device),
+		   connection->export->drain_timeout_ms);
 	vhost_connection_put_off(connection);
 	device_cancel(&connection->device);
 }
 
 static void give_up(struct vhost_connection *connection)
 {
-	vhost_count(&connection->device.client->counts.stuck,
-		    connection->device.in_flight);
-	vhost_client_log(connection->device.client,
-			 "%s: %u requests, %" PRIu64 " bytes, are stuck in the "
-			 "store: not acknowledged, the client is ended; its "
-			 "memory is held until the store lets go",
-			 message_of(connection), connection->device.in_flight,
-			 device_bytes_in_store(&connection->device));
+	client_count(&connection->device.client->counts.stuck,
+		     connection->device.in_flight);
+	client_log(connection->device.client,
+		   "%s: %u requests, %" PRIu64 " bytes, are stuck in the "
+		   "store: not acknowledged, the client is ended; its "
+		   "memory is held until the store lets go",
+		   message_of(connection), connection->device.in_flight,
+		   device_bytes_in_store(&connection->device));
 	device_end(&connection->device, "its requests were stuck in the store");
 }
 

@@ -47,7 +47,7 @@ static enum vhost_outcome set_features(struct vhost_connection *connection,
 	/* Without protocol features there is no message to enable a ring. */
 	if (!(asked & (1ull << VHOST_F_PROTOCOL_FEATURES))) {
 		for (uint32_t i = 0; i < device->queue_count; i++)
-			vhost_queue_enable(&device->queues[i], true);
+			queue_enable(&device->queues[i], true);
 	}
 	return VHOST_DONE;
 }

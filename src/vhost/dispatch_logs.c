@@ -22,8 +22,8 @@ static bool check_shape(const struct vhost_connection *connection,
 static uint64_t log_size(const struct vhost_connection *connection,
 			 const struct vhost_inflight_shape *shape)
 {
-	return vhost_inflight_size(device_packed(&connection->device),
-				   shape->queues, shape->queue_size);
+	return inflight_size(device_packed(&connection->device), shape->queues,
+			     shape->queue_size);
 }
 
 /* Where there is nothing to give the answer says: no bytes. */
@@ -41,39 +41,39 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 	    device_is_stopped(&connection->device)) {
 		uint64_t size = log_size(connection, &shape);
 
-		fd = vhost_inflight_make(&connection->device.inflight, size);
+		fd = inflight_make(&connection->device.inflight, size);
 		if (fd >= 0)
 			shape.size = size;
 	}
 	return vhost_answer(connection, &shape, answer_size, fd, why);
 }
 
-static struct vhost_region *
+static struct memory_region *
 map_writable(const struct memory_entry *entry, int fd,
-	     const struct vhost_admission *admission, const char **why)
+	     const struct memory_admission *admission, const char **why)
 {
-	struct vhost_region *region =
-		vhost_region_new(entry, fd, admission, why);
+	struct memory_region *region =
+		memory_region_new(entry, fd, admission, why);
 
 	if (!region || region->region.span.rights & PREC_WRITE)
 		return region;
 	*why = "expected a descriptor that can be written to";
-	vhost_region_free(region);
+	memory_region_free(region);
 	return NULL;
 }
 
 /* What it lends for that is admitted like other memory.  It is small enough to
  * be allowed holes: ours is one when it is new.  Sealed against writing it
  * would be of no use to the next driver. */
-static struct vhost_region *map_log(const struct vhost_connection *connection,
-				    const struct vhost_inflight_shape *shape,
-				    int fd, const char **why)
+static struct memory_region *map_log(const struct vhost_connection *connection,
+				     const struct vhost_inflight_shape *shape,
+				     int fd, const char **why)
 {
 	const struct memory_entry entry = {
 		.size = log_size(connection, shape),
 		.offset = shape->offset,
 	};
-	const struct vhost_admission admission = {
+	const struct memory_admission admission = {
 		.admit = (connection->device.policy->admission.admit &
 			  PREC_ADMIT_ANY_FILE) |
 			 PREC_ADMIT_SPARSE,
@@ -87,7 +87,7 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 {
 	struct vhost_message *message = &connection->message;
 	const struct vhost_inflight_shape *shape = &message->payload.inflight;
-	struct vhost_region *region;
+	struct memory_region *region;
 
 	*why = "expected a descriptor, queues and entries as the device has, "
 	       "and the size that GET_INFLIGHT_FD told";
@@ -106,7 +106,7 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 }
 
 /* Whole pages are mapped, but a bitmap is as long as the guest is large. */
-static struct vhost_region *
+static struct memory_region *
 map_bitmap(const struct vhost_connection *connection,
 	   const struct vhost_log_base *base, int fd, const char **why)
 {
@@ -114,15 +114,16 @@ map_bitmap(const struct vhost_connection *connection,
 		.size = (base->size + PAGE - 1) / PAGE * PAGE,
 		.offset = base->offset,
 	};
-	struct vhost_admission admission = connection->device.policy->admission;
+	struct memory_admission admission =
+		connection->device.policy->admission;
 
 	admission.admit &= ~(uint32_t)PREC_ADMIT_STRICT;
 	admission.admit |= PREC_ADMIT_TAIL;
 	return map_writable(&entry, fd, &admission, why);
 }
 
-static struct vhost_region *log_base(const struct vhost_connection *connection,
-				     const char **why)
+static struct memory_region *log_base(const struct vhost_connection *connection,
+				      const char **why)
 {
 	const struct vhost_message *message = &connection->message;
 	const struct vhost_log_base *base = &message->payload.log;
@@ -139,15 +140,15 @@ static struct vhost_region *log_base(const struct vhost_connection *connection,
 enum vhost_outcome vhost_set_log_base(struct vhost_connection *connection,
 				      const char **why)
 {
-	struct vhost_region *region = log_base(connection, why);
+	struct memory_region *region = log_base(connection, why);
 	uint64_t failed = region == NULL;
 
 	if (region) {
-		vhost_dirty_use(&connection->device.dirty, region,
-				connection->message.payload.log.size);
+		dirty_use(&connection->device.dirty, region,
+			  connection->message.payload.log.size);
 	} else {
-		vhost_client_log(connection->device.client,
-				 "SET_LOG_BASE: refused: %s", *why);
+		client_log(connection->device.client,
+			   "SET_LOG_BASE: refused: %s", *why);
 	}
 	return vhost_answer(connection, &failed, sizeof(failed), -1, why);
 }
@@ -156,12 +157,12 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 				    const char **why)
 {
 	struct vhost_message *message = &connection->message;
-	struct vhost_dirty *dirty = &connection->device.dirty;
+	struct dirty *dirty = &connection->device.dirty;
 
 	*why = "expected an eventfd, or none";
 	if (message->fd_count &&
-	    !vhost_notifier_knows(&connection->device.loop->notifier,
-				  message->fds[0]))
+	    !notifier_knows(&connection->device.loop->notifier,
+			    message->fds[0]))
 		return VHOST_REFUSED;
 	if (dirty->call_fd >= 0)
 		close(dirty->call_fd);

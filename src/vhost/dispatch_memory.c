@@ -35,15 +35,15 @@ static struct memory_entry entry_of(const struct vhost_memory_entry *said)
 static void count_refusal(struct vhost_connection *connection,
 			  const struct memory_entry *entry, const char *why)
 {
-	vhost_count(&connection->device.client->counts.refused, 1);
-	vhost_client_log(connection->device.client,
-			 "memory of %" PRIu64 " bytes at 0x%" PRIx64
-			 " was not accepted: %s",
-			 entry->size, entry->guest, why);
+	client_count(&connection->device.client->counts.refused, 1);
+	client_log(connection->device.client,
+		   "memory of %" PRIu64 " bytes at 0x%" PRIx64
+		   " was not accepted: %s",
+		   entry->size, entry->guest, why);
 }
 
-static bool fill_table(struct vhost_connection *connection,
-		       struct vhost_memory *new, const char **why)
+static bool fill_table(struct vhost_connection *connection, struct memory *new,
+		       const char **why)
 {
 	struct vhost_message *message = &connection->message;
 	const struct vhost_memory_table *table = &message->payload.table;
@@ -51,9 +51,8 @@ static bool fill_table(struct vhost_connection *connection,
 	for (uint32_t i = 0; i < table->count; i++) {
 		const struct memory_entry entry = entry_of(&table->entries[i]);
 
-		if (vhost_memory_add(new, &entry, message->fds[i],
-				     &connection->device.policy->admission,
-				     why))
+		if (memory_add(new, &entry, message->fds[i],
+			       &connection->device.policy->admission, why))
 			continue;
 		count_refusal(connection, &entry, *why);
 		return false;
@@ -80,7 +79,7 @@ static bool check_table(const struct vhost_message *message, const char **why)
 enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
 				   const char **why)
 {
-	struct vhost_memory *new;
+	struct memory *new;
 
 	if (!check_table(&connection->message, why))
 		return VHOST_REFUSED;
@@ -93,7 +92,7 @@ enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
 	}
 	new->pool = connection->device.policy->pool;
 	if (!fill_table(connection, new, why)) {
-		vhost_memory_clear(new);
+		memory_clear(new);
 		free(new);
 		return VHOST_REFUSED;
 	}
@@ -109,9 +108,9 @@ enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 
 	if (!quiet(connection))
 		return VHOST_LATER;
-	if (!vhost_memory_add(connection->device.memory, &entry,
-			      connection->message.fds[0],
-			      &connection->device.policy->admission, why)) {
+	if (!memory_add(connection->device.memory, &entry,
+			connection->message.fds[0],
+			&connection->device.policy->admission, why)) {
 		count_refusal(connection, &entry, *why);
 		return VHOST_REFUSED;
 	}
@@ -128,9 +127,9 @@ enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
 
 	if (!quiet(connection))
 		return VHOST_LATER;
-	if (!vhost_memory_remove(connection->device.memory, &entry, why))
+	if (!memory_remove(connection->device.memory, &entry, why))
 		return VHOST_REFUSED;
-	vhost_count(&connection->device.client->counts.revocations, 1);
+	client_count(&connection->device.client->counts.revocations, 1);
 	device_memory_changed(&connection->device);
 	return VHOST_DONE;
 }

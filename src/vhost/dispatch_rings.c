@@ -7,8 +7,8 @@
  * The messages by which rings are set up, started and stopped.
  */
 
-static struct vhost_queue *queue_at(struct vhost_connection *connection,
-				    uint64_t index, const char **why)
+static struct queue *queue_at(struct vhost_connection *connection,
+			      uint64_t index, const char **why)
 {
 	if (index < connection->device.queue_count)
 		return &connection->device.queues[index];
@@ -21,9 +21,9 @@ enum vhost_outcome vhost_set_num(struct vhost_connection *connection,
 {
 	const struct vhost_ring_state *state =
 		&connection->message.payload.state;
-	struct vhost_queue *queue = queue_at(connection, state->index, why);
+	struct queue *queue = queue_at(connection, state->index, why);
 
-	if (!queue || !vhost_queue_set_num(queue, state->num, why))
+	if (!queue || !queue_set_num(queue, state->num, why))
 		return VHOST_REFUSED;
 	return VHOST_DONE;
 }
@@ -33,9 +33,9 @@ enum vhost_outcome vhost_set_base(struct vhost_connection *connection,
 {
 	const struct vhost_ring_state *state =
 		&connection->message.payload.state;
-	struct vhost_queue *queue = queue_at(connection, state->index, why);
+	struct queue *queue = queue_at(connection, state->index, why);
 
-	if (!queue || !vhost_queue_set_base(queue, state->num, why))
+	if (!queue || !queue_set_base(queue, state->num, why))
 		return VHOST_REFUSED;
 	return VHOST_DONE;
 }
@@ -44,7 +44,7 @@ enum vhost_outcome vhost_set_addr(struct vhost_connection *connection,
 				  const char **why)
 {
 	const struct vhost_ring_addr *said = &connection->message.payload.addr;
-	struct vhost_queue *queue = queue_at(connection, said->index, why);
+	struct queue *queue = queue_at(connection, said->index, why);
 	const struct ring_addr addr = {
 		.descriptors = said->descriptors,
 		.available = said->available,
@@ -61,10 +61,9 @@ enum vhost_outcome vhost_set_addr(struct vhost_connection *connection,
 	}
 	/* Rings may move while they run; what is in flight belongs to the old
 	 * ones.  A ring that is to be logged from now on has not moved. */
-	if (!vhost_queue_is_quiet(queue) && !vhost_queue_stays(queue, &addr))
+	if (!queue_is_quiet(queue) && !queue_stays(queue, &addr))
 		return VHOST_LATER;
-	return vhost_queue_set_addr(queue, &addr, why) ? VHOST_DONE
-						       : VHOST_REFUSED;
+	return queue_set_addr(queue, &addr, why) ? VHOST_DONE : VHOST_REFUSED;
 }
 
 enum vhost_outcome vhost_set_enable(struct vhost_connection *connection,
@@ -72,7 +71,7 @@ enum vhost_outcome vhost_set_enable(struct vhost_connection *connection,
 {
 	const struct vhost_ring_state *state =
 		&connection->message.payload.state;
-	struct vhost_queue *queue = queue_at(connection, state->index, why);
+	struct queue *queue = queue_at(connection, state->index, why);
 
 	if (!queue)
 		return VHOST_REFUSED;
@@ -80,7 +79,7 @@ enum vhost_outcome vhost_set_enable(struct vhost_connection *connection,
 		*why = "expected 0 or 1";
 		return VHOST_REFUSED;
 	}
-	vhost_queue_enable(queue, state->num == 1);
+	queue_enable(queue, state->num == 1);
 	return VHOST_DONE;
 }
 
@@ -90,11 +89,11 @@ enum vhost_outcome vhost_get_base(struct vhost_connection *connection,
 				  const char **why)
 {
 	struct vhost_ring_state state = connection->message.payload.state;
-	struct vhost_queue *queue = queue_at(connection, state.index, why);
+	struct queue *queue = queue_at(connection, state.index, why);
 
 	if (!queue)
 		return VHOST_BROKEN;
-	if (!vhost_queue_stop(queue))
+	if (!queue_stop(queue))
 		return VHOST_LATER;
 	state.num = queue->base;
 	return vhost_answer(connection, &state, sizeof(state), -1, why);
@@ -107,7 +106,7 @@ enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
 	struct vhost_message *message = &connection->message;
 	uint64_t number = message->payload.number;
 	bool none = number & VHOST_RING_NO_FD;
-	struct vhost_queue *queue =
+	struct queue *queue =
 		queue_at(connection, number & VHOST_RING_INDEX, why);
 	int fd;
 
@@ -123,17 +122,17 @@ enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
 		       "eventfd";
 		return VHOST_REFUSED;
 	}
-	if (!none && !vhost_notifier_knows(&connection->device.loop->notifier,
-					   message->fds[0])) {
+	if (!none && !notifier_knows(&connection->device.loop->notifier,
+				     message->fds[0])) {
 		*why = "the descriptor is not an eventfd";
 		return VHOST_REFUSED;
 	}
 	fd = vhost_message_take_fd(message, 0);
 	if (message->header.request == VHOST_SET_VRING_CALL)
-		vhost_queue_set_call(queue, fd);
+		queue_set_call(queue, fd);
 	else if (message->header.request == VHOST_SET_VRING_ERR)
-		vhost_queue_set_err(queue, fd);
-	else if (!vhost_queue_set_kick(queue, fd, why))
+		queue_set_err(queue, fd);
+	else if (!queue_set_kick(queue, fd, why))
 		return VHOST_REFUSED;
 	return VHOST_DONE;
 }

@@ -129,7 +129,7 @@ static bool collect_fds(struct vhost_message *message, struct msghdr *msg)
 				message->fds[message->fd_count++] = fd;
 				continue;
 			}
-			vhost_discard(fd);
+			close_lent(fd);
 			all = false;
 		}
 	}
@@ -226,7 +226,7 @@ void vhost_message_reset(struct vhost_message *message)
 {
 	for (uint32_t i = 0; i < message->fd_count; i++) {
 		if (message->fds[i] >= 0)
-			vhost_discard(message->fds[i]);
+			close_lent(message->fds[i]);
 	}
 	memset(message, 0, sizeof(*message));
 }

@@ -34,18 +34,18 @@ void vhost_roll_expect(struct vhost_roll *roll)
 	pthread_mutex_unlock(&roll->lock);
 }
 
-struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
-				      const char *export_name, int fd)
+struct client_record *vhost_roll_enter(struct vhost_roll *roll,
+				       const char *export_name, int fd)
 {
 	struct vhost_roll_entry *entry = calloc(1, sizeof(*entry));
-	struct vhost_client *client;
+	struct client_record *client;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
 	if (!entry)
 		return NULL;
 	client = &entry->client;
-	vhost_client_init(client, export_name, &roll->log);
+	client_init(client, export_name, &roll->log);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
 		client->pid = peer.pid;
 		client->uid = peer.uid;
@@ -71,13 +71,13 @@ static void forget(struct vhost_roll *roll)
 			at = &entry->next;
 			continue;
 		}
-		vhost_counts_add(&roll->past, &entry->client.counts);
+		client_counts_add(&roll->past, &entry->client.counts);
 		*at = entry->next;
 		free(entry);
 	}
 }
 
-void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
+void vhost_roll_leave(struct vhost_roll *roll, struct client_record *client,
 		      const char *why)
 {
 	pthread_mutex_lock(&roll->lock);

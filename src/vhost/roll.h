@@ -8,7 +8,7 @@
 #include "device/client.h"
 
 struct vhost_roll_entry {
-	struct vhost_client client; /* first: known by its address */
+	struct client_record client; /* first: known by its address */
 	struct vhost_roll_entry *next;
 	const char *ended; /* why: static storage; NULL: it is there */
 };
@@ -23,7 +23,7 @@ struct vhost_roll {
 	uint64_t so_far;
 	uint64_t turned_away;
 	uint32_t connected;
-	struct vhost_counts past; /* of clients that were forgotten */
+	struct client_counts past; /* of clients that were forgotten */
 	struct log_group log;
 };
 
@@ -34,11 +34,11 @@ void vhost_roll_free(struct vhost_roll *roll);
  * until vhost_roll_leave. */
 void vhost_roll_expect(struct vhost_roll *roll);
 /* It has come, at the socket `fd`.  NULL: no memory. */
-struct vhost_client *vhost_roll_enter(struct vhost_roll *roll,
-				      const char *export_name, int fd);
+struct client_record *vhost_roll_enter(struct vhost_roll *roll,
+				       const char *export_name, int fd);
 /* It is gone, or never came if NULL; the roll owns it from now on, and may
  * itself be freed after its last client.  `why`: static storage. */
-void vhost_roll_leave(struct vhost_roll *roll, struct vhost_client *client,
+void vhost_roll_leave(struct vhost_roll *roll, struct client_record *client,
 		      const char *why);
 
 #endif

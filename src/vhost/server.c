@@ -43,9 +43,9 @@ struct vhost_server {
 	uint32_t worker_count; /* started */
 	uint32_t next_worker;
 	uint64_t clients_max;
-	struct vhost_pool pool; /* of regions */
-	int wake_fd;		/* vhost_server_interrupt */
-	int ended_fd;		/* a worker has ended a connection */
+	struct memory_pool pool; /* of regions */
+	int wake_fd;		 /* vhost_server_interrupt */
+	int ended_fd;		 /* a worker has ended a connection */
 	int spare_fd; /* given up to accept, and turn away, when none is left */
 	struct vhost_watched watched;
 	bool stopped;
@@ -83,7 +83,7 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (server->wake_fd >= 0 && server->ended_fd >= 0 &&
-	    server->spare_fd >= 0 && vhost_discard_start())
+	    server->spare_fd >= 0 && close_start())
 		return server;
 	snprintf(error->text, sizeof(error->text), "server: %s",
 		 strerror(errno));
@@ -287,7 +287,7 @@ static void learn_clients_max(struct vhost_server *server)
 {
 	uint32_t regions = server->limits.regions;
 	uint32_t sure =
-		regions < VHOST_REGIONS_SURE ? regions : VHOST_REGIONS_SURE;
+		regions < MEMORY_REGIONS_SURE ? regions : MEMORY_REGIONS_SURE;
 	uint64_t each = CLIENT_FDS_MIN + sure + 3u * server->limits.queues;
 	uint64_t ours =
 		64u + 8u * server->export_count + 8u * server->limits.workers;
@@ -573,13 +573,13 @@ void vhost_server_interrupt(struct vhost_server *server)
 	errno = error;
 }
 
-bool vhost_server_tell_changed(struct vhost_server *server,
-			       struct vhost_export *export)
+bool vhost_server_config_changed(struct vhost_server *server,
+				 struct vhost_export *export)
 {
 	bool all = true;
 
 	for (uint32_t i = 0; i < server->worker_count; i++)
-		all &= vhost_worker_tell_changed(&server->workers[i], export);
+		all &= vhost_worker_config_changed(&server->workers[i], export);
 	return all;
 }
 
@@ -630,12 +630,12 @@ static void visit_export(struct vhost_export *export,
 	};
 
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
-		struct vhost_counts counts =
-			vhost_counts_read(&e->client.counts);
-		struct vhost_gauges now = vhost_gauges_read(&e->client.now);
+		struct client_counts counts =
+			client_counts_read(&e->client.counts);
+		struct client_gauges now = client_gauges_read(&e->client.now);
 
-		vhost_counts_add(&stats.counts, &counts);
-		vhost_gauges_add(&stats.now, &now);
+		client_counts_add(&stats.counts, &counts);
+		client_gauges_add(&stats.now, &now);
 	}
 	visitor->on_export(visitor->argument, &stats);
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
@@ -644,8 +644,8 @@ static void visit_export(struct vhost_export *export,
 			.pid = e->client.pid,
 			.uid = e->client.uid,
 			.ended = e->ended,
-			.counts = vhost_counts_read(&e->client.counts),
-			.now = vhost_gauges_read(&e->client.now),
+			.counts = client_counts_read(&e->client.counts),
+			.now = client_gauges_read(&e->client.now),
 		};
 
 		visitor->on_client(visitor->argument, &client);

@@ -41,12 +41,12 @@ struct vhost_export_options {
 
 /* 0 is a default throughout. */
 struct vhost_limits {
-	enum vhost_polling polling;
+	enum polling_mode polling;
 	uint32_t workers;	  /* threads; 1 */
 	uint32_t connections;	  /* per export; 32 */
 	uint32_t regions;	  /* per client; 509 */
 	uint32_t queues;	  /* per client; 16 */
-	uint64_t bytes_in_flight; /* per client, see vhost_queue; 64 MiB */
+	uint64_t bytes_in_flight; /* per client, see queue; 64 MiB */
 	/* How long a message waits for requests in flight before they are
 	 * cancelled, and then again before its client is ended; 5000 */
 	uint32_t drain_timeout_ms;
@@ -113,16 +113,16 @@ void vhost_server_free(struct vhost_server *server);
 /* The configuration of the export has changed, as its store's capacity does:
  * have its clients told, those that can be.  The thread that runs the server.
  * False: no memory, and some may not be told. */
-bool vhost_server_tell_changed(struct vhost_server *server,
-			       struct vhost_export *export);
+bool vhost_server_config_changed(struct vhost_server *server,
+				 struct vhost_export *export);
 
 struct vhost_client_stats {
 	uint32_t number; /* counted per export, from 1 */
 	pid_t pid;
 	uid_t uid;
 	const char *ended; /* why, or NULL: it is still there */
-	struct vhost_counts counts;
-	struct vhost_gauges now;
+	struct client_counts counts;
+	struct client_gauges now;
 };
 
 struct vhost_export_stats {
@@ -132,8 +132,8 @@ struct vhost_export_stats {
 	uint64_t clients;	 /* so far */
 	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;
-	struct vhost_counts counts; /* of all its clients so far */
-	struct vhost_gauges now;    /* of all that are there */
+	struct client_counts counts; /* of all its clients so far */
+	struct client_gauges now;    /* of all that are there */
 };
 
 /* Called in turn for each export, then its clients: those that are there and

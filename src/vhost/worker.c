@@ -27,8 +27,8 @@ static struct vhost_worker *worker_of(struct loop_source *inbox)
 				       offsetof(struct vhost_worker, inbox));
 }
 
-static void tell_changed(struct vhost_worker *worker,
-			 const struct vhost_export *export)
+static void config_changed(struct vhost_worker *worker,
+			   const struct vhost_export *export)
 {
 	struct vhost_connection *connection;
 
@@ -62,7 +62,7 @@ static void take_inbox(struct loop_source *source, uint32_t events)
 			vhost_connection_open(worker, arrival->export,
 					      arrival->fd);
 		else
-			tell_changed(worker, arrival->export);
+			config_changed(worker, arrival->export);
 		free(arrival);
 		arrival = next;
 	}
@@ -92,12 +92,12 @@ static enum store_left turn(struct vhost_worker *worker, int timeout_ms)
 	struct loop *loop = &worker->loop;
 	enum store_left left;
 
-	if (vhost_poll_begin(&loop->poll, timeout_ms != 0))
+	if (polling_begin(&loop->poll, timeout_ms != 0))
 		loop_take_events(loop, timeout_ms);
 	vhost_deadline_look(worker);
 	left = turn_serve(loop);
 	settle(worker);
-	vhost_poll_end(&loop->poll);
+	polling_end(&loop->poll);
 	return left;
 }
 
@@ -170,7 +170,7 @@ static bool refuse_start(struct vhost_error *error, const char *what)
 }
 
 bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
-			enum vhost_polling polling, struct vhost_error *error)
+			enum polling_mode polling, struct vhost_error *error)
 {
 	const char *what;
 
@@ -202,8 +202,8 @@ static void ring_inbox(struct vhost_worker *worker)
 		return;
 }
 
-bool vhost_worker_tell_changed(struct vhost_worker *worker,
-			       struct vhost_export *export)
+bool vhost_worker_config_changed(struct vhost_worker *worker,
+				 struct vhost_export *export)
 {
 	return vhost_worker_give(worker, export, -1);
 }

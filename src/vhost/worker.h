@@ -60,7 +60,7 @@ struct vhost_worker {
 
 /* False: *error says why. */
 bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
-			enum vhost_polling polling, struct vhost_error *error);
+			enum polling_mode polling, struct vhost_error *error);
 
 /* Give it a connection.  It owns the fd from now on.  False: no memory. */
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
@@ -74,8 +74,8 @@ static inline uint32_t vhost_worker_clients(const struct vhost_worker *worker)
 
 /* Have it tell its clients of the export that the configuration has changed.
  * False: no memory. */
-bool vhost_worker_tell_changed(struct vhost_worker *worker,
-			       struct vhost_export *export);
+bool vhost_worker_config_changed(struct vhost_worker *worker,
+				 struct vhost_export *export);
 
 /* Ask it to end its clients and itself; wait until it has. */
 void vhost_worker_ask_stop(struct vhost_worker *worker);

@@ -6,36 +6,36 @@
 #include "tests/expect.h"
 #include "device/polling.h"
 
-#define WINDOW VHOST_POLL_WINDOW_MAX_NS
+#define WINDOW POLLING_WINDOW_MAX_NS
 
 /* It has slept before: nothing that it looked at took long. */
-static struct vhost_poll worker(enum vhost_polling mode)
+static struct polling worker(enum polling_mode mode)
 {
-	return (struct vhost_poll){ .mode = mode,
-				    .slept = true,
-				    .window_ns = WINDOW };
+	return (struct polling){ .mode = mode,
+				 .slept = true,
+				 .window_ns = WINDOW };
 }
 
-static uint64_t busy_turn(struct vhost_poll *poll)
+static uint64_t busy_turn(struct polling *poll)
 {
 	uint64_t turn;
 
-	vhost_poll_begin(poll, false);
-	turn = vhost_poll_found(poll);
-	vhost_poll_end(poll);
+	polling_begin(poll, false);
+	turn = polling_found(poll);
+	polling_end(poll);
 	return turn;
 }
 
 /* In a turn that begins so long after the last one's end. */
-static bool goes_on(struct vhost_poll poll, uint64_t after_ns, uint64_t turn)
+static bool goes_on(struct polling poll, uint64_t after_ns, uint64_t turn)
 {
 	poll.now_ns = poll.found_ns + after_ns;
-	return vhost_poll_goes_on(&poll, turn);
+	return polling_continues(&poll, turn);
 }
 
-static void beside_a_busy_one(enum vhost_polling mode)
+static void beside_a_busy_one(enum polling_mode mode)
 {
-	struct vhost_poll poll = worker(mode);
+	struct polling poll = worker(mode);
 	uint64_t idle = busy_turn(&poll), busy;
 
 	EXPECT(goes_on(poll, WINDOW - 1, idle));
@@ -43,13 +43,13 @@ static void beside_a_busy_one(enum vhost_polling mode)
 		busy = busy_turn(&poll);
 	while (poll.now_ns - idle < 2 * WINDOW);
 	EXPECT(goes_on(poll, 1, busy));
-	EXPECT(goes_on(poll, 1, idle) == (mode == VHOST_POLL_ALWAYS));
+	EXPECT(goes_on(poll, 1, idle) == (mode == POLLING_ALWAYS));
 }
 
 /* However long the turn took in which its client was answered. */
 static void from_the_end_of_its_turn(void)
 {
-	struct vhost_poll poll = worker(VHOST_POLL_ADAPTIVE);
+	struct polling poll = worker(POLLING_ADAPTIVE);
 	uint64_t turn = busy_turn(&poll);
 
 	poll.found_ns = turn + 10 * WINDOW;
@@ -59,7 +59,7 @@ static void from_the_end_of_its_turn(void)
 
 static void without_polling(void)
 {
-	struct vhost_poll poll = { .mode = VHOST_POLL_NEVER };
+	struct polling poll = { .mode = POLLING_NEVER };
 	uint64_t turn = busy_turn(&poll);
 
 	EXPECT(!goes_on(poll, 0, turn));
@@ -67,8 +67,8 @@ static void without_polling(void)
 
 int main(void)
 {
-	beside_a_busy_one(VHOST_POLL_ADAPTIVE);
-	beside_a_busy_one(VHOST_POLL_ALWAYS);
+	beside_a_busy_one(POLLING_ADAPTIVE);
+	beside_a_busy_one(POLLING_ALWAYS);
 	from_the_end_of_its_turn();
 	without_polling();
 	return expect_end();

@@ -21,14 +21,14 @@
 #define DATA	  3072u
 
 static struct loop loop;
-static struct vhost_client client;
-static struct vhost_memory memory;
+static struct client_record client;
+static struct memory memory;
 static struct device device = {
 	.loop = &loop,
 	.client = &client,
 	.memory = &memory,
 };
-static struct vhost_queue queue;
+static struct queue queue;
 static uint8_t *page;
 static uint32_t place; /* of the next descriptor, in two rounds */
 
@@ -70,7 +70,7 @@ static void serve_one(uint32_t size)
 	MUST(vring_next(&queue.virtq, &memory.guest, &request) == VIRTQ_TAKEN);
 	MUST(vring_complete(&queue.virtq, &memory.guest, request.head, 1) ==
 	     PREC_OK);
-	vhost_queue_served(&queue, 1);
+	queue_served(&queue, 1);
 }
 
 /* So many in one turn.  Was the client called? */
@@ -80,7 +80,7 @@ static bool turn(uint32_t count, uint32_t size)
 
 	while (count--)
 		serve_one(size);
-	vhost_queue_signal_served(&loop);
+	queue_notify_served(&loop);
 	return eventfd_read(queue.call_fd, &calls) == 0;
 }
 
@@ -91,8 +91,8 @@ int main(void)
 	MUST(prec_space_add(&memory.guest, ADDRESS, 4096, (uintptr_t)page,
 			    PREC_READ | PREC_WRITE, 0) == PREC_OK);
 	TAILQ_INIT(&loop.served);
-	MUST(vhost_notifier_open(&loop.notifier));
-	vhost_queue_init(&queue, &device, 0);
+	MUST(notifier_open(&loop.notifier));
+	queue_init(&queue, &device, 0);
 	queue.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (uint32_t size = 1; size <= SIZE_MOST; size++)
 		for (uint32_t from = 0; from < 2 * size; from++)
@@ -111,7 +111,7 @@ int main(void)
 					       (ahead < count));
 				}
 	close(queue.call_fd);
-	vhost_notifier_close(&loop.notifier);
+	notifier_close(&loop.notifier);
 	free(page);
 	return expect_end();
 }

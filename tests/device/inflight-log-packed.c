@@ -28,7 +28,7 @@ static uint32_t slot; /* where the client makes available next */
 static bool wrap;
 static struct prec_space space;
 static struct virtq queue;
-static struct vhost_inflight_queue ours;
+static struct inflight_queue ours;
 static struct virtq_request request;
 
 static struct prec_span part(void)
@@ -36,7 +36,7 @@ static struct prec_span part(void)
 	struct prec_span span;
 
 	MUST(prec_span_part(lender.region.span, 0,
-			    vhost_inflight_offset(true, 1, ENTRIES),
+			    inflight_offset(true, 1, ENTRIES),
 			    &span) == PREC_OK);
 	return span;
 }
@@ -69,7 +69,7 @@ static void put(char id, uint32_t count)
  * where this one would, whatever the client says of its base. */
 static void expect_left(const char *ids)
 {
-	static struct vhost_inflight_queue next;
+	static struct inflight_queue next;
 	static struct virtq taker;
 	uint8_t before[LOG];
 	uint32_t base = 0x80008000u, taken, count = 0;
@@ -80,15 +80,14 @@ static void expect_left(const char *ids)
 	/* Twice: the first of them dies at once. */
 	for (int i = 0; i < 2; i++) {
 		set_up(&taker);
-		vhost_inflight_use(&next, part());
-		EXPECT(vhost_packed_log_read(&next, &taker, &base, &recovered,
-					     &taken) == PREC_OK);
+		inflight_use(&next, part());
+		EXPECT(inflight_packed_read(&next, &taker, &base, &recovered,
+					    &taken) == PREC_OK);
 		EXPECT(recovered && taken == strlen(ids));
 		EXPECT(base == packed_base(&queue));
 	}
 	EXPECT(packed_seek(&taker, base) == PREC_OK);
-	while (vhost_packed_log_next(&next, &taker, &space, &request,
-				     &answer) &&
+	while (inflight_packed_next(&next, &taker, &space, &request, &answer) &&
 	       count < taken) {
 		EXPECT(answer == VIRTQ_TAKEN);
 		EXPECT(request.head == (uint16_t)(ids[count++] - 'a'));
@@ -109,7 +108,7 @@ static void take(char id, uint32_t count, const char *left)
 	put(id, count);
 	EXPECT(packed_next(&queue, &space, &request) == VIRTQ_TAKEN &&
 	       request.head == (uint16_t)(id - 'a'));
-	vhost_packed_log_taken(&ours, &queue, (uint16_t)request.head);
+	inflight_packed_taken(&ours, &queue, (uint16_t)request.head);
 	expect_left(left);
 }
 
@@ -118,11 +117,11 @@ static void complete(char name, const char *before, const char *left)
 {
 	uint16_t id = (uint16_t)(name - 'a');
 
-	vhost_packed_log_completing(&ours, &queue, id);
+	inflight_packed_completing(&ours, &queue, id);
 	expect_left(before);
 	EXPECT(packed_complete(&queue, &space, id, 0) == PREC_OK);
 	expect_left(left);
-	vhost_packed_log_completed(&ours, &queue, id);
+	inflight_packed_completed(&ours, &queue, id);
 	expect_left(left);
 }
 
@@ -136,9 +135,9 @@ static void begin(void)
 	slot = 0;
 	wrap = true;
 	set_up(&queue);
-	vhost_inflight_use(&ours, part());
-	EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
-				     &taken) == PREC_OK);
+	inflight_use(&ours, part());
+	EXPECT(inflight_packed_read(&ours, &queue, &base, &recovered, &taken) ==
+	       PREC_OK);
 	EXPECT(!recovered && taken == 0 && base == 0x80008000u);
 	EXPECT(shared->version == 1 && shared->count == ENTRIES);
 }
@@ -171,7 +170,7 @@ static void too_much(void)
 	take('a', 3, "a");
 	put('b', 3);
 	EXPECT(packed_next(&queue, &space, &request) == VIRTQ_TAKEN);
-	vhost_packed_log_taken(&ours, &queue, 1);
+	inflight_packed_taken(&ours, &queue, 1);
 	EXPECT(ours.lost && ours.span.size == 0);
 }
 
@@ -179,32 +178,32 @@ static void too_much(void)
  * what is stored there is wrong, and its own affair. */
 static void read_as_split(void)
 {
-	static struct vhost_inflight_queue log;
+	static struct inflight_queue log;
 	uint32_t base = 0x80008000u, taken;
 	bool recovered;
 
 	begin();
 	memset(page, 0, LOG);
-	vhost_inflight_use(&log, part());
-	EXPECT(vhost_inflight_read(&log, ENTRIES, 0, &recovered, &taken) ==
+	inflight_use(&log, part());
+	EXPECT(inflight_read(&log, ENTRIES, 0, &recovered, &taken) ==
 	       PREC_OK);
-	EXPECT(vhost_packed_log_read(&log, &queue, &base, &recovered, &taken) ==
+	EXPECT(inflight_packed_read(&log, &queue, &base, &recovered, &taken) ==
 		       PREC_OK &&
 	       !recovered && taken == 0 && base == 0x80008000u);
 	put('a', 2);
 	EXPECT(packed_next(&queue, &space, &request) == VIRTQ_TAKEN);
-	vhost_packed_log_taken(&log, &queue, 0);
-	vhost_packed_log_completing(&log, &queue, 0);
+	inflight_packed_taken(&log, &queue, 0);
+	inflight_packed_completing(&log, &queue, 0);
 	EXPECT(packed_complete(&queue, &space, 0, 0) == PREC_OK);
-	vhost_packed_log_completed(&log, &queue, 0);
+	inflight_packed_completed(&log, &queue, 0);
 	EXPECT(!log.lost);
-	vhost_packed_log_free(&log);
-	vhost_packed_log_free(&log);
+	inflight_packed_free(&log);
+	inflight_packed_free(&log);
 }
 
 static void take_over(uint32_t random)
 {
-	static struct vhost_inflight_queue next;
+	static struct inflight_queue next;
 	static struct virtq taker;
 	enum prec_status status;
 	enum virtq_answer answer;
@@ -212,15 +211,13 @@ static void take_over(uint32_t random)
 	bool recovered;
 
 	set_up(&taker);
-	vhost_inflight_use(&next, part());
-	status =
-		vhost_packed_log_read(&next, &taker, &base, &recovered, &taken);
+	inflight_use(&next, part());
+	status = inflight_packed_read(&next, &taker, &base, &recovered, &taken);
 	MUST(status == PREC_OK || status == PREC_INVALID);
 	if (status != PREC_OK || !recovered)
 		return;
 	MUST(packed_seek(&taker, base) == PREC_OK);
-	while (vhost_packed_log_next(&next, &taker, &space, &request,
-				     &answer)) {
+	while (inflight_packed_next(&next, &taker, &space, &request, &answer)) {
 		if (answer == VIRTQ_STOPPED)
 			return;
 		slots += taker.held[request.head];
@@ -231,9 +228,9 @@ static void take_over(uint32_t random)
 	for (uint16_t id = 0; id < ENTRIES; id++) {
 		if (!taker.held[id])
 			continue;
-		vhost_packed_log_completing(&next, &taker, id);
+		inflight_packed_completing(&next, &taker, id);
 		MUST(packed_complete(&taker, &space, id, 0) == PREC_OK);
-		vhost_packed_log_completed(&next, &taker, id);
+		inflight_packed_completed(&next, &taker, id);
 	}
 	MUST(!next.lost && taker.next_used == taker.next_avail);
 }
@@ -299,15 +296,15 @@ static void impossible(void)
 		memcpy(page, before, LOG);
 		state->next = (uint16_t)cases[i].next;
 		state->num = (uint16_t)cases[i].num;
-		vhost_inflight_use(&ours, part());
-		EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
-					     &taken) == PREC_INVALID);
+		inflight_use(&ours, part());
+		EXPECT(inflight_packed_read(&ours, &queue, &base, &recovered,
+					    &taken) == PREC_INVALID);
 	}
 	memcpy(page, before, LOG);
 	shared->used_index = shared->old_used_index = ENTRIES;
-	vhost_inflight_use(&ours, part());
-	EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
-				     &taken) == PREC_INVALID);
+	inflight_use(&ours, part());
+	EXPECT(inflight_packed_read(&ours, &queue, &base, &recovered, &taken) ==
+	       PREC_INVALID);
 }
 
 /* Taken away: said once, and not touched again. */
@@ -321,17 +318,17 @@ static void gone(void)
 	ours.span.size = PAGE; /* too small for twice as many */
 	munmap(page, PAGE);
 	set_size(&lender, 0);
-	vhost_packed_log_completing(&ours, &queue, 'd' - 'a');
+	inflight_packed_completing(&ours, &queue, 'd' - 'a');
 	EXPECT(ours.lost && ours.span.size == 0);
-	vhost_packed_log_completed(&ours, &queue, 'd' - 'a');
-	vhost_packed_log_taken(&ours, &queue, 'd' - 'a');
-	vhost_inflight_use(&ours, part());
+	inflight_packed_completed(&ours, &queue, 'd' - 'a');
+	inflight_packed_taken(&ours, &queue, 'd' - 'a');
+	inflight_use(&ours, part());
 	queue.size = VIRTQ_SIZE_MAX;
-	EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
-				     &taken) == PREC_RANGE);
+	EXPECT(inflight_packed_read(&ours, &queue, &base, &recovered, &taken) ==
+	       PREC_RANGE);
 	queue.size = ENTRIES;
-	EXPECT(vhost_packed_log_read(&ours, &queue, &base, &recovered,
-				     &taken) == PREC_OK &&
+	EXPECT(inflight_packed_read(&ours, &queue, &base, &recovered, &taken) ==
+		       PREC_OK &&
 	       ours.lost && taken == 0 && !recovered && base == 0);
 }
 

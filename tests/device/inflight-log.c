@@ -37,7 +37,7 @@ static struct prec_span part(void)
 	struct prec_span span;
 
 	MUST(prec_span_part(lender.region.span, 0,
-			    vhost_inflight_offset(false, 1, ENTRIES),
+			    inflight_offset(false, 1, ENTRIES),
 			    &span) == PREC_OK);
 	return span;
 }
@@ -45,23 +45,23 @@ static struct prec_span part(void)
 /* A driver that takes over finds exactly these, in this order. */
 static void expect_left(uint16_t used, const char *heads)
 {
-	static struct vhost_inflight_queue next;
+	static struct inflight_queue next;
 	struct log before = *shared;
 	uint32_t taken, count = 0;
 	bool recovered;
 	uint16_t head;
 
-	vhost_inflight_use(&next, part());
-	EXPECT(vhost_inflight_read(&next, ENTRIES, used, &recovered, &taken) ==
+	inflight_use(&next, part());
+	EXPECT(inflight_read(&next, ENTRIES, used, &recovered, &taken) ==
 	       PREC_OK);
 	EXPECT(recovered && taken == strlen(heads));
-	while (vhost_inflight_next(&next, &head) && count < taken)
+	while (inflight_next(&next, &head) && count < taken)
 		EXPECT(head == (uint16_t)(heads[count++] - 'a'));
 	EXPECT(count == taken);
 	EXPECT(shared->used_index == used);
 	/* And so does the one after it, if that one dies at once. */
-	vhost_inflight_use(&next, part());
-	EXPECT(vhost_inflight_read(&next, ENTRIES, used, &recovered, &taken) ==
+	inflight_use(&next, part());
+	EXPECT(inflight_read(&next, ENTRIES, used, &recovered, &taken) ==
 		       PREC_OK &&
 	       taken == strlen(heads));
 	*shared = before;
@@ -69,32 +69,32 @@ static void expect_left(uint16_t used, const char *heads)
 
 static void each_store(uint16_t used)
 {
-	static struct vhost_inflight_queue log;
+	static struct inflight_queue log;
 	uint32_t taken;
 	bool recovered;
 
 	memset(shared, 0, sizeof(*shared));
 	shared->states[3].in_flight = 1; /* of no version: it does not count */
-	vhost_inflight_use(&log, part());
-	EXPECT(vhost_inflight_read(&log, ENTRIES, used, &recovered, &taken) ==
+	inflight_use(&log, part());
+	EXPECT(inflight_read(&log, ENTRIES, used, &recovered, &taken) ==
 	       PREC_OK);
 	EXPECT(!recovered && taken == 0 && shared->version == 1 &&
 	       shared->entries == ENTRIES);
 	expect_left(used, "");
-	vhost_inflight_taken(&log, 'd' - 'a');
+	inflight_taken(&log, 'd' - 'a');
 	expect_left(used, "d");
-	vhost_inflight_taken(&log, 'b' - 'a');
-	vhost_inflight_taken(&log, 'p' - 'a');
+	inflight_taken(&log, 'b' - 'a');
+	inflight_taken(&log, 'p' - 'a');
 	expect_left(used, "dbp");
-	vhost_inflight_completing(&log, 'b' - 'a');
+	inflight_completing(&log, 'b' - 'a');
 	expect_left(used, "dbp");
 	expect_left((uint16_t)(used + 1), "dp"); /* published, and killed */
-	vhost_inflight_completed(&log, 'b' - 'a', (uint16_t)(used + 1));
+	inflight_completed(&log, 'b' - 'a', (uint16_t)(used + 1));
 	expect_left((uint16_t)(used + 1), "dp");
-	vhost_inflight_completing(&log, 'p' - 'a');
+	inflight_completing(&log, 'p' - 'a');
 	expect_left((uint16_t)(used + 2), "d");
-	vhost_inflight_completed(&log, 'p' - 'a', (uint16_t)(used + 2));
-	vhost_inflight_taken(&log, 'b' - 'a');
+	inflight_completed(&log, 'p' - 'a', (uint16_t)(used + 2));
+	inflight_taken(&log, 'b' - 'a');
 	expect_left((uint16_t)(used + 2), "db");
 	EXPECT(shared->states[1].counter > shared->states[3].counter);
 	EXPECT(!log.lost);
@@ -118,7 +118,7 @@ static void a_batch(void)
 /* What is read of any bytes at all: heads, each once. */
 static void any_bytes(void)
 {
-	static struct vhost_inflight_queue log;
+	static struct inflight_queue log;
 	uint64_t random = 88172645463325252ull;
 
 	for (int round = 0; round < 20000; round++) {
@@ -134,18 +134,18 @@ static void any_bytes(void)
 			((uint8_t *)shared)[i] =
 				round % 2 ? (uint8_t)random : random & 1;
 		}
-		vhost_inflight_use(&log, part());
-		MUST(vhost_inflight_read(&log, ENTRIES, (uint16_t)(random >> 9),
-					 &recovered, &taken) == PREC_OK);
-		while (vhost_inflight_next(&log, &head)) {
+		inflight_use(&log, part());
+		MUST(inflight_read(&log, ENTRIES, (uint16_t)(random >> 9),
+				   &recovered, &taken) == PREC_OK);
+		while (inflight_next(&log, &head)) {
 			MUST(head < ENTRIES && !seen[head]);
 			seen[head] = true;
 			count++;
 		}
 		MUST(count == taken && (recovered || count == 0));
-		vhost_inflight_taken(&log, 7);
-		vhost_inflight_completing(&log, 7);
-		vhost_inflight_completed(&log, 7, 1);
+		inflight_taken(&log, 7);
+		inflight_completing(&log, 7);
+		inflight_completed(&log, 7, 1);
 	}
 	EXPECT(!log.lost);
 }
@@ -153,27 +153,26 @@ static void any_bytes(void)
 /* Taken away: said once, and not touched again. */
 static void gone(void)
 {
-	static struct vhost_inflight_queue log;
+	static struct inflight_queue log;
 	bool recovered;
 	uint32_t taken;
 
 	memset(shared, 0, sizeof(*shared));
-	vhost_inflight_use(&log, part());
-	EXPECT(vhost_inflight_read(&log, 2 * ENTRIES, 0, &recovered, &taken) ==
+	inflight_use(&log, part());
+	EXPECT(inflight_read(&log, 2 * ENTRIES, 0, &recovered, &taken) ==
 	       PREC_RANGE);
-	EXPECT(vhost_inflight_read(&log, ENTRIES, 0, &recovered, &taken) ==
-	       PREC_OK);
-	vhost_inflight_taken(&log, 1);
+	EXPECT(inflight_read(&log, ENTRIES, 0, &recovered, &taken) == PREC_OK);
+	inflight_taken(&log, 1);
 	munmap(shared, PAGE);
 	set_size(&lender, 0);
-	vhost_inflight_completing(&log, 1);
+	inflight_completing(&log, 1);
 	EXPECT(log.lost && log.span.size == 0);
 	set_size(&lender, PAGE);
-	vhost_inflight_completed(&log, 1, 1);
-	vhost_inflight_taken(&log, 2);
+	inflight_completed(&log, 1, 1);
+	inflight_taken(&log, 2);
 	set_size(&lender, 0);
-	vhost_inflight_use(&log, part());
-	EXPECT(vhost_inflight_read(&log, ENTRIES, 0, &recovered, &taken) ==
+	inflight_use(&log, part());
+	EXPECT(inflight_read(&log, ENTRIES, 0, &recovered, &taken) ==
 		       PREC_GONE &&
 	       log.lost && taken == 0 && !recovered);
 }
@@ -181,21 +180,21 @@ static void gone(void)
 /* What we give: empty, of a size that stays, and one for each client. */
 static void made(void)
 {
-	const uint64_t size = vhost_inflight_size(false, 2, 1024);
-	struct vhost_inflight log = { .fd = -1 };
+	const uint64_t size = inflight_size(false, 2, 1024);
+	struct inflight log = { .fd = -1 };
 	struct stat first, second;
 	char byte = 0;
-	int fd = vhost_inflight_make(&log, size);
+	int fd = inflight_make(&log, size);
 
 	MUST(fd >= 0 && fstat(fd, &first) == 0);
 	EXPECT((uint64_t)first.st_size == size && first.st_blocks == 0);
 	EXPECT(ftruncate(fd, 0) != 0 && ftruncate(fd, 1 << 20) != 0);
 	MUST(pwrite(fd, "x", 1, 99) == 1);
-	fd = vhost_inflight_make(&log, vhost_inflight_size(false, 1, 4));
+	fd = inflight_make(&log, inflight_size(false, 1, 4));
 	MUST(fd >= 0 && fstat(fd, &second) == 0);
 	EXPECT(second.st_ino == first.st_ino && second.st_blocks == 0);
 	EXPECT(pread(fd, &byte, 1, 99) == 1 && byte == 0);
-	vhost_inflight_close(&log);
+	inflight_close(&log);
 	EXPECT(log.fd == -1);
 }
 
