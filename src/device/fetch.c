@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "device/inflight_packed.h"
+#include "device/layout.h"
 #include "device/request.h"
 #include "device/room.h"
 #include "device/setup.h"
@@ -14,40 +14,24 @@
 #define REQUESTS_BESIDE_OTHERS 32
 #define BYTES_A_TURN	       (1ull << 20)
 
-static void log_taken(struct queue *queue, uint16_t head)
-{
-	if (queue->virtq.packed)
-		inflight_packed_taken(&queue->inflight, &queue->virtq, head);
-	else
-		inflight_taken(&queue->inflight, head);
-}
-
-/* What the driver before us had taken.  False: no more. */
+/* What the previous server had taken.  False: no more. */
 static bool retake(struct queue *queue, struct virtq_request *chain,
 		   enum virtq_answer *answer)
 {
-	const struct prec_space *space = &queue->device->memory->guest;
 	struct virtq *virtq = &queue->virtq;
-	uint16_t head;
 
-	if (virtq->state != VIRTQ_READY)
+	if (!inflight_is_left(&queue->inflight))
 		return false;
-	if (!virtq->packed) {
-		if (!inflight_next(&queue->inflight, &head))
-			return false;
-		*answer = split_retake(virtq, space, head, chain);
-		return true;
-	}
-	if (!inflight_packed_next(&queue->inflight, virtq, space, chain,
-				  answer))
+	if (!layout_retake(virtq, &queue->device->memory->guest,
+			   &queue->inflight, chain, answer))
 		return false;
-	if (*answer == VIRTQ_STOPPED)
+	if (*answer == VIRTQ_STOPPED && virtq->state == VIRTQ_BROKEN)
 		queue_break(queue, "the log of requests in flight holds "
-				   "what no driver leaves");
+				   "what no server leaves");
 	return true;
 }
 
-/* What the driver before us had taken comes first.  Before an empty queue is
+/* What the previous server had taken comes first.  Before an empty queue is
  * left alone the client is asked for a kick, and then the ring is looked at once
  * more: what was made available before the client saw the wish comes without
  * one (2.7.10.1). */
@@ -67,7 +51,8 @@ static enum virtq_answer next(struct queue *queue, struct virtq_request *chain)
 	}
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
 	    answer == VIRTQ_LOST)
-		log_taken(queue, (uint16_t)chain->head);
+		layout_log_taken(&queue->virtq, &queue->inflight,
+				 (uint16_t)chain->head);
 	return answer;
 }
 

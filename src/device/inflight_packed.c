@@ -15,7 +15,7 @@
  * under way, and is taken back unless the ring has published it.  What a kill
  * leaves, store by store:
  *
- *	taken		num .. desc[]	free entries still: the next driver
+ *	taken		num .. desc[]	free entries still: the next server
  *			free		finds the request in the ring
  *			old free	in flight
  *	completing	next, free	still in flight, carried out again:
@@ -56,13 +56,12 @@ enum {
 
 #define LOG_VERSION_1 1u
 
-/* What we stored in the log, and do not read back.  A split ring needs none of
- * it, so it is allocated when a packed ring is set up with a log. */
-struct inflight_packed_entries {
+/* What we stored in the log, and do not ask it again. */
+struct inflight_lists {
 	uint16_t free;			/* the first entry that is free */
-	uint16_t next[VIRTQ_SIZE_MAX];	/* the entry after each one */
+	uint16_t next[VIRTQ_SIZE_MAX];	/* after each entry */
 	uint16_t tail[VIRTQ_SIZE_MAX];	/* the last of a head entry's list */
-	uint16_t num[VIRTQ_SIZE_MAX];	/* the length of that list */
+	uint16_t num[VIRTQ_SIZE_MAX];	/* how long it is */
 	uint16_t entry[VIRTQ_SIZE_MAX]; /* the head entry of a buffer id */
 };
 
@@ -109,12 +108,12 @@ static enum prec_status begin(struct inflight_queue *log, uint32_t size,
 			      uint16_t used)
 {
 	for (uint32_t i = 0; i < size; i++) {
-		log->packed->next[i] = (uint16_t)(i + 1);
+		log->lists->next[i] = (uint16_t)(i + 1);
 		if (prec_store64(log->span, state_at(i, STATE_IN_FLIGHT),
-				 (uint64_t)log->packed->next[i] << 16))
+				 (uint64_t)log->lists->next[i] << 16))
 			return PREC_GONE;
 	}
-	log->packed->free = 0;
+	log->lists->free = 0;
 	if (prec_store64(log->span, LOG_FEATURES, 0) ||
 	    prec_store16(log->span, LOG_ENTRIES, (uint16_t)size) ||
 	    prec_store16(log->span, LOG_FREE, 0) ||
@@ -194,16 +193,16 @@ static bool see(struct seen *seen, uint32_t size, uint16_t entry)
 static enum prec_status free_entries(struct inflight_queue *log, uint32_t size,
 				     struct seen *seen)
 {
-	uint16_t entry = log->packed->free;
+	uint16_t entry = log->lists->free;
 
 	while (entry < size) {
 		if (!see(seen, size, entry))
 			return PREC_INVALID;
 		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
-				&log->packed->next[entry]) ||
+				&log->lists->next[entry]) ||
 		    prec_store8(log->span, state_at(entry, STATE_IN_FLIGHT), 0))
 			return PREC_GONE;
-		entry = log->packed->next[entry];
+		entry = log->lists->next[entry];
 	}
 	return PREC_OK;
 }
@@ -222,13 +221,13 @@ static enum prec_status read_list(struct inflight_queue *log, uint32_t size,
 		if (!see(seen, size, entry))
 			return PREC_INVALID;
 		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
-				&log->packed->next[entry]))
+				&log->lists->next[entry]))
 			return PREC_GONE;
 		last = entry;
-		entry = log->packed->next[entry];
+		entry = log->lists->next[entry];
 	}
-	log->packed->num[head] = num;
-	log->packed->tail[head] = last;
+	log->lists->num[head] = num;
+	log->lists->tail[head] = last;
 	return PREC_OK;
 }
 
@@ -301,7 +300,7 @@ static enum prec_status recover(struct inflight_queue *log,
 	}
 	if (end_update(log, &head, published))
 		return PREC_GONE;
-	log->packed->free = head.free;
+	log->lists->free = head.free;
 	status = read_entries(log, q->size, &count);
 	if (status == PREC_OK)
 		*base = advance(q->size, head.used, count) | (uint32_t)head.used
@@ -325,18 +324,11 @@ static enum prec_status read_log(struct inflight_queue *log,
 	return status;
 }
 
-void inflight_packed_free(struct inflight_queue *log)
+static bool make_lists(struct inflight_queue *log)
 {
-	free(log->packed);
-	log->packed = NULL;
-}
-
-/* What follows finds the entries wherever the log is in use. */
-static bool make_entries(struct inflight_queue *log)
-{
-	if (log->span.size && !log->packed)
-		log->packed = calloc(1, sizeof(*log->packed));
-	return !log->span.size || log->packed;
+	if (log->span.size && !log->lists)
+		log->lists = calloc(1, sizeof(*log->lists));
+	return !log->span.size || log->lists;
 }
 
 enum prec_status inflight_packed_read(struct inflight_queue *log,
@@ -348,7 +340,7 @@ enum prec_status inflight_packed_read(struct inflight_queue *log,
 
 	*recovered = false;
 	*taken = 0;
-	if (!make_entries(log)) {
+	if (!make_lists(log)) {
 		inflight_lose(log);
 		return PREC_OK;
 	}
@@ -375,7 +367,7 @@ static enum prec_status load_list(const struct inflight_queue *log,
 	uint16_t entry = head;
 	uint64_t word;
 
-	for (uint32_t i = 0; i < log->packed->num[head]; i++) {
+	for (uint32_t i = 0; i < log->lists->num[head]; i++) {
 		if (prec_load64(log->span, state_at(entry, STATE_ADDRESS),
 				&list[i].addr) ||
 		    prec_load64(log->span, state_at(entry, STATE_ID), &word))
@@ -383,7 +375,7 @@ static enum prec_status load_list(const struct inflight_queue *log,
 		list[i].id = (uint16_t)word;
 		list[i].flags = (uint16_t)(word >> 16);
 		list[i].len = (uint32_t)(word >> 32);
-		entry = log->packed->next[entry];
+		entry = log->lists->next[entry];
 	}
 	return PREC_OK;
 }
@@ -395,16 +387,16 @@ bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
 	struct pvirtq_desc list[VIRTQ_SIZE_MAX];
 	uint16_t head;
 
-	if (log->left_first == log->left_end || !log->span.size)
+	if (log->left_first == log->left_end || !log->span.size || !log->lists)
 		return false;
 	head = log->left[log->left_first++];
 	if (load_list(log, head, list)) {
 		inflight_lose(log);
 		return false;
 	}
-	*answer = packed_retake(q, space, list, log->packed->num[head], r);
+	*answer = packed_retake(q, space, list, log->lists->num[head], r);
 	if (*answer != VIRTQ_STOPPED)
-		log->packed->entry[r->head] = head;
+		log->lists->entry[r->head] = head;
 	return true;
 }
 
@@ -437,7 +429,7 @@ static enum prec_status log_list(const struct inflight_queue *log,
 				 uint16_t *last)
 {
 	uint32_t slot = (q->next_avail + q->size - num) % q->size;
-	uint16_t entry = log->packed->free;
+	uint16_t entry = log->lists->free;
 
 	for (uint32_t i = 0; i < num; i++) {
 		if (entry >= q->size ||
@@ -445,7 +437,7 @@ static enum prec_status log_list(const struct inflight_queue *log,
 			return PREC_GONE;
 		slot = (slot + 1) % q->size;
 		*last = entry;
-		entry = log->packed->next[entry];
+		entry = log->lists->next[entry];
 	}
 	return PREC_OK;
 }
@@ -453,8 +445,9 @@ static enum prec_status log_list(const struct inflight_queue *log,
 static enum prec_status log_taken(struct inflight_queue *log,
 				  const struct virtq *q, uint16_t id)
 {
+	struct inflight_lists *lists = log->lists;
 	uint16_t num = q->held[id];
-	uint16_t head = log->packed->free;
+	uint16_t head = lists->free;
 	uint16_t last = head;
 
 	if (head >= q->size ||
@@ -466,54 +459,61 @@ static enum prec_status log_taken(struct inflight_queue *log,
 	    prec_store16(log->span, state_at(head, STATE_LAST), last) ||
 	    prec_store16(log->span, state_at(head, STATE_NUM), num))
 		return PREC_GONE;
-	log->packed->entry[id] = head;
-	log->packed->tail[head] = last;
-	log->packed->num[head] = num;
-	log->packed->free = log->packed->next[last];
-	if (prec_store16(log->span, LOG_FREE, log->packed->free) ||
-	    prec_store16(log->span, LOG_OLD_FREE, log->packed->free))
+	lists->entry[id] = head;
+	lists->tail[head] = last;
+	lists->num[head] = num;
+	lists->free = lists->next[last];
+	if (prec_store16(log->span, LOG_FREE, lists->free) ||
+	    prec_store16(log->span, LOG_OLD_FREE, lists->free))
 		return PREC_GONE;
 	return PREC_OK;
+}
+
+/* Lists are missing where a ring that was attached to another log, or to none,
+ * was given this one: nothing was read from it. */
+static bool is_logged(const struct inflight_queue *log)
+{
+	return log->span.size && log->lists;
 }
 
 void inflight_packed_taken(struct inflight_queue *log, const struct virtq *q,
 			   uint16_t id)
 {
-	if (log->span.size && log_taken(log, q, id) != PREC_OK)
+	if (is_logged(log) && log_taken(log, q, id) != PREC_OK)
 		inflight_lose(log);
 }
 
 void inflight_packed_completing(struct inflight_queue *log,
 				const struct virtq *q, uint16_t id)
 {
+	const struct inflight_lists *lists = log->lists;
 	uint16_t old = used_place(q);
 	uint16_t head;
 
-	if (!log->span.size)
+	if (!is_logged(log))
 		return;
-	head = log->packed->entry[id];
-	if (prec_store16(log->span,
-			 state_at(log->packed->tail[head], STATE_NEXT),
-			 log->packed->free) ||
+	head = lists->entry[id];
+	if (prec_store16(log->span, state_at(lists->tail[head], STATE_NEXT),
+			 lists->free) ||
 	    prec_store16(log->span, LOG_FREE, head) ||
-	    store_used(log->span, advance(q->size, old, log->packed->num[head]),
-		       old))
+	    store_used(log->span, advance(q->size, old, lists->num[head]), old))
 		inflight_lose(log);
 }
 
 void inflight_packed_completed(struct inflight_queue *log,
 			       const struct virtq *q, uint16_t id)
 {
+	struct inflight_lists *lists = log->lists;
 	uint16_t used = used_place(q);
 	uint16_t head;
 
-	if (!log->span.size)
+	if (!is_logged(log))
 		return;
-	head = log->packed->entry[id];
+	head = lists->entry[id];
 	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
 	    prec_store16(log->span, LOG_OLD_FREE, head) ||
 	    store_used(log->span, used, used))
 		inflight_lose(log);
-	log->packed->next[log->packed->tail[head]] = log->packed->free;
-	log->packed->free = head;
+	lists->next[lists->tail[head]] = lists->free;
+	lists->free = head;
 }

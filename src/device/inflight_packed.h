@@ -15,24 +15,21 @@
 /* Bytes for so many entries. */
 uint64_t inflight_packed_size(uint32_t entries);
 
-/* Free what is kept of the log; a queue that was never logged has nothing. */
-void inflight_packed_free(struct inflight_queue *log);
-
 /*
- * The ring was set up, to go on at *base (packed_seek).  Read what the driver
- * before us left, if that was not done yet: then *recovered, *taken is how many
- * requests were in flight, and *base where that one was.  A log that is new is
- * made ready.  A log that is gone, or for which there is no memory, is not used
- * any more.
+ * The ring was set up, to go on at *base (packed_seek).  Read what the
+ * previous server left, if that was not done yet: then *recovered, *taken is how
+ * many requests were in flight, and *base where that one was.  A log that is new
+ * is made ready.  A log that is gone, or for which there
+ * is no memory, is not used any more.
  *
  * PREC_RANGE: it has room for smaller rings only.  PREC_INVALID: it holds what
- * no driver leaves.  PREC_GONE: the ring is gone.
+ * no server leaves.  PREC_GONE: the ring is gone.
  */
 PREC_MUST_CHECK enum prec_status
 inflight_packed_read(struct inflight_queue *log, const struct virtq *q,
 		     uint32_t *base, bool *recovered, uint32_t *taken);
 
-/* Take the next request that the driver before us had taken, *answer as of
+/* Take the next request that the previous server had taken, *answer as of
  * packed_retake.  False: no more. */
 bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
 			  const struct prec_space *space,

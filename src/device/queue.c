@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "device/feature.h"
-#include "device/inflight_packed.h"
+#include "device/mark.h"
 #include "device/room.h"
 
 static void kicked(struct loop_source *source, uint32_t events)
@@ -75,9 +75,9 @@ void queue_close(struct queue *queue)
 	queue_leave_lists(queue);
 	queue_set_broken(queue, false);
 	queue_drop_kick(queue);
+	inflight_queue_close(&queue->inflight);
 	replace_fd(&queue->call_fd, -1);
 	replace_fd(&queue->err_fd, -1);
-	inflight_packed_free(&queue->inflight);
 }
 
 void queue_enable(struct queue *queue, bool enabled)
@@ -110,7 +110,7 @@ bool queue_ask_for_kick(struct queue *queue)
 	    vring_ask_for_kick(&queue->virtq, &queue->device->memory->guest) !=
 		    PREC_OK)
 		return false;
-	queue_mark_hint(queue);
+	mark_hint(queue);
 	return true;
 }
 
@@ -134,47 +134,6 @@ void queue_check_logs(struct queue *queue)
 	if (queue->inflight.lost)
 		queue_lost(queue, "the log of requests in flight is gone");
 	queue->inflight.lost = false;
-}
-
-/* The client names a split used ring for the log by an address of its own. */
-static void mark_used(struct queue *queue, uint64_t offset, uint64_t size)
-{
-	uint64_t base = queue->addr.log;
-
-	if (queue->addr.logged &&
-	    base <= PREC_ADDRESS_MAX - 8ull * VIRTQ_SIZE_MAX)
-		dirty_mark(&queue->device->dirty, base + offset, size);
-}
-
-/* That address is of one area, and a packed ring is written in two. */
-static void mark_packed(struct queue *queue, const struct prec_span *area,
-			uint64_t offset, uint64_t size)
-{
-	if (queue->addr.logged)
-		dirty_mark(&queue->device->dirty, area->address + offset, size);
-}
-
-void queue_mark_hint(struct queue *queue)
-{
-	if (queue->virtq.packed)
-		mark_packed(queue, &queue->virtq.used, 0, PVIRTQ_EVENT_SIZE);
-	else
-		mark_used(queue,
-			  VIRTQ_USED_RING + VIRTQ_USED_ENTRY *
-						    (uint64_t)queue->virtq.size,
-			  sizeof(uint16_t));
-}
-
-void queue_mark_completed(struct queue *queue, uint64_t slot)
-{
-	if (queue->virtq.packed) {
-		mark_packed(queue, &queue->virtq.desc, VIRTQ_DESC_SIZE * slot,
-			    VIRTQ_DESC_SIZE);
-		return;
-	}
-	mark_used(queue, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * slot,
-		  VIRTQ_USED_ENTRY);
-	mark_used(queue, VIRTQ_USED_IDX, sizeof(uint16_t));
 }
 
 void queue_break(struct queue *queue, const char *why)

@@ -85,10 +85,6 @@ void queue_continue(struct queue *queue);
 /* Have the next request that is made available come with a kick.  False: the
  * client was not asked. */
 bool queue_ask_for_kick(struct queue *queue);
-/* A request was given back in this slot, and a kick was asked for: written are
- * bytes of its rings. */
-void queue_mark_completed(struct queue *queue, uint64_t slot);
-void queue_mark_hint(struct queue *queue);
 /* Its memory was found gone: counted, told, and the client ended if that is
  * the policy. */
 void queue_lost(struct queue *queue, const char *what);

@@ -10,7 +10,8 @@
 #include "device/calls.h"
 #include "device/device.h"
 #include "device/feature.h"
-#include "device/inflight_packed.h"
+#include "device/layout.h"
+#include "device/mark.h"
 #include "device/queue.h"
 
 /* Into the used ring, and out of the log of requests in flight. */
@@ -23,25 +24,12 @@ static enum prec_status complete(struct queue *queue, uint32_t head,
 	uint64_t slot = virtq->next_used % virtq->size;
 	enum prec_status status;
 
-	if (virtq->packed)
-		inflight_packed_completing(log, virtq, (uint16_t)head);
-	else
-		inflight_completing(log, (uint16_t)head);
+	layout_log_completing(virtq, log, (uint16_t)head);
 	status = vring_complete(&queue->virtq, space, head, used);
-	if (status == PREC_OK && virtq->packed)
-		inflight_packed_completed(log, virtq, (uint16_t)head);
-	else if (status == PREC_OK)
-		inflight_completed(log, (uint16_t)head, virtq->next_used);
-	queue_mark_completed(queue, slot);
+	if (status == PREC_OK)
+		layout_log_completed(virtq, log, (uint16_t)head);
+	mark_completed(queue, slot);
 	return status;
-}
-
-/* The kernel, or we, may have written there, whatever it says of it. */
-static void mark_data(struct device *device, const struct prec_span *spans,
-		      uint32_t count)
-{
-	for (uint32_t i = 0; device->dirty.all && i < count; i++)
-		dirty_mark(&device->dirty, spans[i].address, spans[i].size);
 }
 
 /* The request goes back to the client: status byte first, then the used ring,
@@ -54,7 +42,7 @@ static void complete_request(struct queue *queue,
 	struct device *device = queue->device;
 	const struct prec_space *space = &device->memory->guest;
 	struct client_counts *counts = &device->client->counts;
-	uint32_t slots = queue->virtq.held[block->head];
+	uint32_t slots = layout_slots(&queue->virtq, block->head);
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;

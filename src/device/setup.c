@@ -7,7 +7,7 @@
 
 #include "device/device.h"
 #include "device/feature.h"
-#include "device/inflight_packed.h"
+#include "device/layout.h"
 
 bool queue_set_num(struct queue *queue, uint32_t num, const char **why)
 {
@@ -105,7 +105,7 @@ bool queue_set_kick(struct queue *queue, int fd, const char **why)
 	queue_drop_kick(queue);
 	queue->kick_fd = fd;
 	queue_set_broken(queue, false);
-	/* The kick for what is there may have gone to a driver that died. */
+	/* The kick for what is there may have gone to a server that died. */
 	if (queue->inflight.unread) {
 		queue->started = true;
 		queue_ready(queue);
@@ -151,52 +151,16 @@ static const char *why_not_attached(enum prec_status status)
 	}
 }
 
-/* 2.8.1: of a driver that was reset the counters are 1.  Where a packed ring was
- * when the driver before us died its client does not know: the log has it. */
-static enum prec_status find_packed_place(struct queue *queue, bool *recovered,
-					  uint32_t *taken)
-{
-	uint32_t base = queue->has_base ? queue->base : 0x80008000u;
-	enum prec_status status = inflight_packed_read(
-		&queue->inflight, &queue->virtq, &base, recovered, taken);
-
-	return status == PREC_OK ? packed_seek(&queue->virtq, base) : status;
-}
-
-/* The used index is the ring's to say, as it is for every back-end that takes
- * over from another; a lie harms the client alone. */
-static enum prec_status find_split_place(struct queue *queue, bool *recovered,
-					 uint32_t *taken)
-{
-	uint16_t base = (uint16_t)queue->base;
-	enum prec_status status;
-	uint16_t used;
-
-	status = split_used_index(&queue->virtq, &queue->device->memory->guest,
-				  &used);
-	if (status != PREC_OK)
-		return status;
-	status = inflight_read(&queue->inflight, queue->num, used, recovered,
-			       taken);
-	if (status == PREC_RANGE)
-		return status;
-	if (*recovered)
-		base = (uint16_t)(used + *taken);
-	split_seek(&queue->virtq, base, used);
-	return PREC_OK;
-}
-
-/* Go on where this device, or the driver before us, has stopped.  What that one
+/* Go on where this device, or the previous server, has stopped.  What that one
  * had completed it may not have told: so it is told once more. */
 static enum prec_status find_place(struct queue *queue)
 {
 	struct notifier *notifier = &queue->device->loop->notifier;
 	bool recovered = false;
 	uint32_t taken = 0;
-	enum prec_status status =
-		queue->virtq.packed
-			? find_packed_place(queue, &recovered, &taken)
-			: find_split_place(queue, &recovered, &taken);
+	enum prec_status status = layout_find_place(
+		&queue->virtq, &queue->device->memory->guest, &queue->inflight,
+		queue->has_base, queue->base, &recovered, &taken);
 
 	if (status == PREC_RANGE)
 		return PREC_FULL;

@@ -9,6 +9,7 @@
 
 #include "tests/library/lender.h"
 #include "device/inflight_packed.h"
+#include "device/inflight_split.h"
 
 #define ENTRIES 5u
 #define LOG                                                                    \
@@ -185,7 +186,7 @@ static void read_as_split(void)
 	begin();
 	memset(page, 0, LOG);
 	inflight_use(&log, part());
-	EXPECT(inflight_read(&log, ENTRIES, 0, &recovered, &taken) ==
+	EXPECT(inflight_split_read(&log, ENTRIES, 0, &recovered, &taken) ==
 	       PREC_OK);
 	EXPECT(inflight_packed_read(&log, &queue, &base, &recovered, &taken) ==
 		       PREC_OK &&
@@ -197,8 +198,8 @@ static void read_as_split(void)
 	EXPECT(packed_complete(&queue, &space, 0, 0) == PREC_OK);
 	inflight_packed_completed(&log, &queue, 0);
 	EXPECT(!log.lost);
-	inflight_packed_free(&log);
-	inflight_packed_free(&log);
+	inflight_queue_close(&log);
+	inflight_queue_close(&log);
 }
 
 static void take_over(uint32_t random)

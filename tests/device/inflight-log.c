@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "tests/library/lender.h"
-#include "device/inflight.h"
+#include "device/inflight_split.h"
 
 #define ENTRIES 16u
 
@@ -52,16 +52,16 @@ static void expect_left(uint16_t used, const char *heads)
 	uint16_t head;
 
 	inflight_use(&next, part());
-	EXPECT(inflight_read(&next, ENTRIES, used, &recovered, &taken) ==
+	EXPECT(inflight_split_read(&next, ENTRIES, used, &recovered, &taken) ==
 	       PREC_OK);
 	EXPECT(recovered && taken == strlen(heads));
-	while (inflight_next(&next, &head) && count < taken)
+	while (inflight_split_next(&next, &head) && count < taken)
 		EXPECT(head == (uint16_t)(heads[count++] - 'a'));
 	EXPECT(count == taken);
 	EXPECT(shared->used_index == used);
 	/* And so does the one after it, if that one dies at once. */
 	inflight_use(&next, part());
-	EXPECT(inflight_read(&next, ENTRIES, used, &recovered, &taken) ==
+	EXPECT(inflight_split_read(&next, ENTRIES, used, &recovered, &taken) ==
 		       PREC_OK &&
 	       taken == strlen(heads));
 	*shared = before;
@@ -76,25 +76,25 @@ static void each_store(uint16_t used)
 	memset(shared, 0, sizeof(*shared));
 	shared->states[3].in_flight = 1; /* of no version: it does not count */
 	inflight_use(&log, part());
-	EXPECT(inflight_read(&log, ENTRIES, used, &recovered, &taken) ==
+	EXPECT(inflight_split_read(&log, ENTRIES, used, &recovered, &taken) ==
 	       PREC_OK);
 	EXPECT(!recovered && taken == 0 && shared->version == 1 &&
 	       shared->entries == ENTRIES);
 	expect_left(used, "");
-	inflight_taken(&log, 'd' - 'a');
+	inflight_split_taken(&log, 'd' - 'a');
 	expect_left(used, "d");
-	inflight_taken(&log, 'b' - 'a');
-	inflight_taken(&log, 'p' - 'a');
+	inflight_split_taken(&log, 'b' - 'a');
+	inflight_split_taken(&log, 'p' - 'a');
 	expect_left(used, "dbp");
-	inflight_completing(&log, 'b' - 'a');
+	inflight_split_completing(&log, 'b' - 'a');
 	expect_left(used, "dbp");
 	expect_left((uint16_t)(used + 1), "dp"); /* published, and killed */
-	inflight_completed(&log, 'b' - 'a', (uint16_t)(used + 1));
+	inflight_split_completed(&log, 'b' - 'a', (uint16_t)(used + 1));
 	expect_left((uint16_t)(used + 1), "dp");
-	inflight_completing(&log, 'p' - 'a');
+	inflight_split_completing(&log, 'p' - 'a');
 	expect_left((uint16_t)(used + 2), "d");
-	inflight_completed(&log, 'p' - 'a', (uint16_t)(used + 2));
-	inflight_taken(&log, 'b' - 'a');
+	inflight_split_completed(&log, 'p' - 'a', (uint16_t)(used + 2));
+	inflight_split_taken(&log, 'b' - 'a');
 	expect_left((uint16_t)(used + 2), "db");
 	EXPECT(shared->states[1].counter > shared->states[3].counter);
 	EXPECT(!log.lost);
@@ -135,17 +135,17 @@ static void any_bytes(void)
 				round % 2 ? (uint8_t)random : random & 1;
 		}
 		inflight_use(&log, part());
-		MUST(inflight_read(&log, ENTRIES, (uint16_t)(random >> 9),
-				   &recovered, &taken) == PREC_OK);
-		while (inflight_next(&log, &head)) {
+		MUST(inflight_split_read(&log, ENTRIES, (uint16_t)(random >> 9),
+					 &recovered, &taken) == PREC_OK);
+		while (inflight_split_next(&log, &head)) {
 			MUST(head < ENTRIES && !seen[head]);
 			seen[head] = true;
 			count++;
 		}
 		MUST(count == taken && (recovered || count == 0));
-		inflight_taken(&log, 7);
-		inflight_completing(&log, 7);
-		inflight_completed(&log, 7, 1);
+		inflight_split_taken(&log, 7);
+		inflight_split_completing(&log, 7);
+		inflight_split_completed(&log, 7, 1);
 	}
 	EXPECT(!log.lost);
 }
@@ -159,20 +159,21 @@ static void gone(void)
 
 	memset(shared, 0, sizeof(*shared));
 	inflight_use(&log, part());
-	EXPECT(inflight_read(&log, 2 * ENTRIES, 0, &recovered, &taken) ==
+	EXPECT(inflight_split_read(&log, 2 * ENTRIES, 0, &recovered, &taken) ==
 	       PREC_RANGE);
-	EXPECT(inflight_read(&log, ENTRIES, 0, &recovered, &taken) == PREC_OK);
-	inflight_taken(&log, 1);
+	EXPECT(inflight_split_read(&log, ENTRIES, 0, &recovered, &taken) ==
+	       PREC_OK);
+	inflight_split_taken(&log, 1);
 	munmap(shared, PAGE);
 	set_size(&lender, 0);
-	inflight_completing(&log, 1);
+	inflight_split_completing(&log, 1);
 	EXPECT(log.lost && log.span.size == 0);
 	set_size(&lender, PAGE);
-	inflight_completed(&log, 1, 1);
-	inflight_taken(&log, 2);
+	inflight_split_completed(&log, 1, 1);
+	inflight_split_taken(&log, 2);
 	set_size(&lender, 0);
 	inflight_use(&log, part());
-	EXPECT(inflight_read(&log, ENTRIES, 0, &recovered, &taken) ==
+	EXPECT(inflight_split_read(&log, ENTRIES, 0, &recovered, &taken) ==
 		       PREC_GONE &&
 	       log.lost && taken == 0 && !recovered);
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "device/layout.h"
+
+/* 2.8.1: of a device that was reset the counters are 1.  The client does not
+ * know where a packed ring was when the previous server died: the log does. */
+static enum prec_status find_packed_place(struct virtq *q,
+					  struct inflight_queue *log,
+					  bool has_base, uint32_t base,
+					  bool *recovered, uint32_t *taken)
+{
+	uint32_t place = has_base ? base : 0x80008000u;
+	enum prec_status status =
+		inflight_packed_read(log, q, &place, recovered, taken);
+
+	return status == PREC_OK ? packed_seek(q, place) : status;
+}
+
+/* The used index is the ring's to say, as it is for every back-end that takes
+ * over from another; a lie harms the client alone. */
+static enum prec_status find_split_place(struct virtq *q,
+					 const struct prec_space *space,
+					 struct inflight_queue *log,
+					 uint16_t place, bool *recovered,
+					 uint32_t *taken)
+{
+	enum prec_status status;
+	uint16_t used;
+
+	status = split_used_index(q, space, &used);
+	if (status != PREC_OK)
+		return status;
+	status = inflight_split_read(log, q->size, used, recovered, taken);
+	if (status == PREC_RANGE)
+		return status;
+	if (*recovered)
+		place = (uint16_t)(used + *taken);
+	split_seek(q, place, used);
+	return PREC_OK;
+}
+
+enum prec_status layout_find_place(struct virtq *q,
+				   const struct prec_space *space,
+				   struct inflight_queue *log, bool has_base,
+				   uint32_t base, bool *recovered,
+				   uint32_t *taken)
+{
+	*recovered = false;
+	*taken = 0;
+	return q->packed ? find_packed_place(q, log, has_base, base, recovered,
+					     taken)
+			 : find_split_place(q, space, log, (uint16_t)base,
+					    recovered, taken);
+}
+
+bool layout_retake(struct virtq *q, const struct prec_space *space,
+		   struct inflight_queue *log, struct virtq_request *r,
+		   enum virtq_answer *answer)
+{
+	uint16_t head;
+
+	if (q->state != VIRTQ_READY)
+		return false;
+	if (q->packed)
+		return inflight_packed_next(log, q, space, r, answer);
+	if (!inflight_split_next(log, &head))
+		return false;
+	*answer = split_retake(q, space, head, r);
+	return true;
+}

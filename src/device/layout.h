@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_LAYOUT_H
+#define PRECARIUM_DEVICE_LAYOUT_H
+
+#include "device/inflight_packed.h"
+#include "device/inflight_split.h"
+#include "virtio/vring.h"
+
+/*
+ * What the device does by the layout of a ring, as virtio/vring.h does what
+ * virtio does: the log of requests in flight, and the place at which to resume.
+ */
+
+/* The ring was set up: find the place at which to resume, which the client says
+ * is `base` if `has_base`.  The rest as inflight_split_read and
+ * inflight_packed_read. */
+PREC_MUST_CHECK enum prec_status
+layout_find_place(struct virtq *q, const struct prec_space *space,
+		  struct inflight_queue *log, bool has_base, uint32_t base,
+		  bool *recovered, uint32_t *taken);
+
+/* Take the next request that the previous server had taken.  False: no more. */
+bool layout_retake(struct virtq *q, const struct prec_space *space,
+		   struct inflight_queue *log, struct virtq_request *r,
+		   enum virtq_answer *answer);
+
+/* Slots of the used ring that completing `head` fills. */
+static inline uint32_t layout_slots(const struct virtq *q, uint32_t head)
+{
+	return q->held[head];
+}
+
+static inline void layout_log_taken(const struct virtq *q,
+				    struct inflight_queue *log, uint16_t head)
+{
+	if (q->packed)
+		inflight_packed_taken(log, q, head);
+	else
+		inflight_split_taken(log, head);
+}
+
+static inline void layout_log_completing(const struct virtq *q,
+					 struct inflight_queue *log,
+					 uint16_t head)
+{
+	if (q->packed)
+		inflight_packed_completing(log, q, head);
+	else
+		inflight_split_completing(log, head);
+}
+
+static inline void layout_log_completed(const struct virtq *q,
+					struct inflight_queue *log,
+					uint16_t head)
+{
+	if (q->packed)
+		inflight_packed_completed(log, q, head);
+	else
+		inflight_split_completed(log, head, q->next_used);
+}
+
+#endif

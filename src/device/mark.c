@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "device/mark.h"
+
+/* The client names a split used ring for the log by an address of its own. */
+static void mark_used(struct queue *queue, uint64_t offset, uint64_t size)
+{
+	uint64_t base = queue->addr.log;
+
+	if (base <= PREC_ADDRESS_MAX - 8ull * VIRTQ_SIZE_MAX)
+		dirty_mark(&queue->device->dirty, base + offset, size);
+}
+
+/* That address is of one area, and a packed ring is written in two. */
+static void mark_packed(struct queue *queue, const struct prec_span *area,
+			uint64_t offset, uint64_t size)
+{
+	dirty_mark(&queue->device->dirty, area->address + offset, size);
+}
+
+void mark_ring_hint(struct queue *queue)
+{
+	const struct virtq *virtq = &queue->virtq;
+
+	if (virtq->packed)
+		mark_packed(queue, &virtq->used, 0, PVIRTQ_EVENT_SIZE);
+	else
+		mark_used(queue,
+			  VIRTQ_USED_RING +
+				  VIRTQ_USED_ENTRY * (uint64_t)virtq->size,
+			  sizeof(uint16_t));
+}
+
+void mark_ring_completed(struct queue *queue, uint64_t slot)
+{
+	if (queue->virtq.packed) {
+		mark_packed(queue, &queue->virtq.desc, VIRTQ_DESC_SIZE * slot,
+			    VIRTQ_DESC_SIZE);
+		return;
+	}
+	mark_used(queue, VIRTQ_USED_RING + VIRTQ_USED_ENTRY * slot,
+		  VIRTQ_USED_ENTRY);
+	mark_used(queue, VIRTQ_USED_IDX, sizeof(uint16_t));
+}
