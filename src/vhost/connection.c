@@ -219,7 +219,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 {
 	struct vhost_connection *connection = calloc(1, sizeof(*connection));
 	struct client_record *client =
-		vhost_roll_enter(&export->roll, export->policy.name, fd);
+		vhost_roll_enter(&export->roll, export->name, fd);
 	const char *why = "out of memory";
 
 	if (connection && client) {
@@ -235,8 +235,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		client_log(client, "connected");
 		return;
 	}
-	log_export(export->policy.name, "a client could not be served: %s",
-		   why);
+	log_export(export->name, "a client could not be served: %s", why);
 	if (connection && client) {
 		connection_free(connection);
 	} else {

@@ -16,7 +16,6 @@
 #include <precarium/fault.h>
 
 #include "device/close.h"
-#include "vhost/listen.h"
 #include "vhost/worker.h"
 
 #define WORKERS_MAX 64u
@@ -91,124 +90,25 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	return NULL;
 }
 
-static struct vhost_export *find_listening(const struct vhost_server *server,
-					   const char *path)
+static bool another_listens(const struct vhost_server *server,
+			    const struct vhost_export *export)
 {
 	for (uint32_t i = 0; i < server->export_count; i++) {
-		struct vhost_export *export = server->exports[i];
+		const struct vhost_export *other = server->exports[i];
 
-		if (export->listen_fd >= 0 && export->socket_path &&
-		    strcmp(export->socket_path, path) == 0)
-			return export;
+		if (other != export && other->listen_fd >= 0 &&
+		    other->socket_path && export->socket_path &&
+		    strcmp(other->socket_path, export->socket_path) == 0)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* The file of a socket goes with the last export that listens there. */
 static void stop_listening(const struct vhost_server *server,
 			   struct vhost_export *export)
 {
-	int fd = export->listen_fd;
-
-	export->listen_fd = -1;
-	if (fd >= 0 && export->owns_path &&
-	    !find_listening(server, export->socket_path))
-		vhost_unlisten(export->socket_path, fd);
-	else if (fd >= 0)
-		close(fd);
-	if (export->first_fd >= 0)
-		close(export->first_fd);
-	export->first_fd = -1;
-}
-
-static void export_free(struct vhost_export *export)
-{
-	vhost_roll_free(&export->roll);
-	free(export->socket_path);
-	free(export->policy.name);
-	free(export);
-}
-
-static struct vhost_export *export_new(struct vhost_server *server,
-				       const struct vhost_export_options *from)
-{
-	struct vhost_export *export = calloc(1, sizeof(*export));
-
-	if (!export)
-		return NULL;
-	vhost_roll_init(&export->roll);
-	export->listen_fd = -1;
-	export->first_fd = -1;
-	export->policy.name = strdup(from->name);
-	if (from->socket_path)
-		export->socket_path = strdup(from->socket_path);
-	if (!export->policy.name ||
-	    (from->socket_path && !export->socket_path)) {
-		export_free(export);
-		return NULL;
-	}
-	export->policy.store = from->store;
-	export->gone = from->gone;
-	export->argument = from->argument;
-	export->policy.on_loss = from->on_loss;
-	export->policy.queues_max = server->limits.queues;
-	export->policy.bytes_in_flight_max = server->limits.bytes_in_flight;
-	export->drain_timeout_ms = server->limits.drain_timeout_ms;
-	export->connections_max = server->limits.connections;
-	export->policy.admission.regions_max = server->limits.regions;
-	export->policy.pool = &server->pool;
-	export->policy.admission.admit = from->admit;
-	export->policy.admission.sparse_max = from->sparse_max;
-	return export;
-}
-
-/* A descriptor that somebody opened for us: does it listen, or talk? */
-static bool adopt_fd(struct vhost_export *export, int fd,
-		     struct vhost_error *error)
-{
-	int domain = 0, listens = 0, flags;
-	socklen_t size = sizeof(domain);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
-	    domain != AF_UNIX) {
-		snprintf(error->text, sizeof(error->text),
-			 "file descriptor %d: %s; expected a Unix socket, "
-			 "listening or connected",
-			 fd,
-			 domain ? "is another kind of socket"
-				: strerror(errno));
-		return false;
-	}
-	size = sizeof(listens);
-	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
-	flags = fcntl(fd, F_GETFL);
-	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	if (listens)
-		export->listen_fd = fd;
-	else
-		export->first_fd = fd;
-	return true;
-}
-
-static bool listen_at(struct vhost_export *export,
-		      const struct vhost_export *replaces,
-		      struct vhost_error *error)
-{
-	const char *path = export->socket_path;
-
-	export->owns_path = true;
-	if (!replaces || replaces->listen_fd < 0 || !replaces->socket_path ||
-	    strcmp(replaces->socket_path, path) != 0) {
-		export->listen_fd = vhost_listen(path, 0777, error);
-		return export->listen_fd >= 0;
-	}
-	export->owns_path = replaces->owns_path;
-	export->listen_fd = fcntl(replaces->listen_fd, F_DUPFD_CLOEXEC, 0);
-	if (export->listen_fd < 0)
-		snprintf(error->text, sizeof(error->text), "%.200s: %s", path,
-			 strerror(errno));
-	return export->listen_fd >= 0;
+	vhost_export_close(export, another_listens(server, export));
 }
 
 /* Room for one more in the list, and in what poll is given. */
@@ -232,23 +132,20 @@ vhost_server_add(struct vhost_server *server,
 		 const struct vhost_export_options *options,
 		 struct vhost_error *error)
 {
-	struct vhost_export *export = export_new(server, options);
-	bool good;
+	struct vhost_export *export =
+		vhost_export_new(options, &server->limits, &server->pool);
+	bool good = false;
 
-	if (!export || !make_room(server)) {
+	if (!export || !make_room(server))
 		snprintf(error->text, sizeof(error->text), "out of memory");
-		good = false;
-	} else if (options->fd < 0) {
-		good = listen_at(export, options->replaces, error);
-	} else {
-		good = adopt_fd(export, options->fd, error);
-	}
+	else
+		good = vhost_export_open(export, options, error);
 	if (good) {
 		server->exports[server->export_count++] = export;
 		return export;
 	}
 	if (export)
-		export_free(export);
+		vhost_export_free(export);
 	return NULL;
 }
 
@@ -325,42 +222,13 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 	return true;
 }
 
-static uint32_t connected(struct vhost_export *export)
-{
-	uint32_t count;
-
-	pthread_mutex_lock(&export->roll.lock);
-	count = export->roll.connected;
-	pthread_mutex_unlock(&export->roll.lock);
-	return count;
-}
-
 static uint64_t connected_in_all(const struct vhost_server *server)
 {
 	uint64_t count = 0;
 
 	for (uint32_t i = 0; i < server->export_count; i++)
-		count += connected(server->exports[i]);
+		count += vhost_export_connected(server->exports[i]);
 	return count;
-}
-
-static void turn_away(struct vhost_export *export, int fd, const char *why)
-{
-	struct ucred peer = { .pid = 0 };
-	socklen_t size = sizeof(peer);
-	uint64_t so_far;
-
-	pthread_mutex_lock(&export->roll.lock);
-	so_far = ++export->roll.turned_away;
-	pthread_mutex_unlock(&export->roll.lock);
-	/* Whoever connects a thousand times is told of in ten lines. */
-	if ((so_far & (so_far - 1)) == 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-		log_export(export->policy.name,
-			   "a client (pid %d, uid %u) was turned away "
-			   "(%llu so far): %s",
-			   (int)peer.pid, (unsigned int)peer.uid,
-			   (unsigned long long)so_far, why);
 }
 
 /* The one with the fewest clients: who comes again and again, as a client that
@@ -387,20 +255,21 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 {
 	struct vhost_worker *worker = choose_worker(server);
 
-	if (connected(export) >= export->connections_max) {
-		turn_away(export, fd,
-			  "as many are connected as the limit allows");
+	if (vhost_export_connected(export) >= export->connections_max) {
+		vhost_export_turn_away(
+			export, fd,
+			"as many are connected as the limit allows");
 	} else if (connected_in_all(server) >= server->clients_max) {
-		turn_away(export, fd,
-			  "no file descriptors for another, see "
-			  "ulimit -n");
+		vhost_export_turn_away(export, fd,
+				       "no file descriptors for another, see "
+				       "ulimit -n");
 	} else {
 		/* Before the worker can see it go. */
 		vhost_roll_expect(&export->roll);
 		if (vhost_worker_give(worker, export, fd))
 			return;
 		vhost_roll_leave(&export->roll, NULL, NULL);
-		turn_away(export, fd, "out of memory");
+		vhost_export_turn_away(export, fd, "out of memory");
 	}
 	close(fd);
 }
@@ -416,8 +285,9 @@ static bool accept_and_drop(struct vhost_server *server,
 	close(server->spare_fd);
 	fd = accept4(export->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0) {
-		turn_away(export, fd,
-			  "no file descriptor is left, see ulimit -n");
+		vhost_export_turn_away(
+			export, fd,
+			"no file descriptor is left, see ulimit -n");
 		close(fd);
 	}
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -457,14 +327,7 @@ static void give_first(struct vhost_server *server)
 static bool something_to_serve(const struct vhost_server *server)
 {
 	for (uint32_t i = 0; i < server->export_count; i++) {
-		struct vhost_export *export = server->exports[i];
-		bool over;
-
-		pthread_mutex_lock(&export->roll.lock);
-		over = export->listen_fd < 0 && export->roll.connected == 0 &&
-		       (export->roll.so_far || export->roll.turned_away);
-		pthread_mutex_unlock(&export->roll.lock);
-		if (!over)
+		if (!vhost_export_is_over(server->exports[i]))
 			return true;
 	}
 	return false;
@@ -477,13 +340,6 @@ static bool drain(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-static void export_gone(struct vhost_export *export)
-{
-	if (export->gone)
-		export->gone(export->argument);
-	export_free(export);
-}
-
 /* Those whose last client has gone. */
 static void free_removed(struct vhost_server *server)
 {
@@ -492,12 +348,12 @@ static void free_removed(struct vhost_server *server)
 	for (uint32_t i = 0; i < server->export_count; i++) {
 		struct vhost_export *export = server->exports[i];
 
-		if (!export->removed || connected(export) > 0) {
+		if (!export->removed || vhost_export_connected(export) > 0) {
 			server->exports[kept++] = export;
 			continue;
 		}
-		log_export(export->policy.name, "removed, and without clients");
-		export_gone(export);
+		log_export(export->name, "removed, and without clients");
+		vhost_export_gone(export);
 	}
 	server->export_count = kept;
 }
@@ -603,7 +459,7 @@ void vhost_server_free(struct vhost_server *server)
 		return;
 	vhost_server_stop(server);
 	for (uint32_t i = 0; i < server->export_count; i++)
-		export_gone(server->exports[i]);
+		vhost_export_gone(server->exports[i]);
 	free(server->exports);
 	free(server->fds);
 	if (server->wake_fd >= 0)
@@ -615,51 +471,9 @@ void vhost_server_free(struct vhost_server *server)
 	free(server);
 }
 
-static void visit_export(struct vhost_export *export,
-			 const struct vhost_stats_visitor *visitor)
-{
-	struct vhost_roll *roll = &export->roll;
-	struct vhost_export_stats stats = {
-		.name = export->policy.name,
-		.socket_path = export->socket_path,
-		.removed = export->removed,
-		.clients = roll->so_far,
-		.turned_away = roll->turned_away,
-		.connected = roll->connected,
-		.counts = roll->past,
-	};
-
-	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
-		struct client_counts counts =
-			client_counts_read(&e->client.counts);
-		struct client_gauges now = client_gauges_read(&e->client.now);
-
-		client_counts_add(&stats.counts, &counts);
-		client_gauges_add(&stats.now, &now);
-	}
-	visitor->on_export(visitor->argument, &stats);
-	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
-		const struct vhost_client_stats client = {
-			.number = e->client.number,
-			.pid = e->client.pid,
-			.uid = e->client.uid,
-			.ended = e->ended,
-			.counts = client_counts_read(&e->client.counts),
-			.now = client_gauges_read(&e->client.now),
-		};
-
-		visitor->on_client(visitor->argument, &client);
-	}
-}
-
 void vhost_server_visit(struct vhost_server *server,
 			const struct vhost_stats_visitor *visitor)
 {
-	for (uint32_t i = 0; i < server->export_count; i++) {
-		struct vhost_export *export = server->exports[i];
-
-		pthread_mutex_lock(&export->roll.lock);
-		visit_export(export, visitor);
-		pthread_mutex_unlock(&export->roll.lock);
-	}
+	for (uint32_t i = 0; i < server->export_count; i++)
+		vhost_export_visit(server->exports[i], visitor);
 }

@@ -8,24 +8,7 @@
 #include <sys/queue.h>
 
 #include "device/loop.h"
-#include "device/memory.h"
-#include "vhost/roll.h"
-#include "vhost/server.h"
-
-/* One socket and its store. */
-struct vhost_export {
-	char *socket_path; /* NULL: a descriptor was handed to us */
-	bool owns_path;	   /* we made it, and remove it */
-	int listen_fd;	   /* -1: none, or no more */
-	int first_fd;	   /* a connection that was handed to us; -1: none */
-	bool removed;	   /* freed when its last client has gone */
-	struct device_policy policy;
-	void (*gone)(void *argument);
-	void *argument;
-	uint32_t drain_timeout_ms;
-	uint32_t connections_max;
-	struct vhost_roll roll;
-};
+#include "vhost/export.h"
 
 struct vhost_connection;
 LIST_HEAD(vhost_connections, vhost_connection);

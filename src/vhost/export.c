@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vhost/listen.h"
+
+void vhost_export_free(struct vhost_export *export)
+{
+	vhost_roll_free(&export->roll);
+	free(export->socket_path);
+	free(export->name);
+	free(export);
+}
+
+struct vhost_export *
+vhost_export_new(const struct vhost_export_options *options,
+		 const struct vhost_limits *limits, struct memory_pool *pool)
+{
+	struct vhost_export *export = calloc(1, sizeof(*export));
+
+	if (!export)
+		return NULL;
+	vhost_roll_init(&export->roll);
+	export->listen_fd = -1;
+	export->first_fd = -1;
+	export->name = strdup(options->name);
+	if (options->socket_path)
+		export->socket_path = strdup(options->socket_path);
+	if (!export->name || (options->socket_path && !export->socket_path)) {
+		vhost_export_free(export);
+		return NULL;
+	}
+	export->policy.name = export->name;
+	export->policy.store = options->store;
+	export->gone = options->gone;
+	export->argument = options->argument;
+	export->policy.on_loss = options->on_loss;
+	export->policy.queues_max = limits->queues;
+	export->policy.bytes_in_flight_max = limits->bytes_in_flight;
+	export->drain_timeout_ms = limits->drain_timeout_ms;
+	export->connections_max = limits->connections;
+	export->policy.admission.regions_max = limits->regions;
+	export->policy.pool = pool;
+	export->policy.admission.admit = options->admit;
+	export->policy.admission.sparse_max = options->sparse_max;
+	return export;
+}
+
+void vhost_export_gone(struct vhost_export *export)
+{
+	if (export->gone)
+		export->gone(export->argument);
+	vhost_export_free(export);
+}
+
+/* A descriptor that somebody opened for us: does it listen, or talk? */
+static bool adopt_fd(struct vhost_export *export, int fd,
+		     struct vhost_error *error)
+{
+	int domain = 0, listens = 0, flags;
+	socklen_t size = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
+	    domain != AF_UNIX) {
+		snprintf(error->text, sizeof(error->text),
+			 "file descriptor %d: %s; expected a Unix socket, "
+			 "listening or connected",
+			 fd,
+			 domain ? "is another kind of socket"
+				: strerror(errno));
+		return false;
+	}
+	size = sizeof(listens);
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+	flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (listens)
+		export->listen_fd = fd;
+	else
+		export->first_fd = fd;
+	return true;
+}
+
+static bool listen_at(struct vhost_export *export,
+		      const struct vhost_export *replaces,
+		      struct vhost_error *error)
+{
+	const char *path = export->socket_path;
+
+	export->owns_path = true;
+	if (!replaces || replaces->listen_fd < 0 || !replaces->socket_path ||
+	    strcmp(replaces->socket_path, path) != 0) {
+		export->listen_fd = vhost_listen(path, 0777, error);
+		return export->listen_fd >= 0;
+	}
+	export->owns_path = replaces->owns_path;
+	export->listen_fd = fcntl(replaces->listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (export->listen_fd < 0)
+		snprintf(error->text, sizeof(error->text), "%.200s: %s", path,
+			 strerror(errno));
+	return export->listen_fd >= 0;
+}
+
+bool vhost_export_open(struct vhost_export *export,
+		       const struct vhost_export_options *options,
+		       struct vhost_error *error)
+{
+	if (options->fd < 0)
+		return listen_at(export, options->replaces, error);
+	return adopt_fd(export, options->fd, error);
+}
+
+void vhost_export_close(struct vhost_export *export, bool shared)
+{
+	int fd = export->listen_fd;
+
+	export->listen_fd = -1;
+	if (fd >= 0 && export->owns_path && !shared)
+		vhost_unlisten(export->socket_path, fd);
+	else if (fd >= 0)
+		close(fd);
+	if (export->first_fd >= 0)
+		close(export->first_fd);
+	export->first_fd = -1;
+}
+
+uint32_t vhost_export_connected(struct vhost_export *export)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&export->roll.lock);
+	count = export->roll.connected;
+	pthread_mutex_unlock(&export->roll.lock);
+	return count;
+}
+
+bool vhost_export_is_over(struct vhost_export *export)
+{
+	struct vhost_roll *roll = &export->roll;
+	bool over;
+
+	pthread_mutex_lock(&roll->lock);
+	over = export->listen_fd < 0 && roll->connected == 0 &&
+	       (roll->so_far || roll->turned_away);
+	pthread_mutex_unlock(&roll->lock);
+	return over;
+}
+
+void vhost_export_turn_away(struct vhost_export *export, int fd,
+			    const char *why)
+{
+	struct ucred peer = { .pid = 0 };
+	socklen_t size = sizeof(peer);
+	uint64_t so_far;
+
+	pthread_mutex_lock(&export->roll.lock);
+	so_far = ++export->roll.turned_away;
+	pthread_mutex_unlock(&export->roll.lock);
+	/* Log at powers of two: ten lines for a thousand connections. */
+	if ((so_far & (so_far - 1)) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		log_export(export->policy.name,
+			   "a client (pid %d, uid %u) was turned away "
+			   "(%llu so far): %s",
+			   (int)peer.pid, (unsigned int)peer.uid,
+			   (unsigned long long)so_far, why);
+}
+
+static void show(struct vhost_export *export,
+		 const struct vhost_stats_visitor *visitor)
+{
+	struct vhost_roll *roll = &export->roll;
+	struct vhost_export_stats stats = {
+		.name = export->policy.name,
+		.socket_path = export->socket_path,
+		.removed = export->removed,
+		.clients = roll->so_far,
+		.turned_away = roll->turned_away,
+		.connected = roll->connected,
+		.counts = roll->past,
+	};
+
+	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
+		struct client_counts counts =
+			client_counts_read(&e->client.counts);
+		struct client_gauges now = client_gauges_read(&e->client.now);
+
+		client_counts_add(&stats.counts, &counts);
+		client_gauges_add(&stats.now, &now);
+	}
+	visitor->on_export(visitor->argument, &stats);
+	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
+		const struct vhost_client_stats client = {
+			.number = e->client.number,
+			.pid = e->client.pid,
+			.uid = e->client.uid,
+			.ended = e->ended,
+			.counts = client_counts_read(&e->client.counts),
+			.now = client_gauges_read(&e->client.now),
+		};
+
+		visitor->on_client(visitor->argument, &client);
+	}
+}
+
+void vhost_export_visit(struct vhost_export *export,
+			const struct vhost_stats_visitor *visitor)
+{
+	pthread_mutex_lock(&export->roll.lock);
+	show(export, visitor);
+	pthread_mutex_unlock(&export->roll.lock);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_VHOST_EXPORT_H
+#define PRECARIUM_VHOST_EXPORT_H
+
+#include "device/device.h"
+#include "vhost/roll.h"
+#include "vhost/server.h"
+
+/*
+ * One socket and its store.  The server's thread makes, changes and frees it;
+ * its workers read what is constant (policy, limits) and use the roll, until the
+ * last of its clients has left.
+ */
+struct vhost_export {
+	char *name;
+	char *socket_path; /* NULL: a descriptor was handed to us */
+	bool owns_path;	   /* we made it, and remove it */
+	int listen_fd;	   /* -1: none, or no more */
+	int first_fd;	   /* a connection that was handed to us; -1: none */
+	bool removed;	   /* freed when its last client has gone */
+	struct device_policy policy;
+	void (*gone)(void *argument);
+	void *argument;
+	uint32_t drain_timeout_ms;
+	uint32_t connections_max;
+	struct vhost_roll roll;
+};
+
+/* An export that does not listen yet.  `limits` are complete; `pool` outlives
+ * the export.  NULL: no memory. */
+struct vhost_export *
+vhost_export_new(const struct vhost_export_options *options,
+		 const struct vhost_limits *limits, struct memory_pool *pool);
+/* Without telling whoever gave it its store. */
+void vhost_export_free(struct vhost_export *export);
+/* Tells, too.  No client is left. */
+void vhost_export_gone(struct vhost_export *export);
+
+/* Take over the descriptor of the options, or listen at their path.  False:
+ * *error says why; the descriptor is still the caller's. */
+bool vhost_export_open(struct vhost_export *export,
+		       const struct vhost_export_options *options,
+		       struct vhost_error *error);
+
+/* Take no more clients.  `shared`: another export listens at the same path, and
+ * keeps the file of the socket. */
+void vhost_export_close(struct vhost_export *export, bool shared);
+
+/* Clients that are there, or on their way to a worker. */
+uint32_t vhost_export_connected(struct vhost_export *export);
+
+/* It takes no more clients, and those that it had have left. */
+bool vhost_export_is_over(struct vhost_export *export);
+
+/* The client at `fd` is not served: counted, and logged.  `fd` stays open. */
+void vhost_export_turn_away(struct vhost_export *export, int fd,
+			    const char *why);
+
+/* Show the export, then its clients. */
+void vhost_export_visit(struct vhost_export *export,
+			const struct vhost_stats_visitor *visitor);
+
+#endif
