@@ -6,29 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/counters.h"
 #include "program/escape.h"
 
-enum form { PLAIN, SIZE };
-
-static const struct column {
-	const char *title;
-	const char *key;
-	enum form form;
-} columns[] = {
-	{ "REQUESTS", "requests", PLAIN },
-	{ "ERRORS", "errors", PLAIN },
-	{ "READ", "bytes-read", SIZE },
-	{ "WRITTEN", "bytes-written", SIZE },
-	{ "FLIGHT", "requests-in-flight", PLAIN },
-	{ "LOSSES", "losses", PLAIN },
-	{ "REVOKED", "revocations", PLAIN },
-	{ "REFUSED", "regions-refused", PLAIN },
-	{ "BROKEN", "queues-broken", PLAIN },
-	{ "DEADLINES", "drain-deadlines", PLAIN },
-	{ "STUCK", "requests-stuck", PLAIN },
-};
-
-#define COLUMNS	   (sizeof(columns) / sizeof(columns[0]))
 #define NAME_WIDTH 26
 
 uint64_t stats_number(const json_t *object, const char *key)
@@ -43,18 +23,22 @@ const char *stats_string(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-static int width(const struct column *column)
+static int width(const char *title)
 {
-	int title = (int)strlen(column->title);
+	int size = (int)strlen(title);
 
-	return title > 8 ? title : 8;
+	return size > 8 ? size : 8;
 }
 
 static void put_titles(FILE *out)
 {
 	fprintf(out, "%-*s", NAME_WIDTH, "EXPORT, CLIENT");
-	for (size_t i = 0; i < COLUMNS; i++)
-		fprintf(out, " %*s", width(&columns[i]), columns[i].title);
+	for (size_t i = 0; i < COUNTER_COUNT; i++) {
+		const char *title = counter_table[i].column;
+
+		if (title)
+			fprintf(out, " %*s", width(title), title);
+	}
 	fputc('\n', out);
 }
 
@@ -75,16 +59,18 @@ void stats_format_size(char text[16], double bytes)
 
 static void put_row(FILE *out, const json_t *object)
 {
-	for (size_t i = 0; i < COLUMNS; i++) {
-		const struct column *column = &columns[i];
-		uint64_t value = stats_number(object, column->key);
+	for (size_t i = 0; i < COUNTER_COUNT; i++) {
+		const struct counter *counter = &counter_table[i];
+		uint64_t value = stats_number(object, counter->key);
 		char text[24];
 
-		if (column->form == PLAIN)
-			snprintf(text, sizeof(text), "%" PRIu64, value);
-		else
+		if (!counter->column)
+			continue;
+		if (counter->unit)
 			stats_format_size(text, (double)value);
-		fprintf(out, " %*s", width(column), text);
+		else
+			snprintf(text, sizeof(text), "%" PRIu64, value);
+		fprintf(out, " %*s", width(counter->column), text);
 	}
 }
 

@@ -15,29 +15,18 @@
 #include "program/ask/stats.h"
 #include "program/json_text.h"
 #include "device/clock.h"
+#include "device/counters.h"
 
 static void add_number(json_t *object, const char *name, uint64_t value)
 {
 	json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static void add_counts(json_t *object, const struct client_counts *counts,
-		       const struct client_gauges *now)
+static void add_counters(json_t *object, const struct counters *counters)
 {
-	add_number(object, "requests", counts->requests);
-	add_number(object, "errors", counts->errors);
-	add_number(object, "bytes-read", counts->bytes_read);
-	add_number(object, "bytes-written", counts->bytes_written);
-	add_number(object, "losses", counts->losses);
-	add_number(object, "revocations", counts->revocations);
-	add_number(object, "regions-refused", counts->refused);
-	add_number(object, "notifications", counts->notifications);
-	add_number(object, "drain-deadlines", counts->deadlines);
-	add_number(object, "requests-stuck", counts->stuck);
-	add_number(object, "throttled", counts->throttled);
-	add_number(object, "requests-in-flight", now->in_flight);
-	add_number(object, "bytes-in-flight", now->bytes_in_flight);
-	add_number(object, "queues-broken", now->queues_broken);
+	for (size_t i = 0; i < COUNTER_COUNT; i++)
+		add_number(object, counter_table[i].key,
+			   counter_read(counters, &counter_table[i]));
 }
 
 struct tree {
@@ -58,7 +47,7 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 	add_number(export, "clients-so-far", stats->clients);
 	add_number(export, "connected", stats->connected);
 	add_number(export, "turned-away", stats->turned_away);
-	add_counts(export, &stats->counts, &stats->now);
+	add_counters(export, &stats->counters);
 	tree->clients = json_array();
 	json_object_set_new(export, "clients", tree->clients);
 	json_array_append_new(tree->exports, export);
@@ -75,7 +64,7 @@ static void add_client(void *argument, const struct vhost_client_stats *stats)
 	json_object_set_new(client, "connected", json_boolean(!stats->ended));
 	if (stats->ended)
 		json_object_set_new(client, "ended", json_text(stats->ended));
-	add_counts(client, &stats->counts, &stats->now);
+	add_counters(client, &stats->counters);
 	json_array_append_new(tree->clients, client);
 }
 

@@ -17,7 +17,7 @@ static void maybe_notify(struct queue *queue, bool must)
 		must = true; /* it cannot say; a call too many is harmless */
 	if (!(wish || must) || queue->call_fd < 0)
 		return;
-	client_count(&device->client->counts.notifications, 1);
+	counter_add(&device->client->counters.notifications, 1);
 	notifier_add(&device->loop->notifier, queue->call_fd);
 }
 

@@ -141,8 +141,8 @@ void device_memory_changed(struct device *device)
 
 void device_set_memory(struct device *device, struct memory *memory)
 {
-	client_count(&device->client->counts.revocations,
-		     device->memory->guest.count);
+	counter_add(&device->client->counters.revocations,
+		    device->memory->guest.count);
 	memory_clear(device->memory);
 	free(device->memory);
 	device->memory = memory;

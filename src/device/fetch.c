@@ -108,7 +108,7 @@ static bool is_over(const struct device_turn *turn)
  * device busy is logged once. */
 static void wait_for_room(struct device *device)
 {
-	uint64_t *throttled = &device->client->counts.throttled;
+	uint64_t *throttled = &device->client->counters.throttled;
 
 	device->waits_for_room = true;
 	if (device->bytes_in_flight < device->policy->bytes_in_flight_max)
@@ -120,7 +120,7 @@ static void wait_for_room(struct device *device)
 			   "other; told once",
 			   device->bytes_in_flight,
 			   device->policy->bytes_in_flight_max);
-	client_count(throttled, 1);
+	counter_add(throttled, 1);
 }
 
 /* False: the queue has nothing more, or cannot continue now. */

@@ -42,9 +42,9 @@ static void replace_fd(int *fd, int new)
 
 void queue_set_broken(struct queue *queue, bool broken)
 {
-	uint64_t *gauge = &queue->device->client->now.queues_broken;
+	uint64_t *gauge = &queue->device->client->counters.queues_broken;
 
-	client_gauge(gauge, *gauge - queue->broken + broken);
+	counter_set(gauge, *gauge - queue->broken + broken);
 	queue->broken = broken;
 }
 
@@ -118,7 +118,7 @@ void queue_lost(struct queue *queue, const char *what)
 {
 	struct device *device = queue->device;
 
-	client_count(&device->client->counts.losses, 1);
+	counter_add(&device->client->counters.losses, 1);
 	client_log(device->client, "queue %u: %s", queue->index, what);
 	if (device->policy->on_loss == DEVICE_LOSS_END)
 		device_end(device, "its memory was gone");

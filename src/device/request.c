@@ -41,20 +41,20 @@ static void complete_request(struct queue *queue,
 {
 	struct device *device = queue->device;
 	const struct prec_space *space = &device->memory->guest;
-	struct client_counts *counts = &device->client->counts;
+	struct counters *counters = &device->client->counters;
 	uint32_t slots = layout_slots(&queue->virtq, block->head);
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
 	enum prec_status status;
 
-	client_count(&counts->requests, 1);
+	counter_add(&counters->requests, 1);
 	if (outcome.status != VIRTIO_BLK_S_OK)
-		client_count(&counts->errors, 1);
+		counter_add(&counters->errors, 1);
 	else if (block->op == VBLK_READ)
-		client_count(&counts->bytes_read, moved);
+		counter_add(&counters->bytes_read, moved);
 	else if (block->op == VBLK_WRITE)
-		client_count(&counts->bytes_written, moved);
+		counter_add(&counters->bytes_written, moved);
 	status = vblk_store_status(block, space, outcome.status);
 	mark_data(device, &block->status, 1);
 	if (status != PREC_OK) {
@@ -74,8 +74,8 @@ void request_reject(struct queue *queue, bool lost)
 {
 	struct device *device = queue->device;
 
-	client_count(&device->client->counts.requests, 1);
-	client_count(&device->client->counts.errors, 1);
+	counter_add(&device->client->counters.requests, 1);
+	counter_add(&device->client->counters.errors, 1);
 	if (lost)
 		queue_lost(queue, "a request is gone");
 	queue_break(queue, lost ? "a request is gone"
@@ -229,10 +229,10 @@ static struct request *request_new(struct queue *queue,
 
 static void report_in_flight(const struct device *device)
 {
-	struct client_gauges *now = &device->client->now;
+	struct counters *counters = &device->client->counters;
 
-	client_gauge(&now->in_flight, device->in_flight);
-	client_gauge(&now->bytes_in_flight, device->bytes_in_flight);
+	counter_set(&counters->in_flight, device->in_flight);
+	counter_set(&counters->bytes_in_flight, device->bytes_in_flight);
 }
 
 static void count_begun(const struct request *request)

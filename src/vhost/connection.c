@@ -64,14 +64,14 @@ static void connection_finish(struct vhost_connection *connection)
 	struct client_record *client = connection->device.client;
 	struct vhost_export *export = connection->export;
 	const char *why = connection->device.ended;
-	struct client_counts counts = client_counts_read(&client->counts);
+	struct counters counters = counters_read(&client->counters);
 
 	LIST_REMOVE(connection, entry);
 	connection_free(connection);
 	client_log(client,
 		   "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
 		   "%" PRIu64 " losses of memory",
-		   why, counts.requests, counts.errors, counts.losses);
+		   why, counters.requests, counters.errors, counters.losses);
 	leave(worker, export, client, why);
 }
 

@@ -32,7 +32,7 @@ static const char *message_of(const struct vhost_connection *connection)
 
 static void cancel(struct vhost_connection *connection)
 {
-	client_count(&connection->device.client->counts.deadlines, 1);
+	counter_add(&connection->device.client->counters.deadlines, 1);
 	client_log(connection->device.client,
 		   "%s: %u requests, %" PRIu64 " bytes, did not end "
 		   "within %u ms: they are cancelled",
@@ -45,8 +45,8 @@ static void cancel(struct vhost_connection *connection)
 
 static void give_up(struct vhost_connection *connection)
 {
-	client_count(&connection->device.client->counts.stuck,
-		     connection->device.in_flight);
+	counter_add(&connection->device.client->counters.stuck,
+		    connection->device.in_flight);
 	client_log(connection->device.client,
 		   "%s: %u requests, %" PRIu64 " bytes, are stuck in the "
 		   "store: not acknowledged, the client is ended; its "

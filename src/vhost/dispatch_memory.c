@@ -35,7 +35,7 @@ static struct memory_entry entry_of(const struct vhost_memory_entry *said)
 static void count_refusal(struct vhost_connection *connection,
 			  const struct memory_entry *entry, const char *why)
 {
-	client_count(&connection->device.client->counts.refused, 1);
+	counter_add(&connection->device.client->counters.refused, 1);
 	client_log(connection->device.client,
 		   "memory of %" PRIu64 " bytes at 0x%" PRIx64
 		   " was not accepted: %s",
@@ -129,7 +129,7 @@ enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
 		return VHOST_LATER;
 	if (!memory_remove(connection->device.memory, &entry, why))
 		return VHOST_REFUSED;
-	client_count(&connection->device.client->counts.revocations, 1);
+	counter_add(&connection->device.client->counters.revocations, 1);
 	device_memory_changed(&connection->device);
 	return VHOST_DONE;
 }

@@ -185,17 +185,11 @@ static void show(struct vhost_export *export,
 		.clients = roll->so_far,
 		.turned_away = roll->turned_away,
 		.connected = roll->connected,
-		.counts = roll->past,
+		.counters = roll->past,
 	};
 
-	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
-		struct client_counts counts =
-			client_counts_read(&e->client.counts);
-		struct client_gauges now = client_gauges_read(&e->client.now);
-
-		client_counts_add(&stats.counts, &counts);
-		client_gauges_add(&stats.now, &now);
-	}
+	for (struct vhost_roll_entry *e = roll->first; e; e = e->next)
+		counters_add(&stats.counters, &e->client.counters);
 	visitor->on_export(visitor->argument, &stats);
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
 		const struct vhost_client_stats client = {
@@ -203,8 +197,7 @@ static void show(struct vhost_export *export,
 			.pid = e->client.pid,
 			.uid = e->client.uid,
 			.ended = e->ended,
-			.counts = client_counts_read(&e->client.counts),
-			.now = client_gauges_read(&e->client.now),
+			.counters = counters_read(&e->client.counters),
 		};
 
 		visitor->on_client(visitor->argument, &client);

@@ -71,7 +71,7 @@ static void forget(struct vhost_roll *roll)
 			at = &entry->next;
 			continue;
 		}
-		client_counts_add(&roll->past, &entry->client.counts);
+		counters_add(&roll->past, &entry->client.counters);
 		*at = entry->next;
 		free(entry);
 	}

@@ -23,7 +23,7 @@ struct vhost_roll {
 	uint64_t so_far;
 	uint64_t turned_away;
 	uint32_t connected;
-	struct client_counts past; /* of clients that were forgotten */
+	struct counters past; /* of clients that were forgotten */
 	struct log_group log;
 };
 

@@ -121,8 +121,7 @@ struct vhost_client_stats {
 	pid_t pid;
 	uid_t uid;
 	const char *ended; /* why, or NULL: it is still there */
-	struct client_counts counts;
-	struct client_gauges now;
+	struct counters counters;
 };
 
 struct vhost_export_stats {
@@ -132,8 +131,8 @@ struct vhost_export_stats {
 	uint64_t clients;	 /* so far */
 	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;
-	struct client_counts counts; /* of all its clients so far */
-	struct client_gauges now;    /* of all that are there */
+	struct counters counters; /* of all its clients so far; gauges: of those
+				     that are there */
 };
 
 /* Called in turn for each export, then its clients: those that are there and
