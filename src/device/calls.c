@@ -4,8 +4,8 @@
 #include "device/device.h"
 #include "device/feature.h"
 
-/* Call the client if it must be, or wishes it for what it was given since the
- * last look. */
+/* Notify the client if it must be, or if it wants to be for the requests that
+ * were completed since the last check. */
 static void maybe_notify(struct queue *queue, bool must)
 {
 	struct device *device = queue->device;
@@ -14,7 +14,7 @@ static void maybe_notify(struct queue *queue, bool must)
 	queue->slots_served = 0;
 	if (vring_should_notify(&queue->virtq, &device->memory->guest, &wish) !=
 	    PREC_OK)
-		must = true; /* it cannot say; a call too many is harmless */
+		must = true; /* unreadable: notify, which is harmless */
 	if (!(wish || must) || queue->call_fd < 0)
 		return;
 	counter_add(&device->client->counters.notifications, 1);
@@ -22,9 +22,9 @@ static void maybe_notify(struct queue *queue, bool must)
 }
 
 /*
- * The first of a turn is told at once: to wake a client takes as long as some
- * twenty requests, which it then finds done.  Who sleeps is called once all the
- * same, as it says where when it has looked.
+ * Notify on the first completion of a turn: waking a client takes about as long
+ * as twenty requests, which it then finds done.  A sleeping client is still
+ * notified once only, because it names its next place after it has looked.
  */
 static void notify_first(struct queue *queue)
 {
@@ -41,9 +41,10 @@ void queue_served(struct queue *queue, uint32_t slots)
 
 	if (TAILQ_EMPTY(&loop->served))
 		notify_first(queue);
-	/* A client names the place at which it wants to be called.  A packed ring
-	 * comes round: two rounds later that place is ahead again (virtio 1.2,
-	 * clause 2.8.10). */
+	/* A client names the place at which it wants to be notified.  A packed
+	 * ring wraps: two rounds later that place is ahead again (VIRTIO 1.2,
+	 * 2.8.10), and a guest could miss a notification if its ring wrapped
+	 * twice between two checks. */
 	queue->slots_served += slots;
 	if (queue->slots_served >= queue->virtq.size)
 		maybe_notify(queue, false);
@@ -74,7 +75,7 @@ void queue_notify_served(struct loop *loop)
 	while ((queue = TAILQ_FIRST(&loop->served))) {
 		TAILQ_REMOVE(&loop->served, queue, served);
 		queue->is_served = false;
-		/* A client that has ended is told nothing. */
+		/* A client that has ended is not notified. */
 		if (queue->device->state == DEVICE_ENDING)
 			continue;
 		notify_log(queue->device);

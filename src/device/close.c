@@ -7,9 +7,9 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* Descriptors on their way to the thread.  When it is full because somebody's
- * close hangs, the next ones stay open: a leak, bounded by the limits on
- * clients, is better than a server that stands still. */
+/* Descriptors on their way to the thread.  When the pipe is full because a
+ * close hangs, further descriptors stay open: a leak, bounded by the limits on
+ * clients, is better than a server that hangs. */
 static int pipe_fds[2] = { -1, -1 };
 
 static void *discard_thread(void *argument)
@@ -58,7 +58,7 @@ bool close_start(void)
 	return false;
 }
 
-/* Only files in memory know seals. */
+/* Only files in memory have seals. */
 bool close_is_in_memory(int fd)
 {
 	return fcntl(fd, F_GET_SEALS) >= 0;

@@ -30,7 +30,7 @@ enum device_state { DEVICE_SERVING, DEVICE_PARKED, DEVICE_ENDING };
 
 /* What happens to a client whose memory is found gone without notice. */
 enum device_on_loss {
-	DEVICE_LOSS_FAIL, /* the request fails, or the queue stops; it goes on */
+	DEVICE_LOSS_FAIL, /* the request fails, or the queue stops */
 	DEVICE_LOSS_END,  /* the device ends */
 };
 
@@ -99,8 +99,8 @@ static inline void device_end(struct device *device, const char *why)
 	device->ended = why;
 }
 
-/* It is ENDING: what has not begun is dropped, the rest is cancelled, and reaped
- * without a touch of the client's memory. */
+/* It is ENDING: drop what has not begun and cancel the rest, which is reaped
+ * without touching the client's memory. */
 void device_abort(struct device *device);
 
 /* Quiesce: cancel requests where the store can; they fail. */
@@ -121,7 +121,8 @@ bool device_is_stopped(const struct device *device);
 /* Does some queue wait to be set up again, because its client broke it? */
 bool device_is_broken(const struct device *device);
 
-/* Bytes of the requests in flight, including those the store has no room for. */
+/* Bytes of the requests in flight, also of those that wait for room in the
+ * store. */
 uint64_t device_bytes_in_store(const struct device *device);
 
 /* Features were negotiated; at any time. */

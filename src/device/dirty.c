@@ -21,7 +21,7 @@ void dirty_use(struct dirty *dirty, struct memory_region *region, uint64_t size)
 void dirty_close(struct dirty *dirty)
 {
 	dirty_use(dirty, NULL, 0);
-	/* Known to be an eventfd: closing it cannot wait. */
+	/* Known to be an eventfd: closing it cannot block. */
 	if (dirty->call_fd >= 0)
 		close(dirty->call_fd);
 	dirty->call_fd = -1;
@@ -36,9 +36,9 @@ static uint8_t bits_of(uint64_t byte, uint64_t first, uint64_t last)
 	return (uint8_t)((0xffu << from) & (0xffu >> (7 - to)));
 }
 
-/* Always by an atomic instruction, also where the bit seems to be there: it
- * makes what we wrote visible before the client can have cleared it.  Pages
- * beyond the bitmap are not asked for. */
+/* Always by an atomic instruction, even if the bit seems to be set: it makes
+ * what we wrote visible before the client can have cleared the bit.  Pages
+ * beyond the bitmap are not logged. */
 void dirty_mark(struct dirty *dirty, uint64_t address, uint64_t size)
 {
 	uint64_t first = address >> PAGE_BITS;

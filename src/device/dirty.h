@@ -9,28 +9,27 @@ struct memory_region;
 
 /*
  * The log of what we write into the client's memory, for its migration: a bit
- * for each page of 4096 bytes of the guest's addresses (vhost-user.rst,
- * "Migration").
+ * for each page of 4096 bytes of guest addresses (vhost-user.rst, "Migration").
  *
  * A page is marked after it was written.  The client clears the mark and then
- * copies the page, perhaps in between: so it finds the mark and copies once
- * more.  Marked before, the page could be copied as it was.  All marks of a
- * request but that of the used index itself are there before the index is,
- * and all marks before the answer that a ring is quiet, after which the client
- * looks for the last time.
+ * copies the page; if that falls between our write and our mark, it finds the
+ * mark and copies once more.  If the page were marked first, its old contents
+ * could be copied.  All marks of a request but that of the used index are set
+ * before the index is, and all marks before the reply that a ring is quiet,
+ * after which the client reads the log for the last time.
  *
- * The bitmap is lent, too: it may go, and what stands in it is never looked
- * at.
+ * The bitmap is lent too: it may go, and its contents are never read.
  */
 struct dirty {
 	struct memory_region *region; /* NULL: none */
 	uint64_t size;		      /* bytes of the bitmap */
-	bool all;    /* also what is not a ring: VHOST_F_LOG_ALL */
-	bool lost;   /* it was found gone, which nobody was told yet */
-	int call_fd; /* signalled when there are marks; -1: none */
+	bool all;    /* mark data as well as rings: VHOST_F_LOG_ALL */
+	bool lost;   /* it was found gone, which was not logged yet */
+	int call_fd; /* signalled when there are new marks; -1: none */
 };
 
-/* From now on this one, of `size` bytes; NULL: none. */
+/* Mark in this bitmap of `size` bytes from now on; NULL: do not mark.  Takes
+ * over the region, and frees the old one. */
 void dirty_use(struct dirty *dirty, struct memory_region *region,
 	       uint64_t size);
 void dirty_close(struct dirty *dirty);

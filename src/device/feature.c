@@ -5,14 +5,14 @@
 
 #include "store/store.h"
 
-/* VIRTIO 1.2, clause 6: features that are not of one device. */
-#define VIRTIO_F_NOTIFY_ON_EMPTY 24 /* 6.3, for drivers of old */
+/* VIRTIO 1.2, clause 6: features that every kind of device may have. */
+#define VIRTIO_F_NOTIFY_ON_EMPTY 24 /* 6.3, legacy drivers */
 #define VIRTIO_F_INDIRECT_DESC	 28
 #define VIRTIO_F_EVENT_IDX	 29
 #define VIRTIO_F_VERSION_1	 32
 #define VIRTIO_F_RING_PACKED	 34
 
-/* Is there any use in asking the store for these? */
+/* Offered only if the store can carry them out. */
 static uint64_t range_features(const struct store *store)
 {
 	if (store->read_only || store->discard_align == 0)
@@ -48,7 +48,7 @@ bool device_event_index(const struct device *device)
 	return device->features >> VIRTIO_F_EVENT_IDX & 1;
 }
 
-/* Smaller than the field, or not told. */
+/* Fits the field, or is not told. */
 static uint32_t at_most(uint32_t value, uint32_t most)
 {
 	return value <= most ? value : 0;
@@ -71,7 +71,7 @@ static void set_topology(struct vblk_device *device, const struct store *store)
 	device->opt_io_size = topology->opt_io / block;
 }
 
-/* As it is for a driver that took these features. */
+/* The device as a driver that accepted these features sees it. */
 static struct vblk_device device_with(const struct device *device,
 				      uint64_t features)
 {
@@ -113,9 +113,9 @@ void device_config(const struct device *device,
 }
 
 /*
- * VIRTIO 1.2, 5.2.6.2: a driver that did not take FLUSH cannot ask for
- * durability later, so its writes must have it at once; nor may one that set
- * the cache to writethrough be left to hope.
+ * VIRTIO 1.2, 5.2.6.2: a driver that did not accept FLUSH cannot ask for
+ * durability later, so its writes must be durable when they complete.  The same
+ * holds for one that set the cache to writethrough.
  */
 bool device_writes_through(const struct device *device)
 {

@@ -5,22 +5,22 @@
 #include "device/device.h"
 #include "virtio/blk.h"
 
-/* The features that a device offers, those of the transport excepted. */
+/* The features that a device offers, without those of the transport. */
 uint64_t device_features(const struct device_policy *policy);
 
-/* The device as requests are decoded for it, and its configuration, which is
- * read before features are agreed on. */
+/* The device as requests are decoded for it, and its configuration, which a
+ * driver reads before features are negotiated. */
 struct vblk_device device_of(const struct device *device);
 void device_config(const struct device *device,
 		   struct virtio_blk_config *config);
 
-/* Do both sides tell by an index when they want to be notified? */
+/* True if both sides say by an index when they want to be notified. */
 bool device_event_index(const struct device *device);
-/* Is the driver to be notified, whatever it suppresses, when it has nothing
- * more available? */
+/* True if the driver wants to be notified, whatever it suppresses, when the
+ * available ring is empty. */
 bool device_notifies_on_empty(const struct device *device);
 bool device_packed(const struct device *device);
-/* Must writes be durable before they are reported? */
+/* True if writes must be durable before they complete. */
 bool device_writes_through(const struct device *device);
 
 #endif

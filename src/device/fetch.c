@@ -8,13 +8,14 @@
 #include "device/room.h"
 #include "device/setup.h"
 
-/* A client's part of one turn, over all its queues: so many requests, or so many
- * bytes; fewer where another client waits for the turn to end. */
+/* What a client may fetch in one turn, over all its queues: so many requests,
+ * or so many bytes; fewer requests where other clients wait for the turn to
+ * end. */
 #define REQUESTS_A_TURN	       64
 #define REQUESTS_BESIDE_OTHERS 32
 #define BYTES_A_TURN	       (1ull << 20)
 
-/* What the previous server had taken.  False: no more. */
+/* Take the next request that the previous server had taken.  False: no more. */
 static bool retake(struct queue *queue, struct virtq_request *chain,
 		   enum virtq_answer *answer)
 {
@@ -31,10 +32,10 @@ static bool retake(struct queue *queue, struct virtq_request *chain,
 	return true;
 }
 
-/* What the previous server had taken comes first.  Before an empty queue is
- * left alone the client is asked for a kick, and then the ring is looked at once
- * more: what was made available before the client saw the wish comes without
- * one (2.7.10.1). */
+/* Requests that the previous server had taken come first.  Before an empty
+ * queue is left alone, the client is asked for a kick, and then the ring is
+ * checked once more: a request that was made available before the client saw
+ * that comes without a kick (2.7.10.1). */
 static enum virtq_answer next(struct queue *queue, struct virtq_request *chain)
 {
 	const struct prec_space *space = &queue->device->memory->guest;
@@ -62,14 +63,14 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 
 	switch (next(queue, &chain)) {
 	case VIRTQ_TAKEN:
-	case VIRTQ_MALFORMED: /* it may have a place to say so */
+	case VIRTQ_MALFORMED: /* it may have a status byte */
 		*bytes += request_begin(queue, &chain);
 		return true;
 	case VIRTQ_LOST:
 		request_reject(queue, true);
 		return true;
 	case VIRTQ_GONE:
-		/* It may come back: the next kick looks again. */
+		/* It may come back: the next kick tries again. */
 		queue_lost(queue, "the available ring is gone");
 		return false;
 	case VIRTQ_STOPPED:
@@ -83,7 +84,7 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 	return false;
 }
 
-/* What is left of its client's turn. */
+/* What is left of the client's turn. */
 static struct device_turn *turn_of(struct queue *queue)
 {
 	struct device *device = queue->device;
@@ -116,8 +117,7 @@ static void wait_for_room(struct device *device)
 	if (*throttled == 0)
 		client_log(device->client,
 			   "%" PRIu64 " bytes are in flight, the limit "
-			   "is %" PRIu64 ": its requests wait for each "
-			   "other; told once",
+			   "is %" PRIu64 ": throttled (logged once)",
 			   device->bytes_in_flight,
 			   device->policy->bytes_in_flight_max);
 	counter_add(throttled, 1);
@@ -143,8 +143,9 @@ static bool serve_turn(struct queue *queue, struct device_turn *turn)
 	return true;
 }
 
-/* Its client's turn was over before it came to it: it stands before those that
- * had a part of it, or the first queue would have all. */
+/* The client's turn was over before this queue was reached: put it before
+ * the client's queues that were served, or the first queue would take every
+ * turn. */
 static void stay_in_line(struct queue *queue)
 {
 	struct loop *loop = queue->device->loop;

@@ -14,35 +14,35 @@ struct memory_region;
 struct inflight_lists;
 
 /*
- * The log of requests in flight (vhost-user.rst, "Inflight I/O tracking"): a
+ * The log of requests in flight (vhost-user.rst, "Inflight I/O tracking").  A
  * server that takes over from one that died learns from it which requests were
  * taken and not completed.  It outlives us because the client holds it, so the
- * client may write anything into it, or take it away: each field is fetched once,
- * checked, and bounded, and the worst that a lie does is to make us carry out what
- * the client describes, in its rings or in the log, and might as well have asked
- * for.
+ * client may write anything into it, or take it away.  Each field is fetched
+ * once, checked and bounded; the worst that a lie does is to make us carry out
+ * a request that the client describes, in its rings or in the log, and could
+ * have made anyway.
  *
  * What is stored, and in which order, depends on the layout of the ring:
- * inflight_split.h, inflight_packed.h; layout.h calls one of them.
+ * inflight_split.h, inflight_packed.h. layout.h calls the right one.
  *
- * One log for a client: the memory that we made for it, and what it gave back
- * to be used, which is the same if it means well.
+ * A client has one log: the memory that we made for it, and what it gave back
+ * to be used, which is the same memory if the client is honest.
  */
 struct inflight {
-	int fd;			      /* the memory that we made; -1: none */
+	int fd;			      /* what we made; -1: none */
 	struct memory_region *region; /* in use; NULL: none */
 };
 
 /* The part of one queue. */
 struct inflight_queue {
 	struct prec_span span; /* of size 0: requests are not logged */
-	bool unread;   /* it came from the client and was not looked at */
-	bool lost;     /* it was found gone, which was not logged yet */
+	bool unread;	       /* the client gave it, and it was not read yet */
+	bool lost;	       /* it was found gone, which was not logged yet */
 	uint16_t last; /* head of the last batch: what we stored there */
 	uint64_t counter;
-	/* Left by the previous server, and not taken again yet, in the order in
-	 * which it had taken them.  Their heads; of a packed ring those of
-	 * their entries. */
+	/* Requests of the previous server that were not taken again yet, in the
+	 * order in which it had taken them: their heads; of a packed ring those
+	 * of their entries. */
 	uint32_t left_first;
 	uint32_t left_end;
 	uint16_t left[VIRTQ_SIZE_MAX];
@@ -55,22 +55,23 @@ uint64_t inflight_size(bool packed, uint32_t queues, uint32_t entries);
 uint64_t inflight_offset(bool packed, uint32_t queue, uint32_t entries);
 
 /*
- * An empty log: a file that nobody can shrink or grow, whose pages nobody has
- * touched.  The one that this client had is emptied and given once more, so
- * that asking again and again costs us nothing.  The descriptor stays the log's.
- * -1: errno tells why.
+ * Make an empty log: a file that nobody can shrink or grow, with no page
+ * allocated.  The file that this client had is emptied and returned again, so
+ * that a client that keeps asking costs us nothing.  The descriptor stays the
+ * log's. -1: errno tells why.
  */
 int inflight_make(struct inflight *log, uint64_t size);
 
-/* Close what is there. */
+/* Release what they hold. */
 void inflight_close(struct inflight *log);
 void inflight_queue_close(struct inflight_queue *log);
 
-/* Log in this span from now on; of size 0: do not.  Nothing is in flight. */
+/* Log in this span from now on; size 0: do not log.  Nothing may be in
+ * flight. */
 void inflight_use(struct inflight_queue *log, struct prec_span span);
 
-/* The client took it away: its requests go on, and no server after us will
- * know of them. */
+/* The client took it away: its requests continue, and no later server will know
+ * of them. */
 void inflight_lose(struct inflight_queue *log);
 
 /* A request that the log says was in flight. */
@@ -79,13 +80,13 @@ struct inflight_left {
 	uint16_t head;
 };
 
-/* Is something left? */
+/* True while requests of the previous server are left. */
 static inline bool inflight_is_left(const struct inflight_queue *log)
 {
 	return log->left_first != log->left_end;
 }
 
-/* These are left, to be taken again in the order of their counters. */
+/* These are left: order them by their counters. */
 void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
 		      uint32_t count);
 

@@ -12,7 +12,7 @@
 /* Parts of queues do not share a cache line. */
 #define LOG_ALIGN 64u
 
-/* Files are lent by pages. */
+/* Files are lent in pages. */
 #define PAGE 4096u
 
 static uint64_t part_size(bool packed, uint32_t entries)

@@ -56,7 +56,7 @@ enum {
 
 #define LOG_VERSION_1 1u
 
-/* What we stored in the log, and do not ask it again. */
+/* What we stored in the log, so as not to read it back. */
 struct inflight_lists {
 	uint16_t free;			/* the first entry that is free */
 	uint16_t next[VIRTQ_SIZE_MAX];	/* after each entry */
@@ -78,7 +78,7 @@ static uint64_t state_at(uint32_t entry, uint32_t field)
 	return LOG_STATES + (uint64_t)entry * STATE_SIZE + field;
 }
 
-/* So many slots further, at most once round. */
+/* `count` slots further, at most once round. */
 static uint16_t advance(uint32_t size, uint16_t place, uint32_t count)
 {
 	uint32_t slot = place % HIGH + count;
@@ -103,7 +103,7 @@ static enum prec_status store_used(struct prec_span span, uint16_t new,
 	return prec_store64(span, LOG_USED, word);
 }
 
-/* The version last: with it the rest counts. */
+/* The version last: it makes the rest valid. */
 static enum prec_status begin(struct inflight_queue *log, uint32_t size,
 			      uint16_t used)
 {
@@ -146,7 +146,7 @@ static enum prec_status load_head(struct prec_span span, struct head *head)
 	return PREC_OK;
 }
 
-/* Is the slot still as the client made it available (2.8.1)? */
+/* True if the slot is still as the client made it available (2.8.1). */
 static bool is_available(uint16_t flags, uint16_t place)
 {
 	uint16_t wanted =
@@ -155,7 +155,7 @@ static bool is_available(uint16_t flags, uint16_t place)
 	return (flags & (PVIRTQ_DESC_F_AVAIL | PVIRTQ_DESC_F_USED)) == wanted;
 }
 
-/* The update that was under way ends, or is taken back. */
+/* Finish the update that was under way, or undo it. */
 static enum prec_status end_update(const struct inflight_queue *log,
 				   struct head *head, bool published)
 {
@@ -173,7 +173,7 @@ static enum prec_status end_update(const struct inflight_queue *log,
 }
 
 /* Which entries are accounted for.  Each is in one list: so no list is followed
- * further than there are entries, and all of them together fit into the ring. */
+ * further than there are entries, and all of them together fit the ring. */
 struct seen {
 	uint32_t count;
 	bool entry[VIRTQ_SIZE_MAX];
@@ -469,8 +469,8 @@ static enum prec_status log_taken(struct inflight_queue *log,
 	return PREC_OK;
 }
 
-/* Lists are missing where a ring that was attached to another log, or to none,
- * was given this one: nothing was read from it. */
+/* There are no lists if the log was set after the ring was attached, which only
+ * a client that breaks the protocol does. */
 static bool is_logged(const struct inflight_queue *log)
 {
 	return log->span.size && log->lists;

@@ -16,11 +16,10 @@
 uint64_t inflight_packed_size(uint32_t entries);
 
 /*
- * The ring was set up, to go on at *base (packed_seek).  Read what the
- * previous server left, if that was not done yet: then *recovered, *taken is how
- * many requests were in flight, and *base where that one was.  A log that is new
- * is made ready.  A log that is gone, or for which there
- * is no memory, is not used any more.
+ * The ring was set up, to resume at *base (packed_seek).  Read what the
+ * previous server left, if that was not done yet: then *recovered, *taken is
+ * how many requests were in flight, and *base where that server was.  A log
+ * that is new is made ready.  A log that is gone is not used any more.
  *
  * PREC_RANGE: it has room for smaller rings only.  PREC_INVALID: it holds what
  * no server leaves.  PREC_GONE: the ring is gone.
@@ -29,7 +28,7 @@ PREC_MUST_CHECK enum prec_status
 inflight_packed_read(struct inflight_queue *log, const struct virtq *q,
 		     uint32_t *base, bool *recovered, uint32_t *taken);
 
-/* Take the next request that the previous server had taken, *answer as of
+/* Take the next request that the previous server had taken; *answer as from
  * packed_retake.  False: no more. */
 bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
 			  const struct prec_space *space,
@@ -40,12 +39,12 @@ bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
 void inflight_packed_taken(struct inflight_queue *log, const struct virtq *q,
 			   uint16_t id);
 
-/* It is about to be completed, which nothing else of the queue may follow
- * before inflight_packed_completed. */
+/* It is about to be completed; nothing else of the queue may be until
+ * inflight_packed_completed. */
 void inflight_packed_completing(struct inflight_queue *log,
 				const struct virtq *q, uint16_t id);
 
-/* It is, and the next slot is another. */
+/* It was completed, and the ring has moved on. */
 void inflight_packed_completed(struct inflight_queue *log,
 			       const struct virtq *q, uint16_t id);
 

@@ -52,7 +52,7 @@ static uint64_t state_at(uint16_t head, uint32_t field)
 	return LOG_STATES + (uint64_t)head * STATE_SIZE + field;
 }
 
-/* The version last: with it the rest counts. */
+/* The version last: it makes the rest valid. */
 static enum prec_status begin(const struct inflight_queue *log, uint32_t size,
 			      uint16_t used)
 {
@@ -70,9 +70,9 @@ static enum prec_status begin(const struct inflight_queue *log, uint32_t size,
 	return PREC_OK;
 }
 
-/* The used ring is ahead: the batch that was published last was not marked as
- * completed.  Other back-ends publish more than one request at a time; no list
- * is followed further than there are entries. */
+/* The used ring may be ahead: then the last batch was published but not marked
+ * as completed.  Other back-ends publish several requests at a time; no list is
+ * followed further than there are entries. */
 static enum prec_status end_batch(struct inflight_queue *log, uint32_t size,
 				  uint16_t used)
 {

@@ -32,8 +32,8 @@ bool inflight_split_next(struct inflight_queue *log, uint16_t *head);
  * carried out yet. */
 void inflight_split_taken(struct inflight_queue *log, uint16_t head);
 
-/* `head` is about to be put into the used ring, which nothing else of the
- * queue may follow before inflight_split_completed. */
+/* `head` is about to be put into the used ring; nothing else of the queue may
+ * be until inflight_split_completed. */
 void inflight_split_completing(struct inflight_queue *log, uint16_t head);
 
 /* `head` is in the used ring, whose index is now `used`. */

@@ -14,9 +14,9 @@
 
 #define EVENTS_A_TURN 64
 
-/* Past the C library: the thread sanitizer watches epoll_ctl, but sees neither
- * the birth nor the death of io_uring's descriptors, and takes the next use of
- * their numbers for a race. */
+/* Bypass the C library: the thread sanitizer intercepts epoll_ctl, but sees
+ * io_uring's descriptors neither open nor close, and reports the reuse of their
+ * numbers as a race. */
 static int control(const struct loop *loop, int operation, int fd,
 		   struct epoll_event *event)
 {

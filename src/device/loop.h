@@ -16,8 +16,8 @@ LIST_HEAD(requests, request);
 TAILQ_HEAD(queues, queue);
 LIST_HEAD(lanes, lane);
 
-/* What is called when a watched descriptor is ready; embedded in what it is
- * about.  NULL: it only has to wake the loop. */
+/* What is called when a watched descriptor is ready.  It is embedded in the
+ * object that it belongs to.  NULL: the event only wakes the loop. */
 struct loop_source {
 	void (*ready)(struct loop_source *source, uint32_t events);
 };
@@ -35,8 +35,8 @@ struct lane {
 
 /*
  * What the devices of one thread share: its events, the lanes to their stores,
- * and the queues that wait for a turn (turn.h).  One thread uses it, apart from
- * `devices`.
+ * and the queues that wait for a turn (turn.h).  Only that thread uses it,
+ * apart from `devices`.
  */
 struct loop {
 	int epoll_fd;
@@ -49,16 +49,16 @@ struct loop {
 	struct queues ready;
 	struct queue *again;	/* the first in line that was served in this
 				      turn already */
-	struct queues served;	/* to be signalled at the end of the turn */
-	struct requests spares; /* to be used again */
+	struct queues served;	/* to be notified at the end of the turn */
+	struct requests spares; /* kept for reuse */
 	uint32_t spare_count;
 	bool settling; /* some device may have become quiet, or ended */
 };
 
-/* False: errno, and *what could not be had; nothing is left to close. */
+/* False: errno tells why, *what names the resource, and nothing is left to
+ * close. */
 bool loop_open(struct loop *loop, enum polling_mode polling, const char **what);
-/* Nothing may be watched but what was forgotten with its descriptor, and no
- * lane be in use. */
+/* No lane may be in use, and no source may outlive this. */
 void loop_close(struct loop *loop);
 
 /* Wait for events, at most so long (-1: for ever), and hand them to their
@@ -69,7 +69,7 @@ void loop_take_events(struct loop *loop, int timeout_ms);
  * errno. */
 bool loop_watch(struct loop *loop, int fd, uint32_t events,
 		struct loop_source *source);
-/* For other events from now on. */
+/* Watch it for other events from now on. */
 bool loop_watch_for(struct loop *loop, int fd, uint32_t events,
 		    struct loop_source *source);
 /* Events that were taken already are still handed over: the source must outlive

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "device/mark.h"
 
-/* The client names a split used ring for the log by an address of its own. */
+/* For the log, the client names a split used ring by a separate address. */
 static void mark_used(struct queue *queue, uint64_t offset, uint64_t size)
 {
 	uint64_t base = queue->addr.log;
@@ -10,7 +10,7 @@ static void mark_used(struct queue *queue, uint64_t offset, uint64_t size)
 		dirty_mark(&queue->device->dirty, base + offset, size);
 }
 
-/* That address is of one area, and a packed ring is written in two. */
+/* That address is of one area, but a packed ring is written in two. */
 static void mark_packed(struct queue *queue, const struct prec_span *area,
 			uint64_t offset, uint64_t size)
 {

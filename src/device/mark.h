@@ -5,12 +5,12 @@
 #include "device/queue.h"
 
 /*
- * What of a client's memory was written, marked in its log (dirty.h): which
- * bytes of a ring that are depends on its layout.
+ * Marking what was written into a client's memory in its log (dirty.h).  Which
+ * bytes of a ring those are depends on its layout.
  */
 
-/* Of a ring that is logged: a request was completed in this slot, and we wrote
- * where we ask for kicks. */
+/* For a ring that is logged: a request was completed in this slot; we wrote to
+ * the place where we ask for kicks. */
 void mark_ring_completed(struct queue *queue, uint64_t slot);
 void mark_ring_hint(struct queue *queue);
 
@@ -26,7 +26,7 @@ static inline void mark_hint(struct queue *queue)
 		mark_ring_hint(queue);
 }
 
-/* These spans: the kernel, or we, may have written there, whatever it says. */
+/* The kernel, or we, may have written to these spans, whatever it reports. */
 static inline void mark_data(struct device *device,
 			     const struct prec_span *spans, uint32_t count)
 {

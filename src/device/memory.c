@@ -52,8 +52,8 @@ static bool map_region(struct memory_region *new, int fd,
 	enum prec_refusal refusal = PREC_REFUSAL_NONE;
 	enum prec_status status;
 
-	/* Before the library asks for its size or file system, which a file
-	 * server in the client's hands need not answer. */
+	/* Checked before the library asks for its size or file system, which a
+	 * file server that the client controls need not answer. */
 	if (!(admission->admit & PREC_ADMIT_ANY_FILE) &&
 	    !close_is_in_memory(fd)) {
 		*why = "not a file in memory; expected a memfd, or a file of "
@@ -93,8 +93,9 @@ void memory_region_free(struct memory_region *old)
 		free(old);
 		return;
 	}
-	/* Something of ours is still in there: it finds the region gone.  Its
-	 * address range and its object are kept: a leak of ours, not a reuse. */
+	/* A thread is still inside a transaction on it, and finds the region
+	 * gone.  The address range and the object are leaked rather than
+	 * reused. */
 	revoked = prec_region_revoke(&old->region);
 	assert(revoked == PREC_OK || revoked == PREC_SYSTEM);
 }
@@ -108,8 +109,8 @@ static uint32_t free_slot(const struct memory *memory, uint32_t max)
 	return PREC_NONE;
 }
 
-/* One region more than `there` is to come, or one has gone and `there` are
- * left. */
+/* A region is to be added to the `there` that exist; pool_give: one has gone,
+ * and `there` are left. */
 static bool pool_take(struct memory_pool *pool, uint32_t there)
 {
 	uint32_t left = __atomic_load_n(&pool->left, __ATOMIC_RELAXED);
@@ -153,7 +154,7 @@ static enum prec_status enter(struct memory *memory, struct memory_region *new,
 	return status;
 }
 
-/* What can be said without touching the file. */
+/* What can be checked without touching the file. */
 static enum prec_status check_entry(const struct memory_entry *entry)
 {
 	if (entry->size == 0 || entry->size > PREC_ADDRESS_MAX ||

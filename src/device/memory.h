@@ -17,7 +17,7 @@ struct memory_entry {
 };
 
 /*
- * What one client has lent: its regions, found by the guest's addresses (as
+ * What one client has lent: its regions, found by guest addresses (as
  * descriptors name them) and by the front-end's own (as ring addresses do).
  * The entries of both spaces carry the slot of the region.
  */
@@ -27,10 +27,9 @@ struct memory_region {
 };
 
 /*
- * Regions cost a descriptor, a mapping and an entry in the library's table.
- * Each client may count on some; what it has beyond those comes out of a pool
- * for all clients of the server, so that one that takes hundreds leaves the
- * others theirs.
+ * A region costs a descriptor, a mapping and an entry in the library's table.
+ * Each client is sure of some; any more come out of a pool for all clients of
+ * the server, so that a client that takes hundreds leaves the others theirs.
  */
 #define MEMORY_REGIONS_SURE 32u
 
@@ -75,7 +74,7 @@ bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
 bool memory_remove(struct memory *memory, const struct memory_entry *entry,
 		   const char **why);
 
-/* Everything that was lent.  The pool stays. */
+/* Remove everything that was lent. */
 void memory_clear(struct memory *memory);
 
 #endif

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Completions that may wait to be taken away. */
+/* Completions that may wait to be reaped. */
 #define EVENTS_MAX 128
 
 /* glibc has no wrappers for these. */
@@ -87,7 +87,7 @@ void notifier_flush(struct notifier *notifier)
 		long got = submit(notifier, (long)(notifier->count - sent),
 				  &blocks[sent]);
 
-		/* One that cannot be signalled harms its owner only. */
+		/* An eventfd that cannot be signalled harms only its owner. */
 		sent += got > 0 ? (uint32_t)got : 1;
 	}
 	notifier->unreaped += notifier->count;
@@ -95,9 +95,9 @@ void notifier_flush(struct notifier *notifier)
 }
 
 /*
- * The kernel looks at the eventfd first (EINVAL if it is none) and only then
+ * The kernel checks the eventfd first (EINVAL if it is none), and only then
  * whether the file may be read (EBADF here, because it may not).  A descriptor
- * that only names a path is EBADF, too.
+ * that only names a path is EBADF too.
  */
 bool notifier_knows(struct notifier *notifier, int fd)
 {

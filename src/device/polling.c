@@ -5,15 +5,15 @@
 
 #include <precarium/access.h>
 
-/* A window that was closed opens so wide. */
+/* The width at which a closed window opens. */
 #define WINDOW_MIN_NS 10000u
 
-/* Events that come while a worker looks at rings wait no longer than this, and
- * a turn. */
+/* Events that come while a worker polls rings wait no longer than this and a
+ * turn. */
 #define ASK_EVERY_NS 10000u
 
-/* A look that takes so long was not on the processor for most of it: somebody
- * else needs it, perhaps the client that is waited for. */
+/* A pass that takes so long was off the processor for most of it: somebody else
+ * needs it, perhaps the client that is waited for. */
 #define GAP_NS	    100000u
 #define BACK_OFF_NS 20000000u
 
@@ -52,7 +52,7 @@ void polling_asked(struct polling *poll)
 
 bool polling_continues(const struct polling *poll, uint64_t turn_ns)
 {
-	/* A client has the answers of a turn at its end. */
+	/* A client has the completions of a turn when the turn ends. */
 	uint64_t since_ns =
 		turn_ns == poll->began_ns ? poll->found_ns : turn_ns;
 
@@ -60,7 +60,7 @@ bool polling_continues(const struct polling *poll, uint64_t turn_ns)
 	       poll->now_ns - since_ns < poll->window_ns;
 }
 
-/* Nothing had come for so long that the worker slept, and then something did. */
+/* A request came after the worker had slept. */
 static void adapt(struct polling *poll, uint64_t idle_ns)
 {
 	if (idle_ns > POLLING_WINDOW_MAX_NS)

@@ -7,29 +7,29 @@
 
 /* What a loop does when its rings are empty. */
 enum polling_mode {
-	POLLING_ADAPTIVE, /* look a little longer where that pays */
-	POLLING_NEVER,	  /* sleep until it is kicked */
-	POLLING_ALWAYS,	  /* look, while some ring is started */
+	POLLING_ADAPTIVE, /* poll a little longer where that pays */
+	POLLING_NEVER,	  /* sleep until a kick */
+	POLLING_ALWAYS,	  /* poll while some ring is started */
 };
 
 /*
- * How long a worker looks for requests before it sleeps.
+ * How long a worker polls its rings before it sleeps.
  *
- * Who sleeps must be woken: by a kick, which costs the client a system call and
- * the worker two, and the time to be put on a processor again.  A worker that
- * looks at the rings meanwhile saves all that, and burns its processor.
+ * A sleeping worker must be woken by a kick, which costs the client a system
+ * call and the worker two, and the time until it runs again.  A worker that
+ * polls the rings meanwhile saves all that, and keeps its processor busy.
  *
- * Adaptive: after the last request it looks for a window of at most
- * POLLING_WINDOW_MAX_NS.  The window grows when a request came so soon
- * after the one before that a look would have met it, and halves when one
- * came later: a client that is idle most of the time costs next to nothing,
- * and no client costs more than the window for each of its requests.  Where
- * the worker is found to have lost its processor while it looked there are more
- * threads than processors: it closes the window for a while.
+ * Adaptive: after the last request the worker polls for a window of at most
+ * POLLING_WINDOW_MAX_NS.  The window grows when a request came so soon after
+ * the one before that polling would have met it, and halves when one came
+ * later: a client that is idle most of the time costs next to nothing, and no
+ * client costs more than the window for each of its requests.  When the worker
+ * finds that it lost its processor while it polled, there are more threads than
+ * processors: it closes the window for a while.
  *
- * A ring that had nothing for a window waits for its kick, whatever the others
- * have: to look at it fetches memory that its client has on another processor.
- * Among hundreds of busy clients such looks cost more than the requests.
+ * A ring that had nothing for a window waits for its kick, however busy the
+ * others are: polling it fetches memory that its client holds on another
+ * processor.  Among hundreds of busy clients that costs more than the requests.
  */
 #define POLLING_WINDOW_MAX_NS 50000u
 
@@ -45,20 +45,20 @@ struct polling {
 	uint64_t closed_until_ns;
 };
 
-/* A turn begins.  True: ask the kernel for events in it.  That is a system call,
- * which a turn that looks for requests only now and then can do with. */
+/* A turn begins.  True: ask the kernel for events in it.  A turn that polls
+ * does so only now and then, because it is a system call. */
 bool polling_begin(struct polling *poll, bool sleeps);
-/* The kernel was asked, and perhaps slept in. */
+/* The kernel was asked for events, and may have let the worker sleep. */
 void polling_asked(struct polling *poll);
-/* A request was found, or has ended, which is when its client has another.  Says
- * in which turn. */
+/* A request was found, or has ended, which is when its client makes another
+ * available.  Returns when the turn began. */
 static inline uint64_t polling_found(struct polling *poll)
 {
 	poll->found = true;
 	return poll->now_ns;
 }
-/* A queue is empty, whose last turn with a request was that one: shall it be
- * looked at again without being kicked? */
+/* A queue is empty, and `turn_ns` is when the turn of its last request began.
+ * True: poll it again, without a kick. */
 bool polling_continues(const struct polling *poll, uint64_t turn_ns);
 /* The turn ends. */
 void polling_end(struct polling *poll);

@@ -16,7 +16,7 @@ static void kicked(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (queue->kick_fd < 0)
-		return; /* it went earlier in this batch */
+		return; /* dropped by an earlier event of this round */
 	queue->started = true;
 	queue_ready(queue);
 }
@@ -32,7 +32,7 @@ void queue_init(struct queue *queue, struct device *device, uint32_t index)
 	LIST_INIT(&queue->requests);
 }
 
-/* They are known to be eventfds: closing one cannot wait. */
+/* These are known to be eventfds: closing one cannot block. */
 static void replace_fd(int *fd, int new)
 {
 	if (*fd >= 0)
@@ -102,8 +102,7 @@ bool queue_is_quiet(const struct queue *queue)
 	return LIST_EMPTY(&queue->requests) && !queue->stalled;
 }
 
-/* The next request that is made available shall come with a kick.  Where the
- * ring is gone nobody can ask. */
+/* Where the ring is gone, there is no place to ask for a kick. */
 bool queue_ask_for_kick(struct queue *queue)
 {
 	if (!queue->virtq.event_index ||

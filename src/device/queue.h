@@ -8,21 +8,21 @@
 #include "device/request.h"
 #include "virtio/vring.h"
 
-/* Where a client says that a ring is. */
+/* Where the client says that a ring is. */
 struct ring_addr {
 	uint64_t descriptors; /* in the front-end's own address space */
 	uint64_t used;
 	uint64_t available;
-	bool logged;  /* what is written into the used ring is */
-	uint64_t log; /* guest's address of the used ring, if it is logged */
+	bool logged;  /* writes to the used ring are logged */
+	uint64_t log; /* guest address of the used ring, if it is logged */
 };
 
 /*
  * One queue of one client.
  *
- * It is served while it is enabled, was kicked since it was set up (a ring
- * starts at its first kick), has its rings, and its device is SERVING.
- * `base` is where it goes on when its rings are attached.
+ * It is served while it is enabled, has been kicked since it was set up (a ring
+ * starts at its first kick), has its rings, and its device is SERVING.  `base`
+ * is where it resumes when its rings are attached.
  */
 struct queue {
 	struct loop_source kick;
@@ -33,64 +33,64 @@ struct queue {
 	int err_fd;
 	bool enabled;
 	bool started;
-	bool broken;   /* the client broke it; until it is set up again */
+	bool broken;   /* the client broke the ring; until it is set up again */
 	bool attached; /* virtq is set up from num, base and addr */
 	bool has_addr;
 	bool has_base;
-	bool is_ready; /* on the worker's list */
+	bool is_ready; /* in the loop's line of ready queues */
 	bool is_served;
-	uint32_t slots_served; /* since its wish to be called was read */
-	bool keep_polling; /* it was empty, and is looked at again unasked */
-	uint64_t found_ns; /* the turn of its last request, see polling.h */
-	uint32_t base;	   /* of a packed ring both sides' (vhost-user.rst) */
+	uint32_t slots_served; /* since maybe_notify */
+	bool keep_polling;     /* it was empty, and is polled without a kick */
+	uint64_t found_ns;     /* its last turn with a request, see polling.h */
+	uint32_t base; /* of a packed ring: for both sides (vhost-user.rst) */
 	uint32_t num;
 	struct ring_addr addr;
 
 	struct inflight_queue inflight;
 	struct requests requests; /* in the store */
-	struct request *stalled;  /* the store had no room for it */
+	struct request *stalled;  /* waits for room in the store */
 	TAILQ_ENTRY(queue) ready;
 	TAILQ_ENTRY(queue) served;
 	TAILQ_ENTRY(queue) waiting; /* while stalled is set */
 	struct virtq virtq;
 };
 
-/* All zeroes before. */
+/* The queue must be zeroed. */
 void queue_init(struct queue *queue, struct device *device, uint32_t index);
 /* Nothing may be in flight. */
 void queue_close(struct queue *queue);
 
-/* Replace the descriptor, an eventfd of the client or -1. */
+/* Take over `fd`, an eventfd of the client or -1, in place of the old one. */
 void queue_set_call(struct queue *queue, int fd);
 void queue_set_err(struct queue *queue, int fd);
-/* Fetch nothing unless enabled. */
+/* A queue that is not enabled fetches nothing. */
 void queue_enable(struct queue *queue, bool enabled);
 
-/* Is nothing of it in flight? */
+/* True if no request of it is in flight. */
 bool queue_is_quiet(const struct queue *queue);
 
-/* The steps of setting up and ending, for the files that do. */
+/* Steps of setting a queue up and of ending it, for setup.c and request.c. */
 void queue_set_broken(struct queue *queue, bool broken);
 void queue_drop_kick(struct queue *queue);
 void queue_leave_lists(struct queue *queue);
 
-/* Other features were negotiated, perhaps while it runs. */
+/* The negotiated features have changed, perhaps while the queue runs. */
 void queue_features_changed(struct queue *queue);
 
-/* Put it in line, if it may be served. */
+/* Put the queue in line, if it may be served. */
 void queue_ready(struct queue *queue);
-/* A request of it has ended: it goes on, and so do the others of the client
- * if they waited for that. */
+/* A request has ended: continue with this queue, and with the client's other
+ * queues if they waited for room. */
 void queue_continue(struct queue *queue);
-/* Have the next request that is made available come with a kick.  False: the
- * client was not asked. */
+/* Ask the client to kick for the next request that it makes available.  False:
+ * it could not be asked. */
 bool queue_ask_for_kick(struct queue *queue);
-/* Its memory was found gone: counted, told, and the client ended if that is
- * the policy. */
+/* Memory of the queue was found gone: count it, log it, and end the client if
+ * that is the policy. */
 void queue_lost(struct queue *queue, const char *what);
-/* Likewise the logs it shares, if one was found gone. */
+/* Likewise for the logs that the client shares, if one was found gone. */
 void queue_check_logs(struct queue *queue);
-/* The client broke the ring: no more of this queue. */
+/* The client broke the ring: stop serving this queue, and log why. */
 void queue_break(struct queue *queue, const char *why);
 
 #endif

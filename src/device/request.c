@@ -14,7 +14,8 @@
 #include "device/mark.h"
 #include "device/queue.h"
 
-/* Into the used ring, and out of the log of requests in flight. */
+/* Put it into the used ring and take it out of the log of requests in
+ * flight. */
 static enum prec_status complete(struct queue *queue, uint32_t head,
 				 uint32_t used)
 {
@@ -32,8 +33,8 @@ static enum prec_status complete(struct queue *queue, uint32_t head,
 	return status;
 }
 
-/* The request goes back to the client: status byte first, then the used ring,
- * which publishes it. */
+/* Give the request back to the client: first the status byte, then the used
+ * ring, which publishes it. */
 static void complete_request(struct queue *queue,
 			     const struct vblk_request *block,
 			     enum prec_status did, uint64_t moved,
@@ -103,8 +104,8 @@ static struct prec_region *region_of(const struct memory *memory,
 	return &memory->slots[memory->guest.slot[span->index]]->region;
 }
 
-/* Which regions, at which epoch.  Neighbours are often in one region; one that
- * is watched twice does no harm. */
+/* Note the epoch of each region that the request uses.  Adjacent spans are
+ * often in one region; noting a region twice does no harm. */
 static void note_epochs(struct request *request, const struct memory *memory)
 {
 	for (uint32_t i = 0; i < request->io.span_count; i++) {
@@ -142,9 +143,9 @@ static bool is_of_ranges(enum vblk_op op)
 }
 
 /*
- * A request of few pieces is used again.  The C library keeps a handful of a
- * size at hand, and a deep queue ends more of them at once.  Not under the
- * address sanitizer, which would take one for another.
+ * Small requests are kept for reuse: malloc caches only a few of each size, and
+ * a deep queue frees more at once.  Not under the address sanitizer, which
+ * could not tell one request from the next.
  */
 #define SPARE_SPANS 4u
 #if defined(__SANITIZE_ADDRESS__)
@@ -155,8 +156,8 @@ static bool is_of_ranges(enum vblk_op op)
 #define SPARES_MAX 128u
 #endif
 
-/* Not cleared: request_new sets every member, and to clear so many bytes at
- * once costs more than that. */
+/* Not zeroed: request_new sets every member, which costs less than clearing
+ * them all. */
 static struct request *allocate(struct loop *loop, uint32_t span_count,
 				uint32_t range_count)
 {
@@ -314,8 +315,8 @@ uint64_t request_begin(struct queue *queue, struct virtq_request *chain)
 }
 
 /*
- * Is what moved to be believed?  The kernel reports what it did to the pages
- * it found, which need not be the client's any more.
+ * May we trust the byte count?  The kernel reports what it did to the pages it
+ * found, which need not be the client's any more.
  */
 static bool same_epochs(const struct request *request, bool by_kernel)
 {
@@ -351,7 +352,7 @@ static void log_store_error(const struct request *request)
 {
 	const struct prec_result *result = &request->io.result;
 
-	/* Of those that were cancelled one line has told. */
+	/* Cancellation has been logged once for all of them. */
 	if (result->status != PREC_SYSTEM || request->queue->device->cancelled)
 		return;
 	client_log(request->queue->device->client,
@@ -375,7 +376,7 @@ void request_finish(struct store_io *io)
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);
-	/* A client that is ended is told nothing: its memory stays untouched. */
+	/* The memory of a client that has ended is not touched. */
 	if (device->state != DEVICE_ENDING) {
 		log_store_error(request);
 		if (io->kind == STORE_READ)
@@ -396,8 +397,8 @@ void request_resume(struct lane *lane)
 
 	for (; queue; queue = following) {
 		following = TAILQ_NEXT(queue, waiting);
-		/* That of a client that has ended is dropped when the turn
-		 * ends. */
+		/* The request of a client that has ended is dropped when the
+		 * turn ends. */
 		if (queue->device->state == DEVICE_ENDING)
 			continue;
 		if (!hand_over(queue->stalled))

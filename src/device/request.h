@@ -29,33 +29,34 @@ struct request {
 	struct queue *queue;
 	LIST_ENTRY(request) entry;
 	struct vblk_request block;
-	bool small; /* of a size that is used again */
+	bool small; /* kept for reuse when it ends */
 	uint32_t seen_count;
 	struct epoch_seen *seen;
 	struct prec_span spans[];
 };
 
-/* Carry out the chain that was taken from the queue, or refuse one that is
- * malformed: answer it at once, or begin its transfer.  Gives its bytes, for
- * fairness. */
+/* Carry out the chain that was taken from the queue: complete it at once, as
+ * one that is malformed, or begin its transfer.  Returns the bytes of the
+ * transfer, for fairness. */
 uint64_t request_begin(struct queue *queue, struct virtq_request *chain);
 
 /*
- * A chain that cannot be answered, because no place for a status was found in
- * it, or what describes it is gone.  The queue stops.  To give the chain back
- * would be a lie: guests look at nothing but the status byte, in memory that they
- * use again, and there the success of the last request may still stand.
+ * Reject a chain that cannot be completed, because it has no place for a
+ * status, or because the memory that describes it is gone (`lost`).  The queue
+ * stops.  Giving the chain back would mislead the guest: guests look at nothing
+ * but the status byte, in memory that they reuse, where the success of the
+ * previous request may still stand.
  */
 void request_reject(struct queue *queue, bool lost);
 
-/* What the store hands back: tell the client, and free it. */
+/* The store has finished with it: complete the request, and free it. */
 void request_finish(struct store_io *io);
 
 /* Hand the stalled requests to the store, as far as it has room now. */
 void request_resume(struct lane *lane);
 
-/* The client ends: drop what the store has not begun, and finish the rest
- * without touching the client's memory. */
+/* The client has ended: drop what the store has not begun and cancel the rest,
+ * which is reaped without touching the client's memory. */
 void queue_abort(struct queue *queue);
 
 /* Quiesce: cancel requests where the store can; they fail. */

@@ -6,15 +6,15 @@
 #include "device/queue.h"
 
 /*
- * Whether a queue may fetch another request: private to the files that serve
- * queues, and inline because each request asks.
+ * Whether a queue may fetch another request.  For the files that serve queues
+ * only, and inline because each request asks.
  */
 
 /* Bytes in flight of one client that shares its worker. */
 #define BYTES_BESIDE_OTHERS (2ull << 20)
 
-/* Transfers of one client at a time, over all its queues.  What a lane has
- * room for is shared by all clients of its store. */
+/* Requests in flight of one client, over all its queues: all clients of a store
+ * share the room in its lane. */
 #define IN_FLIGHT_MAX 96
 
 static inline bool is_shared(const struct loop *loop)

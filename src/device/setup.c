@@ -39,8 +39,8 @@ bool queue_set_base(struct queue *queue, uint32_t base, const char **why)
 	return true;
 }
 
-/* Rings are named by the front-end's own addresses, and lie anywhere in what
- * it lent: by the guest's addresses they are found like everything else. */
+/* Rings are named by the front-end's own addresses.  Translated to guest
+ * addresses they are found like everything else. */
 static bool guest_address(const struct memory *memory, uint64_t user,
 			  uint64_t *guest)
 {
@@ -94,8 +94,9 @@ bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
 
 bool queue_set_kick(struct queue *queue, int fd, const char **why)
 {
-	/* Edge-triggered: each kick is told once, and its counter need not be
-	 * read, which could wait, for the ring tells what there is to do. */
+	/* Edge-triggered: each kick is reported once, and its counter, whose
+	 * read could block, need not be read: the ring says what there is to
+	 * do. */
 	if (!loop_watch(queue->device->loop, fd, EPOLLIN | EPOLLET,
 			&queue->kick)) {
 		*why = "the descriptor cannot be watched";
@@ -105,7 +106,8 @@ bool queue_set_kick(struct queue *queue, int fd, const char **why)
 	queue_drop_kick(queue);
 	queue->kick_fd = fd;
 	queue_set_broken(queue, false);
-	/* The kick for what is there may have gone to a server that died. */
+	/* The previous server may have taken the kick for what is in the
+	 * ring. */
 	if (queue->inflight.unread) {
 		queue->started = true;
 		queue_ready(queue);
@@ -128,7 +130,8 @@ void queue_memory_changed(struct queue *queue)
 {
 	if (!queue->attached)
 		return;
-	/* Gone: it is detached, until they are lent again. */
+	/* If the rings are gone, the queue is detached until they are lent
+	 * again. */
 	if (virtq_rebase(&queue->virtq, &queue->device->memory->guest) ==
 	    PREC_OK)
 		queue_ready(queue);
@@ -151,8 +154,9 @@ static const char *why_not_attached(enum prec_status status)
 	}
 }
 
-/* Go on where this device, or the previous server, has stopped.  What that one
- * had completed it may not have told: so it is told once more. */
+/* Resume where this device, or the previous server, left off.  The previous
+ * server may have completed requests without notifying the guest, so notify it
+ * once more. */
 static enum prec_status find_place(struct queue *queue)
 {
 	struct notifier *notifier = &queue->device->loop->notifier;
@@ -197,8 +201,8 @@ static enum prec_status attach(struct queue *queue)
 	return PREC_OK;
 }
 
-/* A client that starts the same rings again would wait for the index at which
- * we were last idle. */
+/* Ask for a kick first: a client that starts the same rings again would
+ * otherwise kick only at the index at which we were last idle. */
 bool queue_stop(struct queue *queue)
 {
 	bool unread = queue->has_addr && queue->inflight.unread;
@@ -207,8 +211,8 @@ bool queue_stop(struct queue *queue)
 	queue_drop_kick(queue);
 	if (!queue_is_quiet(queue))
 		return false;
-	/* Stopped before it was looked at: what its log tells of its place is
-	 * newer than what the client could know. */
+	/* Stopped before the log was read: the place that the log gives is
+	 * newer than the one that the client knows. */
 	if (queue->attached || (unread && attach(queue) == PREC_OK))
 		queue_ask_for_kick(queue);
 	keep_base(queue);
@@ -219,7 +223,7 @@ bool queue_attach(struct queue *queue)
 {
 	enum prec_status status = attach(queue);
 
-	/* Gone may come back: the next kick tries again. */
+	/* Memory that is gone may come back: the next kick tries again. */
 	if (status == PREC_GONE)
 		queue_lost(queue, "the used ring is gone");
 	else if (status != PREC_OK)

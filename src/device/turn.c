@@ -5,12 +5,12 @@
 #include "device/fetch.h"
 #include "device/request.h"
 
-/* Requests that are begun before those that have ended are looked at: with many
- * clients more of them would not be in the processor's caches any more. */
+/* Requests that are begun before finished ones are reaped.  With more of them,
+ * many clients' requests would have left the processor's caches. */
 #define BEGUN_A_TURN 128u
 
-/* At most as many queues as stood in line when the turn began: those that come
- * back in line stand behind them, and those that had a part of it last. */
+/* Serve at most as many queues as were in line when the turn began: queues that
+ * return to the line are behind those. */
 static void serve_queues(struct loop *loop)
 {
 	struct queue *queue;
@@ -28,7 +28,7 @@ static void serve_queues(struct loop *loop)
 	}
 }
 
-/* Begin what was added, take what has ended. */
+/* Begin what was added, reap what has ended. */
 static enum store_left serve_lane(struct lane *lane)
 {
 	const struct store_ops *ops;
@@ -45,7 +45,7 @@ static enum store_left serve_lane(struct lane *lane)
 	return ops->start(lane->lane);
 }
 
-/* The most urgent of what they have left. */
+/* Returns what the lanes have left, the most urgent. */
 static enum store_left serve_lanes(struct loop *loop)
 {
 	enum store_left most = STORE_NOTHING;

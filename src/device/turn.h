@@ -5,12 +5,12 @@
 #include "device/loop.h"
 
 /*
- * One turn of a loop, after events were taken: let each client that has ready
- * queues fetch a bounded number of requests; begin and reap transfers; notify
- * the clients.  A queue that has more goes to the end of the line, so that no
- * client can keep the others waiting.
+ * One turn of a loop, after its events were taken: let each client that has
+ * ready queues fetch a bounded number of requests; begin and reap transfers;
+ * notify the clients.  A queue that has more goes to the end of the line, so
+ * that no client can keep the others waiting.
  *
- * Returns what the stores have left, the most urgent.
+ * Returns what the stores have left to do, the most urgent.
  */
 enum store_left turn_serve(struct loop *loop);
 

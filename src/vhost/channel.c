@@ -21,9 +21,9 @@ static bool is_unix_stream(int fd)
 }
 
 /*
- * A connection that we hold both ends of never ends, and the client that is gone
- * leaves it to us.  What we accept has the name of its listening socket; a
- * channel is one end of a pair, which have none.
+ * If we held both ends of a connection, it would never end, and we would keep
+ * it after its client has gone.  A socket that we accepted has the name of its
+ * listening socket; a channel is one end of a pair, which has no name.
  */
 static bool is_of_a_pair(int fd)
 {
@@ -34,8 +34,8 @@ static bool is_of_a_pair(int fd)
 	       size <= sizeof(peer.sun_family);
 }
 
-/* Nor may it hold such an end in what was sent on it and is never read: what is
- * there is dropped, and nothing can be added. */
+/* Nor may such an end be in a message that was sent on the channel and is never
+ * read: drop what is there, and let nothing be added. */
 static void take_nothing(int fd)
 {
 	char bytes[4096];
@@ -72,8 +72,8 @@ void vhost_channel_drop(struct vhost_connection *connection)
 }
 
 /*
- * A message has no contents, so one that has no room is not missed: those that
- * the client has not read yet will make it look.
+ * The message has no contents, so it may be dropped where there is no room: one
+ * that the client has not read yet says the same.
  */
 void vhost_channel_config_changed(struct vhost_connection *connection)
 {
@@ -93,7 +93,7 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 	    (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)))
 		return;
 	client_log(connection->device.client,
-		   "its back-end channel is closed: it is not told of "
-		   "another size any more");
+		   "its back-end channel is closed: it is not "
+		   "notified of another size any more");
 	vhost_channel_drop(connection);
 }

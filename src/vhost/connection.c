@@ -12,7 +12,7 @@
 #include "vhost/channel.h"
 #include "vhost/dispatch.h"
 
-/* Messages of one client in one turn. */
+/* Messages that are received from one client in one turn. */
 #define MESSAGES_A_TURN 8
 
 static void connection_free(struct vhost_connection *connection)
@@ -33,12 +33,12 @@ static void leave(struct vhost_worker *worker, struct vhost_export *export,
 
 	vhost_roll_leave(&export->roll, client, why);
 	__atomic_fetch_sub(&worker->loop.devices, 1, __ATOMIC_RELAXED);
-	/* Our own eventfd: it has room, or somebody is about to look. */
+	/* Our own eventfd: it has room, or the server is about to read it. */
 	if (write(worker->ended_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
-/* Its worker watches its deadline no more. */
+/* The worker no longer watches its deadline. */
 static void unpark(struct vhost_connection *connection)
 {
 	if (!connection->parked)
@@ -125,7 +125,7 @@ static void refuse(struct vhost_connection *connection, const char *why)
 		device_end(&connection->device, "a message was refused");
 }
 
-/* Carry out the message that is there. */
+/* Carry out the message that was received. */
 static void carry_out(struct vhost_connection *connection)
 {
 	const char *why = "";
@@ -171,7 +171,7 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	if (connection->device.state == DEVICE_ENDING)
 		return;
 	if (connection->device.state == DEVICE_PARKED) {
-		/* Only its going can be seen now. */
+		/* Only hang-ups are reported now. */
 		if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 			device_end(&connection->device, "closed by the client");
 		return;
@@ -200,7 +200,7 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	}
 }
 
-/* All that can fail; the caller frees what was made. */
+/* Everything that can fail; the caller frees what was made. */
 static const char *connection_make(struct vhost_connection *connection,
 				   struct client_record *client)
 {

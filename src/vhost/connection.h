@@ -31,16 +31,16 @@ struct vhost_connection {
 	int fd;
 	struct vhost_message message;
 	int64_t deadline_ms; /* of the message, while PARKED */
-	bool parked;	     /* counted by its worker, until it is unparked */
-	bool aborted;	     /* what follows from ENDING was done */
+	bool parked;	     /* counted in worker->parked */
+	bool aborted;	     /* its device was aborted */
 
-	int backend_fd;		    /* our own channel to the client, or -1 */
+	int backend_fd;		    /* see channel.h; -1: none */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;
 	uint8_t status; /* of the device, as the client set it */
 };
 
-/* Its next deadline is as far away as the export allows. */
+/* Set its next deadline. */
 static inline void vhost_connection_put_off(struct vhost_connection *connection)
 {
 	connection->deadline_ms =
@@ -51,9 +51,9 @@ static inline void vhost_connection_put_off(struct vhost_connection *connection)
 void vhost_connection_open(struct vhost_worker *worker,
 			   struct vhost_export *export, int fd);
 
-/* The turn ends, and something may have become quiet: carry out what waited
- * for that, abort the device of a client that has ended, and free the
- * connection after the last of its requests. */
+/* To be called when a turn ends and some device may have become quiet: carries
+ * out the message that waited for that, aborts the device of a client that has
+ * ended, and frees the connection after the last of its requests. */
 void vhost_connection_settle(struct vhost_connection *connection);
 
 #endif

@@ -56,7 +56,7 @@ static void give_up(struct vhost_connection *connection)
 	device_end(&connection->device, "its requests were stuck in the store");
 }
 
-void vhost_deadline_look(struct vhost_worker *worker)
+void vhost_deadline_check(struct vhost_worker *worker)
 {
 	struct vhost_connection *connection;
 	int64_t now;
@@ -64,7 +64,7 @@ void vhost_deadline_look(struct vhost_worker *worker)
 	if (worker->parked == 0)
 		return;
 	now = clock_now_ms();
-	/* None is freed here: settle does that. */
+	/* No connection is freed here: settle does that. */
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{
 		if (connection->device.state != DEVICE_PARKED ||

@@ -9,7 +9,7 @@
 #include "device/queue.h"
 #include "virtio/blk_wire.h"
 
-/* Offered is what works, nothing else. */
+/* Only what works is offered. */
 #define PROTOCOL_FEATURES                                                      \
 	(1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_LOG_SHMFD |        \
 	 1ull << VHOST_PROTOCOL_REPLY_ACK |                                    \
@@ -83,7 +83,7 @@ static enum vhost_outcome get_config(struct vhost_connection *connection,
 		uint8_t bytes[VHOST_CONFIG_MAX];
 	} all = { .bytes = { 0 } };
 
-	/* An error is told by an answer of no bytes. */
+	/* A reply without bytes reports an error. */
 	if (!config_range(&connection->message))
 		return vhost_answer(connection, config, 0, -1, why);
 	device_config(&connection->device, &all.config);
@@ -92,7 +92,7 @@ static enum vhost_outcome get_config(struct vhost_connection *connection,
 			    VHOST_CONFIG_HEADER + config->size, -1, why);
 }
 
-/* One field may be written, and only by a driver that knows it. */
+/* One field may be written. */
 static enum vhost_outcome set_config(struct vhost_connection *connection,
 				     const char **why)
 {
@@ -107,7 +107,7 @@ static enum vhost_outcome set_config(struct vhost_connection *connection,
 	return VHOST_DONE;
 }
 
-/* As after connecting, but for the memory. */
+/* As after connecting, but memory stays lent. */
 static enum vhost_outcome reset_device(struct vhost_connection *connection)
 {
 	if (!device_stop(&connection->device))

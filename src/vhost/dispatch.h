@@ -12,16 +12,16 @@ enum vhost_outcome {
 	VHOST_DONE,	/* acknowledge it, if asked to */
 	VHOST_ANSWERED, /* it has its own reply, which is sent */
 	VHOST_LATER,	/* first the requests in flight must end */
-	VHOST_REFUSED,	/* say no if asked to; else end the client */
+	VHOST_REFUSED,	/* reply so if asked to; else end the client */
 	VHOST_BROKEN,	/* end the client */
 };
 
-/* Carry out the connection's message, once more after LATER.  After REFUSED and
- * BROKEN *why says what was expected. */
+/* Carry out the connection's message; call again after LATER.  After REFUSED
+ * and BROKEN *why says what was expected. */
 enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 				  const char **why);
 
-/* Answer the message with a payload of its own, and a descriptor or -1. */
+/* Reply to the message with a payload of its own, and a descriptor or -1. */
 static inline enum vhost_outcome
 vhost_answer(struct vhost_connection *connection, const void *payload,
 	     uint32_t size, int with, const char **why)

@@ -8,7 +8,7 @@
  * The messages by which logs are shared with the client.
  */
 
-#define PAGE 4096u /* files are lent by pages */
+#define PAGE 4096u /* files are lent in pages */
 
 static bool check_shape(const struct vhost_connection *connection,
 			const struct vhost_inflight_shape *shape)
@@ -26,7 +26,7 @@ static uint64_t log_size(const struct vhost_connection *connection,
 			     shape->queue_size);
 }
 
-/* Where there is nothing to give the answer says: no bytes. */
+/* If no log can be given, the reply has size 0. */
 enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 				      const char **why)
 {
@@ -62,9 +62,9 @@ map_writable(const struct memory_entry *entry, int fd,
 	return NULL;
 }
 
-/* What it lends for that is admitted like other memory.  It is small enough to
- * be allowed holes: ours is one when it is new.  Sealed against writing it
- * would be of no use to the next driver. */
+/* The log is admitted like other memory.  It is small enough to be allowed
+ * holes: our own is one when it is new.  If it were sealed against writing, the
+ * next server could not use it. */
 static struct memory_region *map_log(const struct vhost_connection *connection,
 				     const struct vhost_inflight_shape *shape,
 				     int fd, const char **why)
@@ -105,7 +105,8 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 	return VHOST_DONE;
 }
 
-/* Whole pages are mapped, but a bitmap is as long as the guest is large. */
+/* Whole pages are mapped, but the size of a bitmap follows from that of the
+ * guest. */
 static struct memory_region *
 map_bitmap(const struct vhost_connection *connection,
 	   const struct vhost_log_base *base, int fd, const char **why)
@@ -135,8 +136,8 @@ static struct memory_region *log_base(const struct vhost_connection *connection,
 	return map_bitmap(connection, base, message->fds[0], why);
 }
 
-/* Where the log is shared memory it has an answer of its own, which says no
- * more than that it has come; ours tells by its number, too. */
+/* A log in shared memory has a reply of its own, which says only that the
+ * message has arrived; ours also says by its number if the log was refused. */
 enum vhost_outcome vhost_set_log_base(struct vhost_connection *connection,
 				      const char **why)
 {

@@ -6,18 +6,19 @@
 #include "vhost/dispatch.h"
 
 /*
- * The messages by which memory comes and goes.
+ * The messages by which memory is lent and taken back.
  *
- * A region goes only when no request is in flight: from the acknowledgement on
- * not one byte may be written into it, and what the kernel has been handed it
- * cannot be asked back.  New requests wait meanwhile, so this ends.
+ * A region is removed only when no request is in flight: from the
+ * acknowledgement on not one byte may be written into it, and what was handed
+ * to the kernel cannot be taken back.  New requests are not fetched meanwhile,
+ * so this ends.
  */
 
-/* Spans of requests name entries of the table, so it changes, in whatever way,
- * only when there are none. */
+/* Spans of requests name entries of the table, so the table changes only when
+ * nothing is in flight. */
 static bool quiet(struct vhost_connection *connection)
 {
-	/* Those that wait for room in the store are counted, too. */
+	/* Requests that wait for room in the store are counted too. */
 	return connection->device.in_flight == 0;
 }
 
@@ -74,8 +75,8 @@ static bool check_table(const struct vhost_message *message, const char **why)
 	return message->fd_count == table->count;
 }
 
-/* All of the new table is mapped before any of the old goes: if one region is
- * refused, the client keeps what it had. */
+/* All of the new table is mapped before any of the old is removed: if one
+ * region is refused, the client keeps what it had. */
 enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
 				   const char **why)
 {

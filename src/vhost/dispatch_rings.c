@@ -59,8 +59,8 @@ enum vhost_outcome vhost_set_addr(struct vhost_connection *connection,
 		*why = "expected no flag but that of the log";
 		return VHOST_REFUSED;
 	}
-	/* Rings may move while they run; what is in flight belongs to the old
-	 * ones.  A ring that is to be logged from now on has not moved. */
+	/* Rings may move while they run, but requests in flight belong to the
+	 * old ones.  A ring that only becomes logged has not moved. */
 	if (!queue_is_quiet(queue) && !queue_stays(queue, &addr))
 		return VHOST_LATER;
 	return queue_set_addr(queue, &addr, why) ? VHOST_DONE : VHOST_REFUSED;
@@ -83,8 +83,8 @@ enum vhost_outcome vhost_set_enable(struct vhost_connection *connection,
 	return VHOST_DONE;
 }
 
-/* The ring must be quiet when its index is told: the front-end may take the
- * ring, and the memory, as its own from then on. */
+/* The ring must be quiet when its index is reported: from then on the front-end
+ * may use the ring, and the memory, as its own. */
 enum vhost_outcome vhost_get_base(struct vhost_connection *connection,
 				  const char **why)
 {
@@ -99,7 +99,8 @@ enum vhost_outcome vhost_get_base(struct vhost_connection *connection,
 	return vhost_answer(connection, &state, sizeof(state), -1, why);
 }
 
-/* KICK, CALL and ERR: a queue, and one descriptor unless it says none. */
+/* KICK, CALL and ERR: a queue, and one descriptor, unless the message says that
+ * there is none. */
 enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
 				     const char **why)
 {

@@ -2,8 +2,8 @@
 #include "vhost/dispatch.h"
 
 /*
- * The status of the device (VIRTIO 1.2, 2.1), which a client that has STATUS
- * sets as its guest's driver does.
+ * The device status (VIRTIO 1.2, 2.1).  A client that negotiated STATUS passes
+ * on what its guest's driver sets.
  */
 enum {
 	STATUS_FEATURES_OK = 8,
@@ -21,9 +21,9 @@ enum vhost_outcome vhost_get_status(struct vhost_connection *connection,
 }
 
 /*
- * 0 resets the device: its rings stop, and from the answer on not one byte is
- * written (2.4.2).  Where they stopped is still known: QEMU before 8.1 asks
- * for it after this.
+ * 0 resets the device: its rings stop, and from the reply on not one byte is
+ * written (2.4.2).  Each ring keeps its base: QEMU before 8.1 asks for it after
+ * this.
  */
 static enum vhost_outcome reset(struct vhost_connection *connection)
 {
@@ -33,8 +33,8 @@ static enum vhost_outcome reset(struct vhost_connection *connection)
 	return VHOST_DONE;
 }
 
-/* 2.1.1: bits are added, one after the other, and go by a reset only.
- * 3.1.1: without features there is no FEATURES_OK. */
+/* 2.1.1: bits are added one after the other, and only a reset clears them.
+ * 3.1.1: no FEATURES_OK without features. */
 enum vhost_outcome vhost_set_status(struct vhost_connection *connection,
 				    const char **why)
 {

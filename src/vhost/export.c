@@ -60,7 +60,7 @@ void vhost_export_gone(struct vhost_export *export)
 	vhost_export_free(export);
 }
 
-/* A descriptor that somebody opened for us: does it listen, or talk? */
+/* A descriptor that was opened for us: it listens, or it is connected. */
 static bool adopt_fd(struct vhost_export *export, int fd,
 		     struct vhost_error *error)
 {

@@ -8,7 +8,7 @@
 
 /*
  * One socket and its store.  The server's thread makes, changes and frees it;
- * its workers read what is constant (policy, limits) and use the roll, until the
+ * workers read what is constant (policy, limits) and use the roll, until the
  * last of its clients has left.
  */
 struct vhost_export {
@@ -31,9 +31,9 @@ struct vhost_export {
 struct vhost_export *
 vhost_export_new(const struct vhost_export_options *options,
 		 const struct vhost_limits *limits, struct memory_pool *pool);
-/* Without telling whoever gave it its store. */
+/* Frees it without calling `gone`. */
 void vhost_export_free(struct vhost_export *export);
-/* Tells, too.  No client is left. */
+/* Frees it, and calls `gone`.  No client may be left. */
 void vhost_export_gone(struct vhost_export *export);
 
 /* Take over the descriptor of the options, or listen at their path.  False:
@@ -49,14 +49,14 @@ void vhost_export_close(struct vhost_export *export, bool shared);
 /* Clients that are there, or on their way to a worker. */
 uint32_t vhost_export_connected(struct vhost_export *export);
 
-/* It takes no more clients, and those that it had have left. */
+/* True if it takes no more clients, and those that it had have left. */
 bool vhost_export_is_over(struct vhost_export *export);
 
-/* The client at `fd` is not served: counted, and logged.  `fd` stays open. */
+/* The client at `fd` is not served: count and log that.  `fd` stays open. */
 void vhost_export_turn_away(struct vhost_export *export, int fd,
 			    const char *why);
 
-/* Show the export, then its clients. */
+/* Call the visitor for the export, then for its clients. */
 void vhost_export_visit(struct vhost_export *export,
 			const struct vhost_stats_visitor *visitor);
 

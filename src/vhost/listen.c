@@ -42,7 +42,7 @@ static bool make_name(struct sockaddr_un *name, const char *path,
 	return true;
 }
 
-/* Does somebody listen there?  A full backlog (EAGAIN) is somebody, too. */
+/* True if a server listens there.  One with a full backlog (EAGAIN) does. */
 static bool is_live(const struct sockaddr_un *name)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -57,7 +57,7 @@ static bool is_live(const struct sockaddr_un *name)
 	return !refused;
 }
 
-/* Make room: remove what a server that died has left, and nothing else. */
+/* Remove the socket of a server that died, and nothing else. */
 static bool clear_path(const struct sockaddr_un *name,
 		       struct vhost_error *error)
 {
@@ -65,7 +65,7 @@ static bool clear_path(const struct sockaddr_un *name,
 	struct stat before, after;
 
 	if (lstat(path, &before) < 0)
-		return true; /* bind tells what is wrong, if anything */
+		return true; /* bind reports what is wrong, if anything is */
 	if (!S_ISSOCK(before.st_mode))
 		return fail(error,
 			    "%s: exists and is no socket; expected a "
@@ -76,7 +76,7 @@ static bool clear_path(const struct sockaddr_un *name,
 			    "%s: a server listens there already; "
 			    "expected a free name",
 			    path);
-	/* Another server may have had the same thought. */
+	/* Another server may be doing the same. */
 	if (lstat(path, &after) < 0 || after.st_ino != before.st_ino ||
 	    after.st_dev != before.st_dev)
 		return fail(error,
@@ -101,8 +101,8 @@ int vhost_listen(const char *path, mode_t mode, struct vhost_error *error)
 		fail(error, "%s: no socket: %s", path, strerror(errno));
 		return -1;
 	}
-	/* The mode of the socket becomes that of its file: nobody connects
-	 * before it is right. */
+	/* The file gets the mode of the socket, so nobody can connect before it
+	 * is right. */
 	if (fchmod(fd, mode) < 0 ||
 	    bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0) {
 		fail(error,
@@ -127,7 +127,8 @@ void vhost_unlisten(const char *path, int fd)
 	struct sockaddr_un name;
 	struct stat st;
 
-	/* After closing ours, a socket that still answers is another's. */
+	/* A socket that still answers after ours was closed is another
+	 * server's. */
 	close(fd);
 	if (!make_name(&name, path, &error))
 		return;

@@ -10,8 +10,8 @@
 
 #include "device/close.h"
 
-/* What each request may look like.  A request that is not here is not ours to
- * understand: its size is bounded, its contents are skipped. */
+/* What each request may look like.  A request that is not listed is not
+ * understood: its size is bounded, and its contents are skipped. */
 struct shape {
 	const char *name;
 	uint32_t size_min;
@@ -62,7 +62,7 @@ static const struct shape shapes[VHOST_MESSAGE_END] = {
 	[VHOST_GET_MAX_MEM_SLOTS] = { "GET_MAX_MEM_SLOTS", 0, 0, 0, 0 },
 	[VHOST_ADD_MEM_REG] = { "ADD_MEM_REG", sizeof(struct vhost_memory_one),
 				sizeof(struct vhost_memory_one), 1, 1 },
-	/* Old front-ends attach the descriptor here, too. */
+	/* Old front-ends attach the descriptor here too. */
 	[VHOST_REM_MEM_REG] = { "REM_MEM_REG", sizeof(struct vhost_memory_one),
 				sizeof(struct vhost_memory_one), 0, 1 },
 	[VHOST_SET_STATUS] = { "SET_STATUS", U64, 0, 0 },
@@ -110,7 +110,8 @@ static const char *check_fds(const struct vhost_message *message)
 	return NULL;
 }
 
-/* Keep what came along; what has no room is closed. */
+/* Keep the descriptors that came along, and close those for which there is no
+ * room. */
 static bool collect_fds(struct vhost_message *message, struct msghdr *msg)
 {
 	bool all = true;
@@ -136,13 +137,13 @@ static bool collect_fds(struct vhost_message *message, struct msghdr *msg)
 	return all;
 }
 
-/* Exactly the rest of the header, or of the payload: what follows belongs to
- * the next message, and so do its descriptors. */
+/* Receive exactly the rest of the header, or of the payload: what follows
+ * belongs to the next message, and so do its descriptors. */
 static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
 					void *to, uint32_t size,
 					const char **why)
 {
-	/* One more than allowed, to tell too many from the right number. */
+	/* One more than allowed, so that too many are noticed. */
 	union {
 		char bytes[CMSG_SPACE((VHOST_FDS_MAX + 1) * sizeof(int))];
 		struct cmsghdr align;

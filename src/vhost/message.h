@@ -8,9 +8,9 @@
 #include "vhost/protocol.h"
 
 /*
- * One message as it comes in, in as many pieces as the client likes.  All
- * zeroes between messages.  The descriptors that came with it are owned by
- * the message; whoever keeps one takes it out with vhost_message_take_fd.
+ * One message as it arrives, in as many pieces as the client likes.  All zeroes
+ * between messages.  The message owns the descriptors that came with it, until
+ * vhost_message_take_fd.
  */
 struct vhost_message {
 	struct vhost_header header;
@@ -23,15 +23,15 @@ struct vhost_message {
 enum vhost_receive {
 	VHOST_RECEIVE_DONE = 0, /* a whole message, checked by the table */
 	VHOST_RECEIVE_MORE,	/* the rest has not come yet */
-	VHOST_RECEIVE_CLOSED,	/* the client is gone */
-	VHOST_RECEIVE_BROKEN,	/* no vhost-user; *why says what */
+	VHOST_RECEIVE_CLOSED,	/* the client has gone */
+	VHOST_RECEIVE_BROKEN,	/* not vhost-user; *why says what */
 };
 
 /*
- * Read what is there of one message, never more and never waiting.  DONE: the
- * header is of the right version and direction, the payload has a size that
- * the request may have, and the descriptors are as many as it may bring; what
- * the payload says is unchecked.
+ * Read what has arrived of one message, never more, and never block.  DONE: the
+ * version and direction in the header are right, and the size of the payload
+ * and the number of descriptors are possible for the request; the contents of
+ * the payload are unchecked.
  */
 enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
 					 const char **why);
@@ -39,16 +39,17 @@ enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
 /* The descriptor `index` of a message, now the caller's; -1 if it has none. */
 int vhost_message_take_fd(struct vhost_message *message, uint32_t index);
 
-/* Close what was not taken and make ready for the next. */
+/* Close the descriptors that were not taken, and get ready for the next
+ * message. */
 void vhost_message_reset(struct vhost_message *message);
 
-/* Answer, with the descriptor `with` unless it is -1; it stays the caller's.
- * NULL, or why it cannot be: the client does not read its replies, or
- * is gone.  Never waits: a client owes room for a few hundred bytes. */
+/* Reply, with the descriptor `with` unless it is -1; it stays the caller's.
+ * NULL, or why that failed: the client does not read its replies, or has gone.
+ * Never blocks: a client must have room for a few hundred bytes. */
 const char *vhost_message_reply(int fd, const struct vhost_message *message,
 				const void *payload, uint32_t size, int with);
 
-/* The name of a request, for people. */
+/* The name of a request, for log lines. */
 const char *vhost_message_name(uint32_t request);
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * vhost-user on the wire (QEMU, docs/interop/vhost-user.rst).  Everything is
- * in the byte order of the machine, and everything is a claim.
+ * vhost-user on the wire (QEMU, docs/interop/vhost-user.rst).  Everything is in
+ * the byte order of the machine, and unchecked.
  */
 enum {
 	VHOST_GET_FEATURES = 1,
@@ -71,7 +71,7 @@ enum {
 	VHOST_PROTOCOL_STATUS = 16,
 };
 
-/* The u64 of SET_VRING_KICK, CALL and ERR: a queue, and "no fd comes". */
+/* The u64 of SET_VRING_KICK, CALL and ERR: a queue, and "no descriptor". */
 #define VHOST_RING_INDEX 0xffu
 #define VHOST_RING_NO_FD (1u << 8)
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Clients that ended and are remembered one by one, per export. */
+/* Ended clients that each export remembers one by one. */
 #define REMEMBERED 64u
 
 void vhost_roll_init(struct vhost_roll *roll)
@@ -58,7 +58,7 @@ struct client_record *vhost_roll_enter(struct vhost_roll *roll,
 	return client;
 }
 
-/* Keep the newest that ended; of the others, the sums. */
+/* Keep the newest clients that ended; of the others, keep the sums. */
 static void forget(struct vhost_roll *roll)
 {
 	struct vhost_roll_entry **at = &roll->first;

@@ -10,12 +10,12 @@
 struct vhost_roll_entry {
 	struct client_record client; /* first: known by its address */
 	struct vhost_roll_entry *next;
-	const char *ended; /* why: static storage; NULL: it is there */
+	const char *ended; /* why: static storage; NULL: connected */
 };
 
 /*
- * The clients of one export: those that are there, and some that were.  The lock
- * protects all but what the devices of clients count.
+ * The clients of one export: those that are connected, and some that were.  The
+ * lock protects all but the counters, which devices write.
  */
 struct vhost_roll {
 	pthread_mutex_t lock;

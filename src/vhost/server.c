@@ -20,17 +20,17 @@
 
 #define WORKERS_MAX 64u
 
-/* More than any device needs to be busy, and little to wait for when memory is
- * taken back. */
+/* More than any disk needs to be busy, and still little to wait for when memory
+ * is taken back. */
 #define BYTES_IN_FLIGHT (64ull << 20)
 
-/* Connections taken from one socket before the others have their turn. */
+/* Connections that are accepted from one socket in one turn. */
 #define ACCEPTS_A_TURN 8
 
-/* What is known to be asked for: as many slots as QEMU has. */
+/* As many memory slots as QEMU has. */
 #define REGIONS_MAX 509u
 
-/* The descriptors beside those of exports. */
+/* Descriptors in `fds` before those of the exports. */
 enum { FD_WAKE, FD_ENDED, FD_WATCHED, FDS_OWN };
 
 struct vhost_server {
@@ -45,7 +45,7 @@ struct vhost_server {
 	struct memory_pool pool; /* of regions */
 	int wake_fd;		 /* vhost_server_interrupt */
 	int ended_fd;		 /* a worker has ended a connection */
-	int spare_fd; /* given up to accept, and turn away, when none is left */
+	int spare_fd;		 /* see accept_and_drop */
 	struct vhost_watched watched;
 	bool stopped;
 };
@@ -111,7 +111,7 @@ static void stop_listening(const struct vhost_server *server,
 	vhost_export_close(export, another_listens(server, export));
 }
 
-/* Room for one more in the list, and in what poll is given. */
+/* Make room for one more in the list, and in the array for poll. */
 static bool make_room(struct vhost_server *server)
 {
 	uint32_t count = server->export_count + 1;
@@ -156,10 +156,11 @@ void vhost_server_remove(struct vhost_server *server,
 	stop_listening(server, export);
 }
 
-/* What a client may make us hold, and the least that one needs. */
+/* Descriptors that a client may make us hold, at the least. */
 #define CLIENT_FDS_MIN 16u
 
-/* As many as we should like to be able to serve, however few descriptors. */
+/* Clients that we want to be able to serve, however few descriptors there
+ * are. */
 #define CLIENTS_WANTED 8u
 
 static uint64_t fds_allowed(void)
@@ -178,8 +179,8 @@ static uint64_t fds_allowed(void)
 	return files.rlim_cur;
 }
 
-/* No client's descriptors shall be missing because others hold them all.
- * Where there are too few for that, some service is better than none. */
+/* No client may run out of descriptors because others hold them all.  Where
+ * there are too few for that, some service is better than none. */
 static void learn_clients_max(struct vhost_server *server)
 {
 	uint32_t regions = server->limits.regions;
@@ -191,7 +192,7 @@ static void learn_clients_max(struct vhost_server *server)
 	uint64_t allowed = fds_allowed();
 	uint64_t left = allowed > ours ? allowed - ours : 0;
 
-	/* Half of what there is, at most, goes to those who want most. */
+	/* At most half of them go into the pool. */
 	if (regions > sure)
 		server->pool.left = (uint32_t)(left / 2 < PREC_REGION_MAX / 2
 						       ? left / 2
@@ -231,8 +232,8 @@ static uint64_t connected_in_all(const struct vhost_server *server)
 	return count;
 }
 
-/* The one with the fewest clients: who comes again and again, as a client that
- * is ended does, shall not wander through all of them. */
+/* Pick the worker with the fewest clients, so that a client that is dropped and
+ * keeps reconnecting does not visit every worker. */
 static struct vhost_worker *choose_worker(struct vhost_server *server)
 {
 	struct vhost_worker *best = NULL;
@@ -264,7 +265,7 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 				       "no file descriptors for another, see "
 				       "ulimit -n");
 	} else {
-		/* Before the worker can see it go. */
+		/* Before the worker can see the client leave. */
 		vhost_roll_expect(&export->roll);
 		if (vhost_worker_give(worker, export, fd))
 			return;
@@ -274,9 +275,9 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 	close(fd);
 }
 
-/* No descriptor is left: the connection would stay in the backlog and the
- * socket readable, and we would spin.  Take it with the spare one and close
- * it. */
+/* No descriptor is left: the connection would stay in the backlog, the socket
+ * would stay readable, and we would spin.  Accept it with the spare descriptor,
+ * and close it. */
 static bool accept_and_drop(struct vhost_server *server,
 			    struct vhost_export *export)
 {
@@ -311,7 +312,7 @@ static void take_clients(struct vhost_server *server,
 	}
 }
 
-/* Connections that were handed to us, once. */
+/* Serve the connections that were handed to us, once. */
 static void give_first(struct vhost_server *server)
 {
 	for (uint32_t i = 0; i < server->export_count; i++) {
@@ -340,7 +341,7 @@ static bool drain(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-/* Those whose last client has gone. */
+/* Free removed exports whose last client has left. */
 static void free_removed(struct vhost_server *server)
 {
 	uint32_t kept = 0;
@@ -391,7 +392,7 @@ static bool turn(struct vhost_server *server)
 		if (server->fds[FDS_OWN + i].revents)
 			take_clients(server, server->exports[i]);
 	}
-	/* Last: it may add and remove exports. */
+	/* Last, because it may add and remove exports. */
 	if (watched)
 		server->watched.ready(server->watched.argument);
 	return false;
@@ -444,7 +445,7 @@ void vhost_server_stop(struct vhost_server *server)
 	if (server->stopped)
 		return;
 	server->stopped = true;
-	/* New clients go elsewhere first; then those that are here. */
+	/* First turn new clients away, then end those that are here. */
 	for (uint32_t i = 0; i < server->export_count; i++)
 		stop_listening(server, server->exports[i]);
 	for (uint32_t i = 0; i < server->worker_count; i++)

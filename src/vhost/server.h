@@ -39,16 +39,16 @@ struct vhost_export_options {
 	uint32_t admit;	     /* PREC_ADMIT_* */
 };
 
-/* 0 is a default throughout. */
+/* 0 stands for the default throughout. */
 struct vhost_limits {
 	enum polling_mode polling;
 	uint32_t workers;	  /* threads; 1 */
 	uint32_t connections;	  /* per export; 32 */
 	uint32_t regions;	  /* per client; 509 */
 	uint32_t queues;	  /* per client; 16 */
-	uint64_t bytes_in_flight; /* per client, see queue; 64 MiB */
+	uint64_t bytes_in_flight; /* per client; 64 MiB */
 	/* How long a message waits for requests in flight before they are
-	 * cancelled, and then again before its client is ended; 5000 */
+	 * cancelled, and then again until its client is ended; 5000 */
 	uint32_t drain_timeout_ms;
 };
 
@@ -62,16 +62,16 @@ struct vhost_error {
 struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 				      struct vhost_error *error);
 
-/* On the thread that runs the server, while it does not run or from what it
- * calls.  The export is the server's.  NULL: *error says why; nothing is left
- * behind, and options->fd is still the caller's. */
+/* Call it on the thread that runs the server, while it does not run, or from
+ * what it calls.  The server owns the export.  NULL: *error says why; nothing
+ * is left behind, and options->fd is still the caller's. */
 struct vhost_export *
 vhost_server_add(struct vhost_server *server,
 		 const struct vhost_export_options *options,
 		 struct vhost_error *error);
 
-/* Take no more clients there.  Those that are there stay until they leave; then
- * the export is gone.  Threads as vhost_server_add. */
+/* Take no more clients for it.  Those that are connected stay until they leave;
+ * then the export is freed.  Threads as vhost_server_add. */
 void vhost_server_remove(struct vhost_server *server,
 			 struct vhost_export *export);
 
@@ -89,30 +89,31 @@ bool vhost_server_run(struct vhost_server *server);
 /* Make vhost_server_run return.  Any thread; async-signal-safe. */
 void vhost_server_interrupt(struct vhost_server *server);
 
-/* A descriptor of the caller's that vhost_server_run watches beside its own:
- * when it is readable, `ready` is called by the thread that runs the server.
- * It must not wait: nobody is accepted meanwhile. */
+/* A descriptor of the caller's that vhost_server_run watches beside its own.
+ * When it is readable, the thread that runs the server calls `ready`, which
+ * must not block: no client is accepted meanwhile. */
 struct vhost_watched {
 	int fd; /* -1: none */
 	void (*ready)(void *argument);
 	void *argument;
 };
 
-/* One at a time.  The thread that runs the server. */
+/* One at a time.  On the thread that runs the server. */
 void vhost_server_watch(struct vhost_server *server,
 			const struct vhost_watched *watched);
 
 /* End all clients when their requests in flight are done, end the workers and
  * unlink the sockets.  Waits for a store that does not answer: the kernel would
- * not let the process go either.  Statistics can still be read. */
+ * not let the process exit either.  Statistics can still be read. */
 void vhost_server_stop(struct vhost_server *server);
 
-/* Stops first, if that was not done.  NULL is nothing. */
+/* Stops the server first, if that was not done.  NULL is allowed. */
 void vhost_server_free(struct vhost_server *server);
 
-/* The configuration of the export has changed, as its store's capacity does:
- * have its clients told, those that can be.  The thread that runs the server.
- * False: no memory, and some may not be told. */
+/* The configuration of the export has changed, as when its store has another
+ * capacity: notify those of its clients that have a channel for it.  On the
+ * thread that runs the server.  False: no memory, and some may not be
+ * notified. */
 bool vhost_server_config_changed(struct vhost_server *server,
 				 struct vhost_export *export);
 
@@ -135,7 +136,7 @@ struct vhost_export_stats {
 				     that are there */
 };
 
-/* Called in turn for each export, then its clients: those that are there and
+/* Called for each export, then for its clients: those that are connected, and
  * the last 64 that ended.  The callbacks must not call the server. */
 struct vhost_stats_visitor {
 	void (*on_export)(void *argument, const struct vhost_export_stats *);

@@ -18,7 +18,7 @@
 #include "vhost/deadline.h"
 #include "device/turn.h"
 
-/* How soon to try again what the kernel had no room for. */
+/* How soon to retry what the kernel had no room for. */
 #define RETRY_MS 2
 
 static struct vhost_worker *worker_of(struct loop_source *inbox)
@@ -94,14 +94,14 @@ static enum store_left turn(struct vhost_worker *worker, int timeout_ms)
 
 	if (polling_begin(&loop->poll, timeout_ms != 0))
 		loop_take_events(loop, timeout_ms);
-	vhost_deadline_look(worker);
+	vhost_deadline_check(worker);
 	left = turn_serve(loop);
 	settle(worker);
 	polling_end(&loop->poll);
 	return left;
 }
 
-static int patience_ms(const struct vhost_worker *worker, enum store_left left)
+static int timeout_of(const struct vhost_worker *worker, enum store_left left)
 {
 	int deadline_ms = vhost_deadline_ms(worker);
 
@@ -121,11 +121,11 @@ static void *worker_main(void *argument)
 
 	prec_fault_unblock();
 	while (!worker->stopping || !LIST_EMPTY(&worker->connections))
-		left = turn(worker, patience_ms(worker, left));
+		left = turn(worker, timeout_of(worker, left));
 	return NULL;
 }
 
-/* Signals of the process are for the thread that runs the server. */
+/* The thread that runs the server takes the signals of the process. */
 static int start_thread(struct vhost_worker *worker)
 {
 	sigset_t all, before;
@@ -197,7 +197,7 @@ static void ring_inbox(struct vhost_worker *worker)
 {
 	uint64_t one = 1;
 
-	/* Non-blocking and our own: when it is full the worker is awake. */
+	/* Non-blocking, and our own: when it is full, the worker is awake. */
 	if (write(worker->inbox_fd, &one, sizeof(one)) < 0)
 		return;
 }

@@ -13,7 +13,7 @@
 struct vhost_connection;
 LIST_HEAD(vhost_connections, vhost_connection);
 
-/* What the server has for a worker. */
+/* What the server hands to a worker. */
 struct vhost_arrival {
 	struct vhost_arrival *next;
 	struct vhost_export *export;
@@ -45,22 +45,22 @@ struct vhost_worker {
 bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 			enum polling_mode polling, struct vhost_error *error);
 
-/* Give it a connection.  It owns the fd from now on.  False: no memory. */
+/* Hand it a connection; it owns `fd` from then on.  False: no memory. */
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 		       int fd);
 
-/* Clients that were given to it and have not left.  Any thread. */
+/* Clients that were handed to it and have not left.  Any thread. */
 static inline uint32_t vhost_worker_clients(const struct vhost_worker *worker)
 {
 	return loop_devices(&worker->loop);
 }
 
-/* Have it tell its clients of the export that the configuration has changed.
+/* Have it notify its clients of the export that the configuration has changed.
  * False: no memory. */
 bool vhost_worker_config_changed(struct vhost_worker *worker,
 				 struct vhost_export *export);
 
-/* Ask it to end its clients and itself; wait until it has. */
+/* Ask it to end its clients and then itself; wait until it has. */
 void vhost_worker_ask_stop(struct vhost_worker *worker);
 void vhost_worker_join(struct vhost_worker *worker);
 
