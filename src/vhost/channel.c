@@ -60,15 +60,15 @@ bool vhost_channel_set(struct vhost_connection *connection, const char **why)
 	if (!is_of_a_pair(message->fds[0]))
 		return false;
 	take_nothing(message->fds[0]);
-	close_lent(connection->backend_fd);
-	connection->backend_fd = vhost_message_take_fd(message, 0);
+	close_lent(connection->channel_fd);
+	connection->channel_fd = vhost_message_take_fd(message, 0);
 	return true;
 }
 
 void vhost_channel_drop(struct vhost_connection *connection)
 {
-	close_lent(connection->backend_fd);
-	connection->backend_fd = -1;
+	close_lent(connection->channel_fd);
+	connection->channel_fd = -1;
 }
 
 /*
@@ -83,10 +83,10 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 	};
 	ssize_t sent;
 
-	if (connection->backend_fd < 0)
+	if (connection->channel_fd < 0)
 		return;
 	do
-		sent = send(connection->backend_fd, &header, sizeof(header),
+		sent = send(connection->channel_fd, &header, sizeof(header),
 			    MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent == (ssize_t)sizeof(header) ||

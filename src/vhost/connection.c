@@ -227,7 +227,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->worker = worker;
 		connection->export = export;
 		connection->fd = fd;
-		connection->backend_fd = -1;
+		connection->channel_fd = -1;
 		why = connection_make(connection, client);
 	}
 	if (!why) {

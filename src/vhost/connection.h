@@ -34,7 +34,7 @@ struct vhost_connection {
 	bool parked;	     /* counted in worker->parked */
 	bool aborted;	     /* its device was aborted */
 
-	int backend_fd;		    /* see channel.h; -1: none */
+	int channel_fd;		    /* see channel.h; -1: none */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;
 	uint8_t status; /* of the device, as the client set it */
