@@ -90,7 +90,19 @@ static void change(void (*edit)(struct side *, struct prec_region *),
 	edit(&copies[old], region);
 }
 
-/* The caller of either holds the lock of region.c. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void prec_index_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void prec_index_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* The caller of either holds the lock. */
 void prec_index_insert(struct prec_region *region)
 {
 	change(insert, region);

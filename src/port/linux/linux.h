@@ -26,7 +26,8 @@
  *   index.c        finds the region that holds an address
  *   substitute.c   puts empty pages in the place of lost ones
  *   region.c       maps, revokes, unmaps;  admit.c  decides what is accepted
- *   transaction.c  enters and leaves;  thread.c  what each thread has open
+ *   transaction.c  enters;  leave.c  leaves
+ *   thread.c       what each thread has open
  *   health.c       reports what could keep a fault from our handler
  *   sides.h        readers that never wait, for fixup.c and index.c
  *   machine.h      what all this asks of a processor
@@ -73,10 +74,11 @@ void prec_index_insert(struct prec_region *region);
 void prec_index_remove(struct prec_region *region);
 void prec_index_forked(void);
 
-/* Held around fork, so that no other thread is in the middle of a change: the
- * child would inherit half of it, and a lock whose holder does not exist. */
-void prec_region_lock(void);
-void prec_region_unlock(void);
+/* Held by whoever changes the index or a region's mapping.  Also around fork,
+ * so that no other thread is in the middle of a change: the child would inherit
+ * half of it, and a lock whose holder does not exist. */
+void prec_index_lock(void);
+void prec_index_unlock(void);
 void prec_fixup_lock(void);
 void prec_fixup_unlock(void);
 

@@ -125,7 +125,7 @@ enum prec_status prec_enter(struct prec_transaction *transaction,
  */
 extern const char prec_land[];
 
-/* In transaction.c, for enter.S to call. */
+/* In leave.c, for enter.S to call. */
 enum prec_status prec_transaction_end(struct prec_transaction *transaction,
 				      bool abandoned);
 enum prec_status prec_transaction_left(struct prec_transaction *transaction);

@@ -8,18 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static uint32_t mapped;
-
-void prec_region_lock(void)
-{
-	pthread_mutex_lock(&lock);
-}
-
-void prec_region_unlock(void)
-{
-	pthread_mutex_unlock(&lock);
-}
+static uint32_t mapped; /* under the lock of the index */
 
 static bool sensible(const struct prec_lending *lending)
 {
@@ -72,13 +61,13 @@ static enum prec_status enter_index(struct prec_region *region)
 {
 	enum prec_status status = PREC_FULL;
 
-	pthread_mutex_lock(&lock);
+	prec_index_lock();
 	if (mapped < PREC_REGION_MAX) {
 		mapped++;
 		prec_index_insert(region);
 		status = PREC_OK;
 	}
-	pthread_mutex_unlock(&lock);
+	prec_index_unlock();
 	return status;
 }
 
@@ -177,12 +166,12 @@ enum prec_status prec_region_revoke(struct prec_region *region)
 {
 	enum prec_status status = PREC_OK;
 
-	pthread_mutex_lock(&lock);
+	prec_index_lock();
 	if (!region->withdrawn) {
 		status = withdraw(region);
 		region->withdrawn = status == PREC_OK;
 	}
-	pthread_mutex_unlock(&lock);
+	prec_index_unlock();
 	return status;
 }
 
@@ -194,11 +183,11 @@ enum prec_status prec_region_unmap(struct prec_region *region)
 				   __ATOMIC_ACQ_REL);
 		return PREC_BUSY;
 	}
-	pthread_mutex_lock(&lock);
+	prec_index_lock();
 	prec_index_remove(region);
 	mapped--;
 	munmap((void *)(uintptr_t)region->span.host, region->span.size);
-	pthread_mutex_unlock(&lock);
+	prec_index_unlock();
 	close(region->file);
 	region->file = -1;
 	region->span.size = 0;

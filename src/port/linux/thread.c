@@ -36,7 +36,7 @@ static void forget(void *argument)
 
 static void before_fork(void)
 {
-	prec_region_lock();
+	prec_index_lock();
 	prec_fixup_lock();
 	pthread_mutex_lock(&lock);
 }
@@ -45,7 +45,7 @@ static void after_fork(void)
 {
 	pthread_mutex_unlock(&lock);
 	prec_fixup_unlock();
-	prec_region_unlock();
+	prec_index_unlock();
 }
 
 /* The forking thread is the only one in the child. */

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "linux.h"
+#include "machine.h"
+#include "standing.h"
+
+/* The end of a transaction, which enter.S calls: a file of its own, because
+ * transaction.c calls enter.S. */
+
+/*
+ * If the program has AddressSanitizer, it must forget what it knows of the
+ * stack that an abandoned function left behind.  The second call does that, but
+ * the one of gcc 12 fails on that very knowledge, so the first comes before it.
+ */
+extern void __asan_unpoison_memory_region(const volatile void *at, size_t size)
+	__attribute__((weak));
+extern void __asan_handle_no_return(void) __attribute__((weak));
+
+static void forget_stack(const struct prec_transaction *t)
+{
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(
+			(const void *)(uintptr_t)t->frame[FRAME_LEFT_AT],
+			t->frame[FRAME_SP] - t->frame[FRAME_LEFT_AT]);
+	if (__asan_handle_no_return)
+		__asan_handle_no_return();
+}
+
+enum prec_status prec_transaction_end(struct prec_transaction *t,
+				      bool abandoned)
+{
+	struct prec_thread *self = &prec_self;
+	struct standing now = standing_of(t->regions, t->region_count);
+
+	__atomic_store_n(&self->top, t->outer, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->open_count, t->were_open, __ATOMIC_RELEASE);
+	return prec_note_outcome(&t->note, abandoned,
+				 now.flags & REGION_SUBSTITUTED, t->epochs,
+				 now.epochs);
+}
+
+enum prec_status prec_transaction_left(struct prec_transaction *t)
+{
+	forget_stack(t);
+	return prec_transaction_end(t, true);
+}
