@@ -19,7 +19,8 @@ uint64_t inflight_packed_size(uint32_t entries);
  * The ring was set up, to resume at *base (packed_seek).  Read what the
  * previous server left, if that was not done yet: then *recovered, *taken is
  * how many requests were in flight, and *base where that server was.  A log
- * that is new is made ready.  A log that is gone is not used any more.
+ * that is new is made ready.  A log that is gone, or for which there is no
+ * memory, is not used any more.
  *
  * PREC_RANGE: it has room for smaller rings only.  PREC_INVALID: it holds what
  * no server leaves.  PREC_GONE: the ring is gone.

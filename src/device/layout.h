@@ -24,12 +24,6 @@ bool layout_retake(struct virtq *q, const struct prec_space *space,
 		   struct inflight_queue *log, struct virtq_request *r,
 		   enum virtq_answer *answer);
 
-/* Slots of the used ring that completing `head` fills. */
-static inline uint32_t layout_slots(const struct virtq *q, uint32_t head)
-{
-	return q->held[head];
-}
-
 static inline void layout_log_taken(const struct virtq *q,
 				    struct inflight_queue *log, uint16_t head)
 {

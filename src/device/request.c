@@ -43,7 +43,7 @@ static void complete_request(struct queue *queue,
 	struct device *device = queue->device;
 	const struct prec_space *space = &device->memory->guest;
 	struct counters *counters = &device->client->counters;
-	uint32_t slots = layout_slots(&queue->virtq, block->head);
+	uint32_t slots = queue->virtq.held[block->head];
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
