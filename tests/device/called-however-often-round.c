@@ -2,7 +2,7 @@
 /*
  * Virtio 1.2, clause 2.8.10: the client of a packed ring names the place at which
  * it wishes to be called, in this round or the next.  A small ring may come round
- * several times in one turn of the driver: it is called if that place was passed
+ * several times in one turn of the device: it is called if that place was passed
  * in any of them, and else not.
  */
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * G3, G10: as inflight-log, for packed rings: after each call a driver that
+ * G3, G10: as inflight-log, for packed rings: after each call a server that
  * takes over finds what is in flight, and where the ring goes on; and whatever
  * stands in the log, what is read from it fits into the ring, each descriptor
  * once, or is refused.
@@ -66,7 +66,7 @@ static void put(char id, uint32_t count)
 	}
 }
 
-/* A driver that takes over finds exactly these, in this order, and goes on
+/* A server that takes over finds exactly these, in this order, and goes on
  * where this one would, whatever the client says of its base. */
 static void expect_left(const char *ids)
 {
@@ -267,7 +267,7 @@ static void any_bytes(void)
 	}
 }
 
-/* What no driver leaves. */
+/* What no server leaves. */
 static void impossible(void)
 {
 	static const struct {

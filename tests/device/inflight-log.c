@@ -42,7 +42,7 @@ static struct prec_span part(void)
 	return span;
 }
 
-/* A driver that takes over finds exactly these, in this order. */
+/* A server that takes over finds exactly these, in this order. */
 static void expect_left(uint16_t used, const char *heads)
 {
 	static struct inflight_queue next;
