@@ -340,13 +340,14 @@ enum prec_status split_complete(struct virtq *q, const struct prec_space *space,
 	return PREC_OK;
 }
 
-/* 2.7.10: notify if the index has passed the event since the last check. */
+/* 2.7.10: notify if the index has passed the event since the last check: the
+ * formula of the standard's vring_need_event. */
 /*@
   terminates \true;
   exits \false;
   assigns \nothing;
   ensures passed: \result <==>
-    (uint16_t)(event - before) < (uint16_t)(now - before);
+    (uint16_t)(now - event - 1) < (uint16_t)(now - before);
 */
 static bool passed(uint16_t event, uint16_t now, uint16_t before)
 {
