@@ -2,7 +2,6 @@
 #include "store/stores.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <precarium/access.h>
@@ -37,7 +36,7 @@ static struct store_lane *null_lane_open(const struct store *store,
 	struct null_lane *lane = calloc(1, sizeof(*lane));
 
 	if (!lane) {
-		snprintf(error->text, sizeof(error->text), "out of memory");
+		store_fail(error, "out of memory");
 		return NULL;
 	}
 	lane->lane.store = store;
@@ -129,11 +128,10 @@ static bool check_size(uint64_t size, struct store_error *error)
 {
 	if (size > 0 && size % STORE_SECTOR == 0 && size <= INT64_MAX)
 		return true;
-	snprintf(error->text, sizeof(error->text),
-		 "null store of %" PRIu64 " bytes: expected a positive "
-		 "multiple of %u",
-		 size, STORE_SECTOR);
-	return false;
+	return store_fail(error,
+			  "null store of %" PRIu64 " bytes: expected a "
+			  "positive multiple of %u",
+			  size, STORE_SECTOR);
 }
 
 static bool null_resize(struct store *store, uint64_t capacity,
@@ -169,7 +167,7 @@ struct store *blk_null_open(uint64_t size, struct store_error *error)
 		return NULL;
 	store = calloc(1, sizeof(*store));
 	if (!store) {
-		snprintf(error->text, sizeof(error->text), "out of memory");
+		store_fail(error, "out of memory");
 		return NULL;
 	}
 	store->ops = &null_ops;

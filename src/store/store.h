@@ -9,6 +9,7 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 
+#include "store/error.h"
 #include "store/range.h"
 
 /*
@@ -76,11 +77,6 @@ enum store_left {
 	STORE_NO_ROOM, /* the system has none just now: start again, later */
 	STORE_MORE,    /* work of the caller's thread: start and reap, when
 			  others have had their turn */
-};
-
-/* Why a store or a lane could not be opened: one line for a person. */
-struct store_error {
-	char text[400];
 };
 
 struct store_ops {

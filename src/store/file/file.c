@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,17 +22,6 @@
 
 /* No disk has larger sectors. */
 #define PHYSICAL_MAX 65536u
-
-__attribute__((format(printf, 2, 3))) static bool
-fail(struct store_error *error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error->text, sizeof(error->text), format, args);
-	va_end(args);
-	return false;
-}
 
 /* O_NONBLOCK so that a FIFO does not hold us; taken off again, or io_uring
  * would answer EAGAIN instead of waiting for the disk. */
@@ -54,12 +41,12 @@ static bool check_kind(const char *path, const struct stat *st,
 {
 	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
 		return true;
-	return fail(error,
-		    "%s: is %s; expected a raw image file or a block device",
-		    path,
-		    S_ISDIR(st->st_mode)    ? "a directory"
-		    : S_ISFIFO(st->st_mode) ? "a pipe"
-					    : "a special file");
+	return store_fail(
+		error, "%s: is %s; expected a raw image file or a block device",
+		path,
+		S_ISDIR(st->st_mode)	? "a directory"
+		: S_ISFIFO(st->st_mode) ? "a pipe"
+					: "a special file");
 }
 
 /* What is good for speed; none of it can be wrong. */
@@ -105,20 +92,20 @@ static bool learn_size(struct file_store *file, const char *path,
 	file->align = DIRECT_ALIGN;
 	if (!image_size(file, st, &size) ||
 	    (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKSSZGET, &sector) < 0))
-		return fail(error, "%s: size of block device: %s", path,
-			    strerror(errno));
+		return store_fail(error, "%s: size of block device: %s", path,
+				  strerror(errno));
 	if (S_ISBLK(st->st_mode))
 		file->align = (uint32_t)sector;
 	if (size == 0)
-		return fail(error,
-			    "%s: is empty; expected at least one sector "
-			    "of %u bytes",
-			    path, STORE_SECTOR);
+		return store_fail(error,
+				  "%s: is empty; expected at least one sector "
+				  "of %u bytes",
+				  path, STORE_SECTOR);
 	if (size % STORE_SECTOR != 0)
-		return fail(error,
-			    "%s: has %" PRIu64 " bytes; expected a "
-			    "multiple of %u",
-			    path, size, STORE_SECTOR);
+		return store_fail(error,
+				  "%s: has %" PRIu64 " bytes; expected a "
+				  "multiple of %u",
+				  path, size, STORE_SECTOR);
 	file->store.capacity = size;
 	file->store.block_size = (uint32_t)sector;
 	learn_topology(file, st);
@@ -132,14 +119,14 @@ static bool open_direct(struct file_store *file, const char *path, int flags,
 
 	file->direct_fd = open_image(path, flags | O_DIRECT);
 	if (file->direct_fd < 0)
-		return fail(error,
-			    "%s: cannot be opened with O_DIRECT: %s; "
-			    "leave out 'direct'",
-			    path, strerror(errno));
+		return store_fail(error,
+				  "%s: cannot be opened with O_DIRECT: %s; "
+				  "leave out 'direct'",
+				  path, strerror(errno));
 	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
 	    other.st_ino != st->st_ino)
-		return fail(error, "%s: was replaced while it was opened",
-			    path);
+		return store_fail(error, "%s: was replaced while it was opened",
+				  path);
 	return true;
 }
 
@@ -182,17 +169,17 @@ static bool file_open(struct file_store *file, const char *path,
 
 	file->fd = open_image(path, flags);
 	if (file->fd < 0 && errno == EISDIR)
-		return fail(error,
-			    "%s: is a directory; expected a raw image "
-			    "file or a block device",
-			    path);
+		return store_fail(error,
+				  "%s: is a directory; expected a raw image "
+				  "file or a block device",
+				  path);
 	if (file->fd < 0 || fstat(file->fd, &st) < 0)
-		return fail(error,
-			    "%s: %s; expected an image that can be "
-			    "opened for %s",
-			    path, strerror(errno),
-			    options->read_only ? "reading"
-					       : "reading and writing");
+		return store_fail(error,
+				  "%s: %s; expected an image that can be "
+				  "opened for %s",
+				  path, strerror(errno),
+				  options->read_only ? "reading"
+						     : "reading and writing");
 	if (!check_kind(path, &st, error) ||
 	    !learn_size(file, path, &st, error))
 		return false;
@@ -228,26 +215,29 @@ static bool file_resize(struct store *store, uint64_t capacity,
 	uint64_t size;
 
 	if (fstat(file->fd, &st) < 0 || !image_size(file, &st, &size))
-		return fail(error, "the size of the image cannot be read: %s",
-			    strerror(errno));
+		return store_fail(error,
+				  "the size of the image cannot be read: %s",
+				  strerror(errno));
 	if (capacity == 0)
 		capacity = size;
 	if (capacity == 0 || capacity % STORE_SECTOR != 0 ||
 	    capacity > INT64_MAX)
-		return fail(error,
-			    "%" PRIu64 " bytes: expected a positive multiple "
-			    "of %u",
-			    capacity, STORE_SECTOR);
+		return store_fail(error,
+				  "%" PRIu64
+				  " bytes: expected a positive multiple "
+				  "of %u",
+				  capacity, STORE_SECTOR);
 	if (capacity > size && (S_ISBLK(st.st_mode) || store->read_only))
-		return fail(error,
-			    "the image has %" PRIu64 " bytes: expected no "
-			    "more, as %s is not grown",
-			    size,
-			    store->read_only ? "one that is read-only"
-					     : "a block device");
+		return store_fail(error,
+				  "the image has %" PRIu64
+				  " bytes: expected no "
+				  "more, as %s is not grown",
+				  size,
+				  store->read_only ? "one that is read-only"
+						   : "a block device");
 	if (capacity > size && ftruncate(file->fd, (off_t)capacity) < 0)
-		return fail(error, "the image cannot be grown: %s",
-			    strerror(errno));
+		return store_fail(error, "the image cannot be grown: %s",
+				  strerror(errno));
 	store_set_capacity(store, capacity);
 	return true;
 }
@@ -289,7 +279,7 @@ struct store *blk_file_open(const char *path,
 	struct file_store *file = calloc(1, sizeof(*file));
 
 	if (!file) {
-		fail(error, "%s: out of memory", path);
+		store_fail(error, "%s: out of memory", path);
 		return NULL;
 	}
 	file->store.ops = &file_ops;

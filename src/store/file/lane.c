@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/falloc.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -105,7 +104,7 @@ struct store_lane *file_lane_open(const struct store *store,
 	struct file_lane *lane = calloc(1, sizeof(*lane));
 
 	if (!lane) {
-		snprintf(error->text, sizeof(error->text), "out of memory");
+		store_fail(error, "out of memory");
 		return NULL;
 	}
 	/* A slot has one entry; as many again for their cancelling. */

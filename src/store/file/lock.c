@@ -202,18 +202,18 @@ static void say_who(int fd, const char *path,
 	char who[40] = "";
 
 	if (!others_have(fd, LOCK_READS) && others_have(fd, LOCK_IN_FLIGHT)) {
-		snprintf(error->text, sizeof(error->text),
-			 "%s: writes of a program that has ended are still in "
-			 "flight; expected them to end within %d s",
-			 path, WAIT_MS / 1000);
+		store_fail(error,
+			   "%s: writes of a program that has ended are still "
+			   "in flight; expected them to end within %d s",
+			   path, WAIT_MS / 1000);
 		return;
 	}
 	if (pid > 0)
 		snprintf(who, sizeof(who), " (process %d)", pid);
-	snprintf(error->text, sizeof(error->text),
-		 "%s: is in use by another program%s; expected to be the only "
-		 "one%s",
-		 path, who, also);
+	store_fail(error,
+		   "%s: is in use by another program%s; expected to be the "
+		   "only one%s",
+		   path, who, also);
 }
 
 struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
@@ -229,8 +229,7 @@ struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
 	if (is_new)
 		lock = lock_new(fd, st, options->shared);
 	if (!lock) {
-		snprintf(error->text, sizeof(error->text), "%s: out of memory",
-			 path);
+		store_fail(error, "%s: out of memory", path);
 		return NULL;
 	}
 	for (int waited = 0; waited <= WAIT_MS; waited += pause) {

@@ -2,7 +2,6 @@
 #include "store/file/uring.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static const int needed[] = {
@@ -61,19 +60,15 @@ bool blk_ring_open(struct io_uring *ring, unsigned int entries,
 {
 	int err = ring_make(ring, entries);
 
-	if (err) {
-		snprintf(error->text, sizeof(error->text),
-			 "io_uring cannot be used: %s (%s)", strerror(err),
-			 ring_refusal(err));
-		return false;
-	}
+	if (err)
+		return store_fail(error, "io_uring cannot be used: %s (%s)",
+				  strerror(err), ring_refusal(err));
 	if (!ring_does_all(ring)) {
-		snprintf(error->text, sizeof(error->text),
-			 "io_uring cannot be used: it lacks readv, writev, "
-			 "fsync, fallocate or cancel; expected a kernel from "
-			 "5.6 on");
 		io_uring_queue_exit(ring);
-		return false;
+		return store_fail(error,
+				  "io_uring cannot be used: it lacks readv, "
+				  "writev, fsync, fallocate or cancel; "
+				  "expected a kernel from 5.6 on");
 	}
 	return true;
 }
