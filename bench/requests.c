@@ -127,6 +127,8 @@ void count_driver(void)
 	char folder[] = "/tmp/bench-instructions-XXXXXX", path[80];
 	struct vhost_server *server;
 	struct vhost_error error;
+	const struct store_setting size = { .key = "null", .size = 1u << 30 };
+	struct store_options storing = { .read_only = false };
 	struct store_error why;
 	struct store *store;
 	pthread_t thread;
@@ -134,7 +136,8 @@ void count_driver(void)
 	if (!mkdtemp(folder))
 		fail("no folder in /tmp");
 	snprintf(path, sizeof(path), "%s/socket", folder);
-	store = blk_null_open(1u << 30, &why);
+	store_options_set(&storing, &size);
+	store = store_open(&storing, &why);
 	if (!store)
 		fail(why.text);
 	export.socket_path = path;
@@ -152,6 +155,6 @@ void count_driver(void)
 	vhost_server_interrupt(server);
 	pthread_join(thread, NULL);
 	vhost_server_free(server);
-	blk_close(store);
+	store_close(store);
 	rmdir(folder);
 }

@@ -79,7 +79,7 @@ static void check_io_uring(struct finding *finding)
 	struct store_error error;
 	struct io_uring ring;
 
-	if (!blk_ring_open(&ring, 8, &error)) {
+	if (!file_uring_open(&ring, 8, &error)) {
 		found(finding, false, "%s", error.text);
 		return;
 	}

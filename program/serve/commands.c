@@ -59,7 +59,7 @@ static json_t *run_resize(struct context *context, const json_t *request,
 			 name);
 		return NULL;
 	}
-	if (!blk_resize(export->store, (uint64_t)bytes, &why)) {
+	if (!store_resize(export->store, (uint64_t)bytes, &why)) {
 		snprintf(error->text, sizeof(error->text), "%.100s: %s", name,
 			 why.text);
 		return NULL;

@@ -125,9 +125,9 @@ static bool set_in_export(const struct reading *reading, struct export *export,
 	if (!value)
 		return false;
 	if (!setting->flag)
-		expected = setting->set(export, value);
+		expected = export_set(export, setting, value);
 	else if (strcmp(value, "true") == 0)
-		expected = setting->set(export, NULL);
+		expected = export_set(export, setting, NULL);
 	else if (strcmp(value, "false") == 0)
 		expected = NULL;
 	if (!expected)
@@ -141,13 +141,11 @@ static bool take_export_setting(const struct reading *reading,
 				const yaml_node_t *key_node,
 				const yaml_node_t *node)
 {
+	struct export_setting setting;
 	char names[300];
 
-	for (size_t i = 0; export_settings[i].name; i++) {
-		if (strcmp(export_settings[i].name, key) == 0)
-			return set_in_export(reading, export,
-					     &export_settings[i], node);
-	}
+	if (export_setting_find(key, &setting))
+		return set_in_export(reading, export, &setting, node);
 	export_setting_names(names, sizeof(names));
 	return wrong(reading, &key_node->start_mark,
 		     "%.60s: unknown key; expected %s", key, names);
@@ -157,7 +155,7 @@ static bool take_export(const struct reading *reading, const yaml_node_t *node)
 {
 	const yaml_node_pair_t *pair;
 	struct export *export;
-	const char *missing;
+	struct store_error missing;
 
 	if (node->type != YAML_MAPPING_NODE)
 		return wrong(reading, &node->start_mark,
@@ -178,8 +176,8 @@ static bool take_export(const struct reading *reading, const yaml_node_t *node)
 			    yaml_document_get_node(reading->yaml, pair->value)))
 			return false;
 	}
-	missing = export_check(export);
-	return !missing || wrong(reading, &node->start_mark, "%s", missing);
+	return export_check(export, &missing) ||
+	       wrong(reading, &node->start_mark, "%s", missing.text);
 }
 
 static bool take_exports(const struct reading *reading, const yaml_node_t *node)

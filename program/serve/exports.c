@@ -9,27 +9,9 @@
 #include "program/serve/manager.h"
 #include "device/log.h"
 
-static struct store *open_store(const struct export *export,
-				struct store_error *error)
-{
-	const struct blk_file_options options = {
-		.read_only = export->read_only,
-		.shared = export->shared,
-		.direct = export->direct,
-	};
-	struct store *store;
-
-	if (export->file)
-		return blk_file_open(export->file, &options, error);
-	store = blk_null_open(export->null_size, error);
-	if (store)
-		store->read_only = export->read_only;
-	return store;
-}
-
 static void close_store(void *store)
 {
-	blk_close(store);
+	store_close(store);
 }
 
 /* "WHERE: export NAME: why"; `option` as in export_where. */
@@ -62,7 +44,7 @@ static bool open_export(struct vhost_server *server,
 		.admit = export->admit,
 	};
 	struct store_error store_error;
-	struct store *store = open_store(export, &store_error);
+	struct store *store = store_open(&export->storing, &store_error);
 	struct vhost_error why;
 
 	if (!store)
@@ -76,7 +58,7 @@ static bool open_export(struct vhost_server *server,
 	export->served = vhost_server_add(server, &options, &why);
 	if (export->served)
 		return true;
-	blk_close(store);
+	store_close(store);
 	if (options.fd != export->fd)
 		close(options.fd);
 	return blame(wanted, export,
@@ -92,10 +74,9 @@ static bool same_text(const char *a, const char *b)
 static bool same(const struct export *a, const struct export *b)
 {
 	return same_text(a->socket_path, b->socket_path) && a->fd == b->fd &&
-	       same_text(a->file, b->file) && a->null_size == b->null_size &&
-	       a->read_only == b->read_only && a->direct == b->direct &&
-	       a->shared == b->shared && a->on_loss == b->on_loss &&
-	       a->sparse_max == b->sparse_max && a->admit == b->admit;
+	       store_options_same(&a->storing, &b->storing) &&
+	       a->on_loss == b->on_loss && a->sparse_max == b->sparse_max &&
+	       a->admit == b->admit;
 }
 
 struct export *exports_find(struct options *options, const char *name)
@@ -159,12 +140,17 @@ static bool open_wanted(struct context *context, struct options *wanted,
 	return true;
 }
 
+static bool is_shared(const struct export *export)
+{
+	return store_options_get(&export->storing, "shared");
+}
+
 static bool go_together(const struct export *a, const struct export *b)
 {
-	bool one_reads = a->read_only || b->read_only;
+	bool one_reads = a->store->read_only || b->store->read_only;
 
-	return !blk_same_image(a->store, b->store) ||
-	       (a->shared == b->shared && (a->shared || one_reads));
+	return !store_same_image(a->store, b->store) ||
+	       (is_shared(a) == is_shared(b) && (is_shared(a) || one_reads));
 }
 
 /* Two guests that write to one disk destroy its file system, unless they know
@@ -189,7 +175,8 @@ static bool one_writer(const struct options *wanted, struct vhost_error *error)
 				 "the "
 				 "same image; expected an image each, or all "
 				 "but one read-only, or all shared",
-				 where, b->file, a->name, b->name);
+				 where, store_options_image(&b->storing),
+				 a->name, b->name);
 			return false;
 		}
 	}

@@ -11,7 +11,7 @@
 #include "program/number.h"
 #include "program/serve/config.h"
 
-static const char help[] =
+static const char help_head[] =
 	"Usage: precarium serve --export KEY=VALUE,...  [OPTION]...\n"
 	"   or: precarium serve --config=PATH  [OPTION]...\n"
 	"   or: precarium serve --socket-path=PATH --blk-file=PATH "
@@ -22,12 +22,7 @@ static const char help[] =
 	"in a\n"
 	"                       path is written twice.  KEYS are:\n"
 	"      socket=PATH        where clients connect\n"
-	"      file=PATH          a raw image or a block device, or\n"
-	"      null=SIZE          zeroes to read; writes are dropped\n"
 	"      read-only          clients cannot write\n"
-	"      direct             bypass the page cache where a request allows "
-	"it\n"
-	"      shared             other programs may write to the image\n"
 	"      name=NAME          for log lines and statistics\n"
 	"      on-loss=fail|end   when a client's memory is gone: fail the\n"
 	"                         request (default), or end the client\n"
@@ -35,6 +30,9 @@ static const char help[] =
 	"256M; a\n"
 	"                         virtual machine preallocates, or needs "
 	"this)\n"
+	"    and where its blocks are stored:\n";
+
+static const char help_tail[] =
 	"  --config=PATH        a file with exports and options; options on "
 	"the\n"
 	"                       command line win\n"
@@ -75,6 +73,27 @@ static const char help[] =
 	"reads the configuration file again.  SIGUSR1 prints statistics.\n"
 	"Exit status: 0 good, 1 failed, 2 wrong usage.\n";
 
+/* The keys of one kind of store, the first of which picks it. */
+static void print_keys(const struct store_key *key)
+{
+	char text[40];
+
+	for (bool first = true; key->name; key++, first = false) {
+		snprintf(text, sizeof(text), "%s%s%s%s", first ? "" : "  ",
+			 key->name, key->value ? "=" : "",
+			 key->value ? key->value : "");
+		printf("      %-18s %s\n", text, key->help);
+	}
+}
+
+static void print_help(void)
+{
+	fputs(help_head, stdout);
+	for (size_t i = 0; store_kinds[i]; i++)
+		print_keys(store_kinds[i]->keys);
+	fputs(help_tail, stdout);
+}
+
 /* Backend program conventions of the vhost-user specification. */
 static const char capabilities[] = "{\n"
 				   "  \"type\": \"block\",\n"
@@ -102,38 +121,37 @@ static const char *set_key(const struct export_setting *setting,
 		return "expected no value";
 	if (!setting->flag && (!value || !value[0]))
 		return "expected a value";
-	return setting->set(export, value);
+	return export_set(export, setting, value);
 }
 
 /* Takes "key=value" or "key", which it cuts up in place. */
 static bool parse_key(char *text, struct export *export, uint64_t *given)
 {
 	char *value = strchr(text, '=');
+	struct export_setting setting;
 	const char *expected;
 	char names[300];
 
 	if (value)
 		*value++ = 0;
-	for (size_t i = 0; export_settings[i].name; i++) {
-		if (strcmp(export_settings[i].name, text) != 0)
-			continue;
-		if (*given >> i & 1) {
-			complain("--export: %s: given before; expected each "
-				 "key once",
-				 text);
-			return false;
-		}
-		*given |= UINT64_C(1) << i;
-		expected = set_key(&export_settings[i], value, export);
-		if (expected)
-			complain("--export: %s%s%s: %s", text, value ? "=" : "",
-				 value ? value : "", expected);
-		return !expected;
+	if (!export_setting_find(text, &setting)) {
+		export_setting_names(names, sizeof(names));
+		complain("--export: %s: %s; expected %s",
+			 text[0] ? text : "\"\"",
+			 text[0] ? "unknown key" : "a key is missing", names);
+		return false;
 	}
-	export_setting_names(names, sizeof(names));
-	complain("--export: %s: %s; expected %s", text[0] ? text : "\"\"",
-		 text[0] ? "unknown key" : "a key is missing", names);
-	return false;
+	if (*given >> setting.number & 1) {
+		complain("--export: %s: given before; expected each key once",
+			 text);
+		return false;
+	}
+	*given |= UINT64_C(1) << setting.number;
+	expected = set_key(&setting, value, export);
+	if (expected)
+		complain("--export: %s%s%s: %s", text, value ? "=" : "",
+			 value ? value : "", expected);
+	return !expected;
 }
 
 /* Cuts off the next key and its value, in place.  Two commas are one that does
@@ -157,7 +175,7 @@ static char *next_key(char **text)
 static bool parse_export(char *text, struct options *options)
 {
 	struct export *export = options_add(options);
-	const char *missing;
+	struct store_error missing;
 	uint64_t given = 0;
 	char *key;
 
@@ -169,10 +187,10 @@ static bool parse_export(char *text, struct options *options)
 		if (!parse_key(key, export, &given))
 			return false;
 	}
-	missing = export_check(export);
-	if (missing)
-		complain("--export: %s", missing);
-	return !missing;
+	if (export_check(export, &missing))
+		return true;
+	complain("--export: %s", missing.text);
+	return false;
 }
 
 enum {
@@ -230,6 +248,7 @@ static bool take_once(const char *option, const char **place, const char *value)
 /* The single device of the backend conventions. */
 static bool parse_single(int option, char *value, struct export *single)
 {
+	struct store_setting image = { .key = "file" };
 	uint32_t number;
 
 	switch (option) {
@@ -246,9 +265,13 @@ static bool parse_single(int option, char *value, struct export *single)
 		single->fd = (int)number;
 		return true;
 	case OPT_BLK_FILE:
-		return take_once("--blk-file", &single->file, value);
+		if (store_options_get(&single->storing, image.key))
+			return given_before("--blk-file", value);
+		image.text = value;
+		store_options_set(&single->storing, &image);
+		return true;
 	default:
-		single->read_only = true;
+		single->storing.read_only = true;
 		return true;
 	}
 }
@@ -288,7 +311,7 @@ static bool finish_single(const struct export *single, struct options *options)
 	else if (!single->socket_path && single->fd < 0)
 		wrong = "where to serve is missing; expected --socket-path or "
 			"--fd";
-	else if (!single->file)
+	else if (!store_options_get(&single->storing, "file"))
 		wrong = "what to serve is missing; expected --blk-file=PATH";
 	if (wrong) {
 		complain("%s", wrong);
@@ -317,7 +340,10 @@ enum parsed options_parse(int argc, char **argv, struct options *options)
 	arguments_begin(&arguments, "serve", argc, argv, all);
 	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
 		if (option == OPT_HELP || option == OPT_CAPABILITIES) {
-			fputs(option == OPT_HELP ? help : capabilities, stdout);
+			if (option == OPT_HELP)
+				print_help();
+			else
+				fputs(capabilities, stdout);
 			return PARSED_DONE;
 		}
 		if (option >= OPT_SOCKET_PATH && option <= OPT_READ_ONLY) {

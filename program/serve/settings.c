@@ -121,35 +121,10 @@ static const char *set_socket(struct export *export, const char *value)
 	return NULL;
 }
 
-static const char *set_file(struct export *export, const char *value)
-{
-	export->file = value;
-	return NULL;
-}
-
-static const char *set_null(struct export *export, const char *value)
-{
-	return parse_size(value, &export->null_size) ? NULL : A_SIZE;
-}
-
 static const char *set_read_only(struct export *export, const char *value)
 {
 	(void)value;
-	export->read_only = true;
-	return NULL;
-}
-
-static const char *set_direct(struct export *export, const char *value)
-{
-	(void)value;
-	export->direct = true;
-	return NULL;
-}
-
-static const char *set_shared(struct export *export, const char *value)
-{
-	(void)value;
-	export->shared = true;
+	export->storing.read_only = true;
 	return NULL;
 }
 
@@ -181,16 +156,64 @@ static const char *set_sparse(struct export *export, const char *value)
 		       : "expected any, or bytes, with K, M, G or T";
 }
 
-const struct export_setting export_settings[] = {
-	{ "socket", false, set_socket }, { "file", false, set_file },
-	{ "null", false, set_null },	 { "read-only", true, set_read_only },
-	{ "direct", true, set_direct },	 { "shared", true, set_shared },
-	{ "name", false, set_name },	 { "on-loss", false, set_on_loss },
-	{ "sparse", false, set_sparse }, { NULL, false, NULL },
+static const struct export_setting own_settings[] = {
+	{ "socket", false, set_socket, NULL, 0 },
+	{ "read-only", true, set_read_only, NULL, 0 },
+	{ "name", false, set_name, NULL, 0 },
+	{ "on-loss", false, set_on_loss, NULL, 0 },
+	{ "sparse", false, set_sparse, NULL, 0 },
+	{ NULL, false, NULL, NULL, 0 },
 };
 
-_Static_assert(sizeof(export_settings) / sizeof(export_settings[0]) <= 64,
-	       "which are given is kept in 64 bits");
+bool export_setting_find(const char *name, struct export_setting *setting)
+{
+	unsigned int number = 0;
+
+	for (; own_settings[number].name; number++) {
+		if (strcmp(own_settings[number].name, name) != 0)
+			continue;
+		*setting = own_settings[number];
+		setting->number = number;
+		return true;
+	}
+	for (size_t i = 0; store_kinds[i]; i++) {
+		const struct store_key *key = store_kinds[i]->keys;
+
+		for (; key->name; key++, number++) {
+			if (strcmp(key->name, name) != 0)
+				continue;
+			*setting = (struct export_setting){
+				.name = key->name,
+				.flag = key->type == STORE_KEY_FLAG,
+				.of_store = key,
+				.number = number,
+			};
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *set_of_store(struct export *export,
+				const struct store_key *key, const char *value)
+{
+	struct store_setting setting = { .key = key->name };
+
+	if (key->type == STORE_KEY_SIZE && !parse_size(value, &setting.size))
+		return A_SIZE;
+	if (key->type == STORE_KEY_PATH)
+		setting.text = value;
+	store_options_set(&export->storing, &setting);
+	return NULL;
+}
+
+const char *export_set(struct export *export,
+		       const struct export_setting *setting, const char *value)
+{
+	return setting->of_store
+		       ? set_of_store(export, setting->of_store, value)
+		       : setting->set(export, value);
+}
 
 static void add_name(char *text, size_t size, const char *name, bool last)
 {
@@ -213,24 +236,29 @@ void setting_names(char *text, size_t size)
 
 void export_setting_names(char *text, size_t size)
 {
+	struct export_setting setting;
+
 	text[0] = 0;
-	for (size_t i = 0; export_settings[i].name; i++)
-		add_name(text, size, export_settings[i].name,
-			 !export_settings[i + 1].name);
+	for (size_t i = 0; own_settings[i].name; i++)
+		add_name(text, size, own_settings[i].name, false);
+	for (size_t i = 0; store_kinds[i]; i++) {
+		const struct store_key *key = store_kinds[i]->keys;
+
+		/* Once, what two kinds take. */
+		for (; key->name; key++) {
+			if (export_setting_find(key->name, &setting) &&
+			    setting.of_store == key)
+				add_name(text, size, key->name,
+					 !key[1].name && !store_kinds[i + 1]);
+		}
+	}
 }
 
-const char *export_check(const struct export *export)
+bool export_check(const struct export *export, struct store_error *error)
 {
 	if (!export->socket_path && export->fd < 0)
-		return "no socket; expected socket=PATH";
-	if (!export->file && !export->null_size)
-		return "nothing to serve; expected file=PATH or null=SIZE";
-	if (export->file && export->null_size)
-		return "both file and null; expected one of them";
-	if (export->null_size && (export->direct || export->shared))
-		return "direct and shared are for files; expected file=PATH "
-		       "with them";
-	return NULL;
+		return store_fail(error, "no socket; expected socket=PATH");
+	return store_options_check(&export->storing, error);
 }
 
 struct export *options_add(struct options *options)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/stores.h"
 #include "vhost/server.h"
 
 /*
@@ -18,11 +19,7 @@ struct export
 	const char *name;
 	const char *socket_path; /* NULL: fd */
 	int fd;			 /* -1: socket_path */
-	const char *file;	 /* NULL: null_size */
-	uint64_t null_size;
-	bool read_only;
-	bool direct;
-	bool shared;
+	struct store_options storing;
 	enum device_on_loss on_loss;
 	uint64_t sparse_max;
 	uint32_t admit;
@@ -48,15 +45,24 @@ struct setting {
 	const char *(*set)(struct general *general, const char *value);
 };
 
+/* A key of an export: one of a table, or one that a kind of store takes. */
 struct export_setting {
 	const char *name;
 	bool flag; /* alone on the command line, true or false in a file */
 	const char *(*set)(struct export *export, const char *value);
+	const struct store_key *of_store; /* instead of set */
+	unsigned int number; /* less than 64, and not another key's */
 };
 
-/* Both end with a name of NULL. */
+/* Ends with a name of NULL. */
 extern const struct setting settings[];
-extern const struct export_setting export_settings[];
+
+/* False: there is no key of that name. */
+bool export_setting_find(const char *name, struct export_setting *setting);
+
+/* NULL, or what was expected. */
+const char *export_set(struct export *export,
+		       const struct export_setting *setting, const char *value);
 
 #define SETTINGS_MAX 16
 
@@ -64,9 +70,9 @@ extern const struct export_setting export_settings[];
 void setting_names(char *text, size_t size);
 void export_setting_names(char *text, size_t size);
 
-/* NULL: the export is complete and consistent; else what is wrong, and what was
- * expected. */
-const char *export_check(const struct export *export);
+/* Is the export complete and consistent?  False: *error says what is wrong, and
+ * what was expected. */
+bool export_check(const struct export *export, struct store_error *error);
 
 struct document;
 

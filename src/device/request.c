@@ -121,7 +121,7 @@ static void note_epochs(struct request *request, const struct memory *memory)
 	}
 }
 
-static enum store_kind kind_of(enum vblk_op op)
+static enum store_io_kind kind_of(enum vblk_op op)
 {
 	switch (op) {
 	case VBLK_READ:
@@ -331,7 +331,7 @@ static bool same_epochs(const struct request *request, bool by_kernel)
 	return true;
 }
 
-static const char *name_of(enum store_kind kind)
+static const char *name_of(enum store_io_kind kind)
 {
 	switch (kind) {
 	case STORE_READ:

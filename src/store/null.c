@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "store/stores.h"
+#include "store/null.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -159,8 +159,10 @@ static const struct store_ops null_ops = {
 	.close = null_close,
 };
 
-struct store *blk_null_open(uint64_t size, struct store_error *error)
+static struct store *null_open(const struct store_options *options,
+			       struct store_error *error)
 {
+	uint64_t size = store_options_get(options, "null")->size;
 	struct store *store;
 
 	if (!check_size(size, error))
@@ -174,17 +176,14 @@ struct store *blk_null_open(uint64_t size, struct store_error *error)
 	store->capacity = size;
 	store->block_size = STORE_SECTOR;
 	store->discard_align = STORE_SECTOR;
+	store->read_only = options->read_only;
 	return store;
 }
 
-bool blk_resize(struct store *store, uint64_t capacity,
-		struct store_error *error)
-{
-	return store->ops->resize(store, capacity, error);
-}
+static const struct store_key null_keys[] = {
+	{ "null", STORE_KEY_SIZE, "SIZE",
+	  "zeroes to read; writes are dropped" },
+	{ NULL, STORE_KEY_FLAG, NULL, NULL },
+};
 
-void blk_close(struct store *store)
-{
-	if (store)
-		store->ops->close(store);
-}
+const struct store_kind null_kind = { null_keys, null_open };

@@ -30,7 +30,7 @@
  * its business: epochs are compared by the caller.
  */
 
-enum store_kind {
+enum store_io_kind {
 	STORE_READ,    /* from the store into the client's pages */
 	STORE_WRITE,   /* from the client's pages into the store */
 	STORE_FLUSH,   /* everything written and reported before is durable */
@@ -43,7 +43,7 @@ enum store_kind {
  * are, and the regions of the spans mapped, from add to reap.
  */
 struct store_io {
-	enum store_kind kind;
+	enum store_io_kind kind;
 	bool durable;	 /* a write: durable itself when it is reported */
 	uint64_t offset; /* bytes into the store; offset + size <= capacity */
 	uint64_t size;	 /* bytes: the sum of the spans, or of the ranges */
@@ -127,6 +127,9 @@ struct store {
 	 * nor WRITE_ZEROES is ever added. */
 	uint32_t discard_align;
 	struct store_topology topology;
+	/* What tells apart the blocks that are stored: two stores with the same
+	 * one share them.  NULL: this store shares with none. */
+	const void *image;
 	bool read_only; /* nothing that writes is ever added */
 };
 

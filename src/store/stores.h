@@ -1,40 +1,50 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_BLK_BACKEND_H
-#define PRECARIUM_BLK_BACKEND_H
+#ifndef PRECARIUM_STORE_STORES_H
+#define PRECARIUM_STORE_STORES_H
 
+#include "store/options.h"
 #include "store/store.h"
 
-/* The stores there are.  Each opener gives NULL and a reason in *error when
- * it cannot; what it gives ends with blk_close. */
-
-struct blk_file_options {
-	bool read_only;
-	bool direct; /* past the page cache, where a request is aligned */
-	bool shared; /* other programs that say so, too, may write to it */
+/*
+ * The kinds of stores that there are, and how one of any kind is opened.  A new
+ * kind is a file or a folder beside these, and a row in stores.c.
+ */
+struct store_kind {
+	/* The first one picks the kind: file=PATH.  Ends with a name of NULL. */
+	const struct store_key *keys;
+	/* NULL: *error says why, and nothing is held. */
+	struct store *(*open)(const struct store_options *options,
+			      struct store_error *error);
 };
 
+/* Ends with NULL. */
+extern const struct store_kind *const store_kinds[];
+
+/* Do the options pick one kind, and does it take all that is given?  False:
+ * *error says what is missing, or too much. */
+bool store_options_check(const struct store_options *options,
+			 struct store_error *error);
+
+/* What picks the kind, as it was given: the path of an image.  NULL: it is not
+ * a text. */
+const char *store_options_image(const struct store_options *options);
+
 /*
- * A raw image, or a block device, by io_uring: bytes go between it and the
- * client's pages with no copy in this process.  The image is locked against
- * other programs (advisory, and as QEMU does it), not against other stores of
- * this one: who opens several asks blk_same_image.  A lock that another has is
- * waited for, for two seconds at most.
+ * Open the store that the options describe.  May wait for the disk, and for the
+ * locks of an image; see the kind.  The store ends with store_close.  NULL:
+ * *error says why, and nothing is held.
  */
-struct store *blk_file_open(const char *path,
-			    const struct blk_file_options *options,
-			    struct store_error *error);
-
-/* Are they files, and one and the same? */
-bool blk_same_image(const struct store *a, const struct store *b);
-
-/* Zeroes to read; what is written is dropped. */
-struct store *blk_null_open(uint64_t size, struct store_error *error);
+struct store *store_open(const struct store_options *options,
+			 struct store_error *error);
 
 /* As store_ops.resize does it.  May wait for the disk. */
-bool blk_resize(struct store *store, uint64_t capacity,
-		struct store_error *error);
+bool store_resize(struct store *store, uint64_t capacity,
+		  struct store_error *error);
 
-/* Closes either kind.  No lane may be open.  NULL is nothing. */
-void blk_close(struct store *store);
+/* Close a store of any kind.  No lane may be open.  NULL is nothing. */
+void store_close(struct store *store);
+
+/* Are the blocks of both the same ones? */
+bool store_same_image(const struct store *a, const struct store *b);
 
 #endif

@@ -93,13 +93,25 @@ static void must(bool good, const char *what)
 /* A file in memory, which goes with us. */
 static struct store *open_file(struct store_error *error)
 {
-	const struct blk_file_options options = { .read_only = false };
+	struct store_options options = { .read_only = false };
+	struct store_setting image = { .key = "file" };
 	char path[40];
 	int fd = memfd_create("image", MFD_CLOEXEC);
 
 	must(fd >= 0 && ftruncate(fd, DISK_SIZE) == 0, "image");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return blk_file_open(path, &options, error);
+	image.text = path;
+	store_options_set(&options, &image);
+	return store_open(&options, error);
+}
+
+static struct store *open_null(struct store_error *error)
+{
+	const struct store_setting size = { .key = "null", .size = DISK_SIZE };
+	struct store_options options = { .read_only = false };
+
+	store_options_set(&options, &size);
+	return store_open(&options, error);
 }
 
 static void export(const char *folder, uint32_t number, struct store *store)
@@ -136,7 +148,7 @@ void fuzz_prepare(void)
 	must(atexit(leave_nothing) == 0, "atexit");
 	host.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	host.server = vhost_server_new(&limits, &error);
-	null_store = blk_null_open(DISK_SIZE, &store_error);
+	null_store = open_null(&store_error);
 	file_store = open_file(&store_error);
 	must(host.server && host.null_fd >= 0, "server");
 	must(null_store && file_store, store_error.text);

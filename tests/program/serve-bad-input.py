@@ -56,6 +56,9 @@ def wrong_usage():
     bad(2, ["nothing to serve", "file=PATH"], "serve", "--export",
         "socket=a.sock")
     bad(2, ["both"], "serve", "--export", "socket=a.sock,file=good,null=1M")
+    for key in ("direct", "shared"):
+        bad(2, [key, "null does not take it", "expected no " + key], "serve",
+            "--export", f"socket=a.sock,{key},null=1M")
     bad(2, ["read-only", "no value"], "serve", "--export",
         "socket=a.sock,null=1M,read-only=yes")
     bad(2, ["socket", "value"], "serve", "--export", "socket,null=1M")

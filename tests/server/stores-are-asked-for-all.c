@@ -25,7 +25,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 static struct record {
 	uint32_t asked;
-	enum store_kind kind;
+	enum store_io_kind kind;
 	bool durable;
 	uint32_t ranges;
 	uint64_t ranged; /* bytes */
@@ -166,7 +166,7 @@ static int io(struct client *client, uint32_t type)
 	return client_io(client, 0, type, 0, sizeof(ranges));
 }
 
-static void asks(struct client *client, uint32_t type, enum store_kind kind,
+static void asks(struct client *client, uint32_t type, enum store_io_kind kind,
 		 bool durable, const char *when)
 {
 	struct record got;

@@ -13,7 +13,6 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "store/stores.h"
 #include "store/file/lock.h"
 #include "store/file/uring.h"
 
@@ -160,7 +159,7 @@ static enum file_manner manner_of(int fd, const struct stat *st)
 }
 
 static bool file_open(struct file_store *file, const char *path,
-		      const struct blk_file_options *options,
+		      const struct store_options *options,
 		      struct store_error *error)
 {
 	int flags = options->read_only ? O_RDONLY : O_RDWR;
@@ -183,18 +182,20 @@ static bool file_open(struct file_store *file, const char *path,
 	if (!check_kind(path, &st, error) ||
 	    !learn_size(file, path, &st, error))
 		return false;
-	file->lock = blk_lock_take(path, file->fd, &st, options, error);
+	file->lock = file_lock_take(path, file->fd, &st, options, error);
 	if (!file->lock)
 		return false;
-	if (options->direct && !open_direct(file, path, flags, &st, error))
+	file->store.image = file->lock;
+	if (store_options_get(options, "direct") &&
+	    !open_direct(file, path, flags, &st, error))
 		return false;
 	if (!options->read_only) {
-		blk_lock_writes(file->fd);
+		file_lock_writes(file->fd);
 		if (file->direct_fd >= 0)
-			blk_lock_writes(file->direct_fd);
+			file_lock_writes(file->direct_fd);
 	}
 	/* Better now than when the first client comes. */
-	if (!blk_ring_open(&probe, 8, error))
+	if (!file_uring_open(&probe, 8, error))
 		return false;
 	io_uring_queue_exit(&probe);
 	file->store.read_only = options->read_only;
@@ -250,7 +251,7 @@ static void file_close(struct store *store)
 		close(file->direct_fd);
 	if (file->fd >= 0)
 		close(file->fd);
-	blk_lock_drop(file->lock);
+	file_lock_drop(file->lock);
 	free(file);
 }
 
@@ -265,17 +266,10 @@ static const struct store_ops file_ops = {
 	.close = file_close,
 };
 
-bool blk_same_image(const struct store *a, const struct store *b)
+static struct store *open_store(const struct store_options *options,
+				struct store_error *error)
 {
-	return a->ops == &file_ops && b->ops == &file_ops &&
-	       ((const struct file_store *)a)->lock ==
-		       ((const struct file_store *)b)->lock;
-}
-
-struct store *blk_file_open(const char *path,
-			    const struct blk_file_options *options,
-			    struct store_error *error)
-{
+	const char *path = store_options_get(options, "file")->text;
 	struct file_store *file = calloc(1, sizeof(*file));
 
 	if (!file) {
@@ -290,3 +284,14 @@ struct store *blk_file_open(const char *path,
 	file_close(&file->store);
 	return NULL;
 }
+
+static const struct store_key file_keys[] = {
+	{ "file", STORE_KEY_PATH, "PATH", "a raw image or a block device" },
+	{ "direct", STORE_KEY_FLAG, NULL,
+	  "bypass the page cache where a request allows it" },
+	{ "shared", STORE_KEY_FLAG, NULL,
+	  "other programs may write to the image" },
+	{ NULL, STORE_KEY_FLAG, NULL, NULL },
+};
+
+const struct store_kind file_kind = { file_keys, open_store };

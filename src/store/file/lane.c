@@ -108,11 +108,11 @@ struct store_lane *file_lane_open(const struct store *store,
 		return NULL;
 	}
 	/* A slot has one entry; as many again for their cancelling. */
-	if (!blk_ring_open(&lane->ring, 2 * LANE_SLOTS, error)) {
+	if (!file_uring_open(&lane->ring, 2 * LANE_SLOTS, error)) {
 		free(lane);
 		return NULL;
 	}
-	blk_ring_add_threads(&lane->ring, LANE_SLOTS);
+	file_uring_add_threads(&lane->ring, LANE_SLOTS);
 	lane->lane.store = store;
 	lane->lane.fd = lane->ring.ring_fd;
 	lane->file = (const struct file_store *)store;
@@ -126,7 +126,7 @@ struct store_lane *file_lane_open(const struct store *store,
 
 void file_lane_close(struct store_lane *lane)
 {
-	blk_ring_add_threads(&file_lane(lane)->ring, -LANE_SLOTS);
+	file_uring_add_threads(&file_lane(lane)->ring, -LANE_SLOTS);
 	io_uring_queue_exit(&file_lane(lane)->ring);
 	free(lane);
 }

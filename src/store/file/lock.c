@@ -37,8 +37,8 @@ enum {
 #define WAIT_MS	 2000
 #define RETRY_MS 10
 
-struct blk_lock {
-	struct blk_lock *next;
+struct file_lock {
+	struct file_lock *next;
 	dev_t device;
 	ino_t inode;
 	int fd;
@@ -48,11 +48,11 @@ struct blk_lock {
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct blk_lock *all;
+static struct file_lock *all;
 
-static struct blk_lock *lock_find(const struct stat *st)
+static struct file_lock *lock_find(const struct stat *st)
 {
-	struct blk_lock *lock;
+	struct file_lock *lock;
 
 	pthread_mutex_lock(&mutex);
 	for (lock = all; lock; lock = lock->next) {
@@ -65,9 +65,9 @@ static struct blk_lock *lock_find(const struct stat *st)
 	return lock;
 }
 
-static struct blk_lock *lock_new(int fd, const struct stat *st, bool shared)
+static struct file_lock *lock_new(int fd, const struct stat *st, bool shared)
 {
-	struct blk_lock *lock = calloc(1, sizeof(*lock));
+	struct file_lock *lock = calloc(1, sizeof(*lock));
 
 	if (!lock)
 		return NULL;
@@ -87,9 +87,9 @@ static struct blk_lock *lock_new(int fd, const struct stat *st, bool shared)
 	return lock;
 }
 
-void blk_lock_drop(struct blk_lock *lock)
+void file_lock_drop(struct file_lock *lock)
 {
-	struct blk_lock **at = &all;
+	struct file_lock **at = &all;
 
 	if (!lock)
 		return;
@@ -130,13 +130,13 @@ static bool others_have(int fd, off_t byte)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-void blk_lock_writes(int fd)
+void file_lock_writes(int fd)
 {
 	set(fd, F_RDLCK, LOCK_IN_FLIGHT);
 }
 
 /* Nobody's way was crossed. */
-static bool try_write(const struct blk_lock *lock)
+static bool try_write(const struct file_lock *lock)
 {
 	int fd = lock->fd;
 
@@ -154,7 +154,7 @@ static void let_go(int fd)
 	set(fd, F_UNLCK, LOCK_NO_OTHER_WRITES);
 }
 
-static bool try_read(const struct blk_lock *lock)
+static bool try_read(const struct file_lock *lock)
 {
 	int fd = lock->fd;
 
@@ -167,7 +167,7 @@ static bool try_read(const struct blk_lock *lock)
 	return false;
 }
 
-static bool try_all(struct blk_lock *lock, bool is_new, bool read_only)
+static bool try_all(struct file_lock *lock, bool is_new, bool read_only)
 {
 	if (is_new && !try_read(lock))
 		return false;
@@ -191,10 +191,11 @@ static int holder(int fd)
 }
 
 static void say_who(int fd, const char *path,
-		    const struct blk_file_options *options,
+		    const struct store_options *options,
 		    struct store_error *error)
 {
-	const char *also = options->shared	? ", or that it shares it, too"
+	const char *also = store_options_get(options, "shared")
+				   ? ", or that it shares it, too"
 			   : options->read_only ? ", or among readers"
 						: "";
 
@@ -216,18 +217,19 @@ static void say_who(int fd, const char *path,
 		   path, who, also);
 }
 
-struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
-			       const struct blk_file_options *options,
-			       struct store_error *error)
+struct file_lock *file_lock_take(const char *path, int fd,
+				 const struct stat *st,
+				 const struct store_options *options,
+				 struct store_error *error)
 {
-	struct blk_lock *lock = lock_find(st);
+	struct file_lock *lock = lock_find(st);
 	struct flock name = byte_lock(F_RDLCK, LOCK_NAME);
 	/* Two who come at once shall not look at once for ever. */
 	const int pause = RETRY_MS + getpid() % RETRY_MS;
 	bool is_new = !lock;
 
 	if (is_new)
-		lock = lock_new(fd, st, options->shared);
+		lock = lock_new(fd, st, store_options_get(options, "shared"));
 	if (!lock) {
 		store_fail(error, "%s: out of memory", path);
 		return NULL;
@@ -243,6 +245,6 @@ struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
 		poll(NULL, 0, pause);
 	}
 	say_who(fd, path, options, error);
-	blk_lock_drop(lock);
+	file_lock_drop(lock);
 	return NULL;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_BLK_LOCK_H
-#define PRECARIUM_BLK_LOCK_H
+#ifndef PRECARIUM_STORE_FILE_LOCK_H
+#define PRECARIUM_STORE_FILE_LOCK_H
 
 #include <sys/stat.h>
 
-#include "store/stores.h"
+#include "store/error.h"
+#include "store/options.h"
 
 /* The lock on an image, which all stores of this process share that serve it. */
-struct blk_lock;
+struct file_lock;
 
 /*
  * Lock the image that is open at `fd`: to write to it, alone; to read it, among
@@ -16,15 +17,16 @@ struct blk_lock;
  * a little later.  NULL: *error says who has it, as far as that can be known.
  * Where the file system has no locks, the lock is given and locks nothing.
  */
-struct blk_lock *blk_lock_take(const char *path, int fd, const struct stat *st,
-			       const struct blk_file_options *options,
-			       struct store_error *error);
+struct file_lock *file_lock_take(const char *path, int fd,
+				 const struct stat *st,
+				 const struct store_options *options,
+				 struct store_error *error);
 
 /* What was opened to write by, and is referred to by the writes in flight: as
  * long as there are any, nobody else is given the lock. */
-void blk_lock_writes(int fd);
+void file_lock_writes(int fd);
 
 /* NULL is nothing. */
-void blk_lock_drop(struct blk_lock *lock);
+void file_lock_drop(struct file_lock *lock);
 
 #endif

@@ -55,8 +55,8 @@ static int ring_make(struct io_uring *ring, unsigned int entries)
 	return err == EINVAL ? -io_uring_queue_init(entries, ring, 0) : err;
 }
 
-bool blk_ring_open(struct io_uring *ring, unsigned int entries,
-		   struct store_error *error)
+bool file_uring_open(struct io_uring *ring, unsigned int entries,
+		     struct store_error *error)
 {
 	int err = ring_make(ring, entries);
 
@@ -73,7 +73,7 @@ bool blk_ring_open(struct io_uring *ring, unsigned int entries,
 	return true;
 }
 
-void blk_ring_add_threads(struct io_uring *ring, int count)
+void file_uring_add_threads(struct io_uring *ring, int count)
 {
 	/* Zeroes ask and change nothing; the second is for what is no file. */
 	unsigned int threads[2] = { 0, 0 };

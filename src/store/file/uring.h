@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_BLK_RING_H
-#define PRECARIUM_BLK_RING_H
+#ifndef PRECARIUM_STORE_FILE_URING_H
+#define PRECARIUM_STORE_FILE_URING_H
 
 #include <liburing.h>
 
-#include "store/store.h"
+#include "store/error.h"
 
 /* A ring with the operations a file store needs.  False: *error says what is
  * missing, and nothing is held. */
-bool blk_ring_open(struct io_uring *ring, unsigned int entries,
-		   struct store_error *error);
+bool file_uring_open(struct io_uring *ring, unsigned int entries,
+		     struct store_error *error);
 
 /*
  * Requests that wait do so in threads of the kernel, of which all rings of a
@@ -18,6 +18,6 @@ bool blk_ring_open(struct io_uring *ring, unsigned int entries,
  * the ring goes, so many fewer; they are made when they are needed.  Kernels
  * before 5.15 cannot.
  */
-void blk_ring_add_threads(struct io_uring *ring, int count);
+void file_uring_add_threads(struct io_uring *ring, int count);
 
 #endif
