@@ -29,6 +29,7 @@ struct caller {
 struct control {
 	struct context *context;
 	char *path;
+	struct vhost_socket_file file;
 	int listen_fd;
 	int epoll_fd;	/* of all the above: readable when there is work */
 	uint64_t clock; /* counts requests and connections */
@@ -226,11 +227,11 @@ static void turn(void *argument)
 }
 
 static bool set_up(struct control *control, const char *path,
-		   struct vhost_error *error)
+		   const struct vhost_access *access, struct vhost_error *error)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
 
-	control->listen_fd = vhost_listen(path, 0600, error);
+	control->listen_fd = vhost_listen(path, access, &control->file, error);
 	if (control->listen_fd < 0)
 		return false;
 	control->path = strdup(path);
@@ -244,9 +245,10 @@ static bool set_up(struct control *control, const char *path,
 	return false;
 }
 
-struct control *control_open(const char *path, struct context *context,
-			     struct vhost_error *error)
+struct control *control_open(struct context *context, struct vhost_error *error)
 {
+	const char *path = context->options.general.control;
+	struct vhost_access access = context->options.general.control_access;
 	struct control *control = calloc(1, sizeof(*control));
 	struct vhost_watched watched = { .ready = turn, .argument = control };
 
@@ -259,7 +261,9 @@ struct control *control_open(const char *path, struct context *context,
 	control->epoll_fd = -1;
 	for (size_t i = 0; i < CALLERS; i++)
 		control->callers[i].fd = -1;
-	if (!set_up(control, path, error)) {
+	if (!access.mode)
+		access.mode = 0600;
+	if (!set_up(control, path, &access, error)) {
 		control_close(control);
 		return NULL;
 	}
@@ -278,7 +282,8 @@ void control_close(struct control *control)
 	for (size_t i = 0; i < CALLERS; i++)
 		hang_up(&control->callers[i]);
 	if (control->listen_fd >= 0 && control->path)
-		vhost_unlisten(control->path, control->listen_fd);
+		vhost_unlisten(control->path, control->listen_fd,
+			       &control->file);
 	else if (control->listen_fd >= 0)
 		close(control->listen_fd);
 	if (control->epoll_fd >= 0)

@@ -17,14 +17,14 @@ json_t *control_error(const char *text);
 struct control;
 
 /*
- * Listens at `path`, for the owner of the process only, and answers on the
- * thread that runs the server.  Eight callers may be connected; one more
- * replaces the one that has been silent for the longest time.  The server waits
- * for no caller: until a caller has read its answer, its next request is not
- * read.  `context` is borrowed until control_close, which also removes
- * the socket.  NULL: *error says why.
+ * Listens where the settings say, for the owner of the process only unless they
+ * let others connect, and answers on the thread that runs the server.  Eight
+ * callers may be connected; one more replaces the one that has been silent for
+ * the longest time.  The server waits for no caller: until a caller has read
+ * its answer, its next request is not read.  `context` is borrowed until
+ * control_close, which also removes the socket.  NULL: *error says why.
  */
-struct control *control_open(const char *path, struct context *context,
+struct control *control_open(struct context *context,
 			     struct vhost_error *error);
 void control_close(struct control *control);
 

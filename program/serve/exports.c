@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "store/stores.h"
+#include "program/serve/access.h"
 #include "program/serve/manager.h"
 #include "device/log.h"
 
@@ -37,6 +38,7 @@ static bool open_export(struct vhost_server *server,
 		.name = export->name,
 		.socket_path = export->socket_path,
 		.fd = export->fd,
+		.access = export->access,
 		.replaces = listening ? listening->served : NULL,
 		.gone = close_store,
 		.on_loss = export->on_loss,
@@ -55,6 +57,12 @@ static bool open_export(struct vhost_server *server,
 	options.argument = store;
 	if (export->socket_path)
 		options.fd = manager_socket_at(export->socket_path);
+	if (export->socket_path && options.fd >= 0 &&
+	    access_is_set(&export->access))
+		log_export(export->name,
+			   "its socket was handed over, and is left as it "
+			   "is: socket-mode, socket-owner and "
+			   "socket-group say nothing there");
 	export->served = vhost_server_add(server, &options, &why);
 	if (export->served)
 		return true;
@@ -98,6 +106,50 @@ static const struct export *find_at(const struct options *options,
 	return NULL;
 }
 
+/* The export that has the same socket by now, with other rights, or NULL. */
+static const struct export *allowing_others(const struct options *options,
+					    const struct export *wanted)
+{
+	const struct export *export = find_at(options, wanted->socket_path);
+
+	return export && !access_same(&export->access, &wanted->access) ? export
+									: NULL;
+}
+
+static void allow_as_before(const struct context *context,
+			    const struct options *wanted, uint32_t count)
+{
+	struct vhost_error error;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct export *old =
+			allowing_others(&context->options, &wanted->exports[i]);
+
+		if (old &&
+		    !vhost_export_allow(old->served, &old->access, &error))
+			log_print("%s", error.text);
+	}
+}
+
+/* All of them, or none.  Where nothing is to change, nothing is touched: the
+ * rights of a socket may have been changed by hand. */
+static bool allow_all(const struct context *context,
+		      const struct options *wanted, struct vhost_error *error)
+{
+	struct vhost_error why;
+
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		const struct export *export = &wanted->exports[i];
+
+		if (!allowing_others(&context->options, export) ||
+		    vhost_export_allow(export->served, &export->access, &why))
+			continue;
+		allow_as_before(context, wanted, i);
+		return blame(wanted, export, "--socket-path", why.text, error);
+	}
+	return true;
+}
+
 static void undo(struct context *context, struct options *wanted)
 {
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
@@ -124,7 +176,10 @@ static bool open_wanted(struct context *context, struct options *wanted,
 		if (old && same(old, export)) {
 			export->served = old->served;
 			export->store = old->store;
-			changes->kept++;
+			if (access_same(&old->access, &export->access))
+				changes->kept++;
+			else
+				changes->changed++;
 			continue;
 		}
 		if (!open_export(
@@ -221,7 +276,8 @@ bool exports_apply(struct context *context, struct options *wanted,
 {
 	memset(changes, 0, sizeof(*changes));
 	if (!open_wanted(context, wanted, changes, error) ||
-	    !one_writer(wanted, error) || !handed_used(wanted, error)) {
+	    !one_writer(wanted, error) || !handed_used(wanted, error) ||
+	    !allow_all(context, wanted, error)) {
 		undo(context, wanted);
 		options_free(wanted);
 		return false;

@@ -84,6 +84,8 @@ static const int needed[] = {
 	SCMP_SYS(getsockname),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(fchmod),
+	SCMP_SYS(chmod),
+	SCMP_SYS(fchownat),
 	/* files: a configuration that is read again, statistics, sockets */
 	SCMP_SYS(openat),
 	SCMP_SYS(unlink),

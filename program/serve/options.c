@@ -9,6 +9,7 @@
 #include "program/arguments.h"
 #include "program/command.h"
 #include "program/number.h"
+#include "program/serve/access.h"
 #include "program/serve/config.h"
 
 static const char help_head[] =
@@ -22,6 +23,11 @@ static const char help_head[] =
 	"in a\n"
 	"                       path is written twice.  KEYS are:\n"
 	"      socket=PATH        where clients connect\n"
+	"      socket-mode=MODE   its rights in octal, whatever the umask "
+	"(default "
+	"0660)\n"
+	"      socket-owner=USER, socket-group=GROUP\n"
+	"                         whose it is, by name or number\n"
 	"      read-only          clients cannot write\n"
 	"      name=NAME          for log lines and statistics\n"
 	"      on-loss=fail|end   when a client's memory is gone: fail the\n"
@@ -57,8 +63,10 @@ static const char help_tail[] =
 	"  --stats-json=PATH    statistics as JSON at exit and on SIGUSR1;\n"
 	"                       - is standard output\n"
 	"  --control=PATH       the socket for precarium stat, resize and "
-	"reload;\n"
-	"                       for the same user only\n"
+	"reload\n"
+	"  --control-mode=MODE, --control-owner=USER, --control-group=GROUP\n"
+	"                       who may connect to it, as for an export "
+	"(default 0600)\n"
 	"  --user=NAME          user to change to when sockets and images are\n"
 	"                       open\n"
 	"  --seccomp=on|off     refuse all system calls that are not needed "
@@ -468,6 +476,11 @@ bool options_complete(const struct options *command_line, struct options *full,
 		good = fail(error, "out of memory");
 	if (good)
 		good = name_exports(full, error);
+	if (good && !full->general.control &&
+	    access_is_set(&full->general.control_access))
+		good = fail(error, "control-mode, control-owner and "
+				   "control-group: there is no control socket; "
+				   "expected control, too");
 	if (good && full->export_count == 0)
 		good = fail(error, "nothing to serve; expected --export, "
 				   "exports in --config, or --socket-path and "

@@ -123,7 +123,7 @@ static bool start(struct context *context, struct control **control,
 	const struct general *general = &context->options.general;
 
 	if (general->control) {
-		*control = control_open(general->control, context, error);
+		*control = control_open(context, error);
 		if (!*control)
 			return false;
 	}

@@ -9,6 +9,7 @@
 #include <precarium/space.h>
 
 #include "program/number.h"
+#include "program/serve/access.h"
 
 #define A_SIZE "expected bytes, with K, M, G or T"
 
@@ -81,6 +82,21 @@ static const char *set_control(struct general *general, const char *value)
 	return value[0] ? NULL : "expected a path";
 }
 
+static const char *set_control_mode(struct general *general, const char *value)
+{
+	return access_set_mode(&general->control_access, value);
+}
+
+static const char *set_control_owner(struct general *general, const char *value)
+{
+	return access_set_owner(&general->control_access, value);
+}
+
+static const char *set_control_group(struct general *general, const char *value)
+{
+	return access_set_group(&general->control_access, value);
+}
+
 static const char *set_user(struct general *general, const char *value)
 {
 	general->user = value;
@@ -108,6 +124,9 @@ const struct setting settings[] = {
 	{ "drain-timeout", set_drain_timeout },
 	{ "stats-json", set_stats_json },
 	{ "control", set_control },
+	{ "control-mode", set_control_mode },
+	{ "control-owner", set_control_owner },
+	{ "control-group", set_control_group },
 	{ "user", set_user },
 	{ "seccomp", set_seccomp },
 	{ NULL, NULL },
@@ -119,6 +138,21 @@ static const char *set_socket(struct export *export, const char *value)
 {
 	export->socket_path = value;
 	return NULL;
+}
+
+static const char *set_socket_mode(struct export *export, const char *value)
+{
+	return access_set_mode(&export->access, value);
+}
+
+static const char *set_socket_owner(struct export *export, const char *value)
+{
+	return access_set_owner(&export->access, value);
+}
+
+static const char *set_socket_group(struct export *export, const char *value)
+{
+	return access_set_group(&export->access, value);
 }
 
 static const char *set_read_only(struct export *export, const char *value)
@@ -158,6 +192,9 @@ static const char *set_sparse(struct export *export, const char *value)
 
 static const struct export_setting own_settings[] = {
 	{ "socket", false, set_socket, NULL, 0 },
+	{ "socket-mode", false, set_socket_mode, NULL, 0 },
+	{ "socket-owner", false, set_socket_owner, NULL, 0 },
+	{ "socket-group", false, set_socket_group, NULL, 0 },
 	{ "read-only", true, set_read_only, NULL, 0 },
 	{ "name", false, set_name, NULL, 0 },
 	{ "on-loss", false, set_on_loss, NULL, 0 },

@@ -19,6 +19,7 @@ struct export
 	const char *name;
 	const char *socket_path; /* NULL: fd */
 	int fd;			 /* -1: socket_path */
+	struct vhost_access access;
 	struct store_options storing;
 	enum device_on_loss on_loss;
 	uint64_t sparse_max;
@@ -35,7 +36,8 @@ struct general {
 	struct vhost_limits limits;
 	const char *stats_json; /* NULL: none; "-": standard output */
 	const char *control;	/* path of the control socket, or NULL */
-	const char *user;	/* to change to, or NULL */
+	struct vhost_access control_access;
+	const char *user; /* to change to, or NULL */
 	enum { FILTER_IF_BUILT, FILTER_ON, FILTER_OFF } filter;
 };
 
@@ -64,7 +66,7 @@ bool export_setting_find(const char *name, struct export_setting *setting);
 const char *export_set(struct export *export,
 		       const struct export_setting *setting, const char *value);
 
-#define SETTINGS_MAX 16
+#define SETTINGS_MAX 24
 
 /* The keys of either table as "a, b or c", for a message; cut to `size`. */
 void setting_names(char *text, size_t size);

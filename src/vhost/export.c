@@ -9,8 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vhost/listen.h"
-
 void vhost_export_free(struct vhost_export *export)
 {
 	vhost_roll_free(&export->roll);
@@ -90,18 +88,19 @@ static bool adopt_fd(struct vhost_export *export, int fd,
 }
 
 static bool listen_at(struct vhost_export *export,
-		      const struct vhost_export *replaces,
+		      const struct vhost_export_options *options,
 		      struct vhost_error *error)
 {
+	const struct vhost_export *replaces = options->replaces;
 	const char *path = export->socket_path;
 
-	export->owns_path = true;
 	if (!replaces || replaces->listen_fd < 0 || !replaces->socket_path ||
 	    strcmp(replaces->socket_path, path) != 0) {
-		export->listen_fd = vhost_listen(path, 0777, error);
+		export->listen_fd = vhost_listen(path, &options->access,
+						 &export->file, error);
 		return export->listen_fd >= 0;
 	}
-	export->owns_path = replaces->owns_path;
+	export->file = replaces->file;
 	export->listen_fd = fcntl(replaces->listen_fd, F_DUPFD_CLOEXEC, 0);
 	if (export->listen_fd < 0)
 		snprintf(error->text, sizeof(error->text), "%.200s: %s", path,
@@ -114,8 +113,17 @@ bool vhost_export_open(struct vhost_export *export,
 		       struct vhost_error *error)
 {
 	if (options->fd < 0)
-		return listen_at(export, options->replaces, error);
+		return listen_at(export, options, error);
 	return adopt_fd(export, options->fd, error);
+}
+
+bool vhost_export_allow(const struct vhost_export *export,
+			const struct vhost_access *access,
+			struct vhost_error *error)
+{
+	return !export->file.inode ||
+	       vhost_listen_allow(export->socket_path, &export->file, access,
+				  error);
 }
 
 void vhost_export_close(struct vhost_export *export, bool shared)
@@ -123,8 +131,8 @@ void vhost_export_close(struct vhost_export *export, bool shared)
 	int fd = export->listen_fd;
 
 	export->listen_fd = -1;
-	if (fd >= 0 && export->owns_path && !shared)
-		vhost_unlisten(export->socket_path, fd);
+	if (fd >= 0 && export->file.inode && !shared)
+		vhost_unlisten(export->socket_path, fd, &export->file);
 	else if (fd >= 0)
 		close(fd);
 	if (export->first_fd >= 0)

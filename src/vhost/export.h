@@ -3,6 +3,7 @@
 #define PRECARIUM_VHOST_EXPORT_H
 
 #include "device/device.h"
+#include "vhost/listen.h"
 #include "vhost/roll.h"
 #include "vhost/server.h"
 
@@ -13,11 +14,11 @@
  */
 struct vhost_export {
 	char *name;
-	char *socket_path; /* NULL: a descriptor was handed to us */
-	bool owns_path;	   /* we made it, and remove it */
-	int listen_fd;	   /* -1: none, or no more */
-	int first_fd;	   /* a connection that was handed to us; -1: none */
-	bool removed;	   /* freed when its last client has gone */
+	char *socket_path;	       /* NULL: a descriptor was handed to us */
+	struct vhost_socket_file file; /* which we made, and remove */
+	int listen_fd;		       /* -1: none, or no more */
+	int first_fd; /* a connection that was handed to us; -1: none */
+	bool removed; /* freed when its last client has gone */
 	struct device_policy policy;
 	void (*gone)(void *argument);
 	void *argument;

@@ -2,6 +2,7 @@
 #include "vhost/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,19 +43,19 @@ static bool make_name(struct sockaddr_un *name, const char *path,
 	return true;
 }
 
-/* True if a server listens there.  One with a full backlog (EAGAIN) does. */
-static bool is_live(const struct sockaddr_un *name)
+/* Does somebody listen there?  0, or why one cannot connect.  A full backlog
+ * (EAGAIN) is somebody, too. */
+static int try_connect(const struct sockaddr_un *name)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool refused;
+	int why = 0;
 
 	if (fd < 0)
-		return true;
-	refused =
-		connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 &&
-		errno == ECONNREFUSED;
+		return errno;
+	if (connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0)
+		why = errno;
 	close(fd);
-	return !refused;
+	return why;
 }
 
 /* Remove the socket of a server that died, and nothing else. */
@@ -63,6 +64,7 @@ static bool clear_path(const struct sockaddr_un *name,
 {
 	const char *path = name->sun_path;
 	struct stat before, after;
+	int why;
 
 	if (lstat(path, &before) < 0)
 		return true; /* bind reports what is wrong, if anything is */
@@ -71,7 +73,13 @@ static bool clear_path(const struct sockaddr_un *name,
 			    "%s: exists and is no socket; expected a "
 			    "free name",
 			    path);
-	if (is_live(name))
+	why = try_connect(name);
+	if (why == EACCES)
+		return fail(error,
+			    "%s: there is a socket that this user may not try; "
+			    "expected a free name",
+			    path);
+	if (why != ECONNREFUSED)
 		return fail(error,
 			    "%s: a server listens there already; "
 			    "expected a free name",
@@ -84,12 +92,138 @@ static bool clear_path(const struct sockaddr_un *name,
 			    "expected a free name",
 			    path);
 	if (unlink(path) < 0 && errno != ENOENT)
-		return fail(error, "%s: stale socket cannot be removed: %s",
+		return fail(error,
+			    "%s: stale socket cannot be removed: %s; "
+			    "expected a free name",
 			    path, strerror(errno));
 	return true;
 }
 
-int vhost_listen(const char *path, mode_t mode, struct vhost_error *error)
+static bool is_file(const struct stat *st, const struct vhost_socket_file *file)
+{
+	return S_ISSOCK(st->st_mode) && st->st_dev == file->device &&
+	       st->st_ino == file->inode;
+}
+
+static void remove_file(const char *path, const struct vhost_socket_file *file)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && is_file(&st, file))
+		unlink(path);
+}
+
+/*
+ * The file at `path`, to be worked on, not opened.  By a path alone, whoever may
+ * write to the directory could put another file in place of ours just before it
+ * gets other rights.
+ */
+static int open_file(const char *path, struct stat *st)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, st) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool set_mode(int fd, mode_t mode)
+{
+	char path[40];
+
+	/* fchmod refuses a descriptor of O_PATH. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return chmod(path, mode) == 0;
+}
+
+static bool set_owner(int fd, uid_t owner, gid_t group)
+{
+	return fchownat(fd, "", owner, group, AT_EMPTY_PATH) == 0;
+}
+
+static bool fail_mode(const char *path, mode_t mode, struct vhost_error *error)
+{
+	return fail(error,
+		    "%.200s: cannot be given mode %04o: %s; expected to own "
+		    "the socket, and a /proc",
+		    path, (unsigned int)mode, strerror(errno));
+}
+
+static bool fail_owner(const char *path, uid_t owner, gid_t group,
+		       struct vhost_error *error)
+{
+	return fail(error,
+		    "%.200s: cannot be given to user %u and group %u: %s; "
+		    "expected to be root, or a group of this user",
+		    path, (unsigned int)owner, (unsigned int)group,
+		    strerror(errno));
+}
+
+static mode_t mode_of(const struct vhost_access *access)
+{
+	return access->mode ? access->mode : VHOST_SOCKET_MODE;
+}
+
+static uid_t owner_of(const struct vhost_socket_file *file,
+		      const struct vhost_access *access)
+{
+	return access->has_owner ? access->owner : file->owner;
+}
+
+static gid_t group_of(const struct vhost_socket_file *file,
+		      const struct vhost_access *access)
+{
+	return access->has_group ? access->group : file->group;
+}
+
+/* Of a file that was just made, at which nobody listens yet.  The mode first:
+ * who may give files away need not be allowed to change those of others. */
+static bool allow_first(int fd, const char *path,
+			const struct vhost_socket_file *file,
+			const struct vhost_access *access,
+			struct vhost_error *error)
+{
+	uid_t owner = owner_of(file, access);
+	gid_t group = group_of(file, access);
+
+	if (!set_mode(fd, mode_of(access)))
+		return fail_mode(path, mode_of(access), error);
+	return (owner == file->owner && group == file->group) ||
+	       set_owner(fd, owner, group) ||
+	       fail_owner(path, owner, group, error);
+}
+
+/* It is ours if we own it, under one name: nobody else makes such a file. */
+static bool take_file(const char *path, struct vhost_socket_file *file,
+		      const struct vhost_access *access,
+		      struct vhost_error *error)
+{
+	struct stat st;
+	int fd = open_file(path, &st);
+	bool good;
+
+	if (fd < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_nlink != 1) {
+		if (fd >= 0)
+			close(fd);
+		return fail(error,
+			    "%s: was replaced while it was made; expected a "
+			    "directory that others cannot write to",
+			    path);
+	}
+	*file = (struct vhost_socket_file){ st.st_dev, st.st_ino, st.st_uid,
+					    st.st_gid };
+	good = allow_first(fd, path, file, access, error);
+	close(fd);
+	if (!good)
+		remove_file(path, file);
+	return good;
+}
+
+int vhost_listen(const char *path, const struct vhost_access *access,
+		 struct vhost_socket_file *file, struct vhost_error *error)
 {
 	struct sockaddr_un name;
 	int fd;
@@ -101,9 +235,8 @@ int vhost_listen(const char *path, mode_t mode, struct vhost_error *error)
 		fail(error, "%s: no socket: %s", path, strerror(errno));
 		return -1;
 	}
-	/* The file gets the mode of the socket, so nobody can connect before it
-	 * is right. */
-	if (fchmod(fd, mode) < 0 ||
+	/* The mode of the socket becomes that of its file, less the umask. */
+	if (fchmod(fd, 0600) < 0 ||
 	    bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0) {
 		fail(error,
 		     "%s: cannot be made: %s; expected a directory "
@@ -112,26 +245,69 @@ int vhost_listen(const char *path, mode_t mode, struct vhost_error *error)
 		close(fd);
 		return -1;
 	}
+	/* Before anybody can connect, which takes a listen. */
+	if (!take_file(path, file, access, error)) {
+		close(fd);
+		return -1;
+	}
 	if (listen(fd, BACKLOG) < 0) {
 		fail(error, "%s: listen: %s", path, strerror(errno));
-		unlink(path);
-		close(fd);
+		vhost_unlisten(path, fd, file);
 		return -1;
 	}
 	return fd;
 }
 
-void vhost_unlisten(const char *path, int fd)
+/* In three steps, as rights and owner cannot change at once: in between, only
+ * those rights hold that are both old and new. */
+static bool allow(int fd, const char *path, const struct stat *now,
+		  const struct vhost_socket_file *file,
+		  const struct vhost_access *access, struct vhost_error *error)
 {
-	struct vhost_error error = { "" };
-	struct sockaddr_un name;
-	struct stat st;
+	mode_t old = now->st_mode & 0777, mode = mode_of(access);
+	uid_t owner = owner_of(file, access);
+	gid_t group = group_of(file, access);
 
-	/* A socket that still answers after ours was closed is another
-	 * server's. */
+	if ((old & mode) != old && !set_mode(fd, old & mode))
+		return fail_mode(path, mode, error);
+	if ((owner != now->st_uid || group != now->st_gid) &&
+	    !set_owner(fd, owner, group)) {
+		fail_owner(path, owner, group, error);
+	} else if ((old & mode) == mode || set_mode(fd, mode)) {
+		return true;
+	} else {
+		fail_mode(path, mode, error);
+		set_owner(fd, now->st_uid, now->st_gid);
+	}
+	set_mode(fd, old);
+	return false;
+}
+
+bool vhost_listen_allow(const char *path, const struct vhost_socket_file *file,
+			const struct vhost_access *access,
+			struct vhost_error *error)
+{
+	struct stat st;
+	int fd = open_file(path, &st);
+	bool good;
+
+	if (fd >= 0 && is_file(&st, file)) {
+		good = allow(fd, path, &st, file, access, error);
+		close(fd);
+		return good;
+	}
+	if (fd >= 0)
+		close(fd);
+	return fail(error,
+		    "%.200s: the socket that was made there is gone; expected "
+		    "it there, to give it other rights",
+		    path);
+}
+
+void vhost_unlisten(const char *path, int fd,
+		    const struct vhost_socket_file *file)
+{
+	/* While the descriptor is open no other file has the inode's number. */
+	remove_file(path, file);
 	close(fd);
-	if (!make_name(&name, path, &error))
-		return;
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !is_live(&name))
-		unlink(path);
 }

@@ -19,6 +19,18 @@
 struct vhost_server;
 struct vhost_export;
 
+#define VHOST_SOCKET_MODE 0660
+
+/* Who may connect to a socket that we make: the rights of its file.  Zeroed,
+ * the defaults. */
+struct vhost_access {
+	mode_t mode;	/* of 0777, whatever the umask; 0: VHOST_SOCKET_MODE */
+	bool has_owner; /* else owner and group are those of a new file */
+	bool has_group;
+	uid_t owner;
+	gid_t group;
+};
+
 struct vhost_export_options {
 	const char *name;	 /* for log lines and statistics; copied */
 	const char *socket_path; /* where it listens; copied.  NULL: see fd */
@@ -26,8 +38,10 @@ struct vhost_export_options {
 				    removed at the end.  Else one that listens
 				    there already, or is connected; taken over,
 				    its file left to whoever made it */
+	struct vhost_access access; /* of a socket that is made */
 	/* An export that will be removed: if it listens at the same path, its
-	 * socket is taken over without a gap.  NULL: none. */
+	 * socket is taken over without a gap, and with the access that it has.
+	 * NULL: none. */
 	const struct vhost_export *replaces;
 	const struct store *store; /* borrowed until `gone` */
 	/* The export is freed: its last client, and all threads, have left the
@@ -69,6 +83,15 @@ struct vhost_export *
 vhost_server_add(struct vhost_server *server,
 		 const struct vhost_export_options *options,
 		 struct vhost_error *error);
+
+/*
+ * Change who may connect to the socket of an export.  A socket that was handed
+ * over is left as it is.  False: *error says why, and nothing has changed.
+ * Threads as vhost_server_add.
+ */
+bool vhost_export_allow(const struct vhost_export *export,
+			const struct vhost_access *access,
+			struct vhost_error *error);
 
 /* Take no more clients for it.  Those that are connected stay until they leave;
  * then the export is freed.  Threads as vhost_server_add. */

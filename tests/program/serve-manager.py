@@ -61,15 +61,19 @@ def sockets_handed_over():
     a, b = listening(folder + "/a.sock"), listening(folder + "/b.sock")
     early = socket.socket(socket.AF_UNIX)
     early.connect("b.sock")  # before there is a server
+    os.chmod("a.sock", 0o622)
     process = start("--export", f"socket={folder}/b.sock,null=2M",
-                    "--export", f"socket={folder}/a.sock,null=1M",
+                    "--export", f"socket={folder}/a.sock,null=1M,"
+                    "socket-mode=0600",
                     handed=(a.fileno(), b.fileno()))
     early.sendall(serving.GET_FEATURES)
     early.settimeout(20)
     check(len(early.recv(20)) == 20, "no answer to who connected early")
     talk("a.sock").close()
     early.close()
-    ended(process)
+    check(os.stat("a.sock").st_mode & 0o777 == 0o622, "its mode was changed")
+    check("a.sock: its socket was handed over" in ended(process),
+          "nothing says that socket-mode is not applied")
     check(os.path.exists("a.sock") and os.path.exists("b.sock"),
           "sockets that are another's were removed")
     # The manager's own descriptors listen still: the next server gets those.
