@@ -54,6 +54,7 @@ static const int needed[] = {
 	SCMP_SYS(fallocate),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(flock),
+	SCMP_SYS(fadvise64),
 	/* events, and notifications that cannot block */
 	SCMP_SYS(epoll_ctl),
 	SCMP_SYS(epoll_wait),

@@ -238,7 +238,9 @@ static const char *set_of_store(struct export *export,
 
 	if (key->type == STORE_KEY_SIZE && !parse_size(value, &setting.size))
 		return A_SIZE;
-	if (key->type == STORE_KEY_PATH)
+	if (key->type == STORE_KEY_WORD && strcmp(value, key->value) != 0)
+		return key->expected;
+	if (key->type == STORE_KEY_PATH || key->type == STORE_KEY_WORD)
 		setting.text = value;
 	store_options_set(&export->storing, &setting);
 	return NULL;

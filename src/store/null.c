@@ -181,9 +181,9 @@ static struct store *null_open(const struct store_options *options,
 }
 
 static const struct store_key null_keys[] = {
-	{ "null", STORE_KEY_SIZE, "SIZE",
-	  "zeroes to read; writes are dropped" },
-	{ NULL, STORE_KEY_FLAG, NULL, NULL },
+	{ "null", STORE_KEY_SIZE, "SIZE", "zeroes to read; writes are dropped",
+	  NULL },
+	{ NULL, STORE_KEY_FLAG, NULL, NULL, NULL },
 };
 
 const struct store_kind null_kind = { null_keys, null_open };

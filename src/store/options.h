@@ -16,19 +16,21 @@ enum store_key_type {
 	STORE_KEY_FLAG, /* no value: the key is given, or is not */
 	STORE_KEY_PATH,
 	STORE_KEY_SIZE, /* bytes, not 0 */
+	STORE_KEY_WORD, /* the one that `value` shows */
 };
 
 struct store_key {
 	const char *name; /* kinds that share a name share its type */
 	enum store_key_type type;
-	const char *value; /* as help shows it; NULL: a flag */
-	const char *help;  /* at most 50 columns */
+	const char *value;    /* as help shows it; NULL: a flag */
+	const char *help;     /* at most 50 columns */
+	const char *expected; /* of a word that is another; else NULL */
 };
 
 /* A key that was given. */
 struct store_setting {
 	const char *key;
-	const char *text; /* of a path; else NULL */
+	const char *text; /* of a path or a word; else NULL */
 	uint64_t size;	  /* of a size; else 0 */
 };
 

@@ -13,6 +13,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "store/file/format.h"
 #include "store/file/lock.h"
 #include "store/file/uring.h"
 
@@ -111,6 +112,25 @@ static bool learn_size(struct file_store *file, const char *path,
 	return true;
 }
 
+/* An image that this process serves was found to be raw before; what its guest
+ * has written since is the guest's, and no reason not to open it once more. */
+static bool check_format(const struct file_store *file, const char *path,
+			 const struct stat *st,
+			 const struct store_options *options,
+			 struct store_error *error)
+{
+	uint64_t size = 0;
+
+	if (store_options_get(options, "format") ||
+	    file_lock_is_raw(file->lock))
+		return true;
+	if (image_size(file, st, &size) &&
+	    !file_format_check(path, file->fd, size, error))
+		return false;
+	file_lock_set_raw(file->lock);
+	return true;
+}
+
 static bool open_direct(struct file_store *file, const char *path, int flags,
 			const struct stat *st, struct store_error *error)
 {
@@ -179,13 +199,15 @@ static bool file_open(struct file_store *file, const char *path,
 				  path, strerror(errno),
 				  options->read_only ? "reading"
 						     : "reading and writing");
-	if (!check_kind(path, &st, error) ||
-	    !learn_size(file, path, &st, error))
+	if (!check_kind(path, &st, error))
 		return false;
 	file->lock = file_lock_take(path, file->fd, &st, options, error);
 	if (!file->lock)
 		return false;
 	file->store.image = file->lock;
+	if (!check_format(file, path, &st, options, error) ||
+	    !learn_size(file, path, &st, error))
+		return false;
 	if (store_options_get(options, "direct") &&
 	    !open_direct(file, path, flags, &st, error))
 		return false;
@@ -286,12 +308,15 @@ static struct store *open_store(const struct store_options *options,
 }
 
 static const struct store_key file_keys[] = {
-	{ "file", STORE_KEY_PATH, "PATH", "a raw image or a block device" },
+	{ "file", STORE_KEY_PATH, "PATH", "a raw image or a block device",
+	  NULL },
+	{ "format", STORE_KEY_WORD, "raw",
+	  "also if it looks like a qcow2 image, or another", "expected raw" },
 	{ "direct", STORE_KEY_FLAG, NULL,
-	  "bypass the page cache where a request allows it" },
+	  "bypass the page cache where a request allows it", NULL },
 	{ "shared", STORE_KEY_FLAG, NULL,
-	  "other programs may write to the image" },
-	{ NULL, STORE_KEY_FLAG, NULL, NULL },
+	  "other programs may write to the image", NULL },
+	{ NULL, STORE_KEY_FLAG, NULL, NULL, NULL },
 };
 
 const struct store_kind file_kind = { file_keys, open_store };

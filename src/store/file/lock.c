@@ -44,6 +44,7 @@ struct file_lock {
 	int fd;
 	bool writes;
 	bool shared;
+	bool raw;
 	uint32_t users;
 };
 
@@ -85,6 +86,16 @@ static struct file_lock *lock_new(int fd, const struct stat *st, bool shared)
 	all = lock;
 	pthread_mutex_unlock(&mutex);
 	return lock;
+}
+
+bool file_lock_is_raw(const struct file_lock *lock)
+{
+	return lock->raw;
+}
+
+void file_lock_set_raw(struct file_lock *lock)
+{
+	lock->raw = true;
 }
 
 void file_lock_drop(struct file_lock *lock)

@@ -26,6 +26,10 @@ struct file_lock *file_lock_take(const char *path, int fd,
  * long as there are any, nobody else is given the lock. */
 void file_lock_writes(int fd);
 
+/* Has the image been found to be raw, since this process has the lock? */
+bool file_lock_is_raw(const struct file_lock *lock);
+void file_lock_set_raw(struct file_lock *lock);
+
 /* NULL is nothing. */
 void file_lock_drop(struct file_lock *lock);
 
