@@ -6,15 +6,14 @@
 
 #include "vhost/server.h"
 
-/*
- * Who may connect to a socket, as people write it.  Each of the first three sets
- * its part of *access; NULL, or what was expected.
- */
+/* Who may connect to a socket, as people write it.  The first three functions
+ * set their part of *access.  They return NULL, or what was expected. */
 
-/* Octal; the owner may always connect, for the server must be able to try. */
+/* Octal.  The owner must be able to connect: a server that starts tries whether
+ * another one listens there. */
 const char *access_set_mode(struct vhost_access *access, const char *value);
 
-/* By name or by number.  A name is looked up now. */
+/* A name or a number.  A name is looked up now. */
 const char *access_set_owner(struct vhost_access *access, const char *value);
 const char *access_set_group(struct vhost_access *access, const char *value);
 

@@ -106,7 +106,7 @@ static const struct export *find_at(const struct options *options,
 	return NULL;
 }
 
-/* The export that has the same socket by now, with other rights, or NULL. */
+/* The export that has this socket now, if its rights are to change; or NULL. */
 static const struct export *allowing_others(const struct options *options,
 					    const struct export *wanted)
 {
@@ -131,8 +131,8 @@ static void allow_as_before(const struct context *context,
 	}
 }
 
-/* All of them, or none.  Where nothing is to change, nothing is touched: the
- * rights of a socket may have been changed by hand. */
+/* Change the rights of all sockets, or of none.  Where the configuration has
+ * not changed, leave a socket alone: it may have been changed by hand. */
 static bool allow_all(const struct context *context,
 		      const struct options *wanted, struct vhost_error *error)
 {

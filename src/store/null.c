@@ -7,13 +7,13 @@
 #include <precarium/access.h>
 
 /*
- * A store of nothing.  Reads are answered by filling the client's pages with
- * zeroes; a page that is lost is told as such, so that the null store meets
- * revocation as a real one does.  Writes touch no byte of the client: what is
- * dropped need not be fetched.  What is discarded or made zeroes is zeroes.
+ * The null store reads as zeroes and drops what is written.  A read fills the
+ * client's pages with zeroes and reports pages that are lost, so revocation
+ * meets this store as it meets a real one.  A write touches no byte of the
+ * client.
  *
- * The filling is this thread's own work, so it is done in slices: a client
- * that asks for gigabytes takes turns with the others.
+ * The worker itself fills the pages, so it does so in slices: a client that
+ * reads gigabytes takes turns with the others.
  */
 #define SLICE	      (256ull << 10)
 #define SLICES_A_TURN 16u
@@ -50,7 +50,7 @@ static void null_lane_close(struct store_lane *lane)
 	free(lane);
 }
 
-/* The next slice.  True: the transfer has ended. */
+/* Fill the next slice.  True: the transfer has ended. */
 static bool fill_slice(struct store_io *io)
 {
 	uint64_t before = 0;

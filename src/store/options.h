@@ -6,21 +6,21 @@
 #include <stdint.h>
 
 /*
- * What a store is opened with.  A kind of store lists the keys that it takes;
- * whoever reads a command line or a file parses the values by the types of the
- * keys, and knows no kind by name.
+ * The options that a store is opened with.  A kind of store lists the keys that
+ * it takes.  The program parses their values by the types of the keys, from a
+ * command line or a file, and knows no kind by name.
  */
 
 /* How a value is written. */
 enum store_key_type {
-	STORE_KEY_FLAG, /* no value: the key is given, or is not */
-	STORE_KEY_PATH,
+	STORE_KEY_FLAG, /* no value: the key is given or not */
+	STORE_KEY_PATH, /* any text that is not empty */
 	STORE_KEY_SIZE, /* bytes, not 0 */
-	STORE_KEY_WORD, /* the one that `value` shows */
+	STORE_KEY_WORD, /* the text of `value`, and no other */
 };
 
 struct store_key {
-	const char *name; /* kinds that share a name share its type */
+	const char *name; /* kinds that share a key share its type */
 	enum store_key_type type;
 	const char *value;    /* as help shows it; NULL: a flag */
 	const char *help;     /* at most 50 columns */
@@ -36,24 +36,25 @@ struct store_setting {
 
 #define STORE_SETTINGS_MAX 8
 
-/* Zeroed: nothing is given.  All texts are the caller's, and are read while a
- * store is opened only. */
+/* Zeroed, nothing is given.  The caller owns all texts; a store does not read
+ * them once it is open. */
 struct store_options {
-	bool read_only; /* any kind: nothing that writes is ever added */
+	bool read_only; /* of any kind: nothing that writes is added */
 	uint32_t count;
 	struct store_setting settings[STORE_SETTINGS_MAX];
 };
 
-/* Add a setting, in place of an earlier one of the same key.  There is room for
- * all keys of any kind, no more. */
+/* Add a setting, or replace the earlier one of its key.  There must not be more
+ * than STORE_SETTINGS_MAX keys. */
 void store_options_set(struct store_options *options,
 		       const struct store_setting *setting);
 
-/* The setting of this key; NULL: not given.  Valid until the next set. */
+/* Return the setting of this key, valid until the next set.  NULL: not
+ * given. */
 const struct store_setting *
 store_options_get(const struct store_options *options, const char *key);
 
-/* Is the same given, in any order? */
+/* Do both give the same settings, in any order? */
 bool store_options_same(const struct store_options *a,
 			const struct store_options *b);
 

@@ -13,52 +13,53 @@
 #include "store/range.h"
 
 /*
- * What stores the blocks of a device.  A store is shared by all workers and
- * does not change once it is open, but for its capacity; each worker works
- * through a lane of its own, which no other thread touches.
+ * A store keeps the blocks of a device.  All workers share it.  Once it is open
+ * nothing but its capacity changes.  Each worker opens a lane of its own, which
+ * no other thread touches:
  *
  *	lane = store->ops->lane_open(store, &why);
- *	while (… && ops->add(lane, &io))	any number of requests
+ *	while (… && ops->add(lane, &io))	any number of transfers
  *		;
- *	ops->start(lane);			hand them to the kernel at once
- *	poll(lane->fd)				if it is not -1, nor has more
+ *	ops->start(lane);			submit them together
+ *	poll(lane->fd)				unless it is -1, or start said
+ *						STORE_MORE
  *	while ((io = ops->reap(lane)))		each comes back exactly once
  *		…
  *
- * A store moves bytes between itself and the client's pages and reports what
- * moved.  It knows no rings, and whether a client is to be believed is not
- * its business: epochs are compared by the caller.
+ * A store moves bytes between itself and the client's pages, and reports how
+ * many moved.  It knows nothing of rings.  It does not decide whether the
+ * client's memory stayed in place meanwhile: the caller compares epochs.
  */
 
 enum store_io_kind {
 	STORE_READ,    /* from the store into the client's pages */
 	STORE_WRITE,   /* from the client's pages into the store */
-	STORE_FLUSH,   /* everything written and reported before is durable */
-	STORE_DISCARD, /* the ranges may be forgotten, or not */
+	STORE_FLUSH,   /* make durable what was written and reported before */
+	STORE_DISCARD, /* the ranges may be forgotten, but need not be */
 	STORE_WRITE_ZEROES, /* the ranges read as zeroes from now on */
 };
 
 /*
- * One transfer.  Placed by the caller, who keeps it and its spans where they
- * are, and the regions of the spans mapped, from add to reap.
+ * One transfer.  The caller owns it: from add to reap it must move neither the
+ * transfer nor its spans, and must keep the regions of the spans mapped.
  */
 struct store_io {
 	enum store_io_kind kind;
-	bool durable;	 /* a write: durable itself when it is reported */
+	bool durable;	 /* of a write: durable by the time it is reported */
 	uint64_t offset; /* bytes into the store; offset + size <= capacity */
 	uint64_t size;	 /* bytes: the sum of the spans, or of the ranges */
 	const struct prec_span *spans;
 	uint32_t span_count;
 	uint32_t range_count;
-	/* Of DISCARD and WRITE_ZEROES, which have no offset and no spans. */
+	/* For DISCARD and WRITE_ZEROES, which have neither offset nor spans. */
 	const struct store_range *ranges;
 
-	/* Out.  Success is PREC_OK with done == size; PREC_GONE: the client's
-	 * pages were lost, with an unknown part moved beyond `done`;
-	 * PREC_SYSTEM: the store failed, `error` says how. */
+	/* Out.  PREC_OK: done == size.  PREC_GONE: the client's pages were
+	 * lost, and an unknown number of bytes beyond `done` may have moved.
+	 * PREC_SYSTEM: the store failed; result.error is the errno. */
 	struct prec_result result;
 
-	/* Private to the store, from add to reap. */
+	/* Private to the store from add to reap. */
 	struct store_io *next;
 	void *slot;
 };
@@ -68,51 +69,54 @@ struct store;
 /* Derived by each kind of store. */
 struct store_lane {
 	const struct store *store;
-	int fd; /* readable when reap has something; -1: never asynchronous */
+	int fd; /* readable when reap returns something; -1: the lane works in
+		   reap only */
 };
 
-/* What a lane has left when it was told to start. */
+/* What is left to do after start. */
 enum store_left {
-	STORE_NOTHING, /* its descriptor tells of what is to come */
-	STORE_NO_ROOM, /* the system has none just now: start again, later */
-	STORE_MORE,    /* work of the caller's thread: start and reap, when
-			  others have had their turn */
+	STORE_NOTHING, /* completions make the descriptor readable */
+	STORE_NO_ROOM, /* the kernel takes no more now: start again later */
+	STORE_MORE,    /* reap does work of its own: start and reap again, after
+			  other lanes had their turn */
 };
 
 struct store_ops {
-	/* NULL: *error says why.  The thread that opens a lane is the one that
-	 * uses and closes it. */
+	/* Open a lane.  The thread that opens it is the only one that uses and
+	 * closes it.  NULL: *error says why. */
 	struct store_lane *(*lane_open)(const struct store *store,
 					struct store_error *error);
-	/* Nothing may be between add and reap. */
+	/* Close a lane, when each transfer that was added has been reaped. */
 	void (*lane_close)(struct store_lane *lane);
 
-	/* Accept a transfer.  False: no room before something is reaped. */
+	/* Accept a transfer.  False: there is no room until one is reaped. */
 	bool (*add)(struct store_lane *lane, struct store_io *io);
-	/* Begin what was added.  What the calling thread itself has to do is
-	 * done by reap, so much of it for each start. */
+	/* Submit what was added.  If the lane works in reap, each start allows
+	 * reap a limited amount of that work. */
 	enum store_left (*start)(struct store_lane *lane);
-	/* A finished transfer, or NULL. */
+	/* Return a transfer that has ended, or NULL. */
 	struct store_io *(*reap)(struct store_lane *lane);
-	/* Finish a transfer early if that is possible; it is reaped all the
-	 * same, as done or as failed. */
+	/* End a transfer early if that is possible.  It must still be reaped,
+	 * and may have succeeded or failed. */
 	void (*cancel)(struct store_lane *lane, struct store_io *io);
 
 	/*
-	 * Another capacity, while lanes are open; one thread at a time.  0: what
-	 * there is now.  What is larger than the image grows it where it can;
-	 * no image is ever cut.  False: *error says why; nothing has changed.
+	 * Change the capacity, in bytes, while lanes are open; 0 takes the size
+	 * that the image has now.  An image that is smaller is grown if it can
+	 * be; no image is ever truncated.  One thread at a time.  False: *error
+	 * says why, and nothing has changed.
 	 */
 	bool (*resize)(struct store *store, uint64_t capacity,
 		       struct store_error *error);
 
+	/* Free the store, when no lane is open. */
 	void (*close)(struct store *store);
 };
 
-/* What is good for speed, in bytes; 0: not known. */
+/* Hints for speed, in bytes; 0: unknown. */
 struct store_topology {
 	uint32_t physical_block; /* a power of 2, at least block_size */
-	uint32_t alignment;	 /* where the first of them begins */
+	uint32_t alignment;	 /* offset of the first physical block */
 	uint32_t min_io;
 	uint32_t opt_io;
 };
@@ -120,25 +124,24 @@ struct store_topology {
 /* Derived by each kind of store. */
 struct store {
 	const struct store_ops *ops;
-	uint64_t
-		capacity; /* bytes, a multiple of STORE_SECTOR; store_capacity */
+	uint64_t capacity; /* a multiple of STORE_SECTOR; see store_capacity */
 	uint32_t block_size; /* bytes the store likes transfers to be made of */
-	/* What a discard should be aligned to, in bytes.  0: neither DISCARD
-	 * nor WRITE_ZEROES is ever added. */
+	/* Alignment that a discard should have, in bytes.  0: the caller must
+	 * add neither DISCARD nor WRITE_ZEROES. */
 	uint32_t discard_align;
 	struct store_topology topology;
-	/* What tells apart the blocks that are stored: two stores with the same
-	 * one share them.  NULL: this store shares with none. */
+	/* Identifies the image: two stores of one process with the same value
+	 * share their blocks.  NULL: no other store has these blocks. */
 	const void *image;
-	bool read_only; /* nothing that writes is ever added */
+	bool read_only; /* the caller must add nothing that writes */
 };
 
 #define STORE_SECTOR 512u
 
 /*
- * Any thread.  Whoever reads a capacity finds the store at least as large as it
- * was then: it has grown before its capacity does.  It may have shrunk since;
- * requests that began before that go on, and may fail.
+ * Read the capacity; any thread may.  A store grows before its capacity does,
+ * so the bytes below a capacity that was read exist.  If the store has shrunk
+ * since, requests that began before go on, and may fail.
  */
 static inline uint64_t store_capacity(const struct store *store)
 {

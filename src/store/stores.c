@@ -23,7 +23,7 @@ static const struct store_key *key_of(const struct store_kind *kind,
 	return key->name ? key : NULL;
 }
 
-/* "file=PATH or null=SIZE", as far as it fits. */
+/* "file=PATH or null=SIZE", cut to its size. */
 static void name_kinds(char *text, size_t size)
 {
 	size_t used = 0;
@@ -37,7 +37,7 @@ static void name_kinds(char *text, size_t size)
 					 store_kinds[i]->keys->value);
 }
 
-/* The one kind that is picked, or NULL. */
+/* Return the one kind that the options select.  NULL: *error says why not. */
 static const struct store_kind *choose(const struct store_options *options,
 				       struct store_error *error)
 {

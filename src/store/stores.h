@@ -6,13 +6,15 @@
 #include "store/store.h"
 
 /*
- * The kinds of stores that there are, and how one of any kind is opened.  A new
- * kind is a file or a folder beside these, and a row in stores.c.
+ * The kinds of stores, and how to open one of any kind.  A new kind is a file
+ * or a folder beside this one, and a row in stores.c.
  */
 struct store_kind {
-	/* The first one picks the kind: file=PATH.  Ends with a name of NULL. */
+	/* Ends with a name of NULL.  The first key selects the kind, as
+	 * file=PATH does. */
 	const struct store_key *keys;
-	/* NULL: *error says why, and nothing is held. */
+	/* Called with options that select this kind and contain only its keys.
+	 * NULL: *error says why. */
 	struct store *(*open)(const struct store_options *options,
 			      struct store_error *error);
 };
@@ -20,31 +22,31 @@ struct store_kind {
 /* Ends with NULL. */
 extern const struct store_kind *const store_kinds[];
 
-/* Do the options pick one kind, and does it take all that is given?  False:
- * *error says what is missing, or too much. */
+/* Do the options select one kind, and does it take all keys that are given?
+ * False: *error says what is missing or superfluous. */
 bool store_options_check(const struct store_options *options,
 			 struct store_error *error);
 
-/* What picks the kind, as it was given: the path of an image.  NULL: it is not
- * a text. */
+/* Return the value of the key that selects the kind, which is the path of an
+ * image.  NULL: the value is not a text. */
 const char *store_options_image(const struct store_options *options);
 
 /*
- * Open the store that the options describe.  May wait for the disk, and for the
- * locks of an image; see the kind.  The store ends with store_close.  NULL:
- * *error says why, and nothing is held.
+ * Open the store that the options describe; the caller closes it with
+ * store_close.  May wait for the disk, and for the lock of an image.  NULL:
+ * *error says why.
  */
 struct store *store_open(const struct store_options *options,
 			 struct store_error *error);
 
-/* As store_ops.resize does it.  May wait for the disk. */
+/* As store_ops.resize.  May wait for the disk. */
 bool store_resize(struct store *store, uint64_t capacity,
 		  struct store_error *error);
 
-/* Close a store of any kind.  No lane may be open.  NULL is nothing. */
+/* Close a store of any kind, when no lane is open.  NULL is ignored. */
 void store_close(struct store *store);
 
-/* Are the blocks of both the same ones? */
+/* Do both stores, of this process, have the same blocks? */
 bool store_same_image(const struct store *a, const struct store *b);
 
 #endif

@@ -43,8 +43,8 @@ static bool make_name(struct sockaddr_un *name, const char *path,
 	return true;
 }
 
-/* Does somebody listen there?  0, or why one cannot connect.  A full backlog
- * (EAGAIN) is somebody, too. */
+/* Try to connect.  Returns 0 or the errno: ECONNREFUSED if nobody listens; a
+ * full backlog, EAGAIN, means that somebody does. */
 static int try_connect(const struct sockaddr_un *name)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -114,9 +114,9 @@ static void remove_file(const char *path, const struct vhost_socket_file *file)
 }
 
 /*
- * The file at `path`, to be worked on, not opened.  By a path alone, whoever may
- * write to the directory could put another file in place of ours just before it
- * gets other rights.
+ * Get a descriptor of the file at `path`, to check it and then change its
+ * rights.  With the path alone, anybody who may write to the directory could
+ * replace the file between the two.
  */
 static int open_file(const char *path, struct stat *st)
 {
@@ -178,8 +178,9 @@ static gid_t group_of(const struct vhost_socket_file *file,
 	return access->has_group ? access->group : file->group;
 }
 
-/* Of a file that was just made, at which nobody listens yet.  The mode first:
- * who may give files away need not be allowed to change those of others. */
+/* Set the rights of a new file, on which nobody listens yet.  The mode comes
+ * first: a process may be allowed to give files away (CAP_CHOWN) and not to
+ * change files of others (CAP_FOWNER). */
 static bool allow_first(int fd, const char *path,
 			const struct vhost_socket_file *file,
 			const struct vhost_access *access,
@@ -195,7 +196,8 @@ static bool allow_first(int fd, const char *path,
 	       fail_owner(path, owner, group, error);
 }
 
-/* It is ours if we own it, under one name: nobody else makes such a file. */
+/* Identify the file that was just bound, and set its rights.  It is ours if we
+ * own it and it has one name: nobody else can make such a file. */
 static bool take_file(const char *path, struct vhost_socket_file *file,
 		      const struct vhost_access *access,
 		      struct vhost_error *error)
@@ -245,7 +247,7 @@ int vhost_listen(const char *path, const struct vhost_access *access,
 		close(fd);
 		return -1;
 	}
-	/* Before anybody can connect, which takes a listen. */
+	/* Nobody can connect before listen(). */
 	if (!take_file(path, file, access, error)) {
 		close(fd);
 		return -1;
@@ -258,8 +260,8 @@ int vhost_listen(const char *path, const struct vhost_access *access,
 	return fd;
 }
 
-/* In three steps, as rights and owner cannot change at once: in between, only
- * those rights hold that are both old and new. */
+/* Mode and owner cannot change at once.  So first take away the rights that the
+ * new mode lacks, then change the owner, then add what the new mode adds. */
 static bool allow(int fd, const char *path, const struct stat *now,
 		  const struct vhost_socket_file *file,
 		  const struct vhost_access *access, struct vhost_error *error)

@@ -6,9 +6,10 @@
 
 #include "vhost/server.h"
 
-/* The file of a socket that we made: which one it is, and whose it was then.
- * The kernel keeps the inode while the socket is open, so no other file has its
- * number.  Zeroed: not ours, neither to change nor to remove. */
+/* Identifies the file of a socket that we made, and tells its first owner.  The
+ * kernel keeps the inode while the socket is open, so no other file can get its
+ * number.  Zeroed: we did not make it, and must neither change nor remove
+ * it. */
 struct vhost_socket_file {
 	dev_t device;
 	ino_t inode;
@@ -17,24 +18,24 @@ struct vhost_socket_file {
 };
 
 /*
- * Make a listening socket at `path`, non-blocking.  Nobody can connect before
- * its file has the rights that `access` says, whatever the umask.  A socket
- * file that nobody listens on any more is replaced; anything else there is left
- * alone.  -1: *error says why, and no file is left.
+ * Make a non-blocking socket that listens at `path`, and fill in *file.  Nobody
+ * can connect before the file has the rights of `access`, whatever the umask.
+ * A socket file on which nobody listens any more is replaced; any other file is
+ * left alone.  -1: *error says why, and no file is left.
  */
 int vhost_listen(const char *path, const struct vhost_access *access,
 		 struct vhost_socket_file *file, struct vhost_error *error);
 
 /*
- * Give the file other rights, while clients may connect: meanwhile nobody can
- * whom neither the old nor the new rights let.  False: *error says why, and the
- * file is as it was.
+ * Change the rights of the file while clients may connect.  At no moment may
+ * anybody connect who has that right neither before nor after.  False: *error
+ * says why, and the rights are as before.
  */
 bool vhost_listen_allow(const char *path, const struct vhost_socket_file *file,
 			const struct vhost_access *access,
 			struct vhost_error *error);
 
-/* Remove the socket file, if it is still that of `fd`.  Closes `fd`. */
+/* Close `fd`, and remove its file if that is still at `path`. */
 void vhost_unlisten(const char *path, int fd,
 		    const struct vhost_socket_file *file);
 

@@ -17,14 +17,14 @@
 #include "store/file/lock.h"
 #include "store/file/uring.h"
 
-/* No file system asks for more; a block device tells its own. */
+/* No file system asks for more; a block device reports its own. */
 #define DIRECT_ALIGN 4096u
 
 /* No disk has larger sectors. */
 #define PHYSICAL_MAX 65536u
 
-/* O_NONBLOCK so that a FIFO does not hold us; taken off again, or io_uring
- * would answer EAGAIN instead of waiting for the disk. */
+/* Opening a FIFO would block without O_NONBLOCK.  The flag is cleared again:
+ * with it io_uring returns EAGAIN instead of waiting for the disk. */
 static int open_image(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -49,7 +49,7 @@ static bool check_kind(const char *path, const struct stat *st,
 					: "a special file");
 }
 
-/* What is good for speed; none of it can be wrong. */
+/* Hints for speed; nothing depends on them. */
 static void learn_topology(struct file_store *file, const struct stat *st)
 {
 	struct store_topology *topology = &file->store.topology;
@@ -64,7 +64,7 @@ static void learn_topology(struct file_store *file, const struct stat *st)
 		   ioctl(file->fd, BLKALIGNOFF, &alignment) < 0) {
 		physical = 0;
 	}
-	/* Network file systems tell a megabyte, which is a wish, not a block. */
+	/* Network file systems report a megabyte, which is no block. */
 	if (physical > PHYSICAL_MAX || (physical & (physical - 1)) != 0 ||
 	    physical < file->store.block_size)
 		physical = file->store.block_size;
@@ -112,8 +112,8 @@ static bool learn_size(struct file_store *file, const char *path,
 	return true;
 }
 
-/* An image that this process serves was found to be raw before; what its guest
- * has written since is the guest's, and no reason not to open it once more. */
+/* If this process serves the image already, it found the image raw then.  What
+ * the guest has written since must not keep it from opening the image again. */
 static bool check_format(const struct file_store *file, const char *path,
 			 const struct stat *st,
 			 const struct store_options *options,
@@ -150,26 +150,26 @@ static bool open_direct(struct file_store *file, const char *path, int flags,
 }
 
 /*
- * io_uring asks a file system first not to wait, and has a thread of the kernel
- * wait where that does not do.  Some wait in spite of it (FUSE, on 6.18, for
- * direct I/O), and with them the worker and all its clients when a disk does
- * not answer.  So it is asked of those only of which it is known that they obey.
- * tmpfs answers that it does not know, always, and each transfer would go to a
- * thread; what it does is to copy.
+ * io_uring first asks the file system not to wait, and lets a thread of the
+ * kernel wait if it refuses.  Some file systems wait all the same (FUSE, on
+ * 6.18, with direct I/O); then a disk that does not answer stops the worker and
+ * all its clients.  So only file systems that are known to refuse are asked.
+ * tmpfs always refuses, so each transfer would go through a thread, although it
+ * only copies.
  */
 static enum file_manner manner_of(int fd, const struct stat *st)
 {
 	struct statfs about;
 
 	if (S_ISBLK(st->st_mode))
-		return FILE_SAYS_SO;
+		return FILE_REFUSES;
 	if (fstatfs(fd, &about) < 0)
 		return FILE_WAITS;
 	switch ((uint32_t)about.f_type) {
 	case EXT4_SUPER_MAGIC:
 	case XFS_SUPER_MAGIC:
 	case BTRFS_SUPER_MAGIC:
-		return FILE_SAYS_SO;
+		return FILE_REFUSES;
 	case TMPFS_MAGIC:
 	case RAMFS_MAGIC:
 		return FILE_MEMORY;
@@ -216,7 +216,7 @@ static bool file_open(struct file_store *file, const char *path,
 		if (file->direct_fd >= 0)
 			file_lock_writes(file->direct_fd);
 	}
-	/* Better now than when the first client comes. */
+	/* Fail now rather than when the first client connects. */
 	if (!file_uring_open(&probe, 8, error))
 		return false;
 	io_uring_queue_exit(&probe);
@@ -226,9 +226,9 @@ static bool file_open(struct file_store *file, const char *path,
 }
 
 /*
- * Growing: the image first, so that who sees the new capacity finds it there.
- * Shrinking: only the capacity.  To cut the image is to destroy data, which its
- * owner can do when no guest needs it any more.
+ * Grow the image before the capacity, so that the blocks exist when a worker
+ * reads the new capacity.  Shrink the capacity only: truncating the image would
+ * destroy data, and its owner can do that when no guest needs it any more.
  */
 static bool file_resize(struct store *store, uint64_t capacity,
 			struct store_error *error)

@@ -4,32 +4,33 @@
 
 #include "store/stores.h"
 
-/* What a file system does with a transfer that would have to wait. */
+/* What a file system does when it is asked not to wait, and would have to. */
 enum file_manner {
-	FILE_SAYS_SO, /* it says so, and the kernel lets a thread wait */
+	FILE_REFUSES, /* it refuses, and a thread of the kernel waits instead */
 	FILE_WAITS,   /* it waits all the same */
-	FILE_MEMORY,  /* nothing waits: its pages are memory */
+	FILE_MEMORY,  /* it never has to: its pages are memory */
 };
 
-/* Shared by the opener and the lanes of a file store. */
+/* A store of a file, as its lanes see it. */
 struct file_store {
 	struct store store;
-	int fd;	       /* through the page cache: any alignment */
-	int direct_fd; /* past it, or -1 */
+	int fd;	       /* through the page cache: takes any alignment */
+	int direct_fd; /* opened with O_DIRECT; -1: not */
 	struct file_lock *lock;
-	uint32_t align; /* what direct_fd wants of address, offset, size */
+	uint32_t align; /* of addresses, offsets and sizes at direct_fd */
 	enum file_manner manner;
 };
 
 /*
- * A raw image, or a block device, by io_uring: bytes go between it and the
- * client's pages with no copy in this process.  The image is locked against
- * other programs, as QEMU locks it (advisory), but not against other stores of
- * this process: whoever opens several asks store_same_image.  If another
- * program has the lock, opening waits for it, for two seconds at most.
+ * A raw image or a block device, by io_uring: the kernel moves bytes between it
+ * and the client's pages, and this process copies none.  An advisory lock, the
+ * one that QEMU uses, keeps other programs from the image, but not other stores
+ * of this process: whoever opens several must call store_same_image.  If
+ * another program holds the lock, opening waits for two seconds at most.
  */
 extern const struct store_kind file_kind;
 
+/* The operations of its lanes, as struct store_ops has them. */
 struct store_lane *file_lane_open(const struct store *store,
 				  struct store_error *error);
 void file_lane_close(struct store_lane *lane);

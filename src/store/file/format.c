@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 /*
- * We never act on what a header says, so that a guest which writes one into its
- * raw disk gains nothing; where a program picks the format by the first bytes,
- * such a guest could have it open any file of the host as a backing file.
+ * A header is recognised only to refuse the image; nothing that it says is
+ * acted on.  A program that chooses the format by such a header can be
+ * attacked: the guest writes a qcow2 header into its raw disk, with any file of
+ * the host as the backing file.
  */
 #define HEAD 1024
 #define TAIL 512
@@ -29,7 +30,7 @@ struct signature {
 		format, at_end, offset, sizeof(bytes) - 1, bytes               \
 	}
 
-/* Of two that match the first is named. */
+/* The first that matches names the format. */
 static const struct signature signatures[] = {
 	SIGNATURE("a qcow image", false, 0, "QFI\xfb\0\0\0\1"),
 	SIGNATURE("a qcow2 image", false, 0, "QFI\xfb"),
@@ -50,7 +51,7 @@ static const struct signature signatures[] = {
 	SIGNATURE("an Apple disk image", true, 0, "koly\0\0\0\4"),
 };
 
-/* Of an image that is shorter, the rest is zeroes. */
+/* If the image is shorter, the rest is zeroes. */
 struct ends {
 	char head[HEAD];
 	char tail[TAIL];
@@ -73,9 +74,9 @@ static bool read_at(int fd, char *buffer, size_t size, off_t offset)
 }
 
 /*
- * Nothing of it stays in the page cache.  Where the storage is another host's
- * too, as of a machine that migrates to us, that host may write these blocks
- * before the machine comes, and we would serve what they were.
+ * Leave nothing of it in the page cache.  If the machine is about to migrate to
+ * us, another host still writes to the image; blocks that we cached now would
+ * be stale when the machine arrives.
  */
 static bool read_ends(int fd, uint64_t size, struct ends *ends)
 {
@@ -91,7 +92,7 @@ static bool read_ends(int fd, uint64_t size, struct ends *ends)
 	return good;
 }
 
-/* A VMDK's other way to begin: comments, then a version. */
+/* The descriptor of a VMDK may also begin with any comments, then a version. */
 static bool is_descriptor(const char head[HEAD])
 {
 	const char *line = head, *end;
@@ -134,7 +135,7 @@ bool file_format_check(const char *path, int fd, uint64_t size,
 	format = format_of(&ends);
 	return !format ||
 	       store_fail(error,
-			  "%.200s: looks like %s; expected a raw image: let "
+			  "%.170s: looks like %s; expected a raw image: let "
 			  "qemu-storage-daemon show its blocks (--export "
 			  "type=fuse, see precarium(1)), or say format=raw to "
 			  "serve these bytes as they are",

@@ -8,11 +8,11 @@
 #include "store/error.h"
 
 /*
- * Does an image of `size` bytes look like a raw one?  An image of another
- * format, as virtual machines have them, is known by its first bytes, or by its
- * last: a guest that is given these bytes finds no disk in them, and destroys
- * the image when it writes.  Reads the image at `fd`; may wait for the disk.  False: *error names the format, or says that the image cannot
- * be read.
+ * Does an image of `size` bytes look like a raw one?  Image formats of virtual
+ * machines are recognised by their first or last bytes.  A guest that is given
+ * such an image as it is finds no disk in it, and destroys it by writing.
+ * Reads the image at `fd`, and may wait for the disk.  False: *error names the
+ * format, or says that the image cannot be read.
  */
 bool file_format_check(const char *path, int fd, uint64_t size,
 		       struct store_error *error);

@@ -15,47 +15,48 @@
 /*
  * One worker's lane to a file: an io_uring and a fixed number of slots.
  *
- * A transfer is cut into windows of at most SLOT_VECTORS pieces.  When the
- * kernel reports a window, the transfer's cursor moves by what really moved,
- * and the next window begins there: a short count and a transfer of many
- * pieces are the same case.  It ends when all has moved, or with an error.
+ * A transfer is split into windows of at most SLOT_VECTORS pieces.  When the
+ * kernel completes a window, the cursor of the transfer advances by the bytes
+ * that moved, and the next window begins there.  So a short count and a
+ * transfer of many pieces are the same case.  The transfer ends when all bytes
+ * have moved, or with an error.
  *
- * Alignment is the client's choice.  A window that O_DIRECT would not take
- * goes through the page cache by the second descriptor; the kernel keeps the
- * two coherent.
+ * The client chooses the alignment.  A window that O_DIRECT would refuse goes
+ * through the page cache, by the other descriptor; the kernel keeps the two
+ * coherent.
  *
- * A discard, or a writing of zeroes, goes range by range, by the first of these
- * ways that the file system has:
+ * Discards and zeroes go range by range, in the first of these ways that the
+ * file system supports:
  *
- *	punch	give the blocks back: of a discard, or of zeroes that may
- *	zero	let the file system make them zeroes, and keep them
+ *	punch	free the blocks: for a discard, or for zeroes that may be freed
+ *	zero	let the file system make the blocks zeroes and keep them
  *	write	write zeroes, in windows
- *	nothing	a discard is a hint
+ *	nothing	ignore a discard, which is a hint
  *
- * A block device knows the first two as well, in whole sectors of its own.
+ * A block device supports the first two as well, in whole sectors.
  *
- * Where the file is memory, the worker copies: a thread of the kernel would do
- * nothing else, and would have to be woken first.  A window is small there, for
- * all clients of the lane take turns; and so is a range, for as long as the
- * kernel works on one, who writes to the file waits.
+ * If the file is memory, the worker copies the bytes itself: a thread of the
+ * kernel would do the same, and would have to be woken first.  Windows are
+ * small there, because all clients of the lane take turns.  Ranges are small
+ * too: writers to the file wait while the kernel works on one.
  */
 enum {
 	LANE_SLOTS = 128,
 	SLOT_VECTORS = 64,
-	/* EAGAIN and EINTR are the kernel's passing troubles: not for ever. */
+	/* EAGAIN and EINTR are transient, but not tried again for ever. */
 	RETRIES_MAX = 64,
 	ZEROES_SIZE = 65536,
-	/* Entries that are handed to the kernel together: a disk that has some
-	 * already works while the others are prepared. */
+	/* Entries that are submitted together: the disk works on them while
+	 * the next ones are prepared. */
 	ENTRIES_AT_ONCE = 8,
-	/* Bytes of a file in memory. */
+	/* For a file in memory, in bytes. */
 	COPY_WINDOW = 65536,
 	COPIES_A_TURN = 256 << 10,
-	COPY_LEAST = 4096, /* what a shorter one counts as */
+	COPY_LEAST = 4096, /* a shorter copy counts as this much */
 	RANGE_PIECE = 16 << 20,
 };
 
-/* What is not supported is a bit of `lacks`. */
+/* How a range is discarded or made zeroes.  Bits, for `lacks`. */
 enum range_way {
 	WAY_PUNCH = 1,
 	WAY_ZERO = 2,
@@ -65,16 +66,16 @@ enum range_way {
 
 struct file_slot {
 	struct store_io *io;
-	struct file_slot *next; /* free, or to be copied */
+	struct file_slot *next; /* in the list of free slots, or of copies */
 	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
 	uint64_t span_done; /* … of them, in span, or range, `span` */
 	uint32_t span;
 	uint32_t retries;
 	enum range_way way;
-	uint32_t lacks; /* ways that this range cannot go */
-	bool syncing;	/* zeroes: all written, and now made durable */
-	bool direct;	/* the window went past the page cache */
-	bool no_direct; /* … which was refused once: no more for this one */
+	uint32_t lacks; /* ways that failed for this range */
+	bool syncing;	/* zeroes: all are written, and being made durable */
+	bool direct;	/* the window went by O_DIRECT */
+	bool no_direct; /* which was refused once, so not again */
 	bool cancelled;
 	struct iovec vectors[SLOT_VECTORS];
 };
@@ -83,11 +84,11 @@ struct file_lane {
 	struct store_lane lane;
 	const struct file_store *file;
 	struct io_uring ring;
-	uint32_t lacks; /* ways that the file system does not have */
+	uint32_t lacks; /* ways that the file system does not support */
 	struct file_slot *free;
-	struct file_slot *copy; /* windows that the worker copies, in turn */
+	struct file_slot *copy; /* windows for the worker to copy, in turn */
 	struct file_slot **copy_last;
-	uint32_t copies; /* bytes left of this turn */
+	uint32_t copies; /* bytes to copy in this turn, still */
 	struct file_slot slots[LANE_SLOTS];
 };
 
@@ -107,7 +108,7 @@ struct store_lane *file_lane_open(const struct store *store,
 		store_fail(error, "out of memory");
 		return NULL;
 	}
-	/* A slot has one entry; as many again for their cancelling. */
+	/* An entry for each slot, and as many to cancel them. */
 	if (!file_uring_open(&lane->ring, 2 * LANE_SLOTS, error)) {
 		free(lane);
 		return NULL;
@@ -131,9 +132,9 @@ void file_lane_close(struct store_lane *lane)
 	free(lane);
 }
 
-/* The window from the cursor on, of at most `most` bytes.  The addresses are
- * checked spans, and nobody but the kernel follows them.  Gives the number of
- * vectors. */
+/* Fill the vectors with the window at the cursor, of at most `most` bytes.  The
+ * addresses come from checked spans, and only the kernel dereferences them.
+ * Returns the number of vectors. */
 static uint32_t slot_fill_window(struct file_slot *slot, uint32_t align,
 				 uint64_t most)
 {
@@ -206,7 +207,8 @@ static enum range_way choose_way(const struct store_io *io,
 	return lacks & WAY_ZERO ? WAY_WRITE : WAY_ZERO;
 }
 
-/* Vectors of zeroes, for so many bytes or fewer. */
+/* Fill the vectors with at most `size` bytes of zeroes.  Returns their
+ * number. */
 static uint32_t fill_zeroes(struct file_slot *slot, uint64_t size)
 {
 	uint32_t count = 0;
@@ -222,7 +224,7 @@ static uint32_t fill_zeroes(struct file_slot *slot, uint64_t size)
 	return count;
 }
 
-/* How much of its range one operation is about. */
+/* How many bytes of its range the next operation covers. */
 static uint64_t range_piece(const struct file_lane *lane,
 			    const struct file_slot *slot)
 {
@@ -263,7 +265,7 @@ static void prep_range(struct io_uring_sqe *sqe, const struct file_lane *lane,
 	}
 }
 
-/* The descriptor for the window that was filled. */
+/* Choose the descriptor for the window that was filled. */
 static int window_fd(const struct file_store *file, struct file_slot *slot)
 {
 	slot->direct = slot->direct && file->direct_fd >= 0;
@@ -303,7 +305,7 @@ static void queue_copy(struct file_lane *lane, struct file_slot *slot)
 	lane->copy_last = &slot->next;
 }
 
-/* False: the system has no room just now. */
+/* False: the kernel takes no more just now. */
 static bool submit(struct file_lane *lane)
 {
 	while (io_uring_sq_ready(&lane->ring)) {
@@ -327,7 +329,7 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 		queue_copy(lane, slot);
 		return;
 	}
-	/* A slot has at most one entry waiting, and there are as many. */
+	/* Each slot has at most one entry queued, so there is room. */
 	sqe = io_uring_get_sqe(&lane->ring);
 	assert(sqe);
 	if (sync)
@@ -337,7 +339,7 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 	else
 		prep_window(sqe, lane, slot);
 	io_uring_sqe_set_data(sqe, slot);
-	/* A sync the kernel never does at once. */
+	/* The kernel never syncs inline, so a sync needs no flag. */
 	if (lane->file->manner == FILE_WAITS && !sync)
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	if (io_uring_sq_ready(&lane->ring) >= ENTRIES_AT_ONCE)
@@ -362,7 +364,7 @@ bool file_lane_add(struct store_lane *generic, struct store_io *io)
 	slot->no_direct = false;
 	slot->cancelled = false;
 	io->slot = slot;
-	slot_move(slot, 0); /* past what is empty */
+	slot_move(slot, 0); /* skip empty pieces */
 	lane_queue(lane, slot);
 	return true;
 }
@@ -377,7 +379,7 @@ enum store_left file_lane_start(struct store_lane *generic)
 	return lane->copy ? STORE_MORE : STORE_NOTHING;
 }
 
-/* The end of a transfer; `got` < 0: with that error. */
+/* End the transfer; a negative `got` is an errno. */
 static bool slot_end(struct file_slot *slot, int32_t got)
 {
 	struct store_io *io = slot->io;
@@ -387,7 +389,7 @@ static bool slot_end(struct file_slot *slot, int32_t got)
 	return true;
 }
 
-/* What the kernel said about a window.  True: the transfer has ended. */
+/* Handle the result of a window.  True: the transfer has ended. */
 static bool window_ended(struct file_slot *slot, int32_t got)
 {
 	struct store_io *io = slot->io;
@@ -402,13 +404,13 @@ static bool window_ended(struct file_slot *slot, int32_t got)
 			return false;
 		got = slot->done < io->size ? -ECANCELED : 0;
 	} else if (got == 0 && slot->done < io->size) {
-		got = -EIO; /* the image has become shorter */
+		got = -EIO; /* the image was truncated */
 	}
 	return slot_end(slot, got);
 }
 
-/* Another way remains.  EINVAL speaks of this range only: a block device wants
- * larger sectors. */
+/* True: the file system refused this way, and the next one may do.  EINVAL is
+ * about this range only: a block device has larger sectors. */
 static bool range_detours(struct file_lane *lane, struct file_slot *slot,
 			  int32_t got)
 {
@@ -423,7 +425,8 @@ static bool range_detours(struct file_lane *lane, struct file_slot *slot,
 	return true;
 }
 
-/* What it said about a range, or about making all of them durable. */
+/* Handle the result of a range, or of the sync after all of them.  True: the
+ * transfer has ended. */
 static bool range_ended(struct file_lane *lane, struct file_slot *slot,
 			int32_t got)
 {
@@ -460,7 +463,7 @@ static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
 				     : window_ended(slot, got);
 }
 
-/* The kernel's answer, as it would come from the ring. */
+/* Copy the next window.  Returns what the ring would: bytes, or an errno. */
 static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
 {
 	const struct file_store *file = lane->file;
@@ -481,7 +484,8 @@ static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
 	return got < 0 ? -errno : (int32_t)got;
 }
 
-/* A slot whose next window, or way, is to be tried stays; others are free. */
+/* Queue the slot again for its next window or way, or free it.  True: the
+ * transfer has ended, and the slot is free. */
 static bool slot_answered(struct file_lane *lane, struct file_slot *slot,
 			  int32_t got)
 {
@@ -494,8 +498,7 @@ static bool slot_answered(struct file_lane *lane, struct file_slot *slot,
 	return true;
 }
 
-/* A transfer that ended with the copy of its last window, or NULL: enough for
- * this turn. */
+/* Copy until a transfer ends, which is returned, or the turn is over: NULL. */
 static struct store_io *copy_some(struct file_lane *lane)
 {
 	while (lane->copy && lane->copies > 0) {
@@ -523,7 +526,7 @@ struct store_io *file_lane_reap(struct store_lane *generic)
 		int32_t got = cqe->res;
 
 		io_uring_cqe_seen(&lane->ring, cqe);
-		/* Without a slot: the answer to a cancel. */
+		/* No slot: the completion of a cancel. */
 		if (slot && slot_answered(lane, slot, got))
 			return slot->io;
 	}
@@ -539,7 +542,7 @@ void file_lane_cancel(struct store_lane *generic, struct store_io *io)
 	if (slot->cancelled)
 		return;
 	slot->cancelled = true;
-	/* Without an entry it ends by itself: cancelling is a favour. */
+	/* If no entry is free, the transfer just ends by itself. */
 	if (io_uring_sq_space_left(&lane->ring) <= LANE_SLOTS)
 		return;
 	sqe = io_uring_get_sqe(&lane->ring);

@@ -11,26 +11,28 @@
 #include <unistd.h>
 
 /*
- * Two programs that write one image destroy it.  The locks are those of QEMU
- * (block/file-posix.c), so that it and we respect each other: one byte says what
- * somebody does with the image, another what he bears of nobody else.  All are
- * read locks, which do not exclude each other; whoever comes sets his own, then
- * looks whether others have set what does not go with them, and if so takes his
- * back.  Of two who come at once both may go, and try again; never both stay.
+ * Two programs that write to one image destroy it.  The locks are those of QEMU
+ * (block/file-posix.c), so that QEMU and we respect each other.  One byte of
+ * the image stands for what a program does with it, another for what it permits
+ * nobody else to do.  All are read locks, which do not exclude each other: a
+ * program sets its own, then checks whether others hold a conflicting one, and
+ * if so releases its own.  Of two programs that start at once both may back off
+ * and try again, but never do both succeed.
  *
- * They are locks of the open file, not of the process, because io_uring keeps
- * the file of a request until it has ended: a driver that is killed with a
- * direct write in flight is gone before the write is, and the next driver must
- * not serve these blocks before (LOCK_IN_FLIGHT).
+ * The locks belong to the open file, not to the process: io_uring keeps the
+ * file of a request open until the request has ended.  When a server is killed
+ * with a direct write in flight, the write outlives it, and the next server
+ * must not serve these blocks before it has ended (LOCK_IN_FLIGHT).
  */
 enum {
 	LOCK_READS = 100,
 	LOCK_WRITES = 101,
 	LOCK_NO_OTHER_WRITES = 201,
-	/* Ours alone: */
+	/* QEMU does not know these: */
 	LOCK_IN_FLIGHT = 300,
-	/* A lock of the process, which says its pid and bars nobody.  It goes
-	 * when the process closes any descriptor of the image. */
+	/* A lock of the process, which tells its pid and excludes nobody.  The
+	 * kernel drops it when the process closes any descriptor of the
+	 * image. */
 	LOCK_NAME = 301,
 };
 
@@ -125,7 +127,7 @@ static struct flock byte_lock(short type, off_t byte)
 	};
 }
 
-/* False only if others are in the way, not if there are no locks. */
+/* False only if another holds a conflicting lock, not if there are no locks. */
 static bool set(int fd, short type, off_t byte)
 {
 	struct flock lock = byte_lock(type, byte);
@@ -146,7 +148,7 @@ void file_lock_writes(int fd)
 	set(fd, F_RDLCK, LOCK_IN_FLIGHT);
 }
 
-/* Nobody's way was crossed. */
+/* True: nobody holds a conflicting lock, and ours is set. */
 static bool try_write(const struct file_lock *lock)
 {
 	int fd = lock->fd;
@@ -191,7 +193,8 @@ static bool try_all(struct file_lock *lock, bool is_new, bool read_only)
 	return false;
 }
 
-/* The process that says so; 0: none, which is no proof that there is none. */
+/* The pid of a process that holds LOCK_NAME.  0: none is known, though there
+ * may be one. */
 static int holder(int fd)
 {
 	struct flock lock = byte_lock(F_WRLCK, LOCK_NAME);
@@ -235,7 +238,7 @@ struct file_lock *file_lock_take(const char *path, int fd,
 {
 	struct file_lock *lock = lock_find(st);
 	struct flock name = byte_lock(F_RDLCK, LOCK_NAME);
-	/* Two who come at once shall not look at once for ever. */
+	/* Two servers that start at once must not retry in step for ever. */
 	const int pause = RETRY_MS + getpid() % RETRY_MS;
 	bool is_new = !lock;
 
@@ -250,7 +253,7 @@ struct file_lock *file_lock_take(const char *path, int fd,
 			fcntl(fd, F_SETLK, &name);
 			return lock;
 		}
-		/* Who lives does not let go a little later. */
+		/* A process that lives will not release it soon. */
 		if (holder(lock->fd) > 0)
 			break;
 		poll(NULL, 0, pause);

@@ -20,7 +20,7 @@ static bool ring_does_all(struct io_uring *ring)
 	return all;
 }
 
-/* Administrators forbid io_uring in three ways, with different errors. */
+/* There are several ways to forbid io_uring, each with an error of its own. */
 static const char *ring_refusal(int error)
 {
 	switch (error) {
@@ -41,10 +41,10 @@ static const char *ring_refusal(int error)
 }
 
 /*
- * What a completion still has to do is done when its owner next enters the
- * kernel, from 5.19 on, and not by interrupting the owner.  (Deferred until the
- * owner asks, from 6.1 on, nobody would wake an owner that sleeps in epoll_wait:
- * seen on 6.18.)
+ * From 5.19 on, the kernel runs the rest of a completion when the owner of the
+ * ring next enters the kernel, instead of interrupting it.
+ * IORING_SETUP_DEFER_TASKRUN, from 6.1 on, would go further, but does not wake
+ * an owner that sleeps in epoll_wait (seen on 6.18).
  */
 static int ring_make(struct io_uring *ring, unsigned int entries)
 {
@@ -75,7 +75,8 @@ bool file_uring_open(struct io_uring *ring, unsigned int entries,
 
 void file_uring_add_threads(struct io_uring *ring, int count)
 {
-	/* Zeroes ask and change nothing; the second is for what is no file. */
+	/* Zeroes query the limits.  The second is for requests that are not
+	 * about files. */
 	unsigned int threads[2] = { 0, 0 };
 
 	if (io_uring_register_iowq_max_workers(ring, threads) < 0)

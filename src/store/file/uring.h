@@ -6,17 +6,18 @@
 
 #include "store/error.h"
 
-/* A ring with the operations a file store needs.  False: *error says what is
- * missing, and nothing is held. */
+/* Open a ring that supports the operations of a file store.  The caller ends it
+ * with io_uring_queue_exit.  False: *error says what is missing. */
 bool file_uring_open(struct io_uring *ring, unsigned int entries,
 		     struct store_error *error);
 
 /*
- * Requests that wait do so in threads of the kernel, of which all rings of a
- * thread together have but a few (four a processor): requests that are stuck
- * in one ring take them from the others.  Let there be `count` more, or, when
- * the ring goes, so many fewer; they are made when they are needed.  Kernels
- * before 5.15 cannot.
+ * Let the kernel use `count` more threads for the rings of this thread, or,
+ * with a negative count, fewer; call it with both when a ring comes and goes.
+ * A request that must wait occupies such a thread.  All rings of one thread
+ * share a few, four per processor, so stuck requests of one ring would stop the
+ * others.  The kernel creates them when they are needed.  Kernels before 5.15
+ * do nothing here.
  */
 void file_uring_add_threads(struct io_uring *ring, int count);
 
