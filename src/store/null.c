@@ -129,7 +129,7 @@ static bool check_size(uint64_t size, struct store_error *error)
 	if (size > 0 && size % STORE_SECTOR == 0 && size <= INT64_MAX)
 		return true;
 	return store_fail(error,
-			  "null store of %" PRIu64 " bytes: expected a "
+			  "null store of %" PRIu64 " bytes; expected a "
 			  "positive multiple of %u",
 			  size, STORE_SECTOR);
 }

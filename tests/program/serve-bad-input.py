@@ -106,6 +106,18 @@ def wrong_images():
             "/dev/zero": ["/dev/zero", "expected a raw image"],
     }.items():
         bad(1, words, "serve", "--export", "socket=a.sock,file=" + name)
+    # However long its path is, the reason is said.
+    deep = "/".join(["d" * 100] * 6)
+    os.makedirs(deep)
+    for name, words in {"odd": ["1000 bytes", "multiple of 512"],
+                        "none": ["No such file", "reading and writing"],
+                        "other": ["a QED image", "say format=raw"]}.items():
+        if name != "none":
+            with open(f"{deep}/{name}", "wb") as file:
+                file.write(b"QED\0" if name == "other" else b"")
+                file.truncate(1000)
+        bad(1, ["dddd", "expected", *words], "serve", "--export",
+            f"socket=a.sock,file={deep}/{name}")
     bad(1, ["1000 bytes", "multiple of 512"], "serve", "--export",
         "socket=a.sock,null=1000")
     # What was made before the bad one is gone again.

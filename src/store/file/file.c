@@ -42,7 +42,8 @@ static bool check_kind(const char *path, const struct stat *st,
 	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
 		return true;
 	return store_fail(
-		error, "%s: is %s; expected a raw image file or a block device",
+		error,
+		"%.200s: is %s; expected a raw image file or a block device",
 		path,
 		S_ISDIR(st->st_mode)	? "a directory"
 		: S_ISFIFO(st->st_mode) ? "a pipe"
@@ -83,6 +84,14 @@ static bool image_size(const struct file_store *file, const struct stat *st,
 	       ioctl(file->fd, BLKGETSIZE64, size) == 0;
 }
 
+static bool fail_size(const char *path, struct store_error *error)
+{
+	return store_fail(error,
+			  "%.200s: its size cannot be read: %s; expected a "
+			  "file or a block device with a medium",
+			  path, strerror(errno));
+}
+
 static bool learn_size(struct file_store *file, const char *path,
 		       const struct stat *st, struct store_error *error)
 {
@@ -92,18 +101,18 @@ static bool learn_size(struct file_store *file, const char *path,
 	file->align = DIRECT_ALIGN;
 	if (!image_size(file, st, &size) ||
 	    (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKSSZGET, &sector) < 0))
-		return store_fail(error, "%s: size of block device: %s", path,
-				  strerror(errno));
+		return fail_size(path, error);
 	if (S_ISBLK(st->st_mode))
 		file->align = (uint32_t)sector;
 	if (size == 0)
-		return store_fail(error,
-				  "%s: is empty; expected at least one sector "
-				  "of %u bytes",
-				  path, STORE_SECTOR);
+		return store_fail(
+			error,
+			"%.200s: is empty; expected at least one sector "
+			"of %u bytes",
+			path, STORE_SECTOR);
 	if (size % STORE_SECTOR != 0)
 		return store_fail(error,
-				  "%s: has %" PRIu64 " bytes; expected a "
+				  "%.200s: has %" PRIu64 " bytes; expected a "
 				  "multiple of %u",
 				  path, size, STORE_SECTOR);
 	file->store.capacity = size;
@@ -139,12 +148,15 @@ static bool open_direct(struct file_store *file, const char *path, int flags,
 	file->direct_fd = open_image(path, flags | O_DIRECT);
 	if (file->direct_fd < 0)
 		return store_fail(error,
-				  "%s: cannot be opened with O_DIRECT: %s; "
-				  "leave out 'direct'",
+				  "%.200s: cannot be opened with O_DIRECT: %s; "
+				  "expected a file system that has it, or no "
+				  "direct",
 				  path, strerror(errno));
 	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
 	    other.st_ino != st->st_ino)
-		return store_fail(error, "%s: was replaced while it was opened",
+		return store_fail(error,
+				  "%.200s: was replaced while it was opened; "
+				  "expected it to stay in place",
 				  path);
 	return true;
 }
@@ -188,13 +200,14 @@ static bool file_open(struct file_store *file, const char *path,
 
 	file->fd = open_image(path, flags);
 	if (file->fd < 0 && errno == EISDIR)
-		return store_fail(error,
-				  "%s: is a directory; expected a raw image "
-				  "file or a block device",
-				  path);
+		return store_fail(
+			error,
+			"%.200s: is a directory; expected a raw image "
+			"file or a block device",
+			path);
 	if (file->fd < 0 || fstat(file->fd, &st) < 0)
 		return store_fail(error,
-				  "%s: %s; expected an image that can be "
+				  "%.200s: %s; expected an image that can be "
 				  "opened for %s",
 				  path, strerror(errno),
 				  options->read_only ? "reading"
@@ -234,33 +247,33 @@ static bool file_resize(struct store *store, uint64_t capacity,
 			struct store_error *error)
 {
 	struct file_store *file = (struct file_store *)store;
+	const char *path = file->path;
 	struct stat st;
 	uint64_t size;
 
 	if (fstat(file->fd, &st) < 0 || !image_size(file, &st, &size))
-		return store_fail(error,
-				  "the size of the image cannot be read: %s",
-				  strerror(errno));
+		return fail_size(path, error);
 	if (capacity == 0)
 		capacity = size;
 	if (capacity == 0 || capacity % STORE_SECTOR != 0 ||
 	    capacity > INT64_MAX)
 		return store_fail(error,
-				  "%" PRIu64
-				  " bytes: expected a positive multiple "
-				  "of %u",
-				  capacity, STORE_SECTOR);
+				  "%.200s: cannot have %" PRIu64 " bytes; "
+				  "expected a positive multiple of %u",
+				  path, capacity, STORE_SECTOR);
 	if (capacity > size && (S_ISBLK(st.st_mode) || store->read_only))
 		return store_fail(error,
-				  "the image has %" PRIu64
-				  " bytes: expected no "
-				  "more, as %s is not grown",
-				  size,
+				  "%.200s: the image has %" PRIu64 " bytes; "
+				  "expected no more, as %s is not grown",
+				  path, size,
 				  store->read_only ? "one that is read-only"
 						   : "a block device");
 	if (capacity > size && ftruncate(file->fd, (off_t)capacity) < 0)
-		return store_fail(error, "the image cannot be grown: %s",
-				  strerror(errno));
+		return store_fail(error,
+				  "%.200s: cannot be grown to %" PRIu64
+				  " bytes: %s; expected a file system "
+				  "that has room for it",
+				  path, capacity, strerror(errno));
 	store_set_capacity(store, capacity);
 	return true;
 }
@@ -274,6 +287,7 @@ static void file_close(struct store *store)
 	if (file->fd >= 0)
 		close(file->fd);
 	file_lock_drop(file->lock);
+	free(file->path);
 	free(file);
 }
 
@@ -295,13 +309,16 @@ static struct store *open_store(const struct store_options *options,
 	struct file_store *file = calloc(1, sizeof(*file));
 
 	if (!file) {
-		store_fail(error, "%s: out of memory", path);
+		store_fail(error, "%.200s: out of memory", path);
 		return NULL;
 	}
 	file->store.ops = &file_ops;
 	file->fd = -1;
 	file->direct_fd = -1;
-	if (file_open(file, path, options, error))
+	file->path = strdup(path);
+	if (!file->path)
+		store_fail(error, "%.200s: out of memory", path);
+	else if (file_open(file, path, options, error))
 		return &file->store;
 	file_close(&file->store);
 	return NULL;

@@ -14,6 +14,7 @@ enum file_manner {
 /* A store of a file, as its lanes see it. */
 struct file_store {
 	struct store store;
+	char *path;    /* for messages */
 	int fd;	       /* through the page cache: takes any alignment */
 	int direct_fd; /* opened with O_DIRECT; -1: not */
 	struct file_lock *lock;

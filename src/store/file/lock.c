@@ -217,16 +217,17 @@ static void say_who(int fd, const char *path,
 	char who[40] = "";
 
 	if (!others_have(fd, LOCK_READS) && others_have(fd, LOCK_IN_FLIGHT)) {
-		store_fail(error,
-			   "%s: writes of a program that has ended are still "
-			   "in flight; expected them to end within %d s",
-			   path, WAIT_MS / 1000);
+		store_fail(
+			error,
+			"%.200s: writes of a program that has ended are still "
+			"in flight; expected them to end within %d s",
+			path, WAIT_MS / 1000);
 		return;
 	}
 	if (pid > 0)
 		snprintf(who, sizeof(who), " (process %d)", pid);
 	store_fail(error,
-		   "%s: is in use by another program%s; expected to be the "
+		   "%.200s: is in use by another program%s; expected to be the "
 		   "only one%s",
 		   path, who, also);
 }
@@ -245,7 +246,7 @@ struct file_lock *file_lock_take(const char *path, int fd,
 	if (is_new)
 		lock = lock_new(fd, st, store_options_get(options, "shared"));
 	if (!lock) {
-		store_fail(error, "%s: out of memory", path);
+		store_fail(error, "%.200s: out of memory", path);
 		return NULL;
 	}
 	for (int waited = 0; waited <= WAIT_MS; waited += pause) {
