@@ -16,6 +16,7 @@ import journal
 import server
 from verdict import Red
 
+QEMU = "qemu-system-x86_64"
 BOOT_SECONDS = 240      # the longest takes 15 on a quiet machine
 ANSWER_SECONDS = 60     # of QEMU, and of a guest that gives memory back
 DIMM_BYTES = 128 << 20  # as much as Linux takes or gives at a time
@@ -45,7 +46,25 @@ def bad_lines(text):
     return bad
 
 
-def qemu(words, stage, cpus, packed=False, more=(), reconnect=False,
+def version(text):
+    """Of QEMU, from what it says to --version: major and minor."""
+    return tuple(map(int, re.match(r"QEMU emulator version (\d+)\.(\d+)",
+                                   text).groups()))
+
+
+def installed():
+    return version(subprocess.run([QEMU, "--version"], check=True, text=True,
+                                  stdout=subprocess.PIPE).stdout)
+
+
+def reconnect(seconds, of):
+    """How a character device is told to connect again, by version: 9.2 has new
+    words for it, and 10.0 has dropped the old ones."""
+    return f"reconnect-ms={1000 * seconds}" if of >= (9, 2) else \
+        f"reconnect={seconds}"
+
+
+def qemu(words, stage, cpus, packed=False, more=(), again=False,
          resets=False, boots=1):
     """The command of a machine.
 
@@ -60,7 +79,7 @@ def qemu(words, stage, cpus, packed=False, more=(), reconnect=False,
     # la57=off: one level less in each walk of the page tables.
     return ["timeout", "-k", "5", str(boots * BOOT_SECONDS + 10),
             *server.WITH_PARENT,
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config",
+            QEMU, "-nodefaults", "-no-user-config",
             "-display", "none", "-serial", "stdio",
             *([] if resets else ["-no-reboot"]),
             "-machine", "q35,accel=tcg,memory-backend=ram",
@@ -75,7 +94,7 @@ def qemu(words, stage, cpus, packed=False, more=(), reconnect=False,
                        f"more={','.join(more)}",
             "-qmp", f"unix:{words['monitor']},server=on,wait=off",
             "-chardev", f"socket,id=disk,path={words['disk']}"
-                        + (",reconnect=1" if reconnect else ""),
+                        + ("," + reconnect(1, installed()) if again else ""),
             "-device", f"vhost-user-blk-pci,chardev=disk,num-queues={cpus},"
                        f"packed={'on' if packed else 'off'}"]
 
