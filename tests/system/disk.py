@@ -18,9 +18,9 @@ AREA = 80 << 20
 class Plan:
     """The files of the disk: name -> the numbers in it, one a line."""
 
-    def __init__(self):
+    def __init__(self, small=300):
         self.files = {}
-        for i in range(300):
+        for i in range(small):
             first = 1000000 + 10000 * i
             # Many small ones, and some that are not.
             lines = 1 + i * i * 37 % (499 if i % 25 else 9973)

@@ -150,13 +150,13 @@ class Monitor:
 class Guest:
     """A machine that runs, and what it says."""
 
-    def __init__(self, command, console, monitor):
+    def __init__(self, command, console, monitor, **how):
         self.console = console
         self.begin = time.monotonic()
         self.path = monitor
         with open(console, "ab") as log:
             self.process = server.spawn(command, stdout=log,
-                                        stderr=subprocess.STDOUT)
+                                        stderr=subprocess.STDOUT, **how)
 
     def monitor(self):
         if isinstance(self.path, Monitor):

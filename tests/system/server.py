@@ -22,8 +22,8 @@ WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"]
 
 def spawn(command, **how):
     """Start a process that dies with us, leader of a group of its own."""
-    return subprocess.Popen(WITH_PARENT + command, process_group=0,
-                            stdin=subprocess.DEVNULL, **how)
+    how.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(WITH_PARENT + command, process_group=0, **how)
 
 
 class Server:
