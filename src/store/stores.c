@@ -90,8 +90,8 @@ bool store_options_check(const struct store_options *options,
 const char *store_options_image(const struct store_options *options)
 {
 	for (size_t i = 0; store_kinds[i]; i++) {
-		const struct store_setting *image = store_options_get(
-			options, store_kinds[i]->keys->name);
+		const struct store_setting *image =
+			store_options_get(options, store_kinds[i]->keys->name);
 
 		if (image)
 			return image->text;
