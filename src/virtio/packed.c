@@ -335,6 +335,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	for (k = 0; k < q->size; k++) {
 		enum virtq_answer there = load(q, space, slot, wrap, &d);
 
+		/*@ assert first: flags_fetched(*q, 0, q->next_avail); */
 		/*@ assert rings: fetched_rings(*q); */
 		/*@ assert no_other: fetched_known(*q, *r); */
 		if (there == VIRTQ_GONE)
