@@ -75,11 +75,18 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 			return false;
 		if (rights == PREC_WRITE && virtq_meets_rings(q, r->segment[n]))
 			return false;
+		/*@ assert before: covers(*r, \at(r->count, Pre), n,
+		      \at(address, Pre), \at(size, Pre) - size); */
+		/*@ assert joined: \at(r->count, Pre) < n ==>
+		      r->segment[n - 1].address + r->segment[n - 1].size ==
+		      r->segment[n].address; */
 		r->count = n + 1;
 		if (rights == PREC_READ)
 			r->readable++;
 		address += r->segment[n].size;
 		size -= (uint32_t)r->segment[n].size;
+		/*@ assert with_piece: covers(*r, \at(r->count, Pre), n + 1,
+		      \at(address, Pre), \at(size, Pre) - size); */
 	}
 	return true;
 }
@@ -171,6 +178,12 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	*/
 	/*@ assert logged: elements_logged; */
 	/*@ assert kept: last_kept(*r); */
+	/*@ assert same: \forall integer k; 0 <= k < element_count - 1 ==>
+	      element_first(k) == \at(element_first(k), Pre) &&
+	      element_end[k] == \at(element_end[k], Pre) &&
+	      element_addr[k] == \at(element_addr[k], Pre) &&
+	      element_len[k] == \at(element_len[k], Pre) &&
+	      element_flags[k] == \at(element_flags[k], Pre); */
 	/*@ assert earlier: !r->refused ==>
 	      \forall integer k; 0 <= k < element_count - 1 ==>
 	      element_end[k] <= r->count &&
