@@ -52,6 +52,7 @@ struct prec_fault_counts {
 	uint64_t substituted; /* faults answered with an empty page */
 	uint64_t passed;      /* not ours: passed on */
 	uint64_t retried;     /* another thread had resolved it already */
+	uint64_t provided;    /* holes filled, within a budget: see budget.h */
 };
 
 PREC_EXPORT void prec_fault_read_counts(struct prec_fault_counts *counts);

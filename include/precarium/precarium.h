@@ -7,6 +7,7 @@
  * libprecarium(7) describes how the parts fit together.
  */
 #include <precarium/access.h>
+#include <precarium/budget.h>
 #include <precarium/claim.h>
 #include <precarium/fault.h>
 #include <precarium/note.h>

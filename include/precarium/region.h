@@ -50,6 +50,8 @@ enum {
 	PREC_KEEP_ON_FORK = 1u << 3,
 };
 
+struct prec_budget;
+
 struct prec_lending {
 	int fd;          /* borrowed for the call; the caller closes it */
 	uint32_t rights; /* PREC_READ, PREC_WRITE or both; at least one */
@@ -58,6 +60,9 @@ struct prec_lending {
 	uint64_t address;    /* the client's address of its first byte, or 0 */
 	uint64_t sparse_max; /* bytes of holes accepted; 0: 256 MiB */
 	uint32_t options;    /* PREC_ADMIT_*, PREC_KEEP_ON_FORK */
+	/* What filling its holes may cost (see budget.h), in place of a limit
+	 * on the holes it has; NULL: that limit. */
+	struct prec_budget *budget;
 };
 
 /*
@@ -76,6 +81,9 @@ struct prec_region {
 	int32_t file;          /* private: our own descriptor of the file */
 	uint32_t prot;         /* private */
 	bool withdrawn;        /* private: revoke has finished */
+	struct prec_budget *budget; /* private */
+	uint64_t *made;        /* private: bits of the pages that we made */
+	uint64_t charged;      /* private: bytes, in the budget */
 };
 
 /*

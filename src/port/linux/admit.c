@@ -93,21 +93,36 @@ static bool covers(const struct stat *file, const struct prec_lending *lending)
 	       lending->size <= size - lending->offset;
 }
 
-/* Holes of the whole file: where they are does not matter to who pays. */
-static bool too_sparse(const struct stat *file,
-		       const struct prec_lending *lending)
+/* Of the whole file: where they are does not matter to who pays. */
+static uint64_t holes_of(const struct stat *file,
+			 const struct prec_lending *lending)
 {
 	uint64_t there = (uint64_t)file->st_blocks * 512;
 	uint64_t size = (uint64_t)file->st_size;
 	uint64_t holes = there < size ? size - there : 0;
+
+	return holes < lending->size ? holes : lending->size;
+}
+
+uint64_t prec_admit_holes(const struct prec_lending *lending)
+{
+	struct stat file;
+
+	if (fstat(lending->fd, &file) != 0)
+		return lending->size;
+	return holes_of(&file, lending);
+}
+
+/* With a budget it is not what there is that counts, but what is touched. */
+static bool too_sparse(const struct stat *file,
+		       const struct prec_lending *lending)
+{
 	uint64_t allowed =
 		lending->sparse_max ? lending->sparse_max : SPARSE_DEFAULT;
 
-	if (lending->options & PREC_ADMIT_SPARSE)
+	if (lending->budget || lending->options & PREC_ADMIT_SPARSE)
 		return false;
-	if (holes > lending->size)
-		holes = lending->size;
-	return holes > allowed;
+	return holes_of(file, lending) > allowed;
 }
 
 static bool sealed_against_shrinking(int fd)

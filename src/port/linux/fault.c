@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "machine.h"
+#include "provide.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,6 +120,23 @@ static bool answer(enum prec_verdict verdict, struct prec_transaction *t,
 	return true;
 }
 
+/* Is it but a hole, and has a page now? */
+static enum prec_provided fill_hole(struct prec_region *region,
+				    uint64_t address, enum prec_fault_kind kind)
+{
+	enum prec_provided provided;
+	bool made;
+
+	if (kind != PREC_FAULT_GONE)
+		return PROVIDE_LOST;
+	provided = prec_provide(region, address - region->span.host, &made);
+	if (provided != PROVIDE_DONE)
+		return provided;
+	if (made)
+		count(&counts.provided);
+	return may_retry(address) ? PROVIDE_DONE : PROVIDE_LOST;
+}
+
 static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 {
 	enum prec_fault_kind kind = kind_of(sig, info->si_code);
@@ -126,6 +144,7 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	enum prec_fault_place place = PREC_PLACE_REGION;
 	struct prec_transaction *t = NULL;
 	struct prec_region *region;
+	enum prec_provided provided;
 	enum prec_verdict verdict;
 	uintptr_t fixup;
 
@@ -142,13 +161,19 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	verdict = prec_fault_decide(kind, place,
 				    fixup ? PREC_ACTOR_ACCESSOR
 					  : actor_of(t, context));
+	if (verdict == PREC_VERDICT_PASS)
+		return false;
+	provided = fill_hole(region, address, kind);
+	if (provided == PROVIDE_DONE)
+		return true;
 	if (verdict == PREC_VERDICT_FIX) {
-		region_move_epoch(region);
+		if (provided == PROVIDE_LOST)
+			region_move_epoch(region);
 		prec_machine_jump(context, fixup);
 		count(&counts.fixed);
 		return true;
 	}
-	if (verdict == PREC_VERDICT_PASS || !t)
+	if (!t)
 		return false;
 	return answer(verdict, t, region, address, kind, context);
 }
@@ -191,6 +216,7 @@ void prec_fault_read_counts(struct prec_fault_counts *out)
 	out->substituted =
 		__atomic_load_n(&counts.substituted, __ATOMIC_RELAXED);
 	out->passed = __atomic_load_n(&counts.passed, __ATOMIC_RELAXED);
+	out->provided = __atomic_load_n(&counts.provided, __ATOMIC_RELAXED);
 	out->retried = __atomic_load_n(&counts.retried, __ATOMIC_RELAXED);
 }
 

@@ -54,6 +54,23 @@ struct prec_region *prec_region_at(uint64_t host)
 	return found;
 }
 
+bool prec_index_visit(uint64_t host,
+		      bool (*visit)(struct prec_region *region, void *argument),
+		      void *argument)
+{
+	uint32_t active = sides_enter(&readers);
+	const struct side *side = &copies[active];
+	uint32_t n = rank(side, host);
+	bool whole = true;
+
+	if (n > 0)
+		n--; /* it may hold the address */
+	while (n < side->count && whole)
+		whole = visit(side->region[n++], argument);
+	sides_leave(&readers, active);
+	return whole;
+}
+
 static void insert(struct side *side, struct prec_region *region)
 {
 	uint32_t n = rank(side, region->span.host);

@@ -25,6 +25,7 @@
  *   fixup.c        the instructions that may fault, and where they continue
  *   index.c        finds the region that holds an address
  *   substitute.c   puts empty pages in the place of lost ones
+ *   provide.c      puts pages in the place of holes;  budget.c  what they cost
  *   region.c       maps, revokes, unmaps;  admit.c  decides what is accepted
  *   transaction.c  enters;  leave.c  leaves
  *   thread.c       what each thread has open
@@ -40,7 +41,9 @@ enum {
 	REGION_UNCOVERABLE = 1u << 2, /* substituting a page has failed */
 	REGION_CLOSING = 1u << 3,     /* unmap is looking for threads inside */
 	REGION_KEEPS_SIZE = 1u << 4,  /* sealed against shrinking */
-	REGION_TAIL = 1u << 5, /* the file may end inside its last page */
+	REGION_TAIL = 1u << 5,	   /* the file may end inside its last page */
+	REGION_WATCHED = 1u << 6,  /* touching a hole is a fault */
+	REGION_ZEROPAGE = 1u << 7, /* how its pages are made: provide.c */
 };
 
 /* How many regions the transactions of one thread may have open at a time. */
@@ -72,6 +75,12 @@ void prec_thread_setup(void);
 
 void prec_index_insert(struct prec_region *region);
 void prec_index_remove(struct prec_region *region);
+/* Each region, upwards from the one that holds the address, or lies above it,
+ * until `visit` says false.  None is unmapped meanwhile.  In signal handlers
+ * too.  False: it was `visit` that ended it. */
+bool prec_index_visit(uint64_t host,
+		      bool (*visit)(struct prec_region *region, void *argument),
+		      void *argument);
 void prec_index_forked(void);
 
 /* Held by whoever changes the index or a region's mapping.  Also around fork,
@@ -91,6 +100,8 @@ void prec_fixup_forked(void);
  * is that of the file; *keeps_size: it is sealed against shrinking. */
 enum prec_refusal prec_admit(const struct prec_lending *lending,
 			     uint32_t *page_size, bool *keeps_size);
+/* Bytes of its holes, at most of the whole range. */
+uint64_t prec_admit_holes(const struct prec_lending *lending);
 enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 				   bool *keeps_size);
 
@@ -136,9 +147,9 @@ static inline void region_move_epoch(struct prec_region *region)
 {
 	uint64_t epoch = __atomic_load_n(&region->epoch, __ATOMIC_RELAXED);
 
-	while (!__atomic_compare_exchange_n(
-		&region->epoch, &epoch, prec_epoch_next(epoch), true,
-		__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	while (!__atomic_compare_exchange_n(&region->epoch, &epoch,
+					    prec_epoch_next(epoch), true,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		continue;
 }
 

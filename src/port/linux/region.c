@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "provide.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,20 +39,24 @@ static enum prec_status attach(struct prec_region *region,
 			       enum prec_refusal *refusal)
 {
 	bool keeps_size = false;
-	void *at = mmap(NULL, lending->size, (int)region->prot, MAP_SHARED,
+	/* Huge pages that are set aside for a mapping are paid for too. */
+	int how = lending->budget ? MAP_SHARED | MAP_NORESERVE : MAP_SHARED;
+	void *at = mmap(NULL, lending->size, (int)region->prot, how,
 			region->file, (off_t)lending->offset);
 
 	if (at == MAP_FAILED)
 		return PREC_SYSTEM;
+	region->span.host = (uint64_t)(uintptr_t)at;
 	*refusal = prec_admit_again(lending, &keeps_size);
+	if (!*refusal)
+		*refusal = prec_provide_begin(region, lending);
 	if (*refusal) {
 		munmap(at, lending->size);
 		return PREC_REFUSED;
 	}
 	if (!(lending->options & PREC_KEEP_ON_FORK))
 		madvise(at, lending->size, MADV_DONTFORK);
-	region->span.host = (uint64_t)(uintptr_t)at;
-	region->flags = keeps_size ? REGION_KEEPS_SIZE : 0;
+	region->flags |= keeps_size ? REGION_KEEPS_SIZE : 0;
 	if (lending->options & PREC_ADMIT_TAIL)
 		region->flags |= REGION_TAIL;
 	return PREC_OK;
@@ -104,9 +109,11 @@ enum prec_status prec_region_map(struct prec_region *region,
 	if (status == PREC_OK) {
 		*region = new;
 		status = enter_index(region);
-		if (status)
+		if (status) {
+			prec_provide_end(region);
 			munmap((void *)(uintptr_t) new.span.host,
 			       new.span.size);
+		}
 	}
 	if (status) {
 		int saved = errno;
@@ -188,6 +195,7 @@ enum prec_status prec_region_unmap(struct prec_region *region)
 	mapped--;
 	munmap((void *)(uintptr_t)region->span.host, region->span.size);
 	prec_index_unlock();
+	prec_provide_end(region);
 	close(region->file);
 	region->file = -1;
 	region->span.size = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "provide.h"
 
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -37,6 +38,7 @@ static void forget(void *argument)
 static void before_fork(void)
 {
 	prec_index_lock();
+	prec_provide_lock();
 	prec_fixup_lock();
 	pthread_mutex_lock(&lock);
 }
@@ -45,6 +47,7 @@ static void after_fork(void)
 {
 	pthread_mutex_unlock(&lock);
 	prec_fixup_unlock();
+	prec_provide_unlock();
 	prec_index_unlock();
 }
 
@@ -53,6 +56,7 @@ static void in_child(void)
 {
 	prec_index_forked();
 	prec_fixup_forked();
+	prec_provide_forked();
 	threads = NULL;
 	if (prec_self.prepared) {
 		threads = &prec_self;

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT
+#include "linux.h"
+#include "provide.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <precarium/budget.h>
+
+/*
+ * Holes of lent memory, and the pages that we put there.
+ *
+ * A region with a budget is registered with a userfaultfd of which nobody
+ * reads: with UFFD_FEATURE_SIGBUS a touch of a page that the file does not have
+ * is a SIGBUS, or EFAULT for the kernel, whether it is a hole or beyond the
+ * end.  Pages that are there are mapped as ever, and cost nothing more.
+ *
+ * A page is then made in one of two ways:
+ *
+ *	zeropage  UFFDIO_ZEROPAGE, where we may write to a file of small pages
+ *	mapping	  for a moment by a mapping that is not watched, of huge pages,
+ *		  and of files that we may only read: the kernel refuses to
+ *		  watch a shared mapping of those, so they are mapped privately,
+ *		  which for one who never writes is the same.
+ *
+ * Needed: Linux 5.14, for MADV_POPULATE_READ.
+ */
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
+#define FEATURES                                                               \
+	(UFFD_FEATURE_SIGBUS | UFFD_FEATURE_MISSING_SHMEM |                    \
+	 UFFD_FEATURE_MISSING_HUGETLBFS)
+
+/* How often to try again what the kernel says to try again. */
+#define AGAIN_MAX 100u
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int watcher = -1;
+static int why_not; /* it was tried: an error number */
+
+void prec_provide_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void prec_provide_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* In a child after fork: it would act on the parent's memory. */
+void prec_provide_forked(void)
+{
+	if (watcher >= 0)
+		close(watcher);
+	watcher = -1;
+	why_not = 0;
+}
+
+/* Pages that are there are never touched by it, in any mapping. */
+static bool can_populate(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, (size_t)size, PROT_READ,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool can;
+
+	if (page == MAP_FAILED)
+		return false;
+	can = madvise(page, (size_t)size, MADV_POPULATE_READ) == 0;
+	munmap(page, (size_t)size);
+	return can;
+}
+
+static int open_watcher(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = FEATURES };
+	int flags = O_CLOEXEC | O_NONBLOCK;
+	int fd = (int)syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
+
+	if (fd < 0)
+		return -1;
+	if (!can_populate() || ioctl(fd, UFFDIO_API, &api) != 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+enum prec_status prec_budget_prepare(void)
+{
+	int error;
+
+	pthread_mutex_lock(&lock);
+	if (watcher < 0 && why_not == 0) {
+		watcher = open_watcher();
+		why_not = watcher < 0 ? errno : 0;
+	}
+	error = watcher < 0 ? why_not : 0;
+	pthread_mutex_unlock(&lock);
+	errno = error;
+	return error ? PREC_SYSTEM : PREC_OK;
+}
+
+static bool enrol(struct prec_region *region, bool *zeropage)
+{
+	struct uffdio_register range = {
+		.range = { region->span.host, region->span.size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	if (ioctl(watcher, UFFDIO_REGISTER, &range) != 0)
+		return false;
+	*zeropage = range.ioctls & 1ull << _UFFDIO_ZEROPAGE;
+	return true;
+}
+
+/* The kernel watches only what might be written to, for a page that is made is
+ * a change of the file. */
+static bool enrol_private(struct prec_region *region)
+{
+	void *at = (void *)(uintptr_t)region->span.host;
+	bool unused;
+
+	if (errno != EPERM || region->span.rights & PREC_WRITE)
+		return false;
+	if (mmap(at, region->span.size, (int)region->prot,
+		 MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, region->file,
+		 (off_t)region->file_offset) == MAP_FAILED)
+		return false;
+	return enrol(region, &unused);
+}
+
+static uint64_t bits_size(const struct prec_region *region)
+{
+	uint64_t pages = region->span.size / region->page_size;
+
+	return (pages / 64 + 1) * sizeof(uint64_t);
+}
+
+static bool watch(struct prec_region *region)
+{
+	bool zeropage = false;
+	void *bits;
+
+	if (prec_budget_prepare() != PREC_OK)
+		return false;
+	bits = mmap(NULL, bits_size(region), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (bits == MAP_FAILED)
+		return false;
+	if (!enrol(region, &zeropage) && !enrol_private(region)) {
+		munmap(bits, bits_size(region));
+		return false;
+	}
+	region->made = bits;
+	region->flags |= REGION_WATCHED | (zeropage ? REGION_ZEROPAGE : 0);
+	return true;
+}
+
+enum prec_refusal prec_provide_begin(struct prec_region *region,
+				     const struct prec_lending *lending)
+{
+	uint64_t holes;
+
+	if (!lending->budget)
+		return PREC_REFUSAL_NONE;
+	region->budget = lending->budget;
+	if (watch(region) || lending->options & PREC_ADMIT_SPARSE)
+		return PREC_REFUSAL_NONE;
+	holes = prec_admit_holes(lending);
+	if (!prec_budget_charge(region->budget, holes))
+		return PREC_REFUSAL_SPARSE;
+	region->charged = holes;
+	return PREC_REFUSAL_NONE;
+}
+
+void prec_provide_end(struct prec_region *region)
+{
+	if (region->made)
+		munmap(region->made, bits_size(region));
+	else if (region->budget)
+		prec_budget_credit(region->budget, region->charged);
+	region->made = NULL;
+	region->budget = NULL;
+}
+
+/* Does the file still have the page that begins at this offset? */
+static bool covers(const struct prec_region *region, uint64_t offset)
+{
+	struct stat file;
+
+	return fstat(region->file, &file) == 0 &&
+	       (uint64_t)file.st_size > region->file_offset + offset;
+}
+
+/* Who makes one page makes no more: not the huge one that it might be part of,
+ * where files in memory may have such. */
+static bool make_by_mapping(const struct prec_region *region, uint64_t page)
+{
+	uint64_t offset = region->file_offset + page * region->page_size;
+	void *at =
+		mmap(NULL, region->page_size, PROT_READ,
+		     MAP_SHARED | MAP_NORESERVE, region->file, (off_t)offset);
+	bool made;
+
+	if (at == MAP_FAILED)
+		return false;
+	madvise(at, region->page_size, MADV_NOHUGEPAGE);
+	made = madvise(at, region->page_size, MADV_POPULATE_READ) == 0;
+	munmap(at, region->page_size);
+	return made;
+}
+
+enum making { MADE, THERE_ALREADY, NOT_MADE };
+
+static enum making make_zeropage(const struct prec_region *region,
+				 uint64_t page)
+{
+	uint64_t host = region->span.host + page * region->page_size;
+	uint32_t again;
+
+	for (again = 0; again < AGAIN_MAX; again++) {
+		struct uffdio_zeropage zero = {
+			.range = { host, region->page_size },
+		};
+
+		if (ioctl(watcher, UFFDIO_ZEROPAGE, &zero) == 0)
+			return MADE;
+		if (errno == EEXIST)
+			return THERE_ALREADY;
+		if (errno != EAGAIN)
+			break;
+	}
+	return NOT_MADE;
+}
+
+static enum making make(const struct prec_region *region, uint64_t page)
+{
+	if (region_flags(region) & REGION_ZEROPAGE)
+		return make_zeropage(region, page);
+	return make_by_mapping(region, page) ? MADE : NOT_MADE;
+}
+
+/* The page is ours to pay for.  One that we had made before, and that was given
+ * back, is charged already. */
+static void record(struct prec_region *region, uint64_t page)
+{
+	uint64_t bit = 1ull << page % 64;
+	uint64_t old = __atomic_fetch_or(&region->made[page / 64], bit,
+					 __ATOMIC_SEQ_CST);
+
+	if (old & bit)
+		prec_budget_credit(region->budget, region->page_size);
+	else
+		__atomic_add_fetch(&region->charged, region->page_size,
+				   __ATOMIC_RELAXED);
+}
+
+enum prec_provided prec_provide(struct prec_region *region, uint64_t offset,
+				bool *made)
+{
+	uint64_t page = offset / region->page_size;
+
+	*made = false;
+	if ((region_flags(region) & (REGION_WATCHED | REGION_WITHDRAWN)) !=
+		    REGION_WATCHED ||
+	    watcher < 0)
+		return PROVIDE_LOST;
+	if (!covers(region, page * region->page_size))
+		return PROVIDE_LOST;
+	if (!prec_budget_charge(region->budget, region->page_size))
+		return PROVIDE_OVER;
+	switch (make(region, page)) {
+	case MADE:
+		record(region, page);
+		*made = true;
+		return PROVIDE_DONE;
+	case THERE_ALREADY:
+		prec_budget_credit(region->budget, region->page_size);
+		return PROVIDE_DONE;
+	case NOT_MADE:
+		break;
+	}
+	prec_budget_credit(region->budget, region->page_size);
+	return PROVIDE_LOST;
+}
+
+/* Pages that are looked at together before any is made. */
+#define PIECE 16u
+
+static enum prec_status provide_piece(struct prec_region *region,
+				      uint64_t first, uint64_t count,
+				      uint64_t *made)
+{
+	uint64_t page;
+
+	if (region_has_pages(region, first, count))
+		return PREC_OK;
+	for (page = first; page < first + count; page++) {
+		bool new;
+
+		if (region_has_pages(region, page, 1))
+			continue;
+		switch (prec_provide(region, page * region->page_size, &new)) {
+		case PROVIDE_DONE:
+			*made += new;
+			break;
+		case PROVIDE_OVER:
+			return PREC_FULL;
+		case PROVIDE_LOST:
+			return PREC_GONE;
+		}
+	}
+	return PREC_OK;
+}
+
+enum prec_status prec_span_provide(struct prec_span span, uint64_t offset,
+				   uint64_t size, uint64_t *made)
+{
+	struct prec_region *region = prec_region_at(span.host);
+	enum prec_status status = PREC_OK;
+	uint64_t first, end;
+
+	*made = 0;
+	if (offset > span.size || size > span.size - offset || !region)
+		return PREC_RANGE;
+	if (!(region_flags(region) & REGION_WATCHED) || size == 0)
+		return PREC_OK;
+	offset += span.host - region->span.host;
+	first = offset / region->page_size;
+	end = (offset + size - 1) / region->page_size + 1;
+	while (first < end && status == PREC_OK) {
+		uint64_t count = end - first < PIECE ? end - first : PIECE;
+
+		status = provide_piece(region, first, count, made);
+		first += count;
+	}
+	return status;
+}
