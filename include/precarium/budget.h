@@ -28,8 +28,10 @@ extern "C" {
  * Pages that the client gives back later are credited when the budget runs
  * short, by looking, in small steps, which are there still.
  *
- * Placed by the caller, for as long as a region is mapped with it; all zero but
- * for the first two.
+ * When a region is unmapped its charge stays, for the client may keep the file:
+ * until the file is gone, or is lent again.
+ *
+ * Placed by the caller, until prec_budget_end; all zero but for the first two.
  */
 struct prec_budget {
 	uint64_t max;		 /* bytes; constant while it is used */
@@ -65,6 +67,10 @@ PREC_EXPORT uint64_t prec_budget_refused(const struct prec_budget *budget);
  * and in signal handlers. */
 PREC_EXPORT const struct prec_budget *
 prec_budget_short(const struct prec_budget *budget);
+
+/* What it is charged for is credited above it, wherever it is now; it may then
+ * go.  No region may be mapped with it any more.  Not in a signal handler. */
+PREC_EXPORT void prec_budget_end(struct prec_budget *budget);
 
 /*
  * Make the pages that are missing in part of a span, for system calls and

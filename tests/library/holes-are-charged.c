@@ -23,6 +23,7 @@ static struct prec_budget all, budget;
 
 static void allow(uint64_t pages, uint64_t pages_of_all)
 {
+	prec_budget_end(&budget);
 	memset(&all, 0, sizeof(all));
 	memset(&budget, 0, sizeof(budget));
 	all.max = pages_of_all * PAGE;
@@ -317,6 +318,43 @@ static void given_back_is_credited(void)
 	end_lending(&lender);
 }
 
+/* Pages cost us while the client has its file, lent or not. */
+static void stays_while_the_file_does(void)
+{
+	struct lender lender;
+	uint64_t made;
+	int fd;
+
+	allow(4, PAGES);
+	fd = new_file(SIZE, 0);
+	lend_holes(&lender, fd, SIZE, PREC_READ | PREC_WRITE);
+	for (uint64_t page = 0; page < 3; page++)
+		EXPECT(fill_page(&lender, page) == PREC_OK);
+	MUST(prec_region_unmap(&lender.region) == PREC_OK);
+	EXPECT(charged(3));
+
+	/* Lent again, it goes on, and is looked at. */
+	lend_holes(&lender, fd, SIZE, PREC_READ | PREC_WRITE);
+	EXPECT(charged(3) && fill_page(&lender, 0) == PREC_OK && charged(3));
+	punch(fd, 0, 2);
+	EXPECT(fills_in_time(&lender, 8) && fills_in_time(&lender, 9));
+	EXPECT(charged(3) && there(fd) == 3);
+	MUST(prec_region_unmap(&lender.region) == PREC_OK);
+
+	/* Another pays beside it, until the first has gone. */
+	lend_holes(&lender, new_file(SIZE, 0), SIZE, PREC_READ | PREC_WRITE);
+	EXPECT(charged(3));
+	EXPECT(fill_page(&lender, 0) == PREC_OK && charged(4));
+	EXPECT(fill_page(&lender, 1) == PREC_GONE);
+	close(fd);
+	EXPECT(prec_span_provide(lender.region.span, 0, 4 * PAGE, &made) ==
+		       PREC_OK &&
+	       made == 3 && charged(4));
+	end_lending(&lender);
+	prec_budget_end(&budget);
+	EXPECT(charged(0));
+}
+
 /* The child has nothing of the parent's, and can lend for itself. */
 static void after_fork(void)
 {
@@ -355,6 +393,7 @@ int main(void)
 	read_only();
 	on_huge_pages();
 	given_back_is_credited();
+	stays_while_the_file_does();
 	after_fork();
 	return expect_end();
 }

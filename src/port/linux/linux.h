@@ -25,7 +25,8 @@
  *   fixup.c        the instructions that may fault, and where they continue
  *   index.c        finds the region that holds an address
  *   substitute.c   puts empty pages in the place of lost ones
- *   provide.c      puts pages in the place of holes;  budget.c  what they cost
+ *   provide.c      puts pages in the place of holes;  budget.c  what they cost,
+ *                  and left.c  when the region has gone
  *   region.c       maps, revokes, unmaps;  admit.c  decides what is accepted
  *   transaction.c  enters;  leave.c  leaves
  *   thread.c       what each thread has open

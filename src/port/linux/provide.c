@@ -63,6 +63,7 @@ void prec_provide_forked(void)
 		close(watcher);
 	watcher = -1;
 	why_not = 0;
+	prec_left_forked();
 }
 
 /* Pages that are there are never touched by it, in any mapping. */
@@ -106,6 +107,7 @@ enum prec_status prec_budget_prepare(void)
 	if (watcher < 0 && why_not == 0) {
 		watcher = open_watcher();
 		why_not = watcher < 0 ? errno : 0;
+		prec_left_prepare();
 	}
 	error = watcher < 0 ? why_not : 0;
 	pthread_mutex_unlock(&lock);
@@ -177,7 +179,13 @@ enum prec_refusal prec_provide_begin(struct prec_region *region,
 	if (!lending->budget)
 		return PREC_REFUSAL_NONE;
 	region->budget = lending->budget;
-	if (watch(region) || lending->options & PREC_ADMIT_SPARSE)
+	if (watch(region)) {
+		pthread_mutex_lock(&lock);
+		prec_left_take(region, bits_size(region));
+		pthread_mutex_unlock(&lock);
+		return PREC_REFUSAL_NONE;
+	}
+	if (lending->options & PREC_ADMIT_SPARSE)
 		return PREC_REFUSAL_NONE;
 	holes = prec_admit_holes(lending);
 	if (!prec_budget_charge(region->budget, holes))
@@ -188,10 +196,13 @@ enum prec_refusal prec_provide_begin(struct prec_region *region,
 
 void prec_provide_end(struct prec_region *region)
 {
-	if (region->made)
-		munmap(region->made, bits_size(region));
-	else if (region->budget)
+	if (region->made) {
+		pthread_mutex_lock(&lock);
+		prec_left_add(region, bits_size(region));
+		pthread_mutex_unlock(&lock);
+	} else if (region->budget) {
 		prec_budget_credit(region->budget, region->charged);
+	}
 	region->made = NULL;
 	region->budget = NULL;
 }
@@ -326,11 +337,37 @@ static enum prec_status provide_piece(struct prec_region *region,
 	return PREC_OK;
 }
 
+static enum prec_status provide_pages(struct prec_region *region,
+				      uint64_t first, uint64_t end,
+				      uint64_t *made)
+{
+	enum prec_status status = PREC_OK;
+
+	while (first < end && status == PREC_OK) {
+		uint64_t count = end - first < PIECE ? end - first : PIECE;
+
+		status = provide_piece(region, first, count, made);
+		first += count;
+	}
+	return status;
+}
+
+/* Files that have gone since may leave room.  The handler cannot ask. */
+static bool look_at_left(void)
+{
+	bool found;
+
+	pthread_mutex_lock(&lock);
+	found = prec_left_look();
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
 enum prec_status prec_span_provide(struct prec_span span, uint64_t offset,
 				   uint64_t size, uint64_t *made)
 {
 	struct prec_region *region = prec_region_at(span.host);
-	enum prec_status status = PREC_OK;
+	enum prec_status status;
 	uint64_t first, end;
 
 	*made = 0;
@@ -341,11 +378,16 @@ enum prec_status prec_span_provide(struct prec_span span, uint64_t offset,
 	offset += span.host - region->span.host;
 	first = offset / region->page_size;
 	end = (offset + size - 1) / region->page_size + 1;
-	while (first < end && status == PREC_OK) {
-		uint64_t count = end - first < PIECE ? end - first : PIECE;
+	status = provide_pages(region, first, end, made);
+	if (status != PREC_FULL || !look_at_left())
+		return status;
+	return provide_pages(region, first, end, made);
+}
 
-		status = provide_piece(region, first, count, made);
-		first += count;
-	}
-	return status;
+void prec_budget_end(struct prec_budget *budget)
+{
+	pthread_mutex_lock(&lock);
+	prec_left_end(budget);
+	pthread_mutex_unlock(&lock);
+	prec_budget_credit(budget, prec_budget_used(budget));
 }

@@ -16,7 +16,8 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Pages in the place of holes, and what they may cost: provide.c, budget.c. */
+/* Pages in the place of holes, and what they may cost: provide.c, budget.c,
+ * left.c. */
 
 /* Watch a region that is mapped, but not in the index yet, if it was lent with a
  * budget; and no more, when it is out of the index again. */
@@ -41,6 +42,16 @@ enum prec_provided prec_provide(struct prec_region *region, uint64_t offset,
 /* The budget and all above it.  False: one of them does not allow it. */
 bool prec_budget_charge(struct prec_budget *budget, uint64_t bytes);
 void prec_budget_credit(struct prec_budget *budget, uint64_t bytes);
+
+/* Around the end of a region: what it is charged for stays charged.  Its bits are
+ * `made_size` bytes.  All under the lock of provide.c. */
+void prec_left_prepare(void);
+void prec_left_add(struct prec_region *region, uint64_t made_size);
+void prec_left_take(struct prec_region *region, uint64_t made_size);
+/* Credit what has gone since.  False: nothing. */
+bool prec_left_look(void);
+void prec_left_end(const struct prec_budget *budget);
+void prec_left_forked(void);
 
 /* Are these pages of a watched region there?  Makes none. */
 static inline bool region_has_pages(const struct prec_region *region,
