@@ -236,12 +236,18 @@ static void report_in_flight(const struct device *device)
 	counter_set(&counters->bytes_in_flight, device->bytes_in_flight);
 }
 
+/* A discard moves no bytes of the client's memory. */
+static uint64_t bytes_of(const struct request *request)
+{
+	return is_of_ranges(request->block.op) ? 0 : request->block.bytes;
+}
+
 static void count_begun(const struct request *request)
 {
 	struct device *device = request->queue->device;
 
 	device->in_flight++;
-	device->bytes_in_flight += request->io.size;
+	device->bytes_in_flight += bytes_of(request);
 	report_in_flight(device);
 }
 
@@ -250,7 +256,7 @@ static void count_ended(const struct request *request)
 	struct device *device = request->queue->device;
 
 	device->in_flight--;
-	device->bytes_in_flight -= request->io.size;
+	device->bytes_in_flight -= bytes_of(request);
 	report_in_flight(device);
 }
 

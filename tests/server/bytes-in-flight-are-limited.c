@@ -136,6 +136,36 @@ static void run(struct client *client)
 	expect("bytes-read", requests * SIZE + 2 * LIMIT);
 }
 
+/* A request that is about many bytes, and moves none of the client's. */
+static void zeroes_do_not_count(struct client *client)
+{
+	const struct {
+		uint64_t sector;
+		uint32_t sectors;
+		uint32_t flags;
+	} all = { 0, DISK / CLIENT_SECTOR, 0 };
+	uint64_t throttled = ask("throttled");
+
+	held_disk_hold();
+	memcpy(client_data(client, 0, 0), &all, sizeof(all));
+	DO(client, client_submit(client, 0, 0, VIRTIO_BLK_T_WRITE_ZEROES, 0,
+				 sizeof(all)));
+	DO(client, client_kick(client, 0));
+	await("requests-in-flight", 1);
+	expect("bytes-in-flight", 0);
+	for (uint32_t i = 0; i < 2; i++)
+		DO(client,
+		   client_submit(client, 1, i, VIRTIO_BLK_T_IN, i * 32, SIZE));
+	DO(client, client_kick(client, 1));
+	await("requests-in-flight", 3);
+	expect("bytes-in-flight", 2 * SIZE);
+	expect("throttled", throttled);
+	held_disk_release();
+	wait_for(client, 0, 1);
+	wait_for(client, 1, 2);
+	await("bytes-in-flight", 0);
+}
+
 static void open_one(struct client *client, uint32_t depth)
 {
 	const struct client_options options = {
@@ -177,6 +207,7 @@ static void limited(void)
 	serve_start();
 	open_one(&client, DEPTH);
 	run(&client);
+	zeroes_do_not_count(&client);
 	close_one(&client);
 	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
 }
