@@ -166,6 +166,15 @@ static void our_arguments(const struct driver *driver,
 		add(arguments, "%llu",
 		    (unsigned long long)driver->max_in_flight);
 	}
+	if (driver->max_sparse) {
+		add(arguments, "--max-sparse");
+		add(arguments, "%llu", (unsigned long long)driver->max_sparse);
+	}
+	if (driver->max_sparse_all) {
+		add(arguments, "--max-sparse-all");
+		add(arguments, "%llu",
+		    (unsigned long long)driver->max_sparse_all);
+	}
 	if (driver->polling) {
 		add(arguments, "--polling");
 		add(arguments, "%s", driver->polling);

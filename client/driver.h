@@ -35,6 +35,8 @@ struct driver {
 	uint32_t clients;	   /* per export, of ours; 0: its default */
 	uint32_t drain_timeout_ms; /* of ours; 0: its default */
 	uint64_t max_in_flight;	   /* bytes; of ours; 0: its default */
+	uint64_t max_sparse;	   /* bytes, likewise */
+	uint64_t max_sparse_all;   /* likewise */
 	const char *polling;	   /* of ours; NULL: its default */
 	bool peer;		   /* it is qemu-storage-daemon */
 	int exit_status;	   /* as from waitpid, once it has ended */

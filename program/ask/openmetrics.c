@@ -100,9 +100,9 @@ static void put_clients(FILE *out, const json_t *exports,
 
 static void put_faults(FILE *out, const json_t *faults)
 {
-	static const char *const kinds[] = { "fixed", "abandoned",
+	static const char *const kinds[] = { "fixed",	    "abandoned",
 					     "substituted", "passed",
-					     "retried" };
+					     "retried",	    "provided" };
 
 	fputs("# HELP precarium_faults Faults in lent memory, by what was done "
 	      "about them.\n"
@@ -112,6 +112,23 @@ static void put_faults(FILE *out, const json_t *faults)
 		fprintf(out,
 			"precarium_faults_total{kind=\"%s\"} %" PRIu64 "\n",
 			kinds[i], stats_number(faults, kinds[i]));
+}
+
+static void put_sparse(FILE *out, const json_t *sparse)
+{
+	fputs("# HELP precarium_sparse_bytes Bytes that filling holes in lent "
+	      "memory costs the server now.\n"
+	      "# TYPE precarium_sparse_bytes gauge\n"
+	      "# UNIT precarium_sparse_bytes bytes\n",
+	      out);
+	fprintf(out, "precarium_sparse_bytes %" PRIu64 "\n",
+		stats_number(sparse, "bytes"));
+	fputs("# HELP precarium_sparse_limit_bytes What they may cost.\n"
+	      "# TYPE precarium_sparse_limit_bytes gauge\n"
+	      "# UNIT precarium_sparse_limit_bytes bytes\n",
+	      out);
+	fprintf(out, "precarium_sparse_limit_bytes %" PRIu64 "\n",
+		stats_number(sparse, "bytes-max"));
 }
 
 static void put_build(FILE *out, const json_t *stats)
@@ -135,6 +152,7 @@ void stats_openmetrics(FILE *out, const json_t *stats)
 		put_exports(out, exports, &counter_table[i]);
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
 		put_clients(out, exports, &counter_table[i]);
+	put_sparse(out, json_object_get(stats, "sparse"));
 	put_faults(out, json_object_get(stats, "faults"));
 	fputs("# EOF\n", out);
 }

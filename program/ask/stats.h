@@ -13,7 +13,7 @@
  *
  *	{ "version", "clock-ms",
  *	  "exports": [ { "name", "socket", counts…, "clients": [ … ] } ],
- *	  "faults": { … } }
+ *	  "faults": { … }, "sparse": { … } }
  */
 
 /* For people: everything, a line for each export and client. */

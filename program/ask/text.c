@@ -87,6 +87,21 @@ static void put_name(FILE *out, const char *name)
 	free(shown);
 }
 
+static void put_sparse(FILE *out, const json_t *sparse)
+{
+	char bytes[16], most[16], client[16];
+
+	stats_format_size(bytes, (double)stats_number(sparse, "bytes"));
+	stats_format_size(most, (double)stats_number(sparse, "bytes-max"));
+	stats_format_size(client,
+			  (double)stats_number(sparse, "client-bytes-max"));
+	fprintf(out, "holes: %s filled of %s, %s a client%s\n", bytes, most,
+		client,
+		json_is_false(json_object_get(sparse, "watched"))
+			? ", counted when they are lent"
+			: "");
+}
+
 static void put_client(FILE *out, const json_t *client)
 {
 	const char *ended = stats_string(client, "ended");
@@ -148,4 +163,5 @@ void stats_text(FILE *out, const json_t *stats)
 		stats_number(faults, "abandoned"),
 		stats_number(faults, "substituted"),
 		stats_number(faults, "passed"));
+	put_sparse(out, json_object_get(stats, "sparse"));
 }

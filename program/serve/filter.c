@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/fs.h>
+#include <linux/userfaultfd.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ static const int needed[] = {
 	SCMP_SYS(brk),
 	SCMP_SYS(memfd_create),
 	SCMP_SYS(membarrier),
+	SCMP_SYS(inotify_add_watch),
+	SCMP_SYS(inotify_rm_watch),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(statx),
@@ -170,8 +173,16 @@ static int allow_with(scmp_filter_ctx filter)
 {
 	/* of block devices, and of what lines are written to */
 	static const unsigned int ioctls[] = {
-		BLKGETSIZE64, BLKSSZGET,   BLKPBSZGET, BLKIOMIN,
-		BLKIOOPT,     BLKALIGNOFF, TCGETS,
+		BLKGETSIZE64,
+		BLKSSZGET,
+		BLKPBSZGET,
+		BLKIOMIN,
+		BLKIOOPT,
+		BLKALIGNOFF,
+		TCGETS,
+		/* holes of lent memory */
+		UFFDIO_REGISTER,
+		UFFDIO_ZEROPAGE,
 	};
 	const struct scmp_arg_cmp not_executable =
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);

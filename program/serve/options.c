@@ -32,10 +32,9 @@ static const char help_head[] =
 	"      name=NAME          for log lines and statistics\n"
 	"      on-loss=fail|end   when a client's memory is gone: fail the\n"
 	"                         request (default), or end the client\n"
-	"      sparse=SIZE|any    holes accepted in a lent region (default "
-	"256M; a\n"
-	"                         virtual machine preallocates, or needs "
-	"this)\n"
+	"      sparse=SIZE|any    what a client's holes may cost, as "
+	"--max-sparse;\n"
+	"                         any: they are not counted\n"
 	"    and where its blocks are stored:\n";
 
 static const char help_tail[] =
@@ -55,6 +54,13 @@ static const char help_tail[] =
 	"  --max-in-flight=SIZE bytes of a client's requests at a time "
 	"(default "
 	"64M)\n"
+	"  --max-sparse=SIZE    memory that the server pays for a client, to "
+	"fill\n"
+	"                       holes in what it lent (default half of what "
+	"there is)\n"
+	"  --max-sparse-all=SIZE\n"
+	"                       the same for all clients (default three "
+	"quarters)\n"
 	"  --drain-timeout=MS   time that requests have to end when a client "
 	"takes\n"
 	"                       memory back, before they are cancelled; after "

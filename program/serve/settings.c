@@ -61,6 +61,17 @@ static const char *set_max_in_flight(struct general *general, const char *value)
 								   : A_SIZE;
 }
 
+static const char *set_max_sparse(struct general *general, const char *value)
+{
+	return parse_size(value, &general->limits.sparse) ? NULL : A_SIZE;
+}
+
+static const char *set_max_sparse_all(struct general *general,
+				      const char *value)
+{
+	return parse_size(value, &general->limits.sparse_all) ? NULL : A_SIZE;
+}
+
 static const char *set_drain_timeout(struct general *general, const char *value)
 {
 	_Static_assert(VHOST_DRAIN_MAX_MS == 3600000, "the text tells it");
@@ -121,6 +132,8 @@ const struct setting settings[] = {
 	{ "max-regions", set_max_regions },
 	{ "max-queues", set_max_queues },
 	{ "max-in-flight", set_max_in_flight },
+	{ "max-sparse", set_max_sparse },
+	{ "max-sparse-all", set_max_sparse_all },
 	{ "drain-timeout", set_drain_timeout },
 	{ "stats-json", set_stats_json },
 	{ "control", set_control },

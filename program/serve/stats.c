@@ -79,6 +79,19 @@ static json_t *faults(void)
 	add_number(object, "substituted", counts.substituted);
 	add_number(object, "passed", counts.passed);
 	add_number(object, "retried", counts.retried);
+	add_number(object, "provided", counts.provided);
+	return object;
+}
+
+static json_t *sparse(const struct vhost_server *server)
+{
+	struct vhost_sparse_stats stats = vhost_server_sparse(server);
+	json_t *object = json_object();
+
+	add_number(object, "bytes", stats.used);
+	add_number(object, "bytes-max", stats.max);
+	add_number(object, "client-bytes-max", stats.client_max);
+	json_object_set_new(object, "watched", json_boolean(stats.watched));
 	return object;
 }
 
@@ -93,6 +106,7 @@ json_t *stats_gather(struct vhost_server *server)
 	add_number(root, "clock-ms", (uint64_t)clock_now_ms());
 	json_object_set_new(root, "exports", tree.exports);
 	json_object_set_new(root, "faults", faults());
+	json_object_set_new(root, "sparse", sparse(server));
 	vhost_server_visit(server, &visitor);
 	return root;
 }

@@ -39,6 +39,11 @@
 	  "REFUSED", "Regions that were not accepted.")                        \
 	X(queues_broken, "queues-broken", "queues_broken", NULL, true,         \
 	  "BROKEN", "Queues that are stopped until they are set up again.")    \
+	X(sparse, "sparse-bytes", "sparse_bytes", "bytes", true, "SPARSE",     \
+	  "Bytes that filling holes in lent memory costs the server now.")     \
+	X(over_sparse, "sparse-refused", "sparse_refused", NULL, false,        \
+	  "UNFILLED",                                                          \
+	  "Times that a hole in lent memory was not filled, over a limit.")    \
 	X(deadlines, "drain-deadlines", "drain_deadlines", NULL, false,        \
 	  "DEADLINES", "Messages whose requests in flight were cancelled.")    \
 	X(stuck, "requests-stuck", "requests_stuck", NULL, false, "STUCK",     \

@@ -27,6 +27,11 @@ const char *device_open(struct device *device, struct loop *loop,
 	if (!device->memory || !device->queues)
 		return "out of memory";
 	device->memory->pool = policy->pool;
+	device->admission = policy->admission;
+	if (policy->sparse && !sparse_take(policy->sparse, &device->sparse))
+		return "out of memory";
+	if (device->sparse)
+		device->admission.budget = &device->sparse->budget;
 	device->queue_count = policy->queues_max;
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_init(&device->queues[i], device, i);
@@ -47,6 +52,8 @@ void device_close(struct device *device)
 	if (device->memory)
 		memory_clear(device->memory);
 	free(device->memory);
+	if (device->sparse)
+		sparse_put(device->policy->sparse, device->sparse);
 	if (device->lane)
 		lane_put(device->loop, device->lane);
 }

@@ -7,6 +7,7 @@
 #include "device/inflight.h"
 #include "device/loop.h"
 #include "device/memory.h"
+#include "device/sparse.h"
 
 /*
  * The block device of one client: the memory it lent, its queues, its requests
@@ -44,6 +45,8 @@ struct device_policy {
 	uint64_t bytes_in_flight_max;
 	struct memory_admission admission;
 	struct memory_pool *pool; /* the server's */
+	/* Where its clients have their budgets; NULL: they have none. */
+	struct sparse_list *sparse;
 };
 
 /* What a client may still fetch in one turn of its loop. */
@@ -70,6 +73,8 @@ struct device {
 	struct device_turn turn;
 	bool waits_for_room; /* its queues go on when some have ended */
 	struct memory *memory;
+	struct memory_admission admission;
+	struct sparse *sparse; /* NULL: what holes cost is not counted */
 	struct inflight inflight;
 	struct dirty dirty;
 	uint32_t queue_count;

@@ -46,8 +46,8 @@ static bool map_region(struct memory_region *new, int fd,
 		.offset = new->entry.offset,
 		.size = new->entry.size,
 		.address = new->entry.guest,
-		.sparse_max = admission->sparse_max,
 		.options = admission->admit,
+		.budget = admission->budget,
 	};
 	enum prec_refusal refusal = PREC_REFUSAL_NONE;
 	enum prec_status status;

@@ -46,9 +46,9 @@ struct memory {
 
 /* How lent memory is accepted. */
 struct memory_admission {
-	uint32_t regions_max; /* at most PREC_SPACE_MAX */
-	uint32_t admit;	      /* PREC_ADMIT_* */
-	uint64_t sparse_max;
+	uint32_t regions_max;	    /* at most PREC_SPACE_MAX */
+	uint32_t admit;		    /* PREC_ADMIT_* */
+	struct prec_budget *budget; /* of the client; NULL: none */
 };
 
 /*

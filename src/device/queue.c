@@ -9,6 +9,7 @@
 #include "device/feature.h"
 #include "device/mark.h"
 #include "device/room.h"
+#include "device/sparse.h"
 
 static void kicked(struct loop_source *source, uint32_t events)
 {
@@ -117,6 +118,8 @@ void queue_lost(struct queue *queue, const char *what)
 {
 	struct device *device = queue->device;
 
+	if (sparse_was_short(device))
+		return;
 	counter_add(&device->client->counters.losses, 1);
 	client_log(device->client, "queue %u: %s", queue->index, what);
 	if (device->policy->on_loss == DEVICE_LOSS_END)

@@ -13,6 +13,7 @@
 #include "device/layout.h"
 #include "device/mark.h"
 #include "device/queue.h"
+#include "device/sparse.h"
 
 /* Put it into the used ring and take it out of the log of requests in
  * flight. */
@@ -224,6 +225,8 @@ static struct request *request_new(struct queue *queue,
 	request->io.next = NULL;
 	request->io.slot = NULL;
 	request->seen_count = 0;
+	request->tries = 0;
+	request->moved = 0;
 	note_epochs(request, device->memory);
 	return request;
 }
@@ -371,6 +374,19 @@ static void log_store_error(const struct request *request)
 		   strerror(result->error));
 }
 
+/* Its memory had holes, which are filled now: the store tries again.  What has
+ * moved so far is marked before the request forgets where that was. */
+static bool resume_filled(struct request *request)
+{
+	struct device *device = request->queue->device;
+	struct store_lane *lane = device->lane->lane;
+
+	if (request->io.kind == STORE_READ && device->state != DEVICE_ENDING)
+		mark_data(device, request->spans, request->io.span_count);
+	return sparse_fill(request) &&
+	       lane->store->ops->add(lane, &request->io);
+}
+
 void request_finish(struct store_io *io)
 {
 	struct request *request = (struct request *)io;
@@ -379,6 +395,8 @@ void request_finish(struct store_io *io)
 	struct lane *lane = device->lane;
 
 	queue->found_ns = polling_found(&device->loop->poll);
+	if (io->result.status != PREC_OK && resume_filled(request))
+		return;
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);
@@ -388,7 +406,7 @@ void request_finish(struct store_io *io)
 		if (io->kind == STORE_READ)
 			mark_data(device, request->spans, io->span_count);
 		complete_request(queue, &request->block, io->result.status,
-				 io->result.done,
+				 request->moved + io->result.done,
 				 same_epochs(request, lane->lane->fd >= 0));
 		queue_continue(queue);
 	}

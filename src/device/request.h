@@ -31,6 +31,8 @@ struct request {
 	struct vblk_request block;
 	bool small; /* kept for reuse when it ends */
 	uint32_t seen_count;
+	uint32_t tries; /* in a row that its holes were filled */
+	uint64_t moved; /* before what io stands for: see sparse.h */
 	struct epoch_seen *seen;
 	struct prec_span spans[];
 };

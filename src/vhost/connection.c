@@ -208,6 +208,8 @@ static const char *connection_make(struct vhost_connection *connection,
 	const char *why = device_open(&connection->device, loop,
 				      &connection->export->policy, client);
 
+	vhost_roll_charge(&connection->export->roll, client,
+			  connection->device.admission.budget);
 	if (!why && !loop_watch(loop, connection->fd, EPOLLIN | EPOLLRDHUP,
 				&connection->source))
 		why = "its socket could not be watched";

@@ -74,9 +74,10 @@ static struct memory_region *map_log(const struct vhost_connection *connection,
 		.offset = shape->offset,
 	};
 	const struct memory_admission admission = {
-		.admit = (connection->device.policy->admission.admit &
+		.admit = (connection->device.admission.admit &
 			  PREC_ADMIT_ANY_FILE) |
 			 PREC_ADMIT_SPARSE,
+		.budget = connection->device.admission.budget,
 	};
 
 	return map_writable(&entry, fd, &admission, why);
@@ -115,8 +116,7 @@ map_bitmap(const struct vhost_connection *connection,
 		.size = (base->size + PAGE - 1) / PAGE * PAGE,
 		.offset = base->offset,
 	};
-	struct memory_admission admission =
-		connection->device.policy->admission;
+	struct memory_admission admission = connection->device.admission;
 
 	admission.admit &= ~(uint32_t)PREC_ADMIT_STRICT;
 	admission.admit |= PREC_ADMIT_TAIL;

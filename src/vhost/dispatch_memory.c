@@ -53,7 +53,7 @@ static bool fill_table(struct vhost_connection *connection, struct memory *new,
 		const struct memory_entry entry = entry_of(&table->entries[i]);
 
 		if (memory_add(new, &entry, message->fds[i],
-			       &connection->device.policy->admission, why))
+			       &connection->device.admission, why))
 			continue;
 		count_refusal(connection, &entry, *why);
 		return false;
@@ -111,7 +111,7 @@ enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 		return VHOST_LATER;
 	if (!memory_add(connection->device.memory, &entry,
 			connection->message.fds[0],
-			&connection->device.policy->admission, why)) {
+			&connection->device.admission, why)) {
 		count_refusal(connection, &entry, *why);
 		return VHOST_REFUSED;
 	}

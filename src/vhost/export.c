@@ -12,20 +12,32 @@
 void vhost_export_free(struct vhost_export *export)
 {
 	vhost_roll_free(&export->roll);
+	sparse_list_free(&export->sparse);
 	free(export->socket_path);
 	free(export->name);
 	free(export);
 }
 
+/* 0: its clients have no budget. */
+static uint64_t sparse_max(const struct vhost_export_options *options,
+			   const struct vhost_limits *limits)
+{
+	if (options->admit & PREC_ADMIT_SPARSE)
+		return 0;
+	return options->sparse_max ? options->sparse_max : limits->sparse;
+}
+
 struct vhost_export *
 vhost_export_new(const struct vhost_export_options *options,
-		 const struct vhost_limits *limits, struct memory_pool *pool)
+		 const struct vhost_limits *limits, struct memory_pool *pool,
+		 struct prec_budget *all)
 {
 	struct vhost_export *export = calloc(1, sizeof(*export));
 
 	if (!export)
 		return NULL;
 	vhost_roll_init(&export->roll);
+	sparse_list_init(&export->sparse, all, sparse_max(options, limits));
 	export->listen_fd = -1;
 	export->first_fd = -1;
 	export->name = strdup(options->name);
@@ -47,7 +59,7 @@ vhost_export_new(const struct vhost_export_options *options,
 	export->policy.admission.regions_max = limits->regions;
 	export->policy.pool = pool;
 	export->policy.admission.admit = options->admit;
-	export->policy.admission.sparse_max = options->sparse_max;
+	export->policy.sparse = &export->sparse;
 	return export;
 }
 
@@ -182,6 +194,15 @@ void vhost_export_turn_away(struct vhost_export *export, int fd,
 			   (unsigned long long)so_far, why);
 }
 
+static struct counters counters_of(const struct vhost_roll_entry *entry)
+{
+	struct counters counters = counters_read(&entry->client.counters);
+
+	if (entry->budget)
+		counters.sparse = prec_budget_used(entry->budget);
+	return counters;
+}
+
 static void show(struct vhost_export *export,
 		 const struct vhost_stats_visitor *visitor)
 {
@@ -198,6 +219,7 @@ static void show(struct vhost_export *export,
 
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next)
 		counters_add(&stats.counters, &e->client.counters);
+	stats.counters.sparse = sparse_list_sum(&export->sparse);
 	visitor->on_export(visitor->argument, &stats);
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
 		const struct vhost_client_stats client = {
@@ -205,7 +227,7 @@ static void show(struct vhost_export *export,
 			.pid = e->client.pid,
 			.uid = e->client.uid,
 			.ended = e->ended,
-			.counters = counters_read(&e->client.counters),
+			.counters = counters_of(e),
 		};
 
 		visitor->on_client(visitor->argument, &client);

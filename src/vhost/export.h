@@ -24,14 +24,16 @@ struct vhost_export {
 	void *argument;
 	uint32_t drain_timeout_ms;
 	uint32_t connections_max;
+	struct sparse_list sparse;
 	struct vhost_roll roll;
 };
 
-/* An export that does not listen yet.  `limits` are complete; `pool` outlives
- * the export.  NULL: no memory. */
+/* An export that does not listen yet.  `limits` are complete; `pool` and
+ * `all`, the budget of all clients, outlive the export.  NULL: no memory. */
 struct vhost_export *
 vhost_export_new(const struct vhost_export_options *options,
-		 const struct vhost_limits *limits, struct memory_pool *pool);
+		 const struct vhost_limits *limits, struct memory_pool *pool,
+		 struct prec_budget *all);
 /* Frees it without calling `gone`. */
 void vhost_export_free(struct vhost_export *export);
 /* Frees it, and calls `gone`.  No client may be left. */

@@ -58,6 +58,19 @@ struct client_record *vhost_roll_enter(struct vhost_roll *roll,
 	return client;
 }
 
+static struct vhost_roll_entry *entry_of(struct client_record *client)
+{
+	return (struct vhost_roll_entry *)client;
+}
+
+void vhost_roll_charge(struct vhost_roll *roll, struct client_record *client,
+		       const struct prec_budget *budget)
+{
+	pthread_mutex_lock(&roll->lock);
+	entry_of(client)->budget = budget;
+	pthread_mutex_unlock(&roll->lock);
+}
+
 /* Keep the newest clients that ended; of the others, keep the sums. */
 static void forget(struct vhost_roll *roll)
 {
@@ -81,8 +94,10 @@ void vhost_roll_leave(struct vhost_roll *roll, struct client_record *client,
 		      const char *why)
 {
 	pthread_mutex_lock(&roll->lock);
-	if (client)
-		((struct vhost_roll_entry *)client)->ended = why;
+	if (client) {
+		entry_of(client)->ended = why;
+		entry_of(client)->budget = NULL;
+	}
 	roll->connected--;
 	forget(roll);
 	pthread_mutex_unlock(&roll->lock);

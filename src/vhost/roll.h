@@ -5,12 +5,15 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include <precarium/budget.h>
+
 #include "device/client.h"
 
 struct vhost_roll_entry {
 	struct client_record client; /* first: known by its address */
 	struct vhost_roll_entry *next;
 	const char *ended; /* why: static storage; NULL: connected */
+	const struct prec_budget *budget; /* NULL: none, or it has left */
 };
 
 /*
@@ -36,6 +39,9 @@ void vhost_roll_expect(struct vhost_roll *roll);
 /* It has come, at the socket `fd`.  NULL: no memory. */
 struct client_record *vhost_roll_enter(struct vhost_roll *roll,
 				       const char *export_name, int fd);
+/* What filling its holes costs is charged to this budget; NULL: to none. */
+void vhost_roll_charge(struct vhost_roll *roll, struct client_record *client,
+		       const struct prec_budget *budget);
 /* It is gone, or never came if NULL; the roll owns it from now on, and may
  * itself be freed after its last client.  `why`: static storage. */
 void vhost_roll_leave(struct vhost_roll *roll, struct client_record *client,

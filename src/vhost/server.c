@@ -13,9 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <precarium/budget.h>
 #include <precarium/fault.h>
 
 #include "device/close.h"
+#include "vhost/usable.h"
 #include "vhost/worker.h"
 
 #define WORKERS_MAX 64u
@@ -42,10 +44,11 @@ struct vhost_server {
 	uint32_t worker_count; /* started */
 	uint32_t next_worker;
 	uint64_t clients_max;
-	struct memory_pool pool; /* of regions */
-	int wake_fd;		 /* vhost_server_interrupt */
-	int ended_fd;		 /* a worker has ended a connection */
-	int spare_fd;		 /* see accept_and_drop */
+	struct memory_pool pool;   /* of regions */
+	struct prec_budget sparse; /* of all clients */
+	int wake_fd;		   /* vhost_server_interrupt */
+	int ended_fd;		   /* a worker has ended a connection */
+	int spare_fd;		   /* see accept_and_drop */
 	struct vhost_watched watched;
 	bool stopped;
 };
@@ -55,6 +58,21 @@ static uint32_t limit(uint32_t asked, uint32_t usual, uint32_t most)
 	uint32_t value = asked ? asked : usual;
 
 	return value < most ? value : most;
+}
+
+/*
+ * Half for one client: most of the memory of a machine that is not preallocated
+ * is filled by us in time, because what it reads goes there first.  All clients
+ * together leave something for the rest of the system.
+ */
+static void limit_sparse(struct vhost_server *server,
+			 const struct vhost_limits *limits)
+{
+	uint64_t usable = vhost_usable_memory();
+
+	server->limits.sparse = limits->sparse ? limits->sparse : usable / 2;
+	server->sparse.max =
+		limits->sparse_all ? limits->sparse_all : usable / 4 * 3;
 }
 
 struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
@@ -77,6 +95,7 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 						 : BYTES_IN_FLIGHT;
 	server->limits.drain_timeout_ms =
 		limit(limits->drain_timeout_ms, 5000, VHOST_DRAIN_MAX_MS);
+	limit_sparse(server, limits);
 	server->watched.fd = -1;
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -132,8 +151,8 @@ vhost_server_add(struct vhost_server *server,
 		 const struct vhost_export_options *options,
 		 struct vhost_error *error)
 {
-	struct vhost_export *export =
-		vhost_export_new(options, &server->limits, &server->pool);
+	struct vhost_export *export = vhost_export_new(
+		options, &server->limits, &server->pool, &server->sparse);
 	bool good = false;
 
 	if (!export || !make_room(server))
@@ -213,6 +232,11 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 			 strerror(errno));
 		return false;
 	}
+	if (prec_budget_prepare() != PREC_OK)
+		log_print("userfaultfd: %s: holes of lent memory count when it "
+			  "is lent, filled or not, and later ones do not; "
+			  "precarium check-host says more",
+			  strerror(errno));
 	while (server->worker_count < server->limits.workers) {
 		if (!vhost_worker_start(&server->workers[server->worker_count],
 					server->ended_fd,
@@ -470,6 +494,16 @@ void vhost_server_free(struct vhost_server *server)
 	if (server->spare_fd >= 0)
 		close(server->spare_fd);
 	free(server);
+}
+
+struct vhost_sparse_stats vhost_server_sparse(const struct vhost_server *server)
+{
+	return (struct vhost_sparse_stats){
+		.used = prec_budget_used(&server->sparse),
+		.max = server->sparse.max,
+		.client_max = server->limits.sparse,
+		.watched = prec_budget_prepare() == PREC_OK,
+	};
 }
 
 void vhost_server_visit(struct vhost_server *server,

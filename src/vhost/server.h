@@ -49,7 +49,7 @@ struct vhost_export_options {
 	void (*gone)(void *argument);
 	void *argument;
 	enum device_on_loss on_loss;
-	uint64_t sparse_max; /* bytes of holes in lent memory; 0: default */
+	uint64_t sparse_max; /* limits.sparse for this one; 0: as that */
 	uint32_t admit;	     /* PREC_ADMIT_* */
 };
 
@@ -61,6 +61,10 @@ struct vhost_limits {
 	uint32_t regions;	  /* per client; 509 */
 	uint32_t queues;	  /* per client; 16 */
 	uint64_t bytes_in_flight; /* per client; 64 MiB */
+	/* Bytes that filling holes may cost, per client and for all: half and
+	 * three quarters of the memory that the process may use. */
+	uint64_t sparse;
+	uint64_t sparse_all;
 	/* How long a message waits for requests in flight before they are
 	 * cancelled, and then again until its client is ended; 5000 */
 	uint32_t drain_timeout_ms;
@@ -158,6 +162,18 @@ struct vhost_export_stats {
 	struct counters counters; /* of all its clients so far; gauges: of those
 				     that are there */
 };
+
+/* What it costs to fill holes in lent memory, in bytes. */
+struct vhost_sparse_stats {
+	uint64_t used; /* for all clients, and some that have left */
+	uint64_t max;
+	uint64_t client_max; /* unless its export has its own */
+	bool watched; /* pages count when they are filled; else when lent */
+};
+
+/* Any thread. */
+struct vhost_sparse_stats
+vhost_server_sparse(const struct vhost_server *server);
 
 /* Called for each export, then for its clients: those that are connected, and
  * the last 64 that ended.  The callbacks must not call the server. */
