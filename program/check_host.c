@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <linux/membarrier.h>
 #include <linux/seccomp.h>
-#include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include <precarium/access.h>
+#include <precarium/budget.h>
 #include <precarium/fault.h>
 #include <precarium/region.h>
 
@@ -199,16 +199,44 @@ static void check_filter(struct finding *finding)
 		found(finding, true, "system calls can be refused");
 }
 
+/* A hole that may not be filled, and one that may. */
+static bool holes_are_watched(void)
+{
+	struct prec_budget budget = { .max = 4096 };
+	struct prec_lending lending = {
+		.fd = memfd_create("precarium-check", MFD_CLOEXEC),
+		.rights = PREC_READ | PREC_WRITE,
+		.size = 8192,
+		.budget = &budget,
+	};
+	struct prec_region region;
+	bool good = false;
+
+	if (lending.fd >= 0 && ftruncate(lending.fd, 8192) == 0 &&
+	    prec_region_map(&region, &lending, NULL) == PREC_OK) {
+		good = prec_fill(region.span, 0, 1, 8192).done == 4096 &&
+		       prec_budget_refused(&budget) == 1;
+		good = prec_region_unmap(&region) == PREC_OK && good;
+	}
+	if (lending.fd >= 0)
+		close(lending.fd);
+	prec_budget_end(&budget);
+	return good;
+}
+
 static void check_userfaultfd(struct finding *finding)
 {
-	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-
-	if (fd < 0) {
-		found(finding, false, "%s", strerror(errno));
-		return;
-	}
-	close((int)fd);
-	found(finding, true, "for faults of user code");
+	if (prec_budget_prepare() != PREC_OK)
+		found(finding, false,
+		      "%s: holes of lent memory count when it is lent, and "
+		      "later ones do not; expected Linux 5.14, and a container "
+		      "that lets userfaultfd through",
+		      strerror(errno));
+	else if (!holes_are_watched())
+		found(finding, false, "holes of lent memory are not seen");
+	else
+		found(finding, true,
+		      "holes of lent memory count when they are filled");
 }
 
 static void check_shadow_stack(struct finding *finding)

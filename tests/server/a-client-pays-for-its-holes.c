@@ -116,7 +116,7 @@ static json_t *ask(void)
 	FILE *answer;
 
 	CHECK(asprintf(&command, "%s stat --control=%s --json",
-		       program ? program : "build/tools/precarium",
+		       program ? program : "build/program/precarium",
 		       driver.control_path) > 0,
 	      "memory");
 	answer = popen(command, "re");
