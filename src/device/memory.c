@@ -241,6 +241,17 @@ bool memory_remove(struct memory *memory, const struct memory_entry *entry,
 	return true;
 }
 
+const char *memory_why_no_rings(const struct memory *memory)
+{
+	if (memory->guest.count == 0)
+		return "no memory was lent, so the rings are nowhere; expected "
+		       "shared memory: share=on of QEMU's "
+		       "memory-backend-memfd, libvirt's <access "
+		       "mode='shared'/>";
+	return "the rings are not in lent memory; expected addresses of the "
+	       "front-end in a region that was added";
+}
+
 void memory_clear(struct memory *memory)
 {
 	while (memory->guest.count > 0)

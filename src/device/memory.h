@@ -74,6 +74,9 @@ bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
 bool memory_remove(struct memory *memory, const struct memory_entry *entry,
 		   const char **why);
 
+/* Why rings are not found in it: one line, with what was expected. */
+const char *memory_why_no_rings(const struct memory *memory);
+
 /* Remove everything that was lent. */
 void memory_clear(struct memory *memory);
 

@@ -77,8 +77,7 @@ bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
 	const struct memory *memory = queue->device->memory;
 	uint64_t guest;
 
-	*why = "the rings are not in lent memory; expected addresses of the "
-	       "front-end in a region that was added";
+	*why = memory_why_no_rings(memory);
 	if (!guest_address(memory, addr->descriptors, &guest) ||
 	    !guest_address(memory, addr->available, &guest) ||
 	    !guest_address(memory, addr->used, &guest))
@@ -137,11 +136,12 @@ void queue_memory_changed(struct queue *queue)
 		queue_ready(queue);
 }
 
-static const char *why_not_attached(enum prec_status status)
+static const char *why_not_attached(const struct queue *queue,
+				    enum prec_status status)
 {
 	switch (status) {
 	case PREC_RANGE:
-		return "the rings are not wholly in lent memory";
+		return memory_why_no_rings(queue->device->memory);
 	case PREC_RIGHTS:
 		return "a ring to be written is in memory lent read-only";
 	case PREC_OVERLAP:
@@ -227,6 +227,6 @@ bool queue_attach(struct queue *queue)
 	if (status == PREC_GONE)
 		queue_lost(queue, "the used ring is gone");
 	else if (status != PREC_OK)
-		queue_break(queue, why_not_attached(status));
+		queue_break(queue, why_not_attached(queue, status));
 	return status == PREC_OK;
 }

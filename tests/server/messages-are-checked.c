@@ -357,6 +357,42 @@ static void cut(void)
 		client_close(&clients[i]);
 }
 
+static uint32_t lines_in_log(const char *words)
+{
+	char path[100], line[700];
+	uint32_t count = 0;
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log))
+		count += strstr(line, words) != NULL;
+	if (log)
+		fclose(log);
+	return count;
+}
+
+/* A machine whose memory is not shared lends nothing, and our line is the only
+ * sign of it. */
+static void nothing_lent(void)
+{
+	const struct vhost_user_vring_address addr = {
+		.descriptors = 0x7f0000000000,
+		.used = 0x7f0000001000,
+		.available = 0x7f0000002000,
+	};
+	struct client client;
+
+	open_client(&client, false);
+	refused(&client, VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1,
+		"rings without memory");
+	CHECK(lines_in_log("SET_VRING_ADDR: refused: no memory was lent, "
+			   "so the rings are nowhere; expected shared "
+			   "memory: share=on") == 1,
+	      "no line says that no memory was lent");
+	client_close(&client);
+}
+
 int main(void)
 {
 	struct client client;
@@ -379,6 +415,7 @@ int main(void)
 	CHECK(client_io(&client, 0, VIRTIO_BLK_T_IN, 0, SIZE) == 0, "%s",
 	      client.error);
 	client_close(&client);
+	nothing_lent();
 	framing();
 	deaf();
 	clogged();
