@@ -55,6 +55,11 @@ struct prec_budget {
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status prec_budget_prepare(void);
 
+/* Credit what regions left behind and whose file is gone by now.  Mapping,
+ * unmapping and prec_span_provide do so too.  Any thread; not in a signal
+ * handler. */
+PREC_EXPORT void prec_budget_settle(void);
+
 /* Bytes charged now.  Any thread, and in signal handlers. */
 PREC_EXPORT uint64_t prec_budget_used(const struct prec_budget *budget);
 

@@ -498,6 +498,7 @@ void vhost_server_free(struct vhost_server *server)
 
 struct vhost_sparse_stats vhost_server_sparse(const struct vhost_server *server)
 {
+	prec_budget_settle();
 	return (struct vhost_sparse_stats){
 		.used = prec_budget_used(&server->sparse),
 		.max = server->sparse.max,
@@ -509,6 +510,7 @@ struct vhost_sparse_stats vhost_server_sparse(const struct vhost_server *server)
 void vhost_server_visit(struct vhost_server *server,
 			const struct vhost_stats_visitor *visitor)
 {
+	prec_budget_settle();
 	for (uint32_t i = 0; i < server->export_count; i++)
 		vhost_export_visit(server->exports[i], visitor);
 }

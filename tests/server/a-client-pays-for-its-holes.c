@@ -27,11 +27,22 @@
 #define SLACK (16 * MIB)
 
 static struct memory_group group;
+static bool took_pool; /* of huge pages, where there was none */
 static struct client neighbour;
+
+static bool set_pool(long pages)
+{
+	FILE *out = fopen("/proc/sys/vm/nr_hugepages", "we");
+	bool good = out && fprintf(out, "%ld", pages) > 0;
+
+	return out && fclose(out) == 0 && good;
+}
 
 static void group_away(void)
 {
 	driver_kill(&driver);
+	if (took_pool)
+		set_pool(0);
 	group_remove(&group);
 }
 
@@ -257,6 +268,9 @@ static void lent_again_and_again(uint32_t export)
 	CHECK(sum == 20, "only %llu MiB when the others' memory had gone",
 	      (unsigned long long)sum);
 	close_one(&clients[0], export);
+	CHECK(told(export, "sparse-bytes") == 0,
+	      "%llu bytes are charged, and nobody is there",
+	      (unsigned long long)told(export, "sparse-bytes"));
 }
 
 static uint64_t huge_pages_free(void)
@@ -278,9 +292,12 @@ static void huge_pages(uint32_t export)
 	uint64_t before = huge_pages_free(), done;
 	struct client client;
 
+	took_pool = before == 0 && set_pool(24);
+	before = huge_pages_free();
 	if (fd < 0 || before < 20 || ftruncate(fd, 128 * MIB) != 0) {
 		printf("huge pages: not tried, 20 of 2 MiB are needed\n");
 		close(fd);
+		took_pool = took_pool && !set_pool(0);
 		return;
 	}
 	{
@@ -307,6 +324,7 @@ static void huge_pages(uint32_t export)
 	      (unsigned long long)(before - huge_pages_free()));
 	check_neighbour();
 	close_one(&client, export);
+	took_pool = took_pool && !set_pool(0);
 }
 
 /* Several that go to their limits meet that of all. */

@@ -363,6 +363,11 @@ static bool look_at_left(void)
 	return found;
 }
 
+void prec_budget_settle(void)
+{
+	look_at_left();
+}
+
 enum prec_status prec_span_provide(struct prec_span span, uint64_t offset,
 				   uint64_t size, uint64_t *made)
 {
