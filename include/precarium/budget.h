@@ -19,17 +19,17 @@ extern "C" {
  * Lent memory may have holes: pages that nobody has touched yet, or that the
  * client gave back to the system.  Whoever touches a hole makes the page and
  * pays for it, in its memory cgroup, for as long as the client keeps the file.
- * A region that is mapped with a budget is watched: an access of ours to a hole
- * faults, and so does one of the kernel on our behalf, and no page is made.
- * The library then makes the page on purpose and charges it, or, past the
- * budget, says PREC_GONE as for memory that was taken back; the epoch of the
- * region does not move then.
+ * A region that is mapped with a budget is watched: an access to a hole, by the
+ * program or by the kernel on its behalf, faults and makes no page.  The library
+ * then makes the page and charges it.  Past the budget the access ends with
+ * PREC_GONE, as for memory that was taken back, but the epoch of the region does
+ * not move.
  *
- * Pages that the client gives back later are credited when the budget runs
- * short, by looking, in small steps, which are there still.
+ * Pages that the client gives back later are credited: when the budget runs
+ * short, the library looks, in small steps, which pages are still there.
  *
- * When a region is unmapped its charge stays, for the client may keep the file:
- * until the file is gone, or is lent again.
+ * When a region is unmapped its charge stays until the file is gone or is lent
+ * again, because the client may keep the file.
  *
  * Placed by the caller, until prec_budget_end; all zero but for the first two.
  */
@@ -49,14 +49,14 @@ struct prec_budget {
  * region with a budget does so otherwise.  A program that gives up rights, or
  * filters its own system calls, calls it before.  The filter must let through
  * ioctl(UFFDIO_REGISTER), ioctl(UFFDIO_ZEROPAGE), mmap, munmap and madvise.
- * PREC_SYSTEM: errno tells what stands in the way; regions with a budget are
+ * PREC_SYSTEM: errno says what stands in the way; regions with a budget are
  * then charged for all the holes they have when they are lent, and holes that
  * the client makes later are not seen.  Any thread; not in a signal handler.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status prec_budget_prepare(void);
 
-/* Credit what regions left behind and whose file is gone by now.  Mapping,
- * unmapping and prec_span_provide do so too.  Any thread; not in a signal
+/* Credit what unmapped regions were charged for, where the file is gone by now.
+ * Mapping, unmapping and prec_span_provide do so too.  Any thread; not in a signal
  * handler. */
 PREC_EXPORT void prec_budget_settle(void);
 
@@ -64,7 +64,7 @@ PREC_EXPORT void prec_budget_settle(void);
 PREC_EXPORT uint64_t prec_budget_used(const struct prec_budget *budget);
 
 /* How many accesses found a hole that the budget did not allow to fill.  Only
- * grows.  Who finds memory gone and this number grown knows why.  Any thread,
+ * grows: if memory is found gone and the number has grown, this is why.  Any thread,
  * and in signal handlers. */
 PREC_EXPORT uint64_t prec_budget_refused(const struct prec_budget *budget);
 
@@ -73,8 +73,8 @@ PREC_EXPORT uint64_t prec_budget_refused(const struct prec_budget *budget);
 PREC_EXPORT const struct prec_budget *
 prec_budget_short(const struct prec_budget *budget);
 
-/* What it is charged for is credited above it, wherever it is now; it may then
- * go.  No region may be mapped with it any more.  Not in a signal handler. */
+/* End the budget: what it is charged for is credited to those above it, and its
+ * memory may be freed.  No region may be mapped with it.  Not in a signal handler. */
 PREC_EXPORT void prec_budget_end(struct prec_budget *budget);
 
 /*

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Holes of memory that was lent with a budget: each way to touch one makes the
- * page and charges it, none makes one past the budget, and what the client gives
- * back is credited.  What was made is counted by the file's own blocks, which
+ * page and charges it, none makes one past the budget, and what the client
+ * gives back is credited.  What was made is counted by the file's own blocks, which
  * nobody can get wrong.
  */
 #include <errno.h>

@@ -80,6 +80,9 @@ def wrong_usage():
             "socket=a.sock,null=1M", "--max-queues=" + number)
     bad(2, ["--max-in-flight", "expected bytes"], "serve", "--export",
         "socket=a.sock,null=1M", "--max-in-flight=0")
+    for name in ("max-sparse", "max-sparse-all"):
+        bad(2, ["--%s" % name, "expected bytes"], "serve", "--export",
+            "socket=a.sock,null=1M", "--%s=any" % name)
     bad(2, ["--seccomp", "on or off"], "serve", "--export",
         "socket=a.sock,null=1M", "--seccomp=maybe")
     bad(1, ["user: nobody-such", "there is none"], "serve", "--export",

@@ -2,9 +2,9 @@
 /*
  * G11: what filling the holes of a client's memory costs the server is bounded,
  * whenever the holes are made and whoever would fill them, the worker or the
- * kernel.  Past the limit the client's requests fail, a line says which setting to
- * raise, and a neighbour's data is right throughout.  The kernel's own accounting
- * of the server's memory cgroup says what it cost.
+ * kernel.  Past the limit the client's requests fail, a line says which setting
+ * to raise, and a neighbour's data is right throughout.  The kernel's own
+ * accounting of the server's memory cgroup says what it cost.
  */
 #include "serve.h"
 
@@ -351,7 +351,7 @@ int main(void)
 {
 	uint32_t file;
 
-	serve_init(110);
+	serve_init(170);
 	if (!group_make(&group))
 		printf("no memory cgroup can be had: the server's own count is "
 		       "believed\n");

@@ -10,21 +10,22 @@
  * What is charged, and what comes back.
  *
  * A budget is charged before a page is made, together with all above it.  What
- * the client has given back since is found by looking at pages that we made:
- * each region has a bit for each of them, and of a watched region the kernel
- * tells, without making any, whether pages are there (MADV_POPULATE_READ).
- * Neither lseek(SEEK_DATA) nor anything else is asked that takes the lock of
- * the file's inode: a client holds that as long as it likes, by fallocate.
+ * the client has given back since is found by looking at the pages that we made:
+ * each region has a bit for each of them, and the kernel says of a watched
+ * region, without making any, whether pages are there (MADV_POPULATE_READ).
+ * Nothing is called that takes the lock of the file's inode, as
+ * lseek(SEEK_DATA) does: a client can hold that lock as long as it likes, with
+ * fallocate.
  *
- * To look at all pages takes long, so it is done a little at a time and not too
- * often, from half the budget on: by the time that it is used up, what came
- * back is known.  It runs in the fault handler too: no lock, and a bounded
- * number of steps.
+ * Looking at all pages takes long, so it is done a little at a time and not too
+ * often, once half the budget is used: by the time the budget is used up, we
+ * know what came back.  It also runs in the fault handler, so it takes no lock
+ * and a bounded number of steps.
  */
 #define LOOK_EVERY_NS 5000000ull
 
-/* Of one look.  To ask about a page that is gone costs as much as to ask about
- * one that is there, but it is paid for by what it brings. */
+/* Of one look.  Asking about a page that is gone takes as long as asking about
+ * one that is there, but brings something. */
 #define STEPS	    16384u
 #define STEPS_THERE 64u
 #define STEPS_GONE  16u
@@ -96,7 +97,7 @@ static void spend(struct look *look, uint32_t steps)
 	look->steps -= steps < look->steps ? steps : look->steps;
 }
 
-/* Which of these pages, of one word, are there. */
+/* Which pages of one word of bits are there? */
 static uint64_t which_are_there(const struct prec_region *region,
 				uint64_t first, uint64_t bits,
 				struct look *look)
@@ -127,9 +128,10 @@ static uint64_t which_are_there(const struct prec_region *region,
 }
 
 /*
- * The bits are taken before the pages are looked at, and put back for those
- * that are there: who makes one meanwhile charges it, and either they find our
- * bit gone, or we find theirs there, and credit one of two charges.
+ * The bits are taken before the pages are looked at, and put back for pages that
+ * are there.  Another thread may make one of these pages meanwhile, and charges
+ * it: either that thread finds no bit, or we find its bit when we put ours back,
+ * and credit one of the two charges.
  */
 static void look_at_word(struct prec_region *region, uint64_t word,
 			 struct look *look)

@@ -15,13 +15,13 @@
  * What regions leave behind.
  *
  * Pages that we made cost us for as long as the client keeps its file, mapped
- * here or not: who lends, has holes filled, takes back and lends another file
- * would have us pay without end.  So the charge stays when the region goes.  We
- * keep no descriptor, which would keep the file itself.  An inotify mark does
- * not: it tells when the last reference to the file is gone, whoever had it, and
- * with it its pages (IN_DELETE_SELF).  It also knows the file again when it is
- * lent anew, as front-ends do with all memory when a device is reset; the charge
- * goes on with that region then.
+ * here or not.  A client that lends, has holes filled, takes back and lends
+ * another file would make us pay without end, so the charge stays when the
+ * region goes.  We keep no descriptor, which would keep the file itself.  An
+ * inotify mark does not, and reports when the last reference to the file is
+ * gone, whoever had it, and its pages with it (IN_DELETE_SELF).  The mark also
+ * recognises the file when it is lent anew, as front-ends do with all memory
+ * when a device is reset; the charge then moves to that region.
  *
  * Without inotify or /proc the charge ends with the region.
  */
@@ -130,7 +130,7 @@ bool prec_left_look(void)
 	return count < before;
 }
 
-/* False: it cannot be told when the file goes. */
+/* False: nobody would say when the file goes. */
 static bool can_mark(const struct prec_region *region, int *watch)
 {
 	*watch = marks < 0 ? -1 : mark(region->file);

@@ -17,17 +17,17 @@
  * Holes of lent memory, and the pages that we put there.
  *
  * A region with a budget is registered with a userfaultfd of which nobody
- * reads: with UFFD_FEATURE_SIGBUS a touch of a page that the file does not have
- * is a SIGBUS, or EFAULT for the kernel, whether it is a hole or beyond the
- * end.  Pages that are there are mapped as ever, and cost nothing more.
+ * reads.  With UFFD_FEATURE_SIGBUS an access to a page that the file does not
+ * have is a SIGBUS, or EFAULT for the kernel, whether the page is a hole or lies
+ * beyond the end.  Pages that are there are mapped as before and cost no more.
  *
  * A page is then made in one of two ways:
  *
  *	zeropage  UFFDIO_ZEROPAGE, where we may write to a file of small pages
- *	mapping	  for a moment by a mapping that is not watched, of huge pages,
- *		  and of files that we may only read: the kernel refuses to
- *		  watch a shared mapping of those, so they are mapped privately,
- *		  which for one who never writes is the same.
+ *	mapping	  otherwise: a mapping that is not watched makes the page and is
+ *		  removed again.  For huge pages, and for files that we may only
+ *		  read: the kernel refuses to watch a shared mapping of those,
+ *		  so they are mapped privately, which is the same for a reader.
  *
  * Needed: Linux 5.14, for MADV_POPULATE_READ.
  */
@@ -66,7 +66,8 @@ void prec_provide_forked(void)
 	prec_left_forked();
 }
 
-/* Pages that are there are never touched by it, in any mapping. */
+/* Does the kernel know MADV_POPULATE_READ?  It tells whether pages are there, and
+ * makes none in a mapping that is watched. */
 static bool can_populate(void)
 {
 	long size = sysconf(_SC_PAGESIZE);
@@ -128,8 +129,8 @@ static bool enrol(struct prec_region *region, bool *zeropage)
 	return true;
 }
 
-/* The kernel watches only what might be written to, for a page that is made is
- * a change of the file. */
+/* The kernel watches a shared mapping only if we may write to the file, because
+ * making a page changes the file. */
 static bool enrol_private(struct prec_region *region)
 {
 	void *at = (void *)(uintptr_t)region->span.host;
@@ -216,8 +217,8 @@ static bool covers(const struct prec_region *region, uint64_t offset)
 	       (uint64_t)file.st_size > region->file_offset + offset;
 }
 
-/* Who makes one page makes no more: not the huge one that it might be part of,
- * where files in memory may have such. */
+/* Makes this page only, and not the huge page that it could be part of where
+ * files in memory may have such. */
 static bool make_by_mapping(const struct prec_region *region, uint64_t page)
 {
 	uint64_t offset = region->file_offset + page * region->page_size;
@@ -264,8 +265,8 @@ static enum making make(const struct prec_region *region, uint64_t page)
 	return make_by_mapping(region, page) ? MADE : NOT_MADE;
 }
 
-/* The page is ours to pay for.  One that we had made before, and that was given
- * back, is charged already. */
+/* Note that we pay for the page.  If we had made it before and the client gave it
+ * back, it is charged already. */
 static void record(struct prec_region *region, uint64_t page)
 {
 	uint64_t bit = 1ull << page % 64;
@@ -352,7 +353,8 @@ static enum prec_status provide_pages(struct prec_region *region,
 	return status;
 }
 
-/* Files that have gone since may leave room.  The handler cannot ask. */
+/* Files that have gone since may leave room.  Not for the handler, which must not
+ * lock. */
 static bool look_at_left(void)
 {
 	bool found;

@@ -19,8 +19,8 @@
 /* Pages in the place of holes, and what they may cost: provide.c, budget.c,
  * left.c. */
 
-/* Watch a region that is mapped, but not in the index yet, if it was lent with a
- * budget; and no more, when it is out of the index again. */
+/* Watch a region, if it was lent with a budget, once it is mapped and before it
+ * is in the index; stop when it is out of the index again. */
 enum prec_refusal prec_provide_begin(struct prec_region *region,
 				     const struct prec_lending *lending);
 void prec_provide_end(struct prec_region *region);
@@ -43,8 +43,8 @@ enum prec_provided prec_provide(struct prec_region *region, uint64_t offset,
 bool prec_budget_charge(struct prec_budget *budget, uint64_t bytes);
 void prec_budget_credit(struct prec_budget *budget, uint64_t bytes);
 
-/* Around the end of a region: what it is charged for stays charged.  Its bits are
- * `made_size` bytes.  All under the lock of provide.c. */
+/* Around the end of a region, whose charge stays.  Its bits are `made_size`
+ * bytes.  All under the lock of provide.c. */
 void prec_left_prepare(void);
 void prec_left_add(struct prec_region *region, uint64_t made_size);
 void prec_left_take(struct prec_region *region, uint64_t made_size);
