@@ -32,6 +32,10 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
  * x86 loads acquire and stores release; the memory clobber keeps the compiler
  * from moving other accesses across.
  *
+ * R: a linker that drops unused sections must keep the table, which only the
+ * names __start_ and __stop_ below refer to; lld does not keep it for these.
+ * ?: the entry goes when the linker drops this copy of an inline function.
+ *
  * The status is an operand: GONE on the way in, cleared by the instruction
  * after the one that may fault.  An asm goto with outputs would save that, but
  * gcc 11 to 13 lose its outputs or all of it (their bug 113921).
@@ -39,7 +43,7 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
 #define PREC_FIXUP(instruction)                \
 	"1:\t" instruction "\n\t"              \
 	"xorl %[status], %[status]\n"          \
-	"2:\t.pushsection prec_fixup,\"a?\"\n\t" \
+	"2:\t.pushsection prec_fixup,\"aR?\"\n\t" \
 	".balign 4\n\t"                        \
 	".long 1b - .\n\t"                     \
 	".long 2b - .\n\t"                     \
@@ -134,6 +138,9 @@ static inline void prec_raw_pause(void)
  * it is loaded, and removes it when it is unloaded.  The symbols are weak and
  * hidden, so each module has one table and one entry, however many of its files
  * include this.
+ *
+ * The constructor adds an entry that names no instruction.  So an empty table
+ * means that the linker dropped it, and the library says so.
  */
 extern const struct prec_fixup __start_prec_fixup[]
 	__attribute__((weak, visibility("hidden")));
@@ -142,6 +149,10 @@ extern const struct prec_fixup __stop_prec_fixup[]
 
 __attribute__((constructor)) static void prec_fixup_module_enter(void)
 {
+	__asm__ volatile(".pushsection prec_fixup,\"aR?\"\n\t"
+			 ".balign 4\n\t"
+			 ".long 0, 0\n\t"
+			 ".popsection");
 	prec_fixup_register(__start_prec_fixup, __stop_prec_fixup);
 }
 

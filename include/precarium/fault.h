@@ -18,7 +18,9 @@ extern "C" {
  * them.  Without one, the process ends as it would without the library, with a
  * true core file.  The first prec_region_map does this if the program does not.
  * It is never undone, because a handler installed later may hold our address.
- * Any thread; once is enough.  PREC_SYSTEM: see errno.
+ * Any thread; once is enough.  PREC_SYSTEM: see errno; ENOEXEC says that the
+ * linker dropped the section prec_fixup of the program or a shared object, so
+ * that its accessors could not report a loss.  Nothing is installed then.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status prec_fault_install(void);
 
@@ -65,6 +67,8 @@ enum {
 	PREC_HEALTH_BUS_BLOCKED = 1u << 3, /* in this thread; a fault kills */
 	PREC_HEALTH_SEGV_BLOCKED = 1u << 4,
 	PREC_HEALTH_STACK_SMALL = 1u << 5, /* this thread's alternate stack */
+	/* The linker dropped the table of a module's accessors, or of ours. */
+	PREC_HEALTH_TABLE_DROPPED = 1u << 6,
 };
 
 /* The state of the calling thread.  Takes some 600 ns of system calls. */

@@ -18,7 +18,7 @@ int module_nothing(int which)
 	if (which)
 		__asm__ volatile(".rept 20000\n"
 				 "1:\tnop\n\t"
-				 ".pushsection prec_fixup,\"a?\"\n\t"
+				 ".pushsection prec_fixup,\"aR?\"\n\t"
 				 ".balign 4\n\t"
 				 ".long 1b - .\n\t"
 				 ".long 1b - .\n\t"

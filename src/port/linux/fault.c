@@ -264,6 +264,10 @@ enum prec_status prec_fault_install(void)
 {
 	enum prec_status status = PREC_OK;
 
+	if (prec_fixup_dropped()) {
+		errno = ENOEXEC;
+		return PREC_SYSTEM;
+	}
 	pthread_mutex_lock(&lock);
 	set_up_once();
 	if (!prec_fault_is_hosted && !prec_fault_is_installed) {

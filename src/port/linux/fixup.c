@@ -27,6 +27,7 @@ static uint32_t module_count;
 static pthread_mutex_t writer = PTHREAD_MUTEX_INITIALIZER;
 static struct sides lookers;
 static bool exiting;
+static bool dropped; /* a module has come without its table */
 
 static void note_exit(void)
 {
@@ -84,8 +85,10 @@ void prec_fixup_register(const struct prec_fixup *first,
 {
 	uint32_t i;
 
-	if (first == end)
+	if (first == end) {
+		__atomic_store_n(&dropped, true, __ATOMIC_RELEASE);
 		return;
+	}
 	pthread_mutex_lock(&writer);
 	watch_for_exit();
 	i = slot_of(first);
@@ -115,6 +118,11 @@ void prec_fixup_unregister(const struct prec_fixup *first)
 		sides_change(&lookers);
 	}
 	pthread_mutex_unlock(&writer);
+}
+
+bool prec_fixup_dropped(void)
+{
+	return __atomic_load_n(&dropped, __ATOMIC_ACQUIRE);
 }
 
 static uintptr_t look(uintptr_t instruction)

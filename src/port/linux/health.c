@@ -45,6 +45,8 @@ unsigned int prec_fault_health(void)
 		if (sigismember(&blocked, SIGSEGV))
 			health |= PREC_HEALTH_SEGV_BLOCKED;
 	}
+	if (prec_fixup_dropped())
+		health |= PREC_HEALTH_TABLE_DROPPED;
 	if (alternate_stack_is_small())
 		health |= PREC_HEALTH_STACK_SMALL;
 	return health;
@@ -73,6 +75,9 @@ const char *prec_fault_health_text(unsigned int bit)
 	case PREC_HEALTH_STACK_SMALL:
 		return "this thread's alternate signal stack is too small for "
 		       "this processor's frames";
+	case PREC_HEALTH_TABLE_DROPPED:
+		return "a program or shared object was linked without its "
+		       "section prec_fixup: let the linker keep it";
 	}
 	return "several or unknown";
 }

@@ -96,6 +96,8 @@ void prec_fixup_unlock(void);
  * instruction is not one.  Async-signal-safe. */
 uintptr_t prec_fixup_find(uintptr_t instruction);
 void prec_fixup_forked(void);
+/* Has a module registered that lacks its table? */
+bool prec_fixup_dropped(void);
 
 /* Before the mapping, and again after it: is the lending accepted?  *page_size
  * is that of the file; *keeps_size: it is sealed against shrinking. */

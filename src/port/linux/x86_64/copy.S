@@ -24,7 +24,7 @@
 /* An instruction that may fault, and where it continues then. */
 	.macro	may_fault label:req, instruction:vararg
 9:	\instruction
-	.pushsection prec_fixup,"a"
+	.pushsection prec_fixup,"aR"
 	.balign	4
 	.long	9b - .
 	.long	\label - .
