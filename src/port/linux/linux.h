@@ -28,6 +28,7 @@
  *   provide.c      puts pages in the place of holes;  budget.c  what they cost,
  *                  and left.c  when the region has gone
  *   region.c       maps, revokes, unmaps;  admit.c  decides what is accepted
+ *   void.c         the file that a revoked region is mapped from
  *   transaction.c  enters;  leave.c  leaves
  *   thread.c       what each thread has open
  *   health.c       reports what could keep a fault from our handler
@@ -108,6 +109,13 @@ uint64_t prec_admit_holes(const struct prec_lending *lending);
 enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 				   bool *keeps_size);
 
+/* A duplicate of a descriptor that is to stay open: never 0, 1 or 2, which a
+ * program that has closed them writes its messages to.  -1: see errno. */
+int prec_descriptor_keep(int fd);
+/* The file that is mapped in the place of revoked memory; -1: see errno.  The
+ * caller holds the lock of the index. */
+int prec_void_file(void);
+
 /* The result of putting an empty page at an offset of a region. */
 enum prec_cover {
 	COVER_DONE,    /* the page is there */
@@ -142,6 +150,11 @@ static inline uint32_t region_flags(const struct prec_region *region)
 static inline void region_mark(struct prec_region *region, uint32_t flags)
 {
 	__atomic_or_fetch(&region->flags, flags, __ATOMIC_ACQ_REL);
+}
+
+static inline void region_unmark(struct prec_region *region, uint32_t flags)
+{
+	__atomic_and_fetch(&region->flags, ~flags, __ATOMIC_ACQ_REL);
 }
 
 /* The memory was found gone, or is being taken back: the results of operations

@@ -3,7 +3,6 @@
 #include "provide.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -24,7 +23,7 @@ static bool sensible(const struct prec_lending *lending)
 
 static enum prec_status keep_file(struct prec_region *region, int fd)
 {
-	region->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	region->file = prec_descriptor_keep(fd);
 	return region->file < 0 ? PREC_SYSTEM : PREC_OK;
 }
 
@@ -67,7 +66,9 @@ static enum prec_status enter_index(struct prec_region *region)
 	enum prec_status status = PREC_FULL;
 
 	prec_index_lock();
-	if (mapped < PREC_REGION_MAX) {
+	if (prec_void_file() < 0) {
+		status = PREC_SYSTEM;
+	} else if (mapped < PREC_REGION_MAX) {
 		mapped++;
 		prec_index_insert(region);
 		status = PREC_OK;
@@ -126,28 +127,9 @@ enum prec_status prec_region_map(struct prec_region *region,
 	return status;
 }
 
-/*
- * A file of no length, to map in the place of client memory.  Each access to it
- * is a SIGBUS, or EFAULT for the kernel, so a withdrawn region faults as a lost
- * one does, and its address range stays ours.  A fault in an inaccessible
- * anonymous mapping would look like a bug of our own.
- */
-static int make_void(void)
-{
-	int fd =
-		memfd_create("precarium-void", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd >= 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 static enum prec_status withdraw(struct prec_region *region)
 {
-	int fd = make_void();
+	int fd = prec_void_file();
 	uint32_t i;
 	void *at;
 
@@ -157,9 +139,10 @@ static enum prec_status withdraw(struct prec_region *region)
 	region_move_epoch(region);
 	at = mmap((void *)(uintptr_t)region->span.host, region->span.size,
 		  (int)region->prot, MAP_SHARED | MAP_FIXED, fd, 0);
-	close(fd);
-	if (at == MAP_FAILED)
+	if (at == MAP_FAILED) {
+		region_unmark(region, REGION_WITHDRAWN);
 		return PREC_SYSTEM;
+	}
 	madvise(at, region->span.size, MADV_DONTFORK);
 	/* This has removed the substituted pages: from here on they may be
 	 * substituted again. */
@@ -186,8 +169,7 @@ enum prec_status prec_region_unmap(struct prec_region *region)
 {
 	region_mark(region, REGION_CLOSING);
 	if (prec_thread_holds(region)) {
-		__atomic_and_fetch(&region->flags, ~(uint32_t)REGION_CLOSING,
-				   __ATOMIC_ACQ_REL);
+		region_unmark(region, REGION_CLOSING);
 		return PREC_BUSY;
 	}
 	prec_index_lock();
