@@ -54,7 +54,7 @@ enum {
 struct prec_thread {
 	struct prec_transaction *top; /* innermost open transaction */
 	const struct prec_region *open[OPEN_MAX];
-	uint32_t open_count;
+	uint32_t open_count; /* OPEN_MAX before it is prepared */
 	bool prepared;
 	uintptr_t stack_low, stack_high; /* the thread's own stack */
 	uint64_t retry_at; /* address of the last fault answered by a retry */

@@ -16,7 +16,7 @@
  * (membarrier), and then reads the lists.  At least one of the two sees the
  * other.
  */
-__thread struct prec_thread prec_self;
+__thread struct prec_thread prec_self = { .open_count = OPEN_MAX };
 
 static struct prec_thread *threads;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -32,6 +32,7 @@ static void forget(void *argument)
 	if (self->next)
 		self->next->link = self->link;
 	pthread_mutex_unlock(&lock);
+	self->open_count = OPEN_MAX;
 	self->prepared = false;
 }
 
@@ -106,6 +107,7 @@ void prec_thread_prepare(struct prec_thread *self)
 {
 	prec_fault_unblock();
 	find_stack(self);
+	self->open_count = 0;
 	pthread_mutex_lock(&lock);
 	self->next = threads;
 	self->link = &threads;

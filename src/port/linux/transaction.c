@@ -5,7 +5,14 @@
 
 #include <precarium/access.h>
 
-/* Put the regions on the thread's list, before their flags are read. */
+/*
+ * Put the regions on the thread's list, before their flags are read.
+ *
+ * They are stored twice.  Before they are counted, so that nobody sees what an
+ * earlier transaction left there.  And again afterwards: a signal handler may
+ * have come before they were counted, and a transaction of its own has then
+ * used the same places.
+ */
 static inline void open_regions(struct prec_thread *self, uint32_t at,
 				struct prec_region *const *regions,
 				uint32_t count)
@@ -13,10 +20,12 @@ static inline void open_regions(struct prec_thread *self, uint32_t at,
 	const struct prec_region **open = &self->open[at];
 	uint32_t i;
 
-	__atomic_store_n(&open[0], regions[0], __ATOMIC_RELAXED);
-	for (i = 1; RARELY(i < count); i++)
+	for (i = 0; i < count; i++)
 		__atomic_store_n(&open[i], regions[i], __ATOMIC_RELAXED);
 	__atomic_store_n(&self->open_count, at + count, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	for (i = 0; i < count; i++)
+		__atomic_store_n(&open[i], regions[i], __ATOMIC_RELAXED);
 	/* Stores to the list come before loads of the flags: see thread.c. */
 	if (RARELY(prec_thread_must_fence))
 		prec_raw_fence(); /* gcc warns of C's fences under TSan */
@@ -24,33 +33,20 @@ static inline void open_regions(struct prec_thread *self, uint32_t at,
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* The thread's first transaction, or one that names no region. */
-__attribute__((noinline, cold)) static enum prec_status
-run_first(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
+/* There is room on the list.  For one region, the common case, this is inlined
+ * with a count that is known. */
+__attribute__((always_inline)) static inline enum prec_status
+enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
+      prec_transaction_fn *fn, void *argument)
 {
-	if (t->region_count == 0)
-		return PREC_INVALID;
-	prec_thread_prepare(&prec_self);
-	return prec_transaction_run(t, fn, argument);
-}
-
-enum prec_status prec_transaction_run(struct prec_transaction *t,
-				      prec_transaction_fn *fn, void *argument)
-{
-	struct prec_thread *self = &prec_self;
-	struct prec_region *const *regions = t->regions;
-	uint32_t count = t->region_count, were_open = self->open_count;
+	uint32_t were_open = self->open_count;
 	struct standing now;
 
-	if (RARELY(!self->prepared || count == 0))
-		return run_first(t, fn, argument);
-	if (RARELY(count > OPEN_MAX - were_open))
-		return PREC_FULL;
 	t->note = (struct prec_note){ .faults = 0 };
 	t->outer = self->top;
 	t->were_open = were_open;
-	open_regions(self, were_open, regions, count);
-	now = standing_of(regions, count);
+	open_regions(self, were_open, t->regions, count);
+	now = standing_of(t->regions, count);
 	if (RARELY(now.flags & (REGION_CLOSING | REGION_WITHDRAWN))) {
 		__atomic_store_n(&self->open_count, were_open,
 				 __ATOMIC_RELEASE);
@@ -59,6 +55,31 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 	t->epochs = now.epochs;
 	__atomic_store_n(&self->top, t, __ATOMIC_RELEASE);
 	return prec_enter(t, fn, argument); /* calls _end, or lands in _left */
+}
+
+/* Several regions, the thread's first transaction, or a mistake. */
+__attribute__((noinline, cold)) static enum prec_status
+run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
+{
+	struct prec_thread *self = &prec_self;
+
+	if (t->region_count == 0)
+		return PREC_INVALID;
+	if (!self->prepared)
+		prec_thread_prepare(self);
+	if (t->region_count > OPEN_MAX - self->open_count)
+		return PREC_FULL;
+	return enter(self, t, t->region_count, fn, argument);
+}
+
+enum prec_status prec_transaction_run(struct prec_transaction *t,
+				      prec_transaction_fn *fn, void *argument)
+{
+	struct prec_thread *self = &prec_self;
+
+	if (RARELY(t->region_count != 1 || self->open_count >= OPEN_MAX))
+		return run_other(t, fn, argument);
+	return enter(self, t, 1, fn, argument);
 }
 
 struct prec_transaction *prec_transaction_current(void)
