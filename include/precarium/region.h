@@ -94,8 +94,8 @@ struct prec_region {
  *
  * PREC_REFUSED: *refusal says why (refusal may be NULL).  PREC_FULL: there are
  * PREC_REGION_MAX regions already.  PREC_INVALID: offset, size or rights make
- * no sense.  PREC_SYSTEM: see errno.  Nothing is mapped on error.  Any thread;
- * not in a signal handler.
+ * no sense, or an option is unknown.  PREC_SYSTEM: see errno.  Nothing is mapped
+ * on error.  Any thread; not in a signal handler.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_region_map(struct prec_region *region, const struct prec_lending *lending,

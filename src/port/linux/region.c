@@ -10,12 +10,17 @@
 
 static uint32_t mapped; /* under the lock of the index */
 
+#define OPTIONS_KNOWN                                                          \
+	((uint32_t)(PREC_ADMIT_ANY_FILE | PREC_ADMIT_SPARSE |                  \
+		    PREC_ADMIT_STRICT | PREC_ADMIT_TAIL | PREC_KEEP_ON_FORK))
+
 static bool sensible(const struct prec_lending *lending)
 {
 	uint32_t both = PREC_READ | PREC_WRITE;
 
 	return lending->size > 0 && lending->rights != 0 &&
 	       (lending->rights & ~both) == 0 &&
+	       (lending->options & ~OPTIONS_KNOWN) == 0 &&
 	       lending->size < PREC_ADDRESS_MAX &&
 	       lending->offset < PREC_ADDRESS_MAX &&
 	       lending->address <= PREC_ADDRESS_MAX - lending->size;

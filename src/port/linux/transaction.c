@@ -63,7 +63,7 @@ run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 {
 	struct prec_thread *self = &prec_self;
 
-	if (t->region_count == 0)
+	if (t->region_count == 0 || t->policy > PREC_SUBSTITUTE)
 		return PREC_INVALID;
 	if (!self->prepared)
 		prec_thread_prepare(self);
@@ -77,7 +77,8 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 {
 	struct prec_thread *self = &prec_self;
 
-	if (RARELY(t->region_count != 1 || self->open_count >= OPEN_MAX))
+	if (RARELY(t->region_count != 1 || t->policy > PREC_SUBSTITUTE ||
+		   self->open_count >= OPEN_MAX))
 		return run_other(t, fn, argument);
 	return enter(self, t, 1, fn, argument);
 }
