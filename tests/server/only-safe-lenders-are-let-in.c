@@ -93,7 +93,7 @@ static void disk_file(void)
 
 int main(void)
 {
-	serve_init(30);
+	serve_init(120);
 	driver.max_sparse = ALLOWED;
 	driver_add(&driver, make_image("disk", 16u << 20), 0);
 	serve_start();
