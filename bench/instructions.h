@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BENCH_INSTRUCTIONS_H
-#define BENCH_INSTRUCTIONS_H
+#ifndef PRECARIUM_BENCH_INSTRUCTIONS_H
+#define PRECARIUM_BENCH_INSTRUCTIONS_H
 
 #include <stdint.h>
 

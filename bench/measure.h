@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BENCH_MEASURE_H
-#define BENCH_MEASURE_H
+#ifndef PRECARIUM_BENCH_MEASURE_H
+#define PRECARIUM_BENCH_MEASURE_H
 
 #include <stdbool.h>
 #include <stdint.h>

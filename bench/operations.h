@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BENCH_OPERATIONS_H
-#define BENCH_OPERATIONS_H
+#ifndef PRECARIUM_BENCH_OPERATIONS_H
+#define PRECARIUM_BENCH_OPERATIONS_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_EXPECT_H
-#define TESTS_EXPECT_H
+#ifndef PRECARIUM_TESTS_EXPECT_H
+#define PRECARIUM_TESTS_EXPECT_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_SANITIZER_H
-#define TESTS_SANITIZER_H
+#ifndef PRECARIUM_TESTS_SANITIZER_H
+#define PRECARIUM_TESTS_SANITIZER_H
 
 /* Which sanitizer a test was built with: gcc defines, clang is asked. */
 #ifndef __has_feature

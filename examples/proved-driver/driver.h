@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef DRIVER_H
-#define DRIVER_H
+#ifndef PRECARIUM_EXAMPLES_PROVED_DRIVER_DRIVER_H
+#define PRECARIUM_EXAMPLES_PROVED_DRIVER_DRIVER_H
 
 #include <stdint.h>
 

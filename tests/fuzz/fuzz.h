@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_TESTS_FUZZ_H
-#define PREC_TESTS_FUZZ_H
+#ifndef PRECARIUM_TESTS_FUZZ_FUZZ_H
+#define PRECARIUM_TESTS_FUZZ_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_CLAUSES_H
-#define TESTS_CLAUSES_H
+#ifndef PRECARIUM_TESTS_LIBRARY_CLAUSES_H
+#define PRECARIUM_TESTS_LIBRARY_CLAUSES_H
 
 #include <stdbool.h>
 #include <stdint.h>

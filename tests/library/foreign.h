@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_FOREIGN_H
-#define TESTS_FOREIGN_H
+#ifndef PRECARIUM_TESTS_LIBRARY_FOREIGN_H
+#define PRECARIUM_TESTS_LIBRARY_FOREIGN_H
 
 #include <signal.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_LENDER_H
-#define TESTS_LENDER_H
+#ifndef PRECARIUM_TESTS_LIBRARY_LENDER_H
+#define PRECARIUM_TESTS_LIBRARY_LENDER_H
 
 #include <string.h>
 #include <sys/mman.h>

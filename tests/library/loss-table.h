@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_LOSS_TABLE_H
-#define TESTS_LOSS_TABLE_H
+#ifndef PRECARIUM_TESTS_LIBRARY_LOSS_TABLE_H
+#define PRECARIUM_TESTS_LIBRARY_LOSS_TABLE_H
 
 #include <fcntl.h>
 

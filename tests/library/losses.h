@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_TESTS_LOSSES_H
-#define PREC_TESTS_LOSSES_H
+#ifndef PRECARIUM_TESTS_LIBRARY_LOSSES_H
+#define PRECARIUM_TESTS_LIBRARY_LOSSES_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_TESTS_OPERATIONS_H
-#define PREC_TESTS_OPERATIONS_H
+#ifndef PRECARIUM_TESTS_LIBRARY_OPERATIONS_H
+#define PRECARIUM_TESTS_LIBRARY_OPERATIONS_H
 
 #include "losses.h"
 #include "stepper.h"

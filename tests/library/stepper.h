@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_TESTS_STEPPER_H
-#define PREC_TESTS_STEPPER_H
+#ifndef PRECARIUM_TESTS_LIBRARY_STEPPER_H
+#define PRECARIUM_TESTS_LIBRARY_STEPPER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_DIRTY_LOG_H
-#define TESTS_DIRTY_LOG_H
+#ifndef PRECARIUM_TESTS_SERVER_DIRTY_LOG_H
+#define PRECARIUM_TESTS_SERVER_DIRTY_LOG_H
 
 /* How a client has written down what the driver writes (vhost-user.rst,
  * "Migration"). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_HELD_DISK_H
-#define TESTS_HELD_DISK_H
+#ifndef PRECARIUM_TESTS_SERVER_HELD_DISK_H
+#define PRECARIUM_TESTS_SERVER_HELD_DISK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_LOOP_DEVICE_H
-#define TESTS_LOOP_DEVICE_H
+#ifndef PRECARIUM_TESTS_SERVER_LOOP_DEVICE_H
+#define PRECARIUM_TESTS_SERVER_LOOP_DEVICE_H
 
 #include <errno.h>
 #include <fcntl.h>

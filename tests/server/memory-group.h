@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_MEMORY_GROUP_H
-#define TESTS_MEMORY_GROUP_H
+#ifndef PRECARIUM_TESTS_SERVER_MEMORY_GROUP_H
+#define PRECARIUM_TESTS_SERVER_MEMORY_GROUP_H
 
 #include <fcntl.h>
 #include <stdbool.h>

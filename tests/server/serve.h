@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_SERVE_H
-#define TESTS_SERVE_H
+#ifndef PRECARIUM_TESTS_SERVER_SERVE_H
+#define PRECARIUM_TESTS_SERVER_SERVE_H
 
 /* What the tests that run a driver share: a verdict, and a driver that is
  * gone, with its files, however the test ends. */

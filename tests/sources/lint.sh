@@ -33,8 +33,13 @@ git grep -nEi "$machine" -- src ':!src/port/linux/*/*' \
 grep -nEi 'gregs|REG_R|ia32|uc_mcontext|asm' src/port/linux/machine.h &&
 	say "code for one processor in what is asked of all"
 
-for header in $(git ls-files 'program/*.h' 'client/*.h' 'demo/*.h'); do
-	guard=PRECARIUM_$(echo "${header%.h}" | tr 'a-z/-' 'A-Z__')_H
+# A header's guard is its path as its users write it; one that stands in for an
+# installed header has that one's.
+for header in $(git ls-files '*.h'); do
+	name=${header#include/precarium/}
+	name=${name#bench/plain/precarium/}
+	name=${name#src/}
+	guard=PRECARIUM_$(echo "${name%.h}" | tr 'a-z/-' 'A-Z__')_H
 	[ "$(grep -cxE "#(ifndef|define) $guard" "$header")" -eq 2 ] ||
 		say "$header: expected the include guard $guard"
 done

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_ADVERSARY_H
-#define TESTS_ADVERSARY_H
+#ifndef PRECARIUM_TESTS_VIRTIO_ADVERSARY_H
+#define PRECARIUM_TESTS_VIRTIO_ADVERSARY_H
 
 /*
  * The accessors of virtio/lent.h as the prover has them: each load yields any

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PREC_TESTS_BLOCK_SERVER_H
-#define PREC_TESTS_BLOCK_SERVER_H
+#ifndef PRECARIUM_TESTS_VIRTIO_BLOCK_SERVER_H
+#define PRECARIUM_TESTS_VIRTIO_BLOCK_SERVER_H
 
 #include "tests/library/losses.h"
 

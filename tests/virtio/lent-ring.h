@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef LENT_RING_H
-#define LENT_RING_H
+#ifndef PRECARIUM_TESTS_VIRTIO_LENT_RING_H
+#define PRECARIUM_TESTS_VIRTIO_LENT_RING_H
 
 /*
  * What tests of the rings have in common: memory that a client lent in every

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_QUEUE_HISTORY_H
-#define TESTS_QUEUE_HISTORY_H
+#ifndef PRECARIUM_TESTS_VIRTIO_QUEUE_HISTORY_H
+#define PRECARIUM_TESTS_VIRTIO_QUEUE_HISTORY_H
 
 /*
  * Histories of a queue of either layout, drawn at random: what a client lends
