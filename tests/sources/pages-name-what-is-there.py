@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""ASSURANCE.md names tests, files and clauses that exist, and the other pages
+name files that exist: a promise whose test was renamed is a promise without one.
+
+Usage: pages-name-what-is-there.py BUILD SOURCE
+
+Of ASSURANCE.md each name in backquotes is checked:
+- with a slash, or with an ending of a file: a file, or the end of its path;
+- words joined by dashes or spaces: a test of meson, or a file in tests/ that a
+  meson.build there names;
+- in the table of theorems: a clause or a predicate in the file of its row.
+Of the other pages only what begins with a folder of the source."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+FOLDERS = ["bench", "client", "data", "demo", "doc", "examples", "include",
+           "program", "proofs", "src", "tests"]
+# CHANGELOG.md tells of files that are gone.
+OTHERS = ["README.md", "CONTRIBUTING.md"]
+
+QUOTED = re.compile(r"`([^`]+)`")
+FILE = re.compile(r"[\w./-]+(/|\.([chS]|md|py|sh|txt))|[\w.-]+(/[\w.-]+)+")
+TEST = re.compile(r"[a-z0-9]+([ -][A-Za-z0-9]+)+")
+COMMAND = re.compile(r"(make|precarium|rep|asm) |systemd-")
+
+
+def quoted(text):
+    """Each name in backquotes, with its line.  A name may go on in the next
+    line; the text of a fenced block is no name."""
+    text = re.sub(r"^```.*?^```$", lambda m: "\n" * m[0].count("\n"), text,
+                  flags=re.DOTALL | re.MULTILINE)
+    for match in QUOTED.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        yield line, " ".join(match[1].split())
+
+
+def paths():
+    """Each file and folder of the source, from its root."""
+    for top in FOLDERS:
+        for folder, _, files in os.walk(top):
+            yield folder
+            for name in files:
+                yield os.path.join(folder, name)
+
+
+def spaced(name):
+    return name.replace("-", " ")
+
+
+def tests(build):
+    """The names that a test may have on the page, spaced."""
+    listed = subprocess.run(["meson", "introspect", "--tests", build],
+                            check=True, stdout=subprocess.PIPE)
+    names = {spaced(test["name"]) for test in json.loads(listed.stdout)}
+    for folder, _, files in os.walk("tests"):
+        if "meson.build" not in files:
+            continue
+        with open(os.path.join(folder, "meson.build")) as file:
+            given = spaced(file.read())
+        stems = {spaced(name.split(".")[0]) for name in files}
+        names |= {stem for stem in stems if f"'{stem}" in given}
+    return names
+
+
+def is_there(name, known):
+    name = name.rstrip("/")
+    return any(path == name or path.endswith("/" + name) for path in known)
+
+
+def theorems(text):
+    """Of the table of theorems: line, clause, the files of its row."""
+    for number, line in enumerate(text.split("\n"), 1):
+        cells = line.split("|")
+        files = QUOTED.findall(cells[3]) if len(cells) == 5 else []
+        if files and all(FILE.fullmatch(name) for name in files):
+            for clause in QUOTED.findall(cells[2]):
+                yield number, clause, files
+
+
+def has_word(path, word):
+    with open(path, encoding="utf-8") as file:
+        return re.search(rf"\b{re.escape(word)}\b", file.read())
+
+
+def missing_clauses(text, known):
+    for line, clause, files in theorems(text):
+        found = [path for path in known
+                 if any(path.endswith("/" + name.split("/")[-1])
+                        for name in files) and os.path.isfile(path)]
+        if not any(has_word(path, clause) for path in found):
+            yield line, f"{clause}: not in {', '.join(files)}"
+
+
+def missing_names(text, known, names):
+    for line, name in quoted(text):
+        if FILE.fullmatch(name):
+            if not is_there(name, known):
+                yield line, f"{name}: no file has this path, or ends so"
+        elif TEST.fullmatch(name) and not COMMAND.match(name):
+            if spaced(name) not in names:
+                yield line, f"{name}: neither a test nor a file of one"
+
+
+def missing_paths(text, known):
+    for line, name in quoted(text):
+        path = name.split(" ")[0]
+        if path.split("/")[0] in FOLDERS and "/" in path and \
+                FILE.fullmatch(path) and path.rstrip("/") not in known:
+            yield line, f"{path}: no such file"
+
+
+def main():
+    build, source = sys.argv[1:]
+    os.chdir(source)
+    known = set(paths())
+    names = tests(build)
+    pages = OTHERS + [path for path in sorted(known)
+                      if re.fullmatch(r"doc/[^/]*\.md", path)]
+    with open("ASSURANCE.md", encoding="utf-8") as page:
+        text = page.read()
+    wrong = [("ASSURANCE.md", *found) for found in
+             [*missing_names(text, known, names),
+              *missing_clauses(text, known)]]
+    for path in pages:
+        with open(path, encoding="utf-8") as page:
+            wrong += [(path, *found)
+                      for found in missing_paths(page.read(), known)]
+    for path, line, what in wrong:
+        print(f"{path}:{line}: {what}")
+    checked = sum(1 for _ in quoted(text))
+    print(f"{checked} names in ASSURANCE.md, {len(wrong)} wrong")
+    sys.exit(bool(wrong) or checked < 100)
+
+
+main()
