@@ -2,11 +2,11 @@
 /*
  * A server that reads a lent buffer.
  *
- * Clients connect, send a memfd and its size, and get back a checksum of the
- * bytes.  One of them takes its memory back while the server reads: it gets an
- * error that says how far the server came, and the next client is served.
+ * Clients connect, send a memfd and its size, and receive a checksum of the
+ * bytes.  One of them takes its memory back while the server reads: it receives
+ * an error that says how far the server came, and the next client is served.
  *
- * Here the clients are children of the server, so that the program shows
+ * Here the clients are children of the server, so that the example runs by
  * itself:  make && ./server
  */
 #include <precarium/precarium.h>
@@ -63,7 +63,7 @@ static int receive_fd(int socket, uint64_t *size)
 	return c && c->cmsg_type == SCM_RIGHTS ? *(int *)CMSG_DATA(c) : -1;
 }
 
-/* The client: lends, perhaps takes back, and says what it was told. */
+/* The client lends memory, may take it back, and prints the reply. */
 static int client(int socket, int takes_back)
 {
 	int fd = memfd_create("lent", MFD_ALLOW_SEALING);
@@ -83,8 +83,8 @@ static int client(int socket, int takes_back)
 	return 0;
 }
 
-/* The server's work.  A copy of each piece is checked, never the lent bytes
- * themselves; the copy says to the byte how far it came. */
+/* The server's work.  It sums copies of the pieces, never the lent bytes
+ * themselves; each copy reports to the byte how far it came. */
 static struct answer checksum(const struct prec_region *region)
 {
 	static unsigned char piece[65536];

@@ -37,7 +37,7 @@ enum prec_status driver_done(struct driver *d, struct prec_ledger *ledger,
 	*quiet = PREC_NONE;
 	if (slot >= SLOTS || d->size[slot] == 0)
 		return PREC_INVALID;
-	/* There is a pin: that is driver_ok, so no branch for none. */
+	/* driver_ok says that there is a pin, so no branch handles none. */
 	status = prec_ledger_unpin(ledger, slot, &unpin);
 	d->size[slot] = 0;
 	*quiet = unpin.quiet;

@@ -9,9 +9,9 @@
 
 /*
  * A driver of a small imaginary device that moves bytes: SLOTS transfers at a
- * time, each described by an address and a size.  What is proved of it: as long
- * as the device has a descriptor, that lies in memory that the client has lent
- * for it, and the memory is pinned.
+ * time, each described by an address and a size.  It is proved that, as long as
+ * the device has a descriptor, the transfer lies in memory that the client has
+ * lent for it, and the memory is pinned.
  */
 #define SLOTS 64u
 
@@ -22,15 +22,15 @@ struct driver {
 };
 
 /*@
-  // What the device has is pinned.
+  // The memory of each transfer that the device has is pinned.
   predicate driver_ok(struct driver d, struct prec_ledger l) =
     \forall integer i; 0 <= i < SLOTS && d.size[i] != 0 ==>
       d.range[i] < PREC_LEDGER_RANGES &&
       l.place.range[i] == d.range[i] + 1;
 */
 
-/* Check the claim [address, address + size), pin the memory, describe it to the
- * device.  A failed call changes nothing. */
+/* Checks the claim [address, address + size), pins the memory and describes it
+ * to the device.  A failed call changes nothing. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -61,10 +61,10 @@ PREC_MUST_CHECK enum prec_status driver_submit(struct driver *d,
 					       uint64_t address, uint64_t size);
 
 /*
- * The device says that it is done with the slot.  PREC_OK: and it is believed.
- * PREC_GONE: the memory was taken back meanwhile, whatever the device says.
- * PREC_INVALID: it did not have the slot.  *quiet: a range that may now be
- * released, or PREC_NONE.
+ * The device reports that the transfer in the slot is complete.  PREC_OK: the
+ * report is believed.  PREC_GONE: the memory was taken back meanwhile, so the
+ * report is not believed.  PREC_INVALID: the device did not have the slot.
+ * *quiet: a range that may now be released, or PREC_NONE.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A client lends a page, a transfer begins, the client takes the page back in
- * the middle: the page is not released before the device is done, and what the
- * device says then is not believed.
+ * A client lends a page, a transfer begins, and the client takes the page back
+ * in the middle.  The page is not released before the device is done, and the
+ * completion that the device then reports is not believed.
  */
 #include <stdio.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A function that knows nothing of lent memory, run on lent memory.
+ * A function that knows nothing about lent memory runs on lent memory.
  *
- * `shrink` stands for a codec out of a library: it takes plain pointers and
- * cannot stop half way.  As a transaction with the policy *substitute* it
- * always runs to its end; when the client takes pages back, it sees zeroes
- * there, and the note says so afterwards.  The result is then thrown away or,
- * as here, shown with a warning: a policy of the caller.
+ * `shrink` stands for a codec from a library: it takes plain pointers and
+ * cannot stop half way.  In a transaction with the policy *substitute* it
+ * always runs to its end.  If the client takes pages back, it reads zeroes
+ * there, and the note says so afterwards.  The caller decides whether to
+ * discard the result or, as here, to show it with a warning.
  *
  *   make && ./thumbnail
  */
@@ -28,7 +28,7 @@ struct picture {
 	unsigned char small[HEIGHT / FACTOR][WIDTH / FACTOR];
 };
 
-/* Somebody else's code: plain pointers, no idea of faults. */
+/* Third-party code: it takes plain pointers and knows nothing about faults. */
 static void shrink(unsigned char *to, const unsigned char *from)
 {
 	uint32_t x, y, i;
@@ -85,7 +85,7 @@ int main(void)
 	enum prec_status before, after;
 	void *mine;
 
-	/* The client's part: a picture, all of one grey. */
+	/* The client's part: a picture of a single grey. */
 	lending.fd = memfd_create("picture", MFD_ALLOW_SEALING);
 	if (lending.fd < 0 || ftruncate(lending.fd, (off_t)lending.size) != 0)
 		return 1;
@@ -95,7 +95,7 @@ int main(void)
 		return 1;
 	memset(mine, 200, lending.size);
 
-	/* The server's. */
+	/* The server's part. */
 	if (prec_region_map(&region, &lending, NULL) != PREC_OK)
 		return 1;
 	before = thumbnail(&region);
