@@ -6,6 +6,10 @@ import subprocess
 import sys
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "tests"))
+import listening
+
 
 def quantile(values, share):
     """Between the two nearest."""
@@ -94,19 +98,13 @@ class Server:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(os.path.join(machine.folder, "log"), "w",
                         encoding="utf-8"))
-        while not self.listens():
+        while not listening.listens(path):
             if self.process.poll() is not None:
                 with open(os.path.join(machine.folder, "log"),
                           encoding="utf-8") as log:
                     sys.exit("bench: %s does not start: %s" % (
                         name, log.read().strip()))
             time.sleep(0.01)
-
-    def listens(self):
-        """By the kernel's table: a connection would be a client."""
-        with open("/proc/net/unix", encoding="utf-8") as table:
-            return any(line.split()[-1] == self.path and
-                       line.split()[3] == "00010000" for line in table)
 
     def __enter__(self):
         return self

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 
 from serving import Server, check, run
 import serving
@@ -116,8 +115,8 @@ def small_server(defect):
     process = subprocess.Popen(
         [sys.executable, SMALL_SERVER, "serve", defect, defect + ".sock"],
         stdin=subprocess.DEVNULL)
-    while process.poll() is None and not os.path.exists(defect + ".sock"):
-        threading.Event().wait(0.01)
+    check(serving.listening.wait(defect + ".sock", process), defect,
+          "did not begin")
     return process
 
 

@@ -152,7 +152,7 @@ def in_the_journal():
     process = start("--export", "socket=a.sock,null=1M,name=disk",
                     env={"JOURNAL_STREAM": f"{st.st_dev}:{st.st_ino}"},
                     stderr=theirs)
-    while not os.path.exists("a.sock"):
+    while not os.path.exists("a.sock") and process.poll() is None:
         select.select([], [], [], 0.01)
     with talk("a.sock") as client:
         fields = fields_of(journal.recv(4096))

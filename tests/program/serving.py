@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import listening
 
 PRECARIUM = os.path.abspath(sys.argv[1])
 GET_FEATURES = b"\1\0\0\0\1\0\0\0\0\0\0\0"
@@ -25,23 +27,11 @@ def run(*args):
                           timeout=20, stdin=subprocess.DEVNULL)
 
 
-def connect(client, path):
-    """To a socket whose file is there: it may not listen yet."""
-    end = time.monotonic() + 20
-    while True:
-        try:
-            return client.connect(path)
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
-                raise
-        time.sleep(0.005)
-
-
 def talk(path):
     """A client that was answered: by now it counts."""
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(20)
-    connect(client, path)
+    listening.connect(client, path)
     client.sendall(GET_FEATURES)
     check(len(client.recv(20)) == 20, "no answer at", path)
     return client

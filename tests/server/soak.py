@@ -17,6 +17,9 @@ import tempfile
 import threading
 import time
 
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import listening
+
 STORM_SECONDS = 45
 STORM = 3  # hostile clients at once
 LINE_SECONDS = 60
@@ -86,8 +89,7 @@ class Soak:
             stdout=self.log, stdin=subprocess.DEVNULL,
             env=dict(os.environ, ASAN_OPTIONS=options,
                      UBSAN_OPTIONS="print_stacktrace=1:log_path=report"))
-        while not os.path.exists("control") and self.server.poll() is None:
-            time.sleep(0.05)
+        listening.wait("control", self.server)
         self.good = Good(clients)
 
     def left(self):

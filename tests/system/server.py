@@ -8,8 +8,11 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import listening
 from verdict import Red, tail
 
 SECONDS = 10     # to make its sockets, and to end when told to
@@ -45,7 +48,7 @@ class Server:
                                  stderr=subprocess.STDOUT)
         self.since = time.monotonic()
         deadline = self.since + SECONDS
-        while not all(os.path.exists(s) for s in self.sockets):
+        while not all(map(listening.listens, self.sockets)):
             if not self.alive() or time.monotonic() > deadline:
                 self.kill()
                 raise Red(f"server has no sockets\n{tail(self.log)}")
