@@ -8,10 +8,8 @@
  */
 #include "serve.h"
 
-#include <jansson.h>
-#include <poll.h>
-
 #include "held-disk.h"
+#include "statistics.h"
 
 #define DISK	(4u << 20)
 #define SIZE	16384u
@@ -20,49 +18,9 @@
 #define SLACK_S 20u
 #define BESIDE	(2u << 20)
 
-/* A number of the first client, by the tool. */
-static uint64_t ask(const char *key)
-{
-	const char *program = getenv("PRECARIUM");
-	json_t *tree, *client;
-	char *command;
-	FILE *answer;
-	uint64_t value;
-
-	CHECK(asprintf(&command, "%s stat --control=%s --json",
-		       program ? program : "build/program/precarium",
-		       driver.control_path) > 0,
-	      "memory");
-	answer = popen(command, "re");
-	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
-	CHECK(tree && pclose(answer) == 0, "%s: no statistics", command);
-	client = json_array_get(
-		json_object_get(
-			json_array_get(json_object_get(tree, "exports"), 0),
-			"clients"),
-		0);
-	CHECK(json_is_integer(json_object_get(client, key)), "no %s", key);
-	value = (uint64_t)json_integer_value(json_object_get(client, key));
-	json_decref(tree);
-	free(command);
-	return value;
-}
-
-static void await(const char *key, uint64_t value)
-{
-	uint64_t end = client_now_ns() + SLACK_S * 1000000000ull;
-	uint64_t found;
-
-	while ((found = ask(key)) != value) {
-		CHECK(client_now_ns() < end, "%s: %llu, expected %llu", key,
-		      (unsigned long long)found, (unsigned long long)value);
-		poll(NULL, 0, 2);
-	}
-}
-
 static void expect(const char *key, uint64_t value)
 {
-	uint64_t found = ask(key);
+	uint64_t found = statistic(key);
 
 	CHECK(found == value, "%s: %llu, expected %llu", key,
 	      (unsigned long long)found, (unsigned long long)value);
@@ -124,7 +82,7 @@ static void run(struct client *client)
 	expect("requests", requests);
 	expect("bytes-read", requests * SIZE);
 	expect("requests-in-flight", 0);
-	CHECK(ask("throttled") > 0, "nothing waited");
+	CHECK(statistic("throttled") > 0, "nothing waited");
 	CHECK(lines_in_log("65536 bytes are in flight, the limit is 65536") ==
 		      1,
 	      "the limit was told of %u times",
@@ -144,7 +102,7 @@ static void zeroes_do_not_count(struct client *client)
 		uint32_t sectors;
 		uint32_t flags;
 	} all = { 0, DISK / CLIENT_SECTOR, 0 };
-	uint64_t throttled = ask("throttled");
+	uint64_t throttled = statistic("throttled");
 
 	held_disk_hold();
 	memcpy(client_data(client, 0, 0), &all, sizeof(all));

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_TESTS_SERVER_STATISTICS_H
+#define PRECARIUM_TESTS_SERVER_STATISTICS_H
+
+/* What the server says of a client, by the tool `precarium stat`. */
+#include <jansson.h>
+#include <poll.h>
+
+#include "serve.h"
+
+#define STATISTICS_SLACK_S 20u
+
+/* A number of the first client of the first export. */
+static uint64_t statistic(const char *key)
+{
+	const char *program = getenv("PRECARIUM");
+	json_t *tree, *client;
+	char *command;
+	FILE *answer;
+	uint64_t value;
+
+	CHECK(asprintf(&command, "%s stat --control=%s --json",
+		       program ? program : "build/program/precarium",
+		       driver.control_path) > 0,
+	      "memory");
+	answer = popen(command, "re");
+	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
+	CHECK(tree && pclose(answer) == 0, "%s: no statistics", command);
+	client = json_array_get(
+		json_object_get(
+			json_array_get(json_object_get(tree, "exports"), 0),
+			"clients"),
+		0);
+	CHECK(json_is_integer(json_object_get(client, key)), "no %s", key);
+	value = (uint64_t)json_integer_value(json_object_get(client, key));
+	json_decref(tree);
+	free(command);
+	return value;
+}
+
+static void await(const char *key, uint64_t value)
+{
+	uint64_t end = client_now_ns() + STATISTICS_SLACK_S * 1000000000ull;
+	uint64_t found;
+
+	while ((found = statistic(key)) != value) {
+		CHECK(client_now_ns() < end, "%s: %llu, expected %llu", key,
+		      (unsigned long long)found, (unsigned long long)value);
+		poll(NULL, 0, 2);
+	}
+}
+
+#endif
