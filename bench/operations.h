@@ -23,8 +23,8 @@ void run_transaction(void *none, uint64_t times);
 void run_copy_in(void *size, uint64_t times);
 void run_copy_out(void *size, uint64_t times);
 
-/* Which region a client means.  Any may be next, as with the pages of a guest: a
- * processor cannot guess. */
+/* Which region a client means.  Any may be next, as with the pages of a guest:
+ * a processor cannot guess. */
 #define CLAIMS 4096u
 
 struct claims {

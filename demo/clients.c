@@ -256,7 +256,7 @@ void demo_be_hostile(struct demo *demo, uint32_t number)
 	uint64_t random = number + 1000;
 	uint32_t round = 0;
 
-	/* Until it is killed: the good clients' last sweep is under fire too. */
+	/* Until it is killed: the good clients' last sweep is under fire. */
 	for (;;) {
 		struct client_options options = hostile_ways[round++ % 3];
 		const struct hostile_act *act =

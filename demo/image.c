@@ -106,7 +106,7 @@ static void become_tool(const char *const *arguments, const char *log)
 	if (fd < 0 || in < 0 || dup2(in, 0) < 0 || dup2(fd, 1) < 0 ||
 	    dup2(fd, 2) < 0)
 		_exit(126);
-	/* It takes pointers to char for old times' sake, and changes nothing. */
+	/* It takes pointers to char for old times' sake; changes nothing. */
 	execvp(arguments[0], (char *const *)(uintptr_t)arguments);
 	_exit(errno == ENOENT ? 127 : 126);
 }

@@ -19,7 +19,7 @@ extern "C" {
 enum prec_refusal {
 	PREC_REFUSAL_NONE = 0,
 	PREC_REFUSAL_NOT_A_FILE,   /* a pipe, socket, directory, O_PATH … */
-	PREC_REFUSAL_FILE_SYSTEM,  /* not tmpfs or hugetlbfs: may block for ever */
+	PREC_REFUSAL_FILE_SYSTEM,  /* not tmpfs or hugetlbfs: may block */
 	PREC_REFUSAL_TOO_SHORT,    /* the file ends before the claimed range */
 	PREC_REFUSAL_ALIGNMENT,    /* offset or size is no multiple of a page */
 	PREC_REFUSAL_PAGE_SIZE,    /* huge pages larger than allowed */
@@ -94,8 +94,8 @@ struct prec_region {
  *
  * PREC_REFUSED: *refusal says why (refusal may be NULL).  PREC_FULL: there are
  * PREC_REGION_MAX regions already.  PREC_INVALID: offset, size or rights make
- * no sense, or an option is unknown.  PREC_SYSTEM: see errno.  Nothing is mapped
- * on error.  Any thread; not in a signal handler.
+ * no sense, or an option is unknown.  PREC_SYSTEM: see errno.  Nothing is
+ * mapped on error.  Any thread; not in a signal handler.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_region_map(struct prec_region *region, const struct prec_lending *lending,

@@ -22,7 +22,7 @@ extern "C" {
  */
 enum prec_status {
 	PREC_OK = 0,
-	PREC_GONE,     /* the client took the memory back: an ordinary outcome */
+	PREC_GONE,     /* the client took the memory back: ordinary */
 	PREC_RANGE,    /* not wholly inside the region, the span or the space */
 	PREC_RIGHTS,   /* the memory is not lent with the rights needed */
 	PREC_REFUSED,  /* not accepted as lent memory: see enum prec_refusal */

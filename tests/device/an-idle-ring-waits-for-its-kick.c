@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A worker that polls looks at a ring for a window after its last request, however
- * busy its other rings keep it.
+ * A worker that polls looks at a ring for a window after its last request,
+ * however busy its other rings keep it.
  */
 #include "tests/expect.h"
 #include "device/polling.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Virtio 1.2, clause 2.8.10: the client of a packed ring names the place at which
- * it wishes to be called, in this round or the next.  A small ring may come round
- * several times in one turn of the device: it is called if that place was passed
- * in any of them, and else not.
+ * Virtio 1.2, clause 2.8.10: the client of a packed ring names the place at
+ * which it wishes to be called, in this round or the next.  A small ring may
+ * come round several times in one turn of the device: it is called if that
+ * place was passed in any of them, and else not.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@
 static struct fuzz_bytes bytes;
 static uint64_t draws;
 
-/* A byte chooses one of 256 numbers that look drawn; another 256 at each draw. */
+/* A byte chooses one of 256 numbers that look drawn; others at each draw. */
 static uint64_t draw(void)
 {
 	uint64_t x = ++draws << 8 | fuzz_byte(&bytes);

@@ -2,9 +2,9 @@
 /*
  * G11: no more bytes of a client are in flight than the limit, and what waits
  * for that is served later, with a line that tells; a request larger than the
- * limit is served alone.  Beside another client of its worker it is less, whatever
- * the limit.  The statistics that are asked for meanwhile tell what
- * is in flight, and afterwards what was done.
+ * limit is served alone.  Beside another client of its worker it is less,
+ * whatever the limit.  The statistics that are asked for meanwhile tell what is
+ * in flight, and afterwards what was done.
  */
 #include "serve.h"
 

@@ -7,12 +7,12 @@
 
 /*
  * A disk that answers when it is told to: a file, served by a process of its
- * own by FUSE, whose reads, writes and syncs wait while it is held.  Everything else
- * is answered at once.  Reads go straight into the reader's pages, so that one
- * that is stuck holds them.
+ * own by FUSE, whose reads, writes and syncs wait while it is held.  Everything
+ * else is answered at once.  Reads go straight into the reader's pages, so that
+ * one that is stuck holds them.
  *
- * Its data is client_pattern(seed), and what is written is dropped; or it is that
- * of another file.
+ * Its data is client_pattern(seed), and what is written is dropped; or it is
+ * that of another file.
  */
 #define HELD_DISK_SEED 7u
 

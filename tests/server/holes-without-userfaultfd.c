@@ -2,8 +2,8 @@
 /*
  * G11 where the system has no userfaultfd to give, as in many a container: all
  * the holes that a client has when it lends are charged, filled or not, over
- * all its regions, and past the limit memory is refused.  The log says so once, and
- * check-host why.
+ * all its regions, and past the limit memory is refused.  The log says so once,
+ * and check-host why.
  */
 #include "serve.h"
 

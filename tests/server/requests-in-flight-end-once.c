@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * G5, G10: a driver is killed (kill -9) and started again, and the client, which
- * holds the log of requests in flight, submits nothing again: each request ends
- * exactly once, and what was acknowledged stays.
+ * G5, G10: a driver is killed (kill -9) and started again, and the client,
+ * which holds the log of requests in flight, submits nothing again: each
+ * request ends exactly once, and what was acknowledged stays.
  *
  * First at any moment, again and again, under load past the page cache.  Then
  * at each moment between two stores of the procedure that vhost-user.rst

@@ -2,7 +2,7 @@
 /*
  * The clients of soak.py, on a driver that runs.  Until SIGTERM:
  *
- *	soak-clients good SOCKET		verify every byte; a line of JSON
+ *	soak-clients good SOCKET	verify every byte; a line of JSON
  *						each second, and one at the end
  *	soak-clients hostile SOCKET SEED	each act of the repertoire, in
  *						turn; a line of JSON at the end

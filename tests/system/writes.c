@@ -4,12 +4,12 @@
  *
  *     writes DEVICE
  *
- * PLACES blocks of 4096 bytes, from block 1 on, which are zeroes at first.  Each
- * write has a number; the block then has it in all its words, with its place
- * and the word's.  DEPTH slots, each with places of its own, take one place
- * after the other, at random: a block is read, must hold the last write to it
- * that was acknowledged, and is written.  So a write that got lost is found out,
- * and one that is carried out again when a newer one has been.
+ * PLACES blocks of 4096 bytes, from block 1 on, which are zeroes at first.
+ * Each write has a number; the block then has it in all its words, with its
+ * place and the word's.  DEPTH slots, each with places of its own, take one
+ * place after the other, at random: a block is read, must hold the last write
+ * to it that was acknowledged, and is written.  So a write that got lost is
+ * found out, and one that is carried out again when a newer one has been.
  *
  * What begins and what has ended is told on standard output, for the host to
  * compare with the disk: `begin PLACE NUMBER`, `ended PLACE NUMBER`.

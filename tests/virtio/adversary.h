@@ -127,7 +127,7 @@ static inline bool store(const char *call, const struct prec_space *space,
 	return true;
 }
 
-/* Where an access fails the output means nothing: it is written all the same. */
+/* Where an access fails the output means nothing: it is written anyway. */
 static inline enum prec_status lent_load16(const struct prec_space *space,
 					   struct prec_span span,
 					   uint64_t offset, uint16_t *out)

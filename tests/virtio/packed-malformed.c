@@ -263,7 +263,7 @@ static void indirect(void)
 	list[2] = (struct pvirtq_desc){ TABLE, 16, 0, INDIRECT };
 	in_table(0, STATUS, 1, WRITE);
 	REFUSED(3);
-	/* the header on the table that was fetched, and data that is not lent */
+	/* the header on the table that was fetched; data that is not lent */
 	list[0] = (struct pvirtq_desc){ TABLE, 48, 0, INDIRECT };
 	in_table(0, TABLE + 16, 16, 0);
 	in_table(1, DATA, 512, WRITE);

@@ -90,8 +90,8 @@ static uint16_t say16(uint64_t address)
 	return say_flags((uint32_t)(address - queue.desc.address) / 16);
 }
 
-/* What the ring says of the flags when it is asked for the rest is noise, and so
- * is, of a table, all but WRITE. */
+/* What the ring says of the flags when it is asked for the rest is noise, and
+ * so is, of a table, all but WRITE. */
 static struct virtq_desc say_desc(uint32_t index, uint32_t table)
 {
 	struct virtq_desc d = saying;
@@ -227,8 +227,8 @@ static void should_notify(void)
 	}
 }
 
-/* Notifying is weighed before the ring has been used twice: else the place where
- * it was is a place that has been passed. */
+/* Notifying is weighed before the ring has been used twice: else the place
+ * where it was is a place that has been passed. */
 static void complete(uint32_t id)
 {
 	const char *call = "packed_complete";

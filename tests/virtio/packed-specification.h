@@ -5,22 +5,22 @@
 #include "ring-specification.h"
 
 /*
- * A packed virtqueue as VIRTIO 1.2, clause 2.8, has it: a device that takes every
- * step singly, to lay beside the one that ships.  It is shown the same memory:
- * what the other was yielded, and no byte more, so that it decides from the same
- * values however memory changes.  What no device has to take (2.8 leaves it
- * open) is marked as ours.
+ * A packed virtqueue as VIRTIO 1.2, clause 2.8, has it: a device that takes
+ * every step singly, to lay beside the one that ships.  It is shown the same
+ * memory: what the other was yielded, and no byte more, so that it decides from
+ * the same values however memory changes.  What no device has to take (2.8
+ * leaves it open) is marked as ours.
  */
 struct packed_device {
 	uint32_t size;
 	uint64_t ring, driver_event, device_event;
 	bool event_index;
 	bool broken;
-	/* 2.8.1: the next slot to be looked at and the next to be used, each with
-	 * its wrap counter. */
+	/* 2.8.1: the next slot to be looked at and the next to be used, each
+	 * with its wrap counter. */
 	uint32_t avail_slot, used_slot;
 	bool avail_wrap, used_wrap;
-	/* Of each buffer id: how long its list is that is in flight; 0: none. */
+	/* Of each buffer id: how long its list in flight is; 0: none. */
 	uint16_t in_flight[VIRTQ_SIZE_MAX];
 	/* Where notifying was last weighed, and slots used since. */
 	uint32_t weighed_slot;
@@ -229,8 +229,8 @@ static inline enum virtq_answer packed_list(const struct packed_device *d,
 	return answer;
 }
 
-/* 2.8.13: the id is in the last descriptor.  It is smaller than the ring (ours),
- * and no other request's that is in flight. */
+/* 2.8.13: the id is in the last descriptor.  It is smaller than the ring
+ * (ours), and no other request's that is in flight. */
 static inline bool packed_hold(struct packed_device *d, uint32_t id,
 			       uint32_t count)
 {
@@ -340,9 +340,9 @@ static inline struct packed_used packed_stores(const struct packed_device *d)
 	return used;
 }
 
-/* 2.8.1: both bits are the wrap counter.  2.8.3: WRITE, if anything was written;
- * 2.8.4: how much; nothing else is asked of a used descriptor, and it has no
- * address. */
+/* 2.8.1: both bits are the wrap counter.  2.8.3: WRITE, if anything was
+ * written; 2.8.4: how much; nothing else is asked of a used descriptor, and it
+ * has no address. */
 static inline bool packed_is_used(const struct packed_device *d,
 				  const struct packed_used *u, uint32_t id,
 				  uint32_t len)

@@ -4,10 +4,10 @@
 
 /*
  * Histories of a queue of either layout, drawn at random: what a client lends
- * and says, honest, hostile, and cut off, and what holds of each call and of the
- * block requests that come of it.  The test that includes this has the calls of
- * its layout, and includes the unit of them first: units of src/virtio are included
- * whole, over the accessors of adversary.h.
+ * and says, honest, hostile, and cut off, and what holds of each call and of
+ * the block requests that come of it.  The test that includes this has the
+ * calls of its layout, and includes the unit of them first: units of src/virtio
+ * are included whole, over the accessors of adversary.h.
  */
 #include "ring-specification.h"
 
@@ -34,9 +34,9 @@ static struct vblk_device device;
 static unsigned int wild; /* per cent of values that are nonsense */
 static bool vast;	  /* gigabytes are lent, and stored */
 
-/* This chain: is it a request as it should be; has what the device writes begun;
- * the type; where the header is cut in two, if it is; descriptors of data to
- * come, and of all so far. */
+/* This chain: is it a request as it should be; has what the device writes
+ * begun; the type; where the header is cut in two, if it is; descriptors of
+ * data to come, and of all so far. */
 static bool tidy;
 static bool writing;
 static uint32_t type;

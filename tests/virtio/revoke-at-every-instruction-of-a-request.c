@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The memory goes before instruction 1, 2, 3, … of a whole block request:
- * from the avail ring over descriptors, header, data and status to the used ring.
+ * from the avail ring over descriptors, header, data and status to the used
+ * ring.
  *
  * Whatever the instant: success is told only when all bytes were moved, nothing
  * is told that did not happen, nothing else is touched on either side, no
