@@ -27,14 +27,14 @@ static inline bool expect_at(bool holds, const char *what, const char *file,
 
 #define EXPECT(what) expect_at((what), #what, __FILE__, __LINE__)
 
-#define MUST(what)                                                        \
-	do {                                                              \
-		if (!(what)) {                                            \
-			fprintf(stderr, "%s:%d: cannot go on: ",          \
-				__FILE__, __LINE__);                      \
-			perror(#what);                                    \
-			exit(1);                                          \
-		}                                                         \
+#define MUST(what)                                                             \
+	do {                                                                   \
+		if (!(what)) {                                                 \
+			fprintf(stderr, "%s:%d: cannot go on: ", __FILE__,     \
+				__LINE__);                                     \
+			perror(#what);                                         \
+			exit(1);                                               \
+		}                                                              \
 	} while (0)
 
 /* The whole test cannot be run here. */

@@ -675,6 +675,6 @@ struct prec_pin_account prec_ledger_account(const struct prec_ledger *ledger,
 	for (i = 0; i < PREC_LEDGER_RANGES; i++)
 		if (ledger->owner.client[i] == client)
 			account.bytes[ledger->state[i]] +=
-			    ledger->owner.bytes[i];
+				ledger->owner.bytes[i];
 	return account;
 }

@@ -48,7 +48,7 @@ static void round_trip(struct client *client, uint32_t shift, uint32_t size,
 	CHECK(status == 0, "read of %u: status %d %s", size, status,
 	      client->error);
 	CHECK(client_verify(client_data(client, 0, 0), size, seed, sector) ==
-		  size,
+		      size,
 	      "%u bytes at %llu, shifted by %u: other data", size,
 	      (unsigned long long)sector, shift);
 	place->offset = start;

@@ -53,16 +53,19 @@ static void refused(struct client *client, uint32_t request,
 	      "%s: was taken", what);
 	CHECK(!client->lost, "%s: %s", what, client->error);
 	CHECK(client_ask(client, VHOST_USER_GET_QUEUE_NUM, NULL, 0, &number,
-			 sizeof(number)) == 0 && number == QUEUES,
+			 sizeof(number)) == 0 &&
+		      number == QUEUES,
 	      "after %s: %s", what, client->error);
 }
 
+/* clang-format off */
 static const uint64_t extremes[] = {
 	0, 1, 7, 15, 16, 255, 256, 1024, 4095, 4096, 65535, 65536,
 	0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 1ull << 56,
 	(1ull << 56) - PAGE, 1ull << 63, (1ull << 63) - 1, -(uint64_t)PAGE,
 	UINT64_MAX - 1, UINT64_MAX,
 };
+/* clang-format on */
 #define EXTREMES (sizeof(extremes) / sizeof(extremes[0]))
 
 static bool is_ring_size(uint32_t num)
@@ -200,8 +203,8 @@ static void descriptors(struct client *client)
 			sizeof(queue), kinds[i], "a kick of a wrong kind");
 		refused(client, VHOST_USER_SET_VRING_CALL, &queue,
 			sizeof(queue), kinds[i], "a call of a wrong kind");
-		refused(client, VHOST_USER_SET_VRING_ERR, &queue,
-			sizeof(queue), kinds[i], "an err of a wrong kind");
+		refused(client, VHOST_USER_SET_VRING_ERR, &queue, sizeof(queue),
+			kinds[i], "an err of a wrong kind");
 		close(kinds[i]);
 	}
 	refused(client, VHOST_USER_ADD_MEM_REG, &one, sizeof(one), event,
@@ -211,8 +214,8 @@ static void descriptors(struct client *client)
 	refused(client, VHOST_USER_SET_VRING_KICK, &queue, sizeof(queue), -1,
 		"no kick, and no word of it");
 	queue = QUEUES;
-	refused(client, VHOST_USER_SET_VRING_CALL, &queue, sizeof(queue),
-		event, "a call for a queue beyond");
+	refused(client, VHOST_USER_SET_VRING_CALL, &queue, sizeof(queue), event,
+		"a call for a queue beyond");
 	queue = UINT64_MAX;
 	refused(client, VHOST_USER_SET_VRING_ERR, &queue, sizeof(queue), event,
 		"bits that mean nothing");
@@ -228,8 +231,10 @@ static void configuration(struct client *client)
 		uint8_t bytes[256];
 	} config = { 0, 256, 0, { 0 } }, answer;
 	const uint32_t wrong[][2] = {
-		{ 0, 257 }, { 1, 256 }, { 256, 1 }, { UINT32_MAX, 1 },
-		{ 1, UINT32_MAX }, { UINT32_MAX, UINT32_MAX }, { 60, 0 },
+		{ 0, 257 },	   { 1, 256 },
+		{ 256, 1 },	   { UINT32_MAX, 1 },
+		{ 1, UINT32_MAX }, { UINT32_MAX, UINT32_MAX },
+		{ 60, 0 },
 	};
 
 	memset(&answer, 0xff, sizeof(answer));
@@ -243,8 +248,8 @@ static void configuration(struct client *client)
 		config.size = wrong[i][1];
 		DO(client, client_ask(client, VHOST_USER_GET_CONFIG, &config,
 				      sizeof(config), &answer, 0));
-		refused(client, VHOST_USER_SET_CONFIG, &config,
-			sizeof(config), -1, "a part of the configuration");
+		refused(client, VHOST_USER_SET_CONFIG, &config, sizeof(config),
+			-1, "a part of the configuration");
 	}
 	config.offset = 32;
 	config.size = 1;
@@ -292,7 +297,8 @@ static void framing(void)
 
 		open_client(&client, false);
 		CHECK(send(client.socket, &wrong[i], sizeof(wrong[i]),
-			   MSG_NOSIGNAL) == sizeof(wrong[i]), "send");
+			   MSG_NOSIGNAL) == sizeof(wrong[i]),
+		      "send");
 		CHECK(hung_up(&client), "header %zu: not hung up", i);
 		client_close(&client);
 		check_good("after a wrong header");
@@ -328,8 +334,8 @@ static void clogged(void)
 	DO(&client, hostile_clog(&client, 0));
 	client.options.polling = true;
 	for (int i = 0; i < 200; i++) {
-		DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 0,
-					  SIZE));
+		DO(&client,
+		   client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
 		DO(&client, client_kick(&client, 0));
 		CHECK(client_wait(&client, 0, &completion, 3000) == 1,
 		      "with a clogged call: %s", client.error);
@@ -349,8 +355,9 @@ static void cut(void)
 		const uint32_t words[] = { VHOST_USER_SET_FEATURES, 1, 8, 0 };
 
 		open_client(&clients[i], false);
-		CHECK(send(clients[i].socket, words, 2 * i + 1,
-			   MSG_NOSIGNAL) > 0, "send");
+		CHECK(send(clients[i].socket, words, 2 * i + 1, MSG_NOSIGNAL) >
+			      0,
+		      "send");
 	}
 	check_good("with messages half said");
 	for (uint32_t i = 0; i < 8; i++)

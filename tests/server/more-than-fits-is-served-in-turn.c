@@ -33,7 +33,7 @@ static void wait_all(struct client *client)
 	for (uint32_t queue = 0; queue < QUEUES; queue++) {
 		for (uint32_t i = 0; i < DEPTH; i++) {
 			CHECK(client_wait(client, queue, &completion, 5000) ==
-				  1,
+				      1,
 			      "queue %u: request %u of %u never ended: %s",
 			      queue, i, DEPTH, client->error);
 			CHECK(completion.status == VIRTIO_BLK_S_OK,

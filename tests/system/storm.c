@@ -62,7 +62,7 @@ static int load_reads(struct client *client, uint64_t *state)
 	for (i = 0; i < client->options.depth; i++)
 		if (client_submit(client, 0, i, VIRTIO_BLK_T_IN,
 				  hostile_random(state) % room *
-				      (size / CLIENT_SECTOR),
+					  (size / CLIENT_SECTOR),
 				  size))
 			return -1;
 	return client_kick(client, 0);
@@ -85,7 +85,7 @@ static bool harm_by_reads(struct client *client, uint64_t *state)
 	case 1:
 		load_reads(client, state);
 		hostile_message(client, (enum hostile_message)pick(
-					    state, HOSTILE_MESSAGES));
+						state, HOSTILE_MESSAGES));
 		return false;
 	case 2:
 		hostile_clog(client, 0);
@@ -107,7 +107,7 @@ static bool harm_by_reads(struct client *client, uint64_t *state)
 static bool harm(struct client *client, uint64_t *state)
 {
 	const struct hostile_act *act =
-	    &hostile_acts[pick(state, hostile_act_count)];
+		&hostile_acts[pick(state, hostile_act_count)];
 
 	return act->run(client, hostile_random(state)) == 0 && act->revokes;
 }
@@ -125,7 +125,7 @@ static void live_once(const char *socket_path, bool reads, uint64_t *state)
 	/* A driver may refuse sparse memory, and the rings in it. */
 	if (client_start(&client) == 0 &&
 	    client_io(&client, 0, VIRTIO_BLK_T_IN, 0, CLIENT_SECTOR) ==
-		VIRTIO_BLK_S_OK) {
+		    VIRTIO_BLK_S_OK) {
 		counts.served++;
 		counts.served_ns = client_now_ns();
 		counts.revocations += reads ? harm_by_reads(&client, state)
