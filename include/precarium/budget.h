@@ -20,10 +20,10 @@ extern "C" {
  * client gave back to the system.  Whoever touches a hole makes the page and
  * pays for it, in its memory cgroup, for as long as the client keeps the file.
  * A region that is mapped with a budget is watched: an access to a hole, by the
- * program or by the kernel on its behalf, faults and makes no page.  The library
- * then makes the page and charges it.  Past the budget the access ends with
- * PREC_GONE, as for memory that was taken back, but the epoch of the region does
- * not move.
+ * program or by the kernel on its behalf, faults and makes no page.  The
+ * library then makes the page and charges it.  Past the budget the access ends
+ * with PREC_GONE, as for memory that was taken back, but the epoch of the
+ * region does not move.
  *
  * Pages that the client gives back later are credited: when the budget runs
  * short, the library looks, in small steps, which pages are still there.
@@ -56,16 +56,16 @@ struct prec_budget {
 PREC_EXPORT PREC_MUST_CHECK enum prec_status prec_budget_prepare(void);
 
 /* Credit what unmapped regions were charged for, where the file is gone by now.
- * Mapping, unmapping and prec_span_provide do so too.  Any thread; not in a signal
- * handler. */
+ * Mapping, unmapping and prec_span_provide do so too.  Any thread; not in a
+ * signal handler. */
 PREC_EXPORT void prec_budget_settle(void);
 
 /* Bytes charged now.  Any thread, and in signal handlers. */
 PREC_EXPORT uint64_t prec_budget_used(const struct prec_budget *budget);
 
 /* How many accesses found a hole that the budget did not allow to fill.  Only
- * grows: if memory is found gone and the number has grown, this is why.  Any thread,
- * and in signal handlers. */
+ * grows: if memory is found gone and the number has grown, this is why.  Any
+ * thread, and in signal handlers. */
 PREC_EXPORT uint64_t prec_budget_refused(const struct prec_budget *budget);
 
 /* Which was short at the last refusal: this one, or one above it.  Any thread,
@@ -74,7 +74,8 @@ PREC_EXPORT const struct prec_budget *
 prec_budget_short(const struct prec_budget *budget);
 
 /* End the budget: what it is charged for is credited to those above it, and its
- * memory may be freed.  No region may be mapped with it.  Not in a signal handler. */
+ * memory may be freed.  No region may be mapped with it.  Not in a signal
+ * handler. */
 PREC_EXPORT void prec_budget_end(struct prec_budget *budget);
 
 /*

@@ -24,9 +24,9 @@ struct sparse {
 	bool logged;   /* the line for its client is in the log */
 };
 
-/* The budgets of one export's clients.  When a client leaves, its budget goes to
- * the next, with what it is charged for: a client that reconnects still pays for
- * what it made us pay. */
+/* The budgets of one export's clients.  When a client leaves, its budget goes
+ * to the next, with what it is charged for: a client that reconnects still pays
+ * for what it made us pay. */
 struct sparse_list {
 	pthread_mutex_t lock;
 	struct sparse *first;
@@ -52,9 +52,9 @@ bool sparse_was_short(struct device *device);
 
 /*
  * The store could not finish a request, because the kernel does not fill holes
- * of watched memory.  True: some are filled now, and the request stands for what
- * is left of it, to be handed to the store again.  False: the request has ended,
- * with its result.
+ * of watched memory.  True: some are filled now, and the request stands for
+ * what is left of it, to be handed to the store again.  False: the request has
+ * ended, with its result.
  */
 bool sparse_fill(struct request *request);
 

@@ -10,12 +10,12 @@
  * What is charged, and what comes back.
  *
  * A budget is charged before a page is made, together with all above it.  What
- * the client has given back since is found by looking at the pages that we made:
- * each region has a bit for each of them, and the kernel says of a watched
- * region, without making any, whether pages are there (MADV_POPULATE_READ).
- * Nothing is called that takes the lock of the file's inode, as
- * lseek(SEEK_DATA) does: a client can hold that lock as long as it likes, with
- * fallocate.
+ * the client has given back since is found by looking at the pages that we
+ * made: each region has a bit for each of them, and the kernel says of a
+ * watched region, without making any, whether pages are there
+ * (MADV_POPULATE_READ). Nothing is called that takes the lock of the file's
+ * inode, as lseek(SEEK_DATA) does: a client can hold that lock as long as it
+ * likes, with fallocate.
  *
  * Looking at all pages takes long, so it is done a little at a time and not too
  * often, once half the budget is used: by the time the budget is used up, we
@@ -128,10 +128,10 @@ static uint64_t which_are_there(const struct prec_region *region,
 }
 
 /*
- * The bits are taken before the pages are looked at, and put back for pages that
- * are there.  Another thread may make one of these pages meanwhile, and charges
- * it: either that thread finds no bit, or we find its bit when we put ours back,
- * and credit one of the two charges.
+ * The bits are taken before the pages are looked at, and put back for pages
+ * that are there.  Another thread may make one of these pages meanwhile, and
+ * charges it: either that thread finds no bit, or we find its bit when we put
+ * ours back, and credit one of the two charges.
  */
 static void look_at_word(struct prec_region *region, uint64_t word,
 			 struct look *look)

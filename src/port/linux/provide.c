@@ -18,8 +18,9 @@
  *
  * A region with a budget is registered with a userfaultfd of which nobody
  * reads.  With UFFD_FEATURE_SIGBUS an access to a page that the file does not
- * have is a SIGBUS, or EFAULT for the kernel, whether the page is a hole or lies
- * beyond the end.  Pages that are there are mapped as before and cost no more.
+ * have is a SIGBUS, or EFAULT for the kernel, whether the page is a hole or
+ * lies beyond the end.  Pages that are there are mapped as before and cost no
+ * more.
  *
  * A page is then made in one of two ways:
  *
@@ -66,8 +67,8 @@ void prec_provide_forked(void)
 	prec_left_forked();
 }
 
-/* Does the kernel know MADV_POPULATE_READ?  It tells whether pages are there, and
- * makes none in a mapping that is watched. */
+/* Does the kernel know MADV_POPULATE_READ?  It tells whether pages are there,
+ * and makes none in a mapping that is watched. */
 static bool can_populate(void)
 {
 	long size = sysconf(_SC_PAGESIZE);
@@ -265,8 +266,8 @@ static enum making make(const struct prec_region *region, uint64_t page)
 	return make_by_mapping(region, page) ? MADE : NOT_MADE;
 }
 
-/* Note that we pay for the page.  If we had made it before and the client gave it
- * back, it is charged already. */
+/* Note that we pay for the page.  If we had made it before and the client gave
+ * it back, it is charged already. */
 static void record(struct prec_region *region, uint64_t page)
 {
 	uint64_t bit = 1ull << page % 64;
@@ -353,8 +354,8 @@ static enum prec_status provide_pages(struct prec_region *region,
 	return status;
 }
 
-/* Files that have gone since may leave room.  Not for the handler, which must not
- * lock. */
+/* Files that have gone since may leave room.  Not for the handler, which must
+ * not lock. */
 static bool look_at_left(void)
 {
 	bool found;
