@@ -71,8 +71,7 @@ static void *many(void *argument)
 	for (i = 0; i < TIMES; i++)
 		gone += run_on(&lender.region, PREC_ABANDON, touch, NULL, &t) ==
 				PREC_GONE &&
-			t.cursor == 1 &&
-			here == (uint64_t)(uintptr_t)&stack;
+			t.cursor == 1 && here == (uint64_t)(uintptr_t)&stack;
 	EXPECT(gone == TIMES);
 	MUST(sigaltstack(NULL, &now) == 0);
 	EXPECT((now.ss_flags & SS_DISABLE) ==

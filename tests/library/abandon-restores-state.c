@@ -75,7 +75,8 @@ static uint64_t mask_now(void)
 }
 
 /* What is left in the upper half of a vector register.  (xgetbv would say which
- * are in use, but not on every processor, and may say it of those that are not.)
+ * are in use, but not on every processor, and may say it of those that are
+ * not.)
  */
 static uint64_t vector_left(void)
 {

@@ -91,8 +91,7 @@ static void file_system(void)
 		return;
 	}
 	EXPECT(of(fd, BOTH, 0, PAGE, 0) == PREC_REFUSAL_FILE_SYSTEM);
-	EXPECT(of(fd, BOTH, 0, PAGE, PREC_ADMIT_ANY_FILE) ==
-	       PREC_REFUSAL_NONE);
+	EXPECT(of(fd, BOTH, 0, PAGE, PREC_ADMIT_ANY_FILE) == PREC_REFUSAL_NONE);
 	EXPECT(of(fd, BOTH, 0, 3 * PAGE, PREC_ADMIT_ANY_FILE) ==
 	       PREC_REFUSAL_TOO_SHORT);
 	EXPECT(of(fd, BOTH, 0, PAGE, PREC_ADMIT_ANY_FILE | PREC_ADMIT_STRICT) ==
@@ -125,7 +124,8 @@ static void senseless(void)
 		{ .rights = BOTH, .size = ~0ull },
 		{ .rights = BOTH, .size = PAGE, .offset = ~0ull },
 		{ .rights = BOTH, .size = PAGE, .address = PREC_ADDRESS_MAX },
-		{ .rights = BOTH, .size = PAGE,
+		{ .rights = BOTH,
+		  .size = PAGE,
 		  .address = PREC_ADDRESS_MAX - PAGE + 1 },
 	};
 	int fd = new_file(4 * PAGE, 0);
@@ -184,8 +184,7 @@ static void seals(void)
 	       PREC_REFUSAL_SEALS);
 	MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0);
 	/* Shrinking is barred, but punching is not, nor can it be. */
-	EXPECT(of(fd, BOTH, 0, PAGE, PREC_ADMIT_STRICT) ==
-	       PREC_REFUSAL_SEALS);
+	EXPECT(of(fd, BOTH, 0, PAGE, PREC_ADMIT_STRICT) == PREC_REFUSAL_SEALS);
 	EXPECT(of(fd, BOTH, 0, PAGE, 0) == PREC_REFUSAL_NONE);
 	fd = new_file(PAGE, MFD_ALLOW_SEALING);
 	EXPECT(of(fd, BOTH, 0, PAGE, PREC_ADMIT_STRICT) == PREC_REFUSAL_NONE);

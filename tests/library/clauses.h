@@ -10,7 +10,7 @@
 
 /* For tests that check contracts at run time, by the names of their clauses. */
 
-/* A clause that does not hold ends the test, for it names the seed to repeat. */
+/* A clause that does not hold ends the test: it names the seed to repeat. */
 static uint64_t seed;
 static unsigned long clauses;
 

@@ -16,10 +16,10 @@ static void host(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	got = sig * 1000 + info->si_code;
-	_exit(got == SIGBUS * 1000 + BUS_ADRERR	  ? 11 :
-	      got == SIGSEGV * 1000 + SEGV_ACCERR ? 12 :
-	      got == SIGSEGV * 1000 + SEGV_MAPERR ? 13 :
-						    14);
+	_exit(got == SIGBUS * 1000 + BUS_ADRERR	    ? 11
+	      : got == SIGSEGV * 1000 + SEGV_ACCERR ? 12
+	      : got == SIGSEGV * 1000 + SEGV_MAPERR ? 13
+						    : 14);
 }
 
 enum { LOST = 11, FORBIDDEN = 12, UNMAPPED = 13 };
@@ -101,8 +101,8 @@ static void null_in_transaction(void)
 
 static void copy_in_to_nowhere(void)
 {
-	void *nowhere = mmap(NULL, PAGE, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *nowhere =
+		mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	munmap(nowhere, PAGE);
 	(void)prec_copy_in(nowhere, one.region.span, 0, 100).done;
@@ -110,8 +110,8 @@ static void copy_in_to_nowhere(void)
 
 static void copy_in_to_read_only(void)
 {
-	void *there = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
-			   -1, 0);
+	void *there =
+		mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)prec_copy_in(there, one.region.span, 0, 3000).done;
 }

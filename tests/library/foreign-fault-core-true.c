@@ -80,8 +80,8 @@ static const void *note(const unsigned char *core, uint32_t kind)
 
 		while (part[i].p_type == PT_NOTE && at < end) {
 			const Elf64_Nhdr *n = (const void *)(core + at);
-			uint64_t body = at + sizeof(*n) +
-					(n->n_namesz + 3u) / 4 * 4;
+			uint64_t body =
+				at + sizeof(*n) + (n->n_namesz + 3u) / 4 * 4;
 
 			if (n->n_type == kind)
 				return core + body;
@@ -126,8 +126,8 @@ static void by_core_file(const struct foreign *how)
 	MUST(state && info);
 	EXPECT(at_the_instruction((const void *)state->pr_reg, how));
 	EXPECT(info->si_signo == how->sig);
-	EXPECT((info->si_code <= 0) == (how->sent &&
-					info->si_code != BUS_MCEERR_AO));
+	EXPECT((info->si_code <= 0) ==
+	       (how->sent && info->si_code != BUS_MCEERR_AO));
 	if (how->happen == at_truncated)
 		EXPECT((uintptr_t)info->si_addr % PAGE == 24);
 	munmap(core, (size_t)size);

@@ -55,8 +55,7 @@ static void plain(int sig)
 
 static void informed(int sig, siginfo_t *info, void *context)
 {
-	const greg_t *registers =
-		((ucontext_t *)context)->uc_mcontext.gregs;
+	const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
 
 	allow_misaligned();
 	seen->code = (uint32_t)info->si_code;

@@ -42,9 +42,9 @@ static inline void at_non_canonical(void)
 
 static inline void at_read_only(void)
 {
-	foreign_access(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0),
-		       KNOWN);
+	foreign_access(
+		mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		KNOWN);
 }
 
 static inline void at_truncated(void)

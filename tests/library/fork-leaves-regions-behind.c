@@ -60,9 +60,9 @@ static int touches_what_was_left(void)
 {
 	struct prec_transaction t;
 
-	return run_on(&left.region, PREC_SUBSTITUTE, touch, &left.region, &t) ?
-		       1 :
-		       0;
+	return run_on(&left.region, PREC_SUBSTITUTE, touch, &left.region, &t)
+		       ? 1
+		       : 0;
 }
 
 static int child_of(int (*what)(void))

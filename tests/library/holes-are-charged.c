@@ -2,8 +2,8 @@
 /*
  * Holes of memory that was lent with a budget: each way to touch one makes the
  * page and charges it, none makes one past the budget, and what the client
- * gives back is credited.  What was made is counted by the file's own blocks, which
- * nobody can get wrong.
+ * gives back is credited.  What was made is counted by the file's own blocks,
+ * which nobody can get wrong.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -47,8 +47,8 @@ static void host(int sig)
 	else if (what == LOAD)
 		inner_status = prec_load64(lender.region.span, 0, &value);
 	else if (what == NEST)
-		inner_status = run_on(&lender.region, PREC_ABANDON, touch,
-				      NULL, &t);
+		inner_status =
+			run_on(&lender.region, PREC_ABANDON, touch, NULL, &t);
 	ended++;
 }
 

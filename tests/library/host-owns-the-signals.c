@@ -63,8 +63,8 @@ static int work(bool told)
 	EXPECT((prec_fault_health() &
 		(PREC_HEALTH_BUS_REPLACED | PREC_HEALTH_SEGV_REPLACED |
 		 PREC_HEALTH_NOT_INSTALLED)) ==
-	       (told ? 0 :
-		       PREC_HEALTH_BUS_REPLACED | PREC_HEALTH_SEGV_REPLACED));
+	       (told ? 0
+		     : PREC_HEALTH_BUS_REPLACED | PREC_HEALTH_SEGV_REPLACED));
 	set_size(&lender, 2 * PAGE);
 	EXPECT(prec_load64(lender.region.span, 3 * PAGE, &value) == PREC_GONE);
 	EXPECT(value == 5 && asked == 1 && own == 0);

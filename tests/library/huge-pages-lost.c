@@ -37,8 +37,7 @@ static bool set_pool(long size)
 static int huge_file(uint64_t size)
 {
 	/* 2^21 bytes each */
-	int fd = memfd_create("huge",
-			      MFD_CLOEXEC | MFD_HUGETLB | 21u << 26);
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | 21u << 26);
 
 	MUST(fd >= 0);
 	MUST(ftruncate(fd, (off_t)size) == 0);
@@ -80,8 +79,7 @@ static void truncated(void)
 
 	lend_huge(&lender, 3 * HUGE);
 	set_size(&lender, HUGE);
-	EXPECT(prec_copy_in(bytes, lender.region.span, HUGE - 5, 64).done ==
-	       5);
+	EXPECT(prec_copy_in(bytes, lender.region.span, HUGE - 5, 64).done == 5);
 	EXPECT(prec_fill(lender.region.span, HUGE - 3000, 1, 70000).done ==
 	       3000);
 	EXPECT(run_on(&lender.region, PREC_ABANDON, write_range, &range, &t) ==

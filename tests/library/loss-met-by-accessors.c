@@ -136,8 +136,8 @@ static void try_copies(struct scene *scene, uint64_t at, uint64_t size)
 		done = size;
 	memset(bytes, UNTOUCHED, sizeof(bytes));
 	r = prec_copy_in(bytes, span, at, size);
-	EXPECT(r.done == done && r.status == (done < size ? PREC_GONE :
-							    PREC_OK));
+	EXPECT(r.done == done &&
+	       r.status == (done < size ? PREC_GONE : PREC_OK));
 	EXPECT(memcmp(bytes, scene->model + at, done) == 0);
 	for (i = done; i < size; i++)
 		if (bytes[i] != UNTOUCHED)
@@ -146,8 +146,8 @@ static void try_copies(struct scene *scene, uint64_t at, uint64_t size)
 	for (i = 0; i < size; i++)
 		mine[i] = (unsigned char)(at + i * 3);
 	r = prec_copy_out(span, at, mine, size);
-	EXPECT(r.done == done && r.status == (done < size ? PREC_GONE :
-							    PREC_OK));
+	EXPECT(r.done == done &&
+	       r.status == (done < size ? PREC_GONE : PREC_OK));
 	memcpy(scene->model + at, mine, done);
 	r = prec_fill(span, at, 0xee, size / 2);
 	EXPECT(r.done == (done < size / 2 ? done : size / 2));
@@ -156,9 +156,10 @@ static void try_copies(struct scene *scene, uint64_t at, uint64_t size)
 
 static void at_each_position(struct scene *scene)
 {
-	const uint64_t places[] = { 0,	      PAGE,	2 * PAGE, 2 * PAGE + 96,
-				    3 * PAGE, SPACE / 2 + 1024,	  SPACE - 96,
-				    SPACE };
+	const uint64_t places[] = { 0,		PAGE,
+				    2 * PAGE,	2 * PAGE + 96,
+				    3 * PAGE,	SPACE / 2 + 1024,
+				    SPACE - 96, SPACE };
 	const uint64_t sizes[] = { 1, 8, 100, 255, 1024, 5000 };
 	uint32_t width;
 	size_t i, k;
@@ -167,8 +168,8 @@ static void at_each_position(struct scene *scene)
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		for (step = -1; step <= 1; step++) {
 			for (width = 1; width <= 8; width *= 2) {
-				uint64_t at = places[i] +
-					      (uint64_t)step * width;
+				uint64_t at =
+					places[i] + (uint64_t)step * width;
 
 				if (at > SPACE - width)
 					continue;
@@ -199,9 +200,9 @@ int main(void)
 		EXPECT((prec_region_epoch(&scene.lender.region) != epoch) ==
 		       (scene.edge < SPACE));
 		EXPECT(prec_region_check(&scene.lender.region) ==
-		       (scene.edge < SPACE || loss == CUT_IN_LAST_PAGE ?
-				PREC_GONE :
-				PREC_OK));
+		       (scene.edge < SPACE || loss == CUT_IN_LAST_PAGE
+				? PREC_GONE
+				: PREC_OK));
 		EXPECT(prec_region_revoked(&scene.lender.region) ==
 		       (loss == REVOKED));
 		printf("%s: %lu points so far\n", loss_name[loss],

@@ -47,8 +47,8 @@ static void by_pread(uint64_t offset, uint64_t size)
 static void by_pwrite(uint64_t offset, uint64_t size)
 {
 	static unsigned char bytes[8 * PAGE];
-	struct prec_result r = said(pwrite(file, lent_at(offset), size,
-					   16 * PAGE));
+	struct prec_result r =
+		said(pwrite(file, lent_at(offset), size, 16 * PAGE));
 	uint64_t i;
 
 	EXPECT(answers(r, offset, size));
@@ -121,8 +121,9 @@ static void words(void)
 
 static void each(void)
 {
-	const uint64_t offsets[] = { 0, PAGE, EDGE - 1, EDGE, EDGE + 1,
-				     3 * PAGE };
+	const uint64_t offsets[] = {
+		0, PAGE, EDGE - 1, EDGE, EDGE + 1, 3 * PAGE
+	};
 	const uint64_t sizes[] = { 1, 2, 512, PAGE, PAGE + 1, 4 * PAGE };
 	size_t i, k;
 

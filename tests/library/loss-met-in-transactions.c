@@ -10,8 +10,8 @@
 
 struct scan {
 	struct scene *scene;
-	enum loss loss;	   /* comes about … */
-	uint64_t lose_at;  /* … before this byte is touched */
+	enum loss loss;	  /* comes about … */
+	uint64_t lose_at; /* … before this byte is touched */
 	uint64_t start;
 	bool write;
 	uint64_t wrong; /* bytes below the edge that were not as modelled */
@@ -119,10 +119,18 @@ static void one(enum loss loss, uint64_t lose_at, uint64_t start, bool write,
 
 int main(void)
 {
-	const uint64_t starts[] = { 0,		  1,		PAGE - 1,
-				    PAGE,	  2 * PAGE - 1, 2 * PAGE,
-				    2 * PAGE + 1, 3 * PAGE - 1, 3 * PAGE,
-				    SPACE - 101,  SPACE - 100,	SPACE - 1 };
+	const uint64_t starts[] = { 0,
+				    1,
+				    PAGE - 1,
+				    PAGE,
+				    2 * PAGE - 1,
+				    2 * PAGE,
+				    2 * PAGE + 1,
+				    3 * PAGE - 1,
+				    3 * PAGE,
+				    SPACE - 101,
+				    SPACE - 100,
+				    SPACE - 1 };
 	enum loss loss;
 	size_t i, k;
 	int bits;

@@ -27,9 +27,9 @@ enum loss {
 };
 
 static const char *const loss_name[LOSSES] = {
-	"nothing",	   "truncated", "cut at a page",    "cut inside a page",
-	"cut in the last", "punched",	"shrunk and grown", "deleted",
-	"revoked"
+	"nothing",	     "truncated",	"cut at a page",
+	"cut inside a page", "cut in the last", "punched",
+	"shrunk and grown",  "deleted",		"revoked"
 };
 
 /* model[]: what the bytes below `edge` hold now. */

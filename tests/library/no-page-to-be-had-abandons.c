@@ -34,8 +34,7 @@ static void scan(struct prec_transaction *t, void *argument)
 
 static enum prec_status scan_all(struct prec_transaction *t)
 {
-	return run_on(&lender.region, PREC_SUBSTITUTE, scan, &lender.region,
-		      t);
+	return run_on(&lender.region, PREC_SUBSTITUTE, scan, &lender.region, t);
 }
 
 /* After a first fault, so that nothing is bound or set up for the first time
@@ -115,8 +114,11 @@ static int child(void (*trouble)(void), uint64_t kept)
 		EXPECT(scan_all(&t) == PREC_GONE && t.cursor == kept);
 	EXPECT(prec_load64(lender.region.span, kept, &value) == PREC_GONE);
 	EXPECT(prec_load64(lender.region.span, kept - 8, &value) == PREC_OK);
-	EXPECT(prec_copy_out(lender.region.span, kept - 20, "0123456789012345"
-			     "0123456789012345", 32).done == 20);
+	EXPECT(prec_copy_out(lender.region.span, kept - 20,
+			     "0123456789012345"
+			     "0123456789012345",
+			     32)
+		       .done == 20);
 	return points_failed ? 1 : 31;
 }
 

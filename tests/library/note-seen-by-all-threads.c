@@ -59,9 +59,9 @@ static void nothing(struct prec_transaction *t, void *argument)
 
 static void one(void)
 {
-	enum prec_status told = policy == PREC_SUBSTITUTE && !by_revoke ?
-					PREC_DISTURBED :
-					PREC_GONE;
+	enum prec_status told = policy == PREC_SUBSTITUTE && !by_revoke
+					? PREC_DISTURBED
+					: PREC_GONE;
 	int i, number[THREADS];
 	pthread_t threads[THREADS];
 	struct prec_transaction later;
@@ -76,12 +76,11 @@ static void one(void)
 		pthread_join(threads[i], NULL);
 		EXPECT(status[i] == told);
 		EXPECT(transaction[i].cursor ==
-		       (i == 0 && policy == PREC_ABANDON && !by_revoke ? 1 :
-									 3));
+		       (i == 0 && policy == PREC_ABANDON && !by_revoke ? 1
+								       : 3));
 		EXPECT(transaction[i].note.substituted ==
 		       (told == PREC_DISTURBED));
-		EXPECT(transaction[i].note.faults ==
-		       (i == 0 && !by_revoke));
+		EXPECT(transaction[i].note.faults == (i == 0 && !by_revoke));
 	}
 	told = run_on(&lender.region, policy, nothing, NULL, &later);
 	if (by_revoke)

@@ -212,10 +212,10 @@ static void pin_all(void)
 	uint32_t i;
 
 	if (below(30) == 0)
-		first =
-		    below(2) ? 0u - below(9) : PREC_LEDGER_PLACES - below(9);
-	want =
-	    first <= PREC_LEDGER_PLACES && count <= PREC_LEDGER_PLACES - first;
+		first = below(2) ? 0u - below(9)
+				 : PREC_LEDGER_PLACES - below(9);
+	want = first <= PREC_LEDGER_PLACES &&
+	       count <= PREC_LEDGER_PLACES - first;
 	for (i = 0; i < count; i++) {
 		ranges[i] = some_range();
 		if (i > 0 && below(4) == 0)
@@ -265,7 +265,7 @@ static void revoke(void)
 
 	if (range >= PREC_LEDGER_RANGES || state_of(range) != PREC_PIN_LIVE) {
 		if (prec_ledger_revoke(&ledger, range, &quiet) !=
-			PREC_INVALID ||
+			    PREC_INVALID ||
 		    quiet != 7)
 			fail("a range that is not live was revoked");
 		return;
@@ -280,8 +280,8 @@ static void revoke(void)
 static void cut_off(void)
 {
 	uint32_t range = some_range();
-	bool want =
-	    range < PREC_LEDGER_RANGES && state_of(range) == PREC_PIN_DRAINING;
+	bool want = range < PREC_LEDGER_RANGES &&
+		    state_of(range) == PREC_PIN_DRAINING;
 
 	if ((prec_ledger_cut_off(&ledger, range) == PREC_OK) != want)
 		fail("cut off says otherwise");

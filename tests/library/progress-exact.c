@@ -7,8 +7,8 @@
  */
 #include "lender.h"
 
-#define SPACE (64u * PAGE)
-#define EDGE  (32u * PAGE)
+#define SPACE  (64u * PAGE)
+#define EDGE   (32u * PAGE)
 #define CANARY 0u
 #define MARGIN 80u
 
@@ -20,8 +20,8 @@ static unsigned char before[SPACE];
 /* Is [start, start + size) all of one value? */
 static bool all(const unsigned char *start, uint64_t size, unsigned char value)
 {
-	return size == 0 || (start[0] == value &&
-			     memcmp(start, start + 1, size - 1) == 0);
+	return size == 0 ||
+	       (start[0] == value && memcmp(start, start + 1, size - 1) == 0);
 }
 
 static bool said(struct prec_result r, uint64_t size, uint64_t reach)
@@ -109,8 +109,8 @@ static void restore(uint64_t offset)
 static void copy_out(uint64_t size, uint64_t reach, uint64_t shift)
 {
 	uint64_t offset = EDGE - reach;
-	struct prec_result r = prec_copy_out(to.region.span, offset,
-					     source + shift, size);
+	struct prec_result r =
+		prec_copy_out(to.region.span, offset, source + shift, size);
 
 	EXPECT(said(r, size, reach));
 	EXPECT(written(offset, r.done, source + shift, 1));
@@ -194,12 +194,13 @@ static void every_copy(uint64_t size, uint64_t reach)
 
 static void large(uint64_t size)
 {
-	const uint64_t reaches[] = { 0,	       1,	 2,	   15,	   16,
-				     17,       63,	 64,	   65,	   127,
-				     128,      size / 3, size / 2, 255,	   1000,
-				     1024,     4095,	 4096,	   4097,
-				     size - 65, size - 64, size - 17, size - 16,
-				     size - 1, size,	 size + 1, size + 64 };
+	const uint64_t reaches[] = { 0,		1,	   2,	      15,
+				     16,	17,	   63,	      64,
+				     65,	127,	   128,	      size / 3,
+				     size / 2,	255,	   1000,      1024,
+				     4095,	4096,	   4097,      size - 65,
+				     size - 64, size - 17, size - 16, size - 1,
+				     size,	size + 1,  size + 64 };
 	size_t i;
 
 	for (i = 0; i < sizeof(reaches) / sizeof(reaches[0]); i++)
@@ -209,10 +210,10 @@ static void large(uint64_t size)
 
 int main(void)
 {
-	const uint64_t sizes[] = { 191,	 192,  193,   254,   255,  256,	 257,
-				   511,	 512,  513,   767,   1022, 1023, 1024,
-				   1025, 1026, 2047,  4031,  4032, 4095, 4096,
-				   4097, 8191, 8192,  12345, 70000 };
+	const uint64_t sizes[] = { 191,	 192,  193,  254,   255,  256,	257,
+				   511,	 512,  513,  767,   1022, 1023, 1024,
+				   1025, 1026, 2047, 4031,  4032, 4095, 4096,
+				   4097, 8191, 8192, 12345, 70000 };
 	uint64_t size, reach;
 	size_t i;
 

@@ -136,7 +136,7 @@ static void full(void)
 	if (prec_space_add(&space, 2 * i * CELL, CELL, 0, 1, i) != PREC_FULL)
 		fail("one entry too many was taken");
 	if (prec_space_resolve(&space, 4 * CELL, CELL + 1, 1, &span) !=
-		PREC_RANGE ||
+		    PREC_RANGE ||
 	    prec_space_resolve(&space, 4 * CELL, ~0ull, 1, &span) != PREC_RANGE)
 		fail("a byte too many was granted");
 	if (prec_space_resolve(&space, 4 * CELL, CELL, 1, &span) != PREC_OK)

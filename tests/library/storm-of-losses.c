@@ -8,9 +8,9 @@
 
 #include "lender.h"
 
-#define THREADS	  8
-#define ROUNDS	  (UNDER_SANITIZER ? 1000u : 10000u)
-#define PAGES	  8u
+#define THREADS 8
+#define ROUNDS	(UNDER_SANITIZER ? 1000u : 10000u)
+#define PAGES	8u
 
 static struct lender lender;
 static bool over;
@@ -61,8 +61,8 @@ static void by_copying(uint32_t i)
 	unsigned char bytes[3 * PAGE];
 	uint64_t at = i * 97u % (PAGES * PAGE - sizeof(bytes));
 	uint64_t size = i % 3 ? i % sizeof(bytes) : i % 200;
-	struct prec_result r = prec_copy_in(bytes, lender.region.span, at,
-					    size);
+	struct prec_result r =
+		prec_copy_in(bytes, lender.region.span, at, size);
 	uint32_t value = 0;
 
 	EXPECT(r.status == (r.done == size ? PREC_OK : PREC_GONE));
