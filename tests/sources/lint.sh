@@ -19,6 +19,15 @@ cppcheck --quiet --std=c11 -I. -Iinclude -Isrc -D__x86_64__ --error-exitcode=1 \
 	--include=/usr/include/jansson.h \
 	src program client demo || say "cppcheck has findings"
 
+# Installed headers line up their comments by hand.
+git ls-files '*.[ch]' ':!include' | xargs clang-format-14 --dry-run -Werror 2>&1 |
+	grep error: && say "clang-format-14 -i makes other lines"
+
+for file in $(git ls-files '*.[ch]'); do
+	expand "$file" | awk -v at="$file" 'length > 80 { print at ":" NR; bad = 1 }
+		END { exit bad }' || say "lines of more than 80 columns"
+done
+
 mandoc -Tlint -Wwarning doc/man/*.[1-8] doc/man/*.in | grep . && say "manual pages"
 
 lines=$(cat src/core/*.[ch] | wc -l)
