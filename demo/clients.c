@@ -157,7 +157,7 @@ void demo_be_good(struct demo *demo, uint32_t number)
 	struct client client;
 
 	options.socket_path =
-		demo->driver.exports[demo->good_export[number]].socket_path;
+		demo->backend.exports[demo->good_export[number]].socket_path;
 	options.timeout_ms = 10000;
 	if (!image) {
 		snprintf(board->error, sizeof(board->error),
@@ -265,7 +265,7 @@ void demo_be_hostile(struct demo *demo, uint32_t number)
 		int done;
 
 		options.socket_path =
-			demo->driver.exports[demo->hostile_export[number]]
+			demo->backend.exports[demo->hostile_export[number]]
 				.socket_path;
 		options.timeout_ms = 3000;
 		if (kind->dies)

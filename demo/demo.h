@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "client/driver.h"
+#include "client/backend.h"
 #include "client/neighbour.h"
 
 #define DEMO_GOOD    2u
@@ -48,7 +48,7 @@ struct demo_faults {
 struct demo {
 	uint32_t seconds;
 	bool terminal;
-	struct driver driver;
+	struct backend backend;
 	struct demo_board *board;
 	uint32_t good_export[DEMO_GOOD];
 	uint32_t hostile_export[DEMO_HOSTILE];

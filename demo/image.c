@@ -41,13 +41,13 @@ static bool say(char *why, const char *format, ...)
 
 void demo_image_path(const struct demo *demo, char *path, uint32_t size)
 {
-	snprintf(path, size, "%s/image", demo->driver.directory);
+	snprintf(path, size, "%s/image", demo->backend.directory);
 }
 
 void demo_copy_path(const struct demo *demo, uint32_t number, char *path,
 		    uint32_t size)
 {
-	snprintf(path, size, "%s/copy-%u", demo->driver.directory, number);
+	snprintf(path, size, "%s/copy-%u", demo->backend.directory, number);
 }
 
 static void file_path(const char *top, uint32_t number, char *path,
@@ -119,7 +119,7 @@ static int run_tool(const struct demo *demo, const char *const *arguments)
 	int status;
 	pid_t pid;
 
-	snprintf(log, sizeof(log), "%s/tools.log", demo->driver.directory);
+	snprintf(log, sizeof(log), "%s/tools.log", demo->backend.directory);
 	pid = fork();
 	if (pid == 0)
 		become_tool(arguments, log);
@@ -142,7 +142,7 @@ bool demo_image_make(struct demo *demo, char *why)
 			       "4096",	 "-d", tree, image, size,   NULL };
 	int status;
 
-	snprintf(tree, sizeof(tree), "%s/tree", demo->driver.directory);
+	snprintf(tree, sizeof(tree), "%s/tree", demo->backend.directory);
 	snprintf(size, sizeof(size), "%uk", DEMO_IMAGE_SIZE >> 10);
 	demo_image_path(demo, image, sizeof(image));
 	if (!make_tree(tree, why))
@@ -181,7 +181,8 @@ bool demo_image_check(struct demo *demo, uint32_t number, char *why)
 	status = run_tool(demo, check);
 	if (status != 0)
 		return say(why, "e2fsck -fn is not content: status %d", status);
-	snprintf(out, sizeof(out), "%s/out-%u", demo->driver.directory, number);
+	snprintf(out, sizeof(out), "%s/out-%u", demo->backend.directory,
+		 number);
 	if (mkdir(out, 0755))
 		return say(why, "%s: %s", out, strerror(errno));
 	snprintf(command, sizeof(command), "rdump / %s", out);

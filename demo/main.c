@@ -109,7 +109,7 @@ static bool make_store(struct demo *demo, uint32_t number, uint64_t size,
 	char *path;
 	int fd;
 
-	if (asprintf(&path, "%s/store-%u", demo->driver.directory, number) < 0)
+	if (asprintf(&path, "%s/store-%u", demo->backend.directory, number) < 0)
 		return false;
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	/* Room is taken now: a full disk is told at the start. */
@@ -121,7 +121,7 @@ static bool make_store(struct demo *demo, uint32_t number, uint64_t size,
 	}
 	close(fd);
 	/* Kept until the end: the export points to it. */
-	*export = driver_add(&demo->driver, path, 0);
+	*export = backend_add(&demo->backend, path, 0);
 	return true;
 }
 
@@ -133,7 +133,7 @@ static bool make_exports(struct demo *demo)
 		if (!make_store(demo, i, DEMO_IMAGE_SIZE + DEMO_PATTERN_SIZE,
 				&demo->good_export[i]))
 			return false;
-	null_export = driver_add(&demo->driver, NULL, 1u << 30);
+	null_export = backend_add(&demo->backend, NULL, 1u << 30);
 	for (i = 0; i < DEMO_HOSTILE; i++) {
 		demo->hostile_export[i] = null_export;
 		/* Half of them on a file of their own. */
@@ -232,12 +232,12 @@ static void watch(struct demo *demo)
 	uint32_t tick = 0;
 
 	while (!interrupted && client_now_ns() < end &&
-	       driver_alive(&demo->driver) && !any_failed(demo)) {
+	       backend_alive(&demo->backend) && !any_failed(demo)) {
 		poll(NULL, 0, 250);
 		/* The books are written anew at this signal. */
-		if (tick++ % 4 == 0 && !demo->driver.peer &&
-		    demo->driver.pid > 0)
-			kill(demo->driver.pid, SIGUSR1);
+		if (tick++ % 4 == 0 && !demo->backend.peer &&
+		    demo->backend.pid > 0)
+			kill(demo->backend.pid, SIGUSR1);
 		if (demo->terminal || tick % 4 == 0)
 			demo_show(demo);
 	}
@@ -246,7 +246,7 @@ static void watch(struct demo *demo)
 	 * more; kill_clients ends it. */
 	end = client_now_ns() + FINISH_MS * 1000000ull;
 	while (!interrupted && client_now_ns() < end &&
-	       driver_alive(&demo->driver) && !all_ended(demo))
+	       backend_alive(&demo->backend) && !all_ended(demo))
 		poll(NULL, 0, 50);
 	demo_show(demo);
 }
@@ -298,8 +298,8 @@ static int conclude(struct demo *demo)
 	struct demo_faults faults;
 	int failed = 0;
 
-	if (driver_stop(&demo->driver))
-		failed = complain("%s", demo->driver.error);
+	if (backend_stop(&demo->backend))
+		failed = complain("%s", demo->backend.error);
 	demo_read_faults(demo, &faults);
 	demo_show_summary(demo, &faults);
 	if (interrupted) {
@@ -323,11 +323,11 @@ static int run(struct demo *demo)
 	}
 	if (!make_exports(demo)) {
 		fprintf(stderr, "precarium-demo: %s: no room for images: %s\n",
-			demo->driver.directory, strerror(errno));
+			demo->backend.directory, strerror(errno));
 		return 1;
 	}
-	if (driver_start(&demo->driver)) {
-		fprintf(stderr, "precarium-demo: %s\n", demo->driver.error);
+	if (backend_start(&demo->backend)) {
+		fprintf(stderr, "precarium-demo: %s\n", demo->backend.error);
 		return 1;
 	}
 	demo->start_ns = client_now_ns();
@@ -357,13 +357,13 @@ int main(int argc, char **argv)
 	demo.terminal = isatty(1) && term && strcmp(term, "dumb") != 0;
 	demo.board = mmap(NULL, sizeof(*demo.board), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (demo.board == MAP_FAILED || driver_init(&demo.driver)) {
+	if (demo.board == MAP_FAILED || backend_init(&demo.backend)) {
 		fprintf(stderr, "precarium-demo: %s\n",
-			demo.driver.error[0] ? demo.driver.error
-					     : strerror(errno));
+			demo.backend.error[0] ? demo.backend.error
+					      : strerror(errno));
 		return 1;
 	}
 	status = run(&demo);
-	driver_free(&demo.driver);
+	backend_free(&demo.backend);
 	return status;
 }

@@ -21,7 +21,7 @@ static uint64_t number_in(const json_t *object, const char *name)
 
 void demo_read_faults(const struct demo *demo, struct demo_faults *faults)
 {
-	json_t *root = json_load_file(demo->driver.stats_path, 0, NULL);
+	json_t *root = json_load_file(demo->backend.stats_path, 0, NULL);
 	const json_t *own = json_object_get(root, "faults");
 	const json_t *export;
 	size_t i;
@@ -113,8 +113,8 @@ static void draw(struct demo *demo)
 		draw_hostile(demo, i);
 	row(demo, " ");
 	row(demo, "  server   pid %d, %u descriptors, %" PRIu64 " KiB resident",
-	    demo->driver.pid, driver_descriptors(&demo->driver),
-	    driver_resident_kib(&demo->driver));
+	    demo->backend.pid, backend_descriptors(&demo->backend),
+	    backend_resident_kib(&demo->backend));
 	row(demo,
 	    "           found memory gone %" PRIu64 " times: %" PRIu64
 	    " faults answered, %" PRIu64 " passed on",

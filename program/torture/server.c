@@ -47,7 +47,7 @@ bool server_gone(struct torture *torture)
 	bool gone;
 
 	if (torture->started)
-		return !driver_alive(&torture->server);
+		return !backend_alive(&torture->server);
 	if (pid <= 0)
 		return !server_listens(torture->options.socket_path);
 	poller.fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -60,9 +60,9 @@ bool server_gone(struct torture *torture)
 
 const char *server_fate(struct torture *torture)
 {
-	if (!torture->started || driver_alive(&torture->server))
+	if (!torture->started || backend_alive(&torture->server))
 		return "";
-	return driver_fate(&torture->server);
+	return backend_fate(&torture->server);
 }
 
 /* Those of files, as lent memory is: "address rwxs offset device inode path".
@@ -88,9 +88,9 @@ struct holdings server_holds(const struct torture *torture)
 	if (torture->server.pid <= 0)
 		return (struct holdings){ 0, 0, 0 };
 	return (struct holdings){
-		driver_descriptors(&torture->server),
+		backend_descriptors(&torture->server),
 		shared_mappings(torture->server.pid),
-		driver_resident_kib(&torture->server),
+		backend_resident_kib(&torture->server),
 	};
 }
 
@@ -195,7 +195,7 @@ void server_end(struct torture *torture)
 {
 	if (!torture->started)
 		return;
-	driver_kill(&torture->server);
+	backend_kill(&torture->server);
 	/* And what it may have started. */
 	kill(-torture->group, SIGKILL);
 	remove_socket(torture, torture->options.socket_path);
@@ -232,7 +232,7 @@ int server_again(struct torture *torture)
 	torture->warm = false;
 	/* Nothing tells that a socket listens: look every few milliseconds. */
 	while (!both_listen(torture)) {
-		if (!driver_alive(&torture->server))
+		if (!backend_alive(&torture->server))
 			return fail(torture, "the command to start the server "
 					     "ended; expected it to stay in "
 					     "the foreground");

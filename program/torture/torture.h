@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "client/driver.h"
+#include "client/backend.h"
 #include "client/neighbour.h"
 
 /*
@@ -86,11 +86,11 @@ struct holdings {
 
 struct torture {
 	struct torture_options options;
-	struct driver server; /* its process */
-	bool started;	      /* by us: it is our child */
-	pid_t group;	      /* process group of the child */
-	bool bound;	      /* the child has listened at the sockets */
-	bool warm;	      /* it has allocated what it keeps */
+	struct backend server; /* its process */
+	bool started;	       /* by us: it is our child */
+	pid_t group;	       /* process group of the child */
+	bool bound;	       /* the child has listened at the sockets */
+	bool warm;	       /* it has allocated what it keeps */
 	struct watch watch;
 	const struct torture_case **cases;
 	struct result *results;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * G1: whatever a client says, stores in the memory it lends and takes back, in
- * whatever order, the driver lives, ends the client when it leaves, and serves
+ * whatever order, the server lives, ends the client when it leaves, and serves
  * the next.
  *
  * The input is a script that a hostile front-end plays on a real socket to a

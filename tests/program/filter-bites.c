@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The filter of system calls: what the driver has no need of is refused, in
+/* The filter of system calls: what the server has no need of is refused, in
  * every thread there is, with a line that names it, and the process goes on. */
 #include <errno.h>
 #include <fcntl.h>

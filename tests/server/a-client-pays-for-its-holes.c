@@ -40,7 +40,7 @@ static bool set_pool(long pages)
 
 static void group_away(void)
 {
-	driver_kill(&driver);
+	backend_kill(&backend);
 	if (took_pool)
 		set_pool(0);
 	group_remove(&group);
@@ -110,7 +110,7 @@ static uint32_t lines_in_log(const char *words)
 	uint32_t count = 0;
 	FILE *log;
 
-	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	snprintf(path, sizeof(path), "%s/log", backend.directory);
 	log = fopen(path, "re");
 	while (log && fgets(line, sizeof(line), log))
 		count += strstr(line, words) != NULL;
@@ -128,7 +128,7 @@ static json_t *ask(void)
 
 	CHECK(asprintf(&command, "%s stat --control=%s --json",
 		       program ? program : "build/program/precarium",
-		       driver.control_path) > 0,
+		       backend.control_path) > 0,
 	      "memory");
 	answer = popen(command, "re");
 	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
@@ -179,7 +179,7 @@ static void sparse_at_first(uint32_t export, uint32_t regions)
 	uint64_t refused = told(export, "sparse-refused");
 	struct client client;
 
-	open_at(&client, driver.exports[export].socket_path, DATA + regions,
+	open_at(&client, backend.exports[export].socket_path, DATA + regions,
 		512 * MIB);
 	done = fill(&client, regions, 400);
 	CHECK(done >= 28 && done <= LIMIT / MIB, "%llu MiB were filled",
@@ -209,7 +209,7 @@ static void punched_later(uint32_t export)
 	struct client client;
 	int fd;
 
-	open_at(&client, driver.exports[export].socket_path, DATA + 1,
+	open_at(&client, backend.exports[export].socket_path, DATA + 1,
 		64 * MIB);
 	fd = client.regions[DATA].fd;
 	CHECK(fallocate(fd, 0, 0, 64 * MIB) == 0, "no memory");
@@ -250,7 +250,7 @@ static void lent_again_and_again(uint32_t export)
 	int kept[4];
 
 	for (int i = 0; i < 4; i++) {
-		open_at(&clients[i], driver.exports[export].socket_path,
+		open_at(&clients[i], backend.exports[export].socket_path,
 			DATA + 1, 64 * MIB);
 		sum += fill(&clients[i], 1, 20);
 		kept[i] = dup(clients[i].regions[DATA].fd);
@@ -262,7 +262,7 @@ static void lent_again_and_again(uint32_t export)
 	check_cost(before, LIMIT, "lent again and again");
 	for (int i = 0; i < 4; i++)
 		close(kept[i]);
-	open_at(&clients[0], driver.exports[export].socket_path, DATA + 1,
+	open_at(&clients[0], backend.exports[export].socket_path, DATA + 1,
 		64 * MIB);
 	sum = fill(&clients[0], 1, 20);
 	CHECK(sum == 20, "only %llu MiB when the others' memory had gone",
@@ -302,7 +302,7 @@ static void huge_pages(uint32_t export)
 	}
 	{
 		const struct client_options options = {
-			.socket_path = driver.exports[export].socket_path,
+			.socket_path = backend.exports[export].socket_path,
 			.region_count = DATA + 1,
 			.region_size = 128 * MIB,
 			.buffer_size = SIZE,
@@ -330,7 +330,7 @@ static void huge_pages(uint32_t export)
 /* Several that go to their limits meet that of all. */
 static void all_together(void)
 {
-	const char *path = driver.exports[0].socket_path;
+	const char *path = backend.exports[0].socket_path;
 	uint64_t before = group_usage(&group), sum = 0;
 	struct client clients[6];
 
@@ -356,16 +356,16 @@ int main(void)
 		printf("no memory cgroup can be had: the server's own count is "
 		       "believed\n");
 	let_go = group_away;
-	driver.workers = 1;
-	driver.max_sparse = LIMIT;
-	driver.max_sparse_all = ALL;
-	driver_add(&driver, NULL, DISK);
-	file = driver_add(&driver, make_image("disk", DISK), 0);
-	driver_add(&driver, make_image("other", DISK), 0);
+	backend.workers = 1;
+	backend.max_sparse = LIMIT;
+	backend.max_sparse_all = ALL;
+	backend_add(&backend, NULL, DISK);
+	file = backend_add(&backend, make_image("disk", DISK), 0);
+	backend_add(&backend, make_image("other", DISK), 0);
 	serve_start();
-	if (group.path[0] && !group_enter(&group, driver.pid))
+	if (group.path[0] && !group_enter(&group, backend.pid))
 		FAIL("the server cannot be put into the group");
-	open_at(&neighbour, driver.exports[2].socket_path, DATA + 1, 4 * MIB);
+	open_at(&neighbour, backend.exports[2].socket_path, DATA + 1, 4 * MIB);
 	memset(neighbour.regions[DATA].host, 1, 4 * MIB);
 	for (uint32_t export = 0; export <= file; export ++) {
 		sparse_at_first(export, 1);
@@ -377,8 +377,8 @@ int main(void)
 	all_together();
 	client_close(&neighbour);
 	check_refused();
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 	group_remove(&group);
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

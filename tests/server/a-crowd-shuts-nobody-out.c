@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * G11: many connections, idle, half open and busy, up to the limit of
- * descriptors and beyond: who is connected stays served, the driver does not
+ * descriptors and beyond: who is connected stays served, the server does not
  * spin on what it cannot accept, and afterwards all is as before.
  */
 #include "serve.h"
@@ -50,7 +50,7 @@ static void crowd(void)
 
 	for (i = 0; i < CROWD; i++) {
 		struct client_options options = {
-			.socket_path = driver.exports[1 + i % 2].socket_path,
+			.socket_path = backend.exports[1 + i % 2].socket_path,
 			.timeout_ms = 20,
 		};
 
@@ -63,8 +63,8 @@ static void crowd(void)
 			check_good("in the crowd");
 	}
 	check_good("with the crowd there");
-	printf("%u of %u started, the driver has %u descriptors\n", opened,
-	       CROWD / 4, driver_descriptors(&driver));
+	printf("%u of %u started, the server has %u descriptors\n", opened,
+	       CROWD / 4, backend_descriptors(&backend));
 	for (i = 0; i < CROWD; i++) {
 		if (raw[i] >= 0)
 			close(raw[i]);
@@ -77,9 +77,9 @@ static void check_settled(uint32_t before)
 {
 	int tries;
 
-	for (tries = 0; driver_descriptors(&driver) > before; tries++) {
+	for (tries = 0; backend_descriptors(&backend) > before; tries++) {
 		CHECK(tries < 400, "%u descriptors before, %u after", before,
-		      driver_descriptors(&driver));
+		      backend_descriptors(&backend));
 		poll(NULL, 0, 5);
 	}
 }
@@ -92,22 +92,23 @@ int main(void)
 	uint32_t before;
 
 	serve_init(60);
-	driver_add(&driver, make_image("disk", 1u << 20), 0);
-	driver_add(&driver, NULL, 1u << 20);
-	driver_add(&driver, NULL, 1u << 20);
+	backend_add(&backend, make_image("disk", 1u << 20), 0);
+	backend_add(&backend, NULL, 1u << 20);
+	backend_add(&backend, NULL, 1u << 20);
 	serve_start();
-	CHECK(prlimit(driver.pid, RLIMIT_NOFILE, &limit, NULL) == 0, "prlimit");
-	options.socket_path = driver.exports[0].socket_path;
+	CHECK(prlimit(backend.pid, RLIMIT_NOFILE, &limit, NULL) == 0,
+	      "prlimit");
+	options.socket_path = backend.exports[0].socket_path;
 	CHECK(client_open(&good, &options) == 0, "open: %s", good.error);
 	DO(&good, client_start(&good));
 	client_pattern(client_data(&good, 0, 0), SIZE, 1, 0);
 	CHECK(client_io(&good, 0, VIRTIO_BLK_T_OUT, 0, SIZE) == 0, "write: %s",
 	      good.error);
-	before = driver_descriptors(&driver);
+	before = backend_descriptors(&backend);
 	crowd();
 	check_settled(before);
 	check_good("after the crowd");
-	options.socket_path = driver.exports[1].socket_path;
+	options.socket_path = backend.exports[1].socket_path;
 	CHECK(client_open(&last, &options) == 0, "after the crowd: %s",
 	      last.error);
 	DO(&last, client_start(&last));

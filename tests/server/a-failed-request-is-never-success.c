@@ -4,7 +4,7 @@
  *
  * Guests use the memory of a request again, status byte and all, and look at
  * nothing else: where the last request left a 0, a chain that comes back
- * without a status has succeeded.  So with a stale 0 there, the driver writes
+ * without a status has succeeded.  So with a stale 0 there, the server writes
  * an error and goes on; where the status byte itself is out of reach, it does
  * not give the chain back.
  */
@@ -17,7 +17,7 @@ static uint32_t failures;
 static void open_client(struct client *client, bool indirect)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.buffer_size = SIZE,
 		.indirect = indirect,
@@ -162,7 +162,7 @@ int main(void)
 	uint32_t type;
 
 	serve_init(30);
-	driver_add(&driver, make_image("disk", 1u << 20), 0);
+	backend_add(&backend, make_image("disk", 1u << 20), 0);
 	serve_start();
 	for (type = VIRTIO_BLK_T_IN; type <= VIRTIO_BLK_T_OUT; type++) {
 		wild_data(false, type);

@@ -30,7 +30,7 @@ static void connect_control(void)
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 
 	snprintf(name.sun_path, sizeof(name.sun_path), "%s",
-		 driver.control_path);
+		 backend.control_path);
 	control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(control >= 0 && connect(control, (struct sockaddr *)&name,
 				      sizeof(name)) == 0,
@@ -83,7 +83,7 @@ static void refused(const char *name, uint64_t size, const char *word)
 static void open_client(struct client *client, uint32_t export, bool channel)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[export].socket_path,
+		.socket_path = backend.exports[export].socket_path,
 		.buffer_size = SIZE,
 		.channel = channel,
 	};
@@ -257,7 +257,7 @@ static void post(int socket, int fd)
 }
 
 /* A client's own end of its connection is no channel, and if it is sent on one
- * the connection ends all the same when the client is gone: the driver lets
+ * the connection ends all the same when the client is gone: the server lets
  * go of the channel then. */
 static void channels_keep_nobody(void)
 {
@@ -295,10 +295,10 @@ int main(void)
 {
 	serve_init(60);
 	image = make_image("disk", 8 * MIB);
-	driver_add(&driver, image, 0);
-	driver_add(&driver, image, 0);
-	driver.exports[1].read_only = true;
-	driver_add(&driver, NULL, 8 * MIB);
+	backend_add(&backend, image, 0);
+	backend_add(&backend, image, 0);
+	backend.exports[1].read_only = true;
+	backend_add(&backend, NULL, 8 * MIB);
 	serve_start();
 	grows_and_shrinks();
 	bad_sizes();

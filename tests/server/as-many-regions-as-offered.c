@@ -18,7 +18,7 @@
 static void open_client(struct client *client, uint32_t regions)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = regions,
 		.region_size = 256u << 10,
 		.queue_count = regions > USUAL ? QUEUES : 1,
@@ -144,9 +144,9 @@ static void greedy(void)
 int main(void)
 {
 	serve_init(110);
-	driver_add(&driver, make_image("disk", (uint64_t)QUEUES * DEPTH * SIZE),
-		   0);
-	driver.clients = GREEDY + 2;
+	backend_add(&backend,
+		    make_image("disk", (uint64_t)QUEUES * DEPTH * SIZE), 0);
+	backend.clients = GREEDY + 2;
 	serve_start();
 	come_and_go();
 	greedy();

@@ -36,7 +36,7 @@ static void check_good(const char *what, int kind)
 static void open_bad(struct client *client, bool indirect, bool packed)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[1].socket_path,
+		.socket_path = backend.exports[1].socket_path,
 		.region_count = 3,
 		.depth = 8,
 		.buffer_size = SIZE,
@@ -50,7 +50,7 @@ static void open_bad(struct client *client, bool indirect, bool packed)
 	DO(client, client_start(client));
 }
 
-/* What a lenient driver may carry out in full, all bytes moved. */
+/* What a lenient server may carry out in full, all bytes moved. */
 static bool may_succeed(int kind)
 {
 	return kind == HOSTILE_WILD_INDEX || kind == HOSTILE_NESTED_TABLE ||
@@ -83,14 +83,14 @@ static void message(int kind)
 	client_close(&client);
 }
 
-/* Processor time of the driver, in clock ticks. */
+/* Processor time of the server, in clock ticks. */
 static unsigned long spent(void)
 {
 	unsigned long user = 0, system = 0;
 	char path[40];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", driver.pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", backend.pid);
 	file = fopen(path, "re");
 	CHECK(file && fscanf(file,
 			     "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u "
@@ -111,10 +111,10 @@ int main(void)
 	int kind, way;
 
 	serve_init(60);
-	driver_add(&driver, make_image("disk", 1u << 20), 0);
-	driver_add(&driver, NULL, 1u << 20);
+	backend_add(&backend, make_image("disk", 1u << 20), 0);
+	backend_add(&backend, NULL, 1u << 20);
 	serve_start();
-	options.socket_path = driver.exports[0].socket_path;
+	options.socket_path = backend.exports[0].socket_path;
 	CHECK(client_open(&good, &options) == 0, "open: %s", good.error);
 	DO(&good, client_start(&good));
 	for (kind = 0; kind < HOSTILE_CHAINS; kind++)
@@ -132,7 +132,7 @@ int main(void)
 	/* Idle, with one client that says nothing: no work, no time. */
 	poll(NULL, 0, 500);
 	CHECK(spent() - before < (unsigned long)sysconf(_SC_CLK_TCK) / 4,
-	      "the driver spins: %lu ticks in half a second of nothing",
+	      "the server spins: %lu ticks in half a second of nothing",
 	      spent() - before);
 	client_close(&good);
 	return serve_end();

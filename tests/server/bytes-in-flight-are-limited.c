@@ -32,7 +32,7 @@ static uint32_t lines_in_log(const char *words)
 	uint32_t count = 0;
 	FILE *log;
 
-	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	snprintf(path, sizeof(path), "%s/log", backend.directory);
 	log = fopen(path, "re");
 	while (log && fgets(line, sizeof(line), log))
 		count += strstr(line, words) != NULL;
@@ -127,7 +127,7 @@ static void zeroes_do_not_count(struct client *client)
 static void open_one(struct client *client, uint32_t depth)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.queue_count = 2,
 		.depth = depth,
 		.buffer_size = 2 * LIMIT,
@@ -161,27 +161,27 @@ static void limited(void)
 {
 	struct client client;
 
-	driver.max_in_flight = LIMIT;
+	backend.max_in_flight = LIMIT;
 	serve_start();
 	open_one(&client, DEPTH);
 	run(&client);
 	zeroes_do_not_count(&client);
 	close_one(&client);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 }
 
 static void beside_another(void)
 {
 	struct client idle, client;
 
-	driver.max_in_flight = 0;
+	backend.max_in_flight = 0;
 	serve_start();
 	open_one(&idle, 1);
 	open_one(&client, DEPTH);
 	run_beside(&client);
 	close_one(&client);
 	close_one(&idle);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 }
 
 int main(void)
@@ -196,15 +196,15 @@ int main(void)
 	disk = make_image("held", DISK);
 	if (!held_disk_start(disk, DISK)) {
 		puts("skipped: FUSE cannot be mounted");
-		driver_free(&driver);
+		backend_free(&backend);
 		return SKIP;
 	}
 	let_go = held_disk_stop;
-	driver_add(&driver, disk, 0);
-	driver.workers = 1;
+	backend_add(&backend, disk, 0);
+	backend.workers = 1;
 	limited();
 	beside_another();
 	held_disk_stop();
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

@@ -111,7 +111,7 @@ static void run(const struct variant *variant, uint64_t seed)
 	struct client client;
 	int status;
 
-	options.socket_path = driver.exports[0].socket_path;
+	options.socket_path = backend.exports[0].socket_path;
 	options.buffer_size = BLOCK;
 	CHECK(client_open(&client, &options) == 0, "%s: %s", variant->name,
 	      client.error);
@@ -138,8 +138,8 @@ int main(void)
 	size_t i;
 
 	serve_init(60);
-	driver_add(&driver, make_image("disk", SIZE), 0);
-	driver.exports[0].queue_count = 2;
+	backend_add(&backend, make_image("disk", SIZE), 0);
+	backend.exports[0].queue_count = 2;
 	serve_start();
 	for (i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
 		run(&variants[i], i + 1);

@@ -15,7 +15,7 @@ static const uint32_t sizes[] = { 512, 1024, 4096, 4608, 12288, SIZE };
 static void open_client(struct client *client, uint32_t segments)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.region_size = 1u << 20,
 		.buffer_size = SIZE,
@@ -82,7 +82,7 @@ static char *direct_image(void)
 	int fd = open(disk, O_RDWR | O_DIRECT | O_CLOEXEC);
 
 	if (fd < 0) {
-		driver_free(&driver);
+		backend_free(&backend);
 		exit(SKIP);
 	}
 	close(fd);
@@ -97,7 +97,7 @@ int main(void)
 	struct client client;
 
 	serve_init(60);
-	driver_add(&driver, direct_image(), 0);
+	backend_add(&backend, direct_image(), 0);
 	serve_start();
 	for (uint32_t segments = 1; segments <= 8; segments *= 8) {
 		open_client(&client, segments);

@@ -2,7 +2,7 @@
 #ifndef PRECARIUM_TESTS_SERVER_DIRTY_LOG_H
 #define PRECARIUM_TESTS_SERVER_DIRTY_LOG_H
 
-/* How a client has written down what the driver writes (vhost-user.rst,
+/* How a client has written down what the server writes (vhost-user.rst,
  * "Migration"). */
 #include "serve.h"
 

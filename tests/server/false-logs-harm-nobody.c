@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * G1, G3, G10: the log of requests in flight is the client's memory.  Whatever
- * it says, and whenever it goes, the driver lives and serves the others; and
+ * it says, and whenever it goes, the server lives and serves the others; and
  * what cannot be a log is refused.
  */
 #include "serve.h"
@@ -30,7 +30,7 @@ static void check_good(const char *when)
 static void open_client(struct client *client, bool inflight)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
 		.inflight = inflight,
@@ -60,7 +60,7 @@ static void use_own(struct client *client)
 	      "memfd");
 }
 
-/* All of it, or a few bytes of what the driver left. */
+/* All of it, or a few bytes of what the server left. */
 static void noise(struct client *client)
 {
 	uint8_t *at = mmap(NULL, client->inflight_size, PROT_READ | PROT_WRITE,
@@ -217,7 +217,7 @@ static void what_is_none(void)
 int main(void)
 {
 	serve_init(100);
-	driver_add(&driver, make_image("disk", DEPTH * SIZE), 0);
+	backend_add(&backend, make_image("disk", DEPTH * SIZE), 0);
 	serve_start();
 	open_client(&good, false);
 	DO(&good, client_start(&good));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * G1: whatever clients do to their memory or their messages, and whenever, the
- * driver keeps running and serves every other client.
+ * server keeps running and serves every other client.
  *
  * Hostile clients, processes of their own, go through every act of the
  * repertoire on null stores and on a file; beside them a good one verifies
@@ -38,7 +38,7 @@ static void be_hostile(uint32_t number)
 			hostile_lending(hostile_random(&random));
 		uint32_t act = (number + round++) % hostile_act_count;
 
-		options.socket_path = driver.exports[number + 1].socket_path;
+		options.socket_path = backend.exports[number + 1].socket_path;
 		options.timeout_ms = 2000;
 		if (hostile_round(&options, &hostile_acts[act],
 				  hostile_random(&random), false,
@@ -65,7 +65,7 @@ static pid_t start_hostile(uint32_t number)
 static void be_good(struct neighbour_counts *counts)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.depth = 8,
 		.buffer_size = 16384,
@@ -97,10 +97,10 @@ int main(void)
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(board != MAP_FAILED, "mmap");
-	driver_add(&driver, make_image("good", DISK), 0);
+	backend_add(&backend, make_image("good", DISK), 0);
 	for (i = 0; i < HOSTILE; i++)
-		driver_add(&driver, i == 0 ? make_image("bad", DISK) : NULL,
-			   1u << 30);
+		backend_add(&backend, i == 0 ? make_image("bad", DISK) : NULL,
+			    1u << 30);
 	serve_start();
 	for (i = 0; i < HOSTILE; i++)
 		children[i] = start_hostile(i);

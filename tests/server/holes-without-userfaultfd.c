@@ -40,7 +40,7 @@ static int open_one(struct client *client, uint32_t regions,
 		    uint64_t region_size)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = DATA + regions,
 		.region_size = region_size,
 		.buffer_size = SIZE,
@@ -64,7 +64,7 @@ static uint32_t lines_in_log(const char *words)
 	uint32_t count = 0;
 	FILE *log;
 
-	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	snprintf(path, sizeof(path), "%s/log", backend.directory);
 	log = fopen(path, "re");
 	while (log && fgets(line, sizeof(line), log))
 		count += strstr(line, words) != NULL;
@@ -97,11 +97,11 @@ int main(void)
 	struct client client, other;
 
 	serve_init(60);
-	driver.max_sparse = LIMIT;
-	driver_add(&driver, NULL, 64 * MIB);
+	backend.max_sparse = LIMIT;
+	backend_add(&backend, NULL, 64 * MIB);
 	if (!forbid_userfaultfd()) {
 		puts("skipped: no filter of system calls can be set");
-		driver_free(&driver);
+		backend_free(&backend);
 		return SKIP;
 	}
 	check_host();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * G1, G2: clients die at random moments (kill -9), and the driver keeps no
+ * G1, G2: clients die at random moments (kill -9), and the server keeps no
  * descriptor, no mapping and no memory of theirs.
  */
 #include "tests/sanitizer.h"
@@ -16,7 +16,7 @@
 static void be_killed(uint32_t number, uint64_t random)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[number].socket_path,
+		.socket_path = backend.exports[number].socket_path,
 		.region_count = 4,
 		.depth = 32,
 		.buffer_size = 32768,
@@ -61,7 +61,7 @@ static void round_of_deaths(uint64_t *random)
 		kill(children[i], SIGKILL);
 		waitpid(children[i], NULL, 0);
 	}
-	CHECK(driver_alive(&driver), "it died");
+	CHECK(backend_alive(&backend), "it died");
 }
 
 struct holdings {
@@ -77,14 +77,14 @@ static struct holdings settle(const struct holdings *hoped)
 	int tries;
 
 	for (tries = 0; tries < 200; tries++) {
-		uint32_t descriptors = driver_descriptors(&driver);
-		uint32_t mappings = driver_mappings(&driver);
+		uint32_t descriptors = backend_descriptors(&backend);
+		uint32_t mappings = backend_mappings(&backend);
 
 		if (descriptors < least.descriptors)
 			least.descriptors = descriptors;
 		if (mappings < least.mappings)
 			least.mappings = mappings;
-		least.resident_kib = driver_resident_kib(&driver);
+		least.resident_kib = backend_resident_kib(&backend);
 		if (hoped && least.descriptors <= hoped->descriptors &&
 		    least.mappings <= hoped->mappings)
 			break;
@@ -93,11 +93,11 @@ static struct holdings settle(const struct holdings *hoped)
 	return least;
 }
 
-/* The thread sanitizer's shadow of the driver's memory grows with the addresses
+/* The thread sanitizer's shadow of the server's memory grows with the addresses
  * that it ever used: only descriptors can be counted. */
 #define HAS_SHADOW UNDER_TSAN
 
-/* A driver built with the address sanitizer keeps what was freed for a while,
+/* A server built with the address sanitizer keeps what was freed for a while,
  * up to 256 MiB: that is not what is looked for. */
 static void keep_little(void)
 {
@@ -117,9 +117,9 @@ int main(void)
 
 	serve_init(60);
 	keep_little();
-	driver_add(&driver, make_image("disk", 4u << 20), 0);
-	driver_add(&driver, NULL, 4u << 20);
-	driver_add(&driver, NULL, 4u << 20);
+	backend_add(&backend, make_image("disk", 4u << 20), 0);
+	backend_add(&backend, NULL, 4u << 20);
+	backend_add(&backend, NULL, 4u << 20);
 	serve_start();
 	for (i = 0; i < WARM_UP; i++)
 		round_of_deaths(&random);

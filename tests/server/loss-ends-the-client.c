@@ -17,7 +17,7 @@ static struct client good;
 static void open_client(struct client *client)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.buffer_size = SIZE,
 	};
@@ -54,10 +54,10 @@ static void lose(uint32_t region, uint32_t type)
 static void check_statistics(void)
 {
 	char text[16384] = "";
-	FILE *file = fopen(driver.stats_path, "re");
+	FILE *file = fopen(backend.stats_path, "re");
 
 	CHECK(file && fread(text, 1, sizeof(text) - 1, file) > 0,
-	      "no statistics in %s", driver.stats_path);
+	      "no statistics in %s", backend.stats_path);
 	fclose(file);
 	CHECK(strstr(text, "its memory was gone"), "statistics: %s", text);
 	CHECK(strstr(text, "\"losses\": 1"), "statistics: %s", text);
@@ -71,7 +71,7 @@ int main(void)
 	disk = make_image("disk", 1u << 20);
 	CHECK(asprintf(&with, "%s,on-loss=end", disk) > 0, "memory");
 	free(disk);
-	driver_add(&driver, with, 0);
+	backend_add(&backend, with, 0);
 	serve_start();
 	open_client(&good);
 	for (uint32_t region = 0; region < 3; region++) {
@@ -79,8 +79,8 @@ int main(void)
 		lose(region, VIRTIO_BLK_T_OUT);
 	}
 	client_close(&good);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 	check_statistics();
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

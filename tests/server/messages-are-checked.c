@@ -16,7 +16,7 @@
 #include "client/protocol.h"
 
 #define SIZE   16384u
-#define QUEUES 16u /* of the driver */
+#define QUEUES 16u /* of the server */
 #define PAGE   4096u
 
 static struct client good;
@@ -32,7 +32,7 @@ static void check_good(const char *when)
 static void open_client(struct client *client, bool start)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.buffer_size = SIZE,
 		.timeout_ms = 3000,
 	};
@@ -324,7 +324,7 @@ static void deaf(void)
 	check_good("after a flood");
 }
 
-/* The driver must not wait for room in a client's eventfd. */
+/* The server must not wait for room in a client's eventfd. */
 static void clogged(void)
 {
 	struct client_completion completion;
@@ -370,7 +370,7 @@ static uint32_t lines_in_log(const char *words)
 	uint32_t count = 0;
 	FILE *log;
 
-	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	snprintf(path, sizeof(path), "%s/log", backend.directory);
 	log = fopen(path, "re");
 	while (log && fgets(line, sizeof(line), log))
 		count += strstr(line, words) != NULL;
@@ -405,7 +405,7 @@ int main(void)
 	struct client client;
 
 	serve_init(120);
-	driver_add(&driver, make_image("disk", 1u << 20), 0);
+	backend_add(&backend, make_image("disk", 1u << 20), 0);
 	serve_start();
 	open_client(&good, true);
 	open_client(&client, true);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""G1: whatever a client says, and in whatever order, the driver lives and
+"""G1: whatever a client says, and in whatever order, the server lives and
 answers the next.  Messages that make sense and messages that do not, mixed at
 random over several connections, with rings full of noise and memory that goes
 while it is used.  A seed may be given, to try again what failed."""
@@ -177,7 +177,7 @@ class Client:
         ))()
 
     def begin(self):
-        """So that noise meets a driver at work."""
+        """So that noise meets a server at work."""
         one = struct.pack("=QQQQQ", 0, GUEST, SIZE, USER, 0)
         self.send(SET_PROTOCOL, struct.pack("=Q", 0xa209))
         self.send(SET_FEATURES, struct.pack("=Q", 1 << 32 | 1 << 28))
@@ -229,7 +229,7 @@ def storm(path, server):
     for client in clients:
         client.close()
     if server.poll() is not None:
-        return f"the driver ended with {server.returncode} after {said}"
+        return f"the server ended with {server.returncode} after {said}"
     print(f"seed {SEED}: {said} messages and acts")
     return None if answers(path) else "no answer at the end"
 
@@ -250,7 +250,7 @@ def main():
             wrong = storm("a.sock", server)
             server.send_signal(signal.SIGTERM)
             if server.wait(20) != 0 and not wrong:
-                wrong = f"the driver ended with {server.returncode}"
+                wrong = f"the server ended with {server.returncode}"
             if wrong:
                 log.seek(0)
                 print("FAIL, seed", SEED, ":", wrong, log.read()[-4000:])

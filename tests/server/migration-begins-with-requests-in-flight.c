@@ -64,7 +64,7 @@ static void end(struct client *client)
 static void migration(bool packed)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
 		.region_count = 3,
@@ -107,16 +107,16 @@ int main(void)
 	disk = make_image("held", DISK);
 	if (!held_disk_start(disk, DISK)) {
 		puts("skipped: FUSE cannot be mounted");
-		driver_free(&driver);
+		backend_free(&backend);
 		return SKIP;
 	}
 	let_go = held_disk_stop;
-	driver_add(&driver, disk, 0);
+	backend_add(&backend, disk, 0);
 	serve_start();
 	migration(false);
 	migration(true);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 	held_disk_stop();
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client that migrates copies its memory while the driver writes into it, and
+ * A client that migrates copies its memory while the server writes into it, and
  * copies again what the log of writes names (LOG_SHMFD, VHOST_F_LOG_ALL): when
- * the rings are quiet, the copy is the memory.  What the driver does not write
+ * the rings are quiet, the copy is the memory.  What the server does not write
  * is not named.
  *
  * G1: the log is the client's memory, and may go.
@@ -41,7 +41,7 @@ static bool over;
 static void open_client(struct client *one, bool plain, bool packed)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = REGIONS,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
@@ -147,7 +147,7 @@ static void load(uint64_t *random)
 	}
 }
 
-/* Nobody but the driver writes there. */
+/* Nobody but the server writes there. */
 static void check_pages(struct client_place place, uint64_t size, bool written,
 			const char *what)
 {
@@ -337,7 +337,7 @@ static const char *full_image(void)
 int main(void)
 {
 	serve_init(100);
-	driver_add(&driver, full_image(), 0);
+	backend_add(&backend, full_image(), 0);
 	serve_start();
 	open_client(&good, false, false);
 	for (int way = 0; way < 4; way++)

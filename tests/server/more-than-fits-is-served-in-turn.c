@@ -51,9 +51,9 @@ int main(void)
 	};
 
 	serve_init(60);
-	driver_add(&driver, make_image("disk", 4u << 20), 0);
+	backend_add(&backend, make_image("disk", 4u << 20), 0);
 	serve_start();
-	options.socket_path = driver.exports[0].socket_path;
+	options.socket_path = backend.exports[0].socket_path;
 	for (uint32_t i = 0; i < CLIENTS; i++) {
 		CHECK(client_open(&clients[i], &options) == 0, "open: %s",
 		      clients[i].error);

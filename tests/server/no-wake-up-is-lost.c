@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody sleeps for ever: neither a driver that was not kicked nor a client
+ * Nobody sleeps for ever: neither a server that was not kicked nor a client
  * that was not called, with EVENT_IDX and without.
  *
  * Bursts of requests on a store that answers at once, so that both sides are
@@ -34,7 +34,7 @@ static uint32_t find_free(struct client *client)
 	return DEPTH;
 }
 
-/* From nothing to what a driver needs to wake, to serve and to fall asleep. */
+/* From nothing to what a server needs to wake, to serve and to fall asleep. */
 static void pause_for_a_while(struct load *load)
 {
 	uint64_t random = hostile_random(&load->random);
@@ -44,7 +44,7 @@ static void pause_for_a_while(struct load *load)
 		__asm__ volatile("");
 }
 
-/* A kick after each request: while the driver looks for more is when it may
+/* A kick after each request: while the server looks for more is when it may
  * miss one. */
 static int submit_one_by_one(struct load *load, uint32_t count)
 {
@@ -106,7 +106,7 @@ static int submit_id(struct load *load, uint32_t slot)
 }
 
 /* Pairs of requests that are answered at once, so that no end of a transfer
- * makes the driver look again.  The first wakes it; the second comes some time
+ * makes the server look again.  The first wakes it; the second comes some time
  * later, and now and then just when it finds nothing more and goes to sleep. */
 static void *run_closely(void *argument)
 {
@@ -140,7 +140,7 @@ static void *run(void *argument)
 			(random & 1024 ? submit_burst(load, burst)
 				       : submit_one_by_one(load, burst)) ||
 			take_down_to(client, left);
-		/* For the driver to come to where it goes to sleep. */
+		/* For the server to come to where it goes to sleep. */
 		if (random & 512)
 			pause_for_a_while(load);
 	}
@@ -153,7 +153,7 @@ static void start(struct load *load, uint32_t export, bool event_idx,
 		  bool closely)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[export].socket_path,
+		.socket_path = backend.exports[export].socket_path,
 		.depth = DEPTH,
 		.buffer_size = 512,
 		.event_idx = event_idx,
@@ -211,7 +211,7 @@ static void end(struct load *load, bool event_idx)
 	client_close(client);
 }
 
-/* How long a driver looks before it sleeps is one more thing to get wrong. */
+/* How long a server looks before it sleeps is one more thing to get wrong. */
 static void try(const char *polling)
 {
 	static struct load loads[5];
@@ -221,11 +221,11 @@ static void try(const char *polling)
 	printf("polling: %s\n", polling);
 	memset(loads, 0, sizeof(loads));
 	serve_init(50);
-	driver.polling = polling;
-	driver.workers = 1;
-	driver_add(&driver, NULL, 1u << 20);
+	backend.polling = polling;
+	backend.workers = 1;
+	backend_add(&backend, NULL, 1u << 20);
 	disk = make_image("disk", 1u << 20);
-	driver_add(&driver, disk, 0);
+	backend_add(&backend, disk, 0);
 	serve_start();
 	start(&loads[4], 0, true, true);
 	end(&loads[4], true);

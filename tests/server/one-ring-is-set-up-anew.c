@@ -74,10 +74,10 @@ int main(void)
 	struct client_completion completion;
 
 	serve_init(30);
-	driver_add(&driver, make_image("disk", 1u << 20), 0);
-	driver.exports[0].queue_count = 2;
+	backend_add(&backend, make_image("disk", 1u << 20), 0);
+	backend.exports[0].queue_count = 2;
 	serve_start();
-	options.socket_path = driver.exports[0].socket_path;
+	options.socket_path = backend.exports[0].socket_path;
 	CHECK(client_open(&client, &options) == 0, "open: %s", client.error);
 	DO(&client, client_start(&client));
 	for (uint32_t i = 1; i < 40; i++) {

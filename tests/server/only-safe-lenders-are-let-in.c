@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * G11: a client pays for its own memory.  Mostly holes it does no harm: the
- * driver does not grow by more than was allowed of what the client never paid
+ * server does not grow by more than was allowed of what the client never paid
  * for, and serves the next.  A file on a disk is refused.
  */
 #include "serve.h"
@@ -17,7 +17,7 @@
 static void open_client(struct client *client, uint64_t region_size)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.buffer_size = SIZE,
 		.region_size = region_size,
 		.sparse = region_size > 0,
@@ -42,7 +42,7 @@ static void check_next(void)
 
 static void sparse(void)
 {
-	uint64_t before = driver_resident_kib(&driver), after, i;
+	uint64_t before = backend_resident_kib(&backend), after, i;
 	struct client_completion completion;
 	struct client client;
 	uint32_t failed = 0;
@@ -60,10 +60,10 @@ static void sparse(void)
 		failed += completion.status == VIRTIO_BLK_S_IOERR;
 	}
 	CHECK(failed > 0 && failed < i, "%u requests failed", failed);
-	after = driver_resident_kib(&driver);
-	printf("sparse: the driver grew from %llu to %llu KiB\n",
+	after = backend_resident_kib(&backend);
+	printf("sparse: the server grew from %llu to %llu KiB\n",
 	       (unsigned long long)before, (unsigned long long)after);
-	CHECK(after < before + GROWTH_KIB, "the driver pays for our holes");
+	CHECK(after < before + GROWTH_KIB, "the server pays for our holes");
 	client_close(&client);
 }
 
@@ -74,9 +74,9 @@ static void disk_file(void)
 	char *path;
 	int file;
 
-	if (statfs(driver.directory, &about) || about.f_type == TMPFS_MAGIC) {
+	if (statfs(backend.directory, &about) || about.f_type == TMPFS_MAGIC) {
 		printf("disk file: not tried, %s is no disk\n",
-		       driver.directory);
+		       backend.directory);
 		return;
 	}
 	open_client(&client, 0);
@@ -94,8 +94,8 @@ static void disk_file(void)
 int main(void)
 {
 	serve_init(120);
-	driver.max_sparse = ALLOWED;
-	driver_add(&driver, make_image("disk", 16u << 20), 0);
+	backend.max_sparse = ALLOWED;
+	backend_add(&backend, make_image("disk", 16u << 20), 0);
 	serve_start();
 	check_next();
 	sparse();

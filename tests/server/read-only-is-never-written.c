@@ -14,7 +14,7 @@ static void open_client(struct client *client, uint32_t number, bool indirect,
 			bool lend_read_only)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[number].socket_path,
+		.socket_path = backend.exports[number].socket_path,
 		.region_count = 3,
 		.buffer_size = SIZE,
 		.indirect = indirect,
@@ -51,7 +51,7 @@ static void region(bool indirect)
 
 	open_client(&client, 0, indirect, true);
 	if (client_start(&client)) {
-		CHECK(!client.lost || driver_alive(&driver), "%s",
+		CHECK(!client.lost || backend_alive(&backend), "%s",
 		      client.error);
 		printf("read-only region: refused (%s)\n", client.error);
 		client_close(&client);
@@ -129,10 +129,10 @@ int main(void)
 	int i;
 
 	serve_init(30);
-	driver_add(&driver, make_image("disk", DISK), 0);
+	backend_add(&backend, make_image("disk", DISK), 0);
 	only = make_image("only", DISK);
-	driver_add(&driver, only, 0);
-	driver.exports[1].read_only = true;
+	backend_add(&backend, only, 0);
+	backend.exports[1].read_only = true;
 	serve_start();
 	for (i = 0; i < 2; i++) {
 		region(i);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * G5, G10: a driver is killed (kill -9) and started again, and the client,
+ * G5, G10: a server is killed (kill -9) and started again, and the client,
  * which holds the log of requests in flight, submits nothing again: each
  * request ends exactly once, and what was acknowledged stays.
  *
  * First at any moment, again and again, under load past the page cache.  Then
  * at each moment between two stores of the procedure that vhost-user.rst
- * prescribes: rings and log are made as a driver leaves them that is killed
+ * prescribes: rings and log are made as a server leaves them that is killed
  * there.
  */
 #include "serve.h"
@@ -102,14 +102,14 @@ static void take_one(struct client *client, uint32_t queue)
 
 static void live_on(struct client *client)
 {
-	driver_kill(&driver);
+	backend_kill(&backend);
 	serve_start();
 	DO(client, client_reopen(client));
 	DO(client, client_start(client));
 }
 
 /* Neither fewer than were submitted nor more; of a packed ring client_stop
- * compared what the driver says. */
+ * compared what the server says. */
 static void check_ended(struct client *client, const struct client_queue *queue,
 			const char *when)
 {
@@ -125,7 +125,7 @@ static void check_ended(struct client *client, const struct client_queue *queue,
 static void at_any_moment(bool packed, bool plain)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.queue_count = QUEUES,
 		.depth = DEPTH,
@@ -160,10 +160,10 @@ static void at_any_moment(bool packed, bool plain)
 		check_ended(&client, &client.queues[queue],
 			    "after many deaths");
 	client_close(&client);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 }
 
-/* Where a driver dies that has one request in hand, and another in flight. */
+/* Where a server dies that has one request in hand, and another in flight. */
 enum split_moment {
 	TAKEN,	    /* from the available ring, and told nobody */
 	COUNTED,    /* its number is in the log */
@@ -196,7 +196,7 @@ enum packed_moment {
 	PACKED_COMPLETED, /* and the log agrees with the ring */
 };
 
-/* What the dead driver did with the request in this slot of the client, whose
+/* What the dead server did with the request in this slot of the client, whose
  * first descriptor is at this place of a packed ring. */
 struct deed {
 	uint32_t slot;
@@ -224,7 +224,7 @@ static void carry_out(struct client *client, uint32_t slot)
 	*status = VIRTIO_BLK_S_OK;
 }
 
-/* The stores of a driver, until it dies at `moment`. */
+/* The stores of a server, until it dies at `moment`. */
 static void act_split(struct client *client, void *shared,
 		      const struct deed *deed, int moment)
 {
@@ -427,12 +427,12 @@ static void at(struct client *client, const struct layout *layout, void *log,
 	do
 		flush(client);
 	while (place >= 0 && client->queues[0].avail_index != place);
-	driver_kill(&driver);
+	backend_kill(&backend);
 	/* Slot 3 was taken before slot 1, which comes first in the table. */
 	submit_and_act(client, layout, log, 3, VIRTIO_BLK_T_IN,
 		       layout->in_flight);
 	submit_and_act(client, layout, log, 1, VIRTIO_BLK_T_OUT, moment);
-	/* And one that the dead driver never saw. */
+	/* And one that the dead server never saw. */
 	DO(client, client_submit(client, 0, 2, VIRTIO_BLK_T_IN, 0, SIZE));
 	live_on(client);
 	for (int i = 0; i < 3; i++) {
@@ -461,7 +461,7 @@ static void told_again(struct client *client, const struct layout *layout,
 	eventfd_t calls;
 
 	flush(client);
-	driver_kill(&driver);
+	backend_kill(&backend);
 	eventfd_read(call.fd, &calls);
 	submit_and_act(client, layout, log, 1, VIRTIO_BLK_T_OUT,
 		       layout->completed);
@@ -470,7 +470,7 @@ static void told_again(struct client *client, const struct layout *layout,
 	CHECK(client_wait(client, 0, &completion, 0) == 1, "%s", client->error);
 }
 
-/* The client knows of no completion, and stops its ring before the driver has
+/* The client knows of no completion, and stops its ring before the server has
  * looked at it: the place is that of the log, which client_stop compares. */
 static void stopped_at_once(struct client *client, const struct layout *layout,
 			    void *log)
@@ -478,7 +478,7 @@ static void stopped_at_once(struct client *client, const struct layout *layout,
 	struct client_completion completion;
 
 	flush(client);
-	driver_kill(&driver);
+	backend_kill(&backend);
 	submit_and_act(client, layout, log, 1, VIRTIO_BLK_T_OUT,
 		       layout->completed);
 	client->options.asleep = true;
@@ -493,7 +493,7 @@ static void stopped_at_once(struct client *client, const struct layout *layout,
 static int die_everywhere(const struct layout *layout)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.depth = 4,
 		.buffer_size = SIZE,
 		.queue_size = layout->entries,
@@ -515,7 +515,7 @@ static int die_everywhere(const struct layout *layout)
 	stopped_at_once(&client, layout, log);
 	munmap(log, client.inflight_size);
 	client_close(&client);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 	return 2 * (layout->completed + 1) + 2;
 }
 
@@ -524,9 +524,9 @@ int main(void)
 	int deaths = 4 * DEATHS;
 
 	serve_init(110);
-	driver_add(&driver, make_image("disk", (uint64_t)QUEUES * DEPTH * SIZE),
-		   0);
-	driver.exports[0].direct = true;
+	backend_add(&backend,
+		    make_image("disk", (uint64_t)QUEUES * DEPTH * SIZE), 0);
+	backend.exports[0].direct = true;
 	for (int packed = 0; packed < 2; packed++) {
 		memset(blocks, 0, sizeof(blocks));
 		at_any_moment(packed, true);
@@ -534,8 +534,8 @@ int main(void)
 		at_any_moment(packed, false);
 		deaths += die_everywhere(&layouts[packed]);
 	}
-	printf("%llu completions, %d deaths of the driver\n",
+	printf("%llu completions, %d deaths of the server\n",
 	       (unsigned long long)completions, deaths);
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef PRECARIUM_TESTS_SERVER_SERVE_H
 #define PRECARIUM_TESTS_SERVER_SERVE_H
 
-/* What the tests that run a driver share: a verdict, and a driver that is
+/* What the tests that run a server share: a verdict, and a server that is
  * gone, with its files, however the test ends. */
 #include <fcntl.h>
 #include <signal.h>
@@ -14,14 +14,14 @@
 #include <unistd.h>
 
 #include "client/client.h"
-#include "client/driver.h"
+#include "client/backend.h"
 #include "client/hostile.h"
 
 #define SKIP 77
 
-static struct driver driver;
+static struct backend backend;
 
-/* What must go before the driver can, if the test ends badly. */
+/* What must go before the server can, if the test ends badly. */
 static void (*let_go)(void);
 
 static void __attribute__((unused)) show_log(void)
@@ -30,10 +30,10 @@ static void __attribute__((unused)) show_log(void)
 	FILE *log;
 	int count = 0;
 
-	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	snprintf(path, sizeof(path), "%s/log", backend.directory);
 	log = fopen(path, "re");
 	while (log && count++ < 40 && fgets(line, sizeof(line), log))
-		fprintf(stderr, "driver: %s", line);
+		fprintf(stderr, "server: %s", line);
 	if (log)
 		fclose(log);
 }
@@ -50,12 +50,12 @@ fail_at(const char *file, int line, const char *format, ...)
 	fputc('\n', stderr);
 	if (let_go)
 		let_go();
-	if (driver.directory[0]) {
-		if (!driver_alive(&driver))
-			fprintf(stderr, "the driver %s\n",
-				driver_fate(&driver));
+	if (backend.directory[0]) {
+		if (!backend_alive(&backend))
+			fprintf(stderr, "the server %s\n",
+				backend_fate(&backend));
 		show_log();
-		driver_free(&driver);
+		backend_free(&backend);
 	}
 	exit(1);
 }
@@ -82,7 +82,7 @@ static void out_of_time(int sig)
 		show_log();
 	if (let_go)
 		let_go();
-	driver_free(&driver);
+	backend_free(&backend);
 	_exit(1);
 }
 
@@ -93,21 +93,21 @@ static void __attribute__((unused)) serve_init(unsigned int seconds)
 	signal(SIGALRM, out_of_time);
 	signal(SIGTERM, out_of_time);
 	alarm(seconds);
-	CHECK(driver_init(&driver) == 0, "%s", driver.error);
+	CHECK(backend_init(&backend) == 0, "%s", backend.error);
 }
 
 static void __attribute__((unused)) serve_start(void)
 {
-	CHECK(driver_start(&driver) == 0, "%s", driver.error);
+	CHECK(backend_start(&backend) == 0, "%s", backend.error);
 }
 
-/* Everything the driver does is in its list of system calls. */
+/* Everything the server does is in its list of system calls. */
 static void check_refused(void)
 {
 	char path[100], line[300];
 	FILE *log;
 
-	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	snprintf(path, sizeof(path), "%s/log", backend.directory);
 	log = fopen(path, "re");
 	while (log && fgets(line, sizeof(line), log))
 		CHECK(!strstr(line, "system call refused"), "%s", line);
@@ -115,22 +115,22 @@ static void check_refused(void)
 		fclose(log);
 }
 
-/* The driver lived to the end, and ends well when asked. */
+/* The server lived to the end, and ends well when asked. */
 static int __attribute__((unused)) serve_end(void)
 {
 	check_refused();
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
-	driver_free(&driver);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
+	backend_free(&backend);
 	return 0;
 }
 
-/* A file of zeroes in the driver's directory. */
+/* A file of zeroes in the server's directory. */
 __attribute__((unused)) static char *make_image(const char *name, uint64_t size)
 {
 	char *path;
 	int fd;
 
-	CHECK(asprintf(&path, "%s/%s", driver.directory, name) > 0, "memory");
+	CHECK(asprintf(&path, "%s/%s", backend.directory, name) > 0, "memory");
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	CHECK(fd >= 0 && ftruncate(fd, (off_t)size) == 0, "%s: no image", path);
 	close(fd);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The clients of soak.py, on a driver that runs.  Until SIGTERM:
+ * The clients of soak.py, on a server that runs.  Until SIGTERM:
  *
  *	soak-clients good SOCKET	verify every byte; a line of JSON
  *						each second, and one at the end

@@ -21,7 +21,7 @@ static uint64_t statistic(const char *key)
 
 	CHECK(asprintf(&command, "%s stat --control=%s --json",
 		       program ? program : "build/program/precarium",
-		       driver.control_path) > 0,
+		       backend.control_path) > 0,
 	      "memory");
 	answer = popen(command, "re");
 	tree = answer ? json_loadf(answer, 0, NULL) : NULL;

@@ -41,7 +41,7 @@ static int set(struct client *client, uint64_t status)
 static void open_client(struct client *client)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
@@ -138,8 +138,8 @@ static const char *full_image(void)
 int main(void)
 {
 	serve_init(60);
-	driver_add(&driver, full_image(), 0);
-	driver.exports[0].direct = true;
+	backend_add(&backend, full_image(), 0);
+	backend.exports[0].direct = true;
 	serve_start();
 	bits();
 	for (int i = 0; i < ROUNDS; i++)

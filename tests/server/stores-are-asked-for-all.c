@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a client asks for arrives at the store, by a store that keeps a record:
- * with the cache written through, and for a driver that cannot flush, writes
+ * with the cache written through, and for a server that cannot flush, writes
  * and zeroes have to be durable; a request of ranges that was done in part has
  * failed; and one that takes too long is cancelled like any other (G5, G9).
  */
@@ -262,7 +262,7 @@ int main(void)
 	char path[100];
 
 	serve_init(60);
-	snprintf(path, sizeof(path), "%s/socket", driver.directory);
+	snprintf(path, sizeof(path), "%s/socket", backend.directory);
 	export.socket_path = path;
 	options.socket_path = path;
 	server = vhost_server_new(&limits, &error);
@@ -279,6 +279,6 @@ int main(void)
 	vhost_server_interrupt(server);
 	pthread_join(thread, NULL);
 	vhost_server_free(server);
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

@@ -50,7 +50,7 @@ static void *be_good(void *argument)
 static void good_start(struct neighbour *neighbour)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[1].socket_path,
+		.socket_path = backend.exports[1].socket_path,
 		.region_count = 3,
 		.depth = 8,
 		.buffer_size = 16384,
@@ -122,7 +122,7 @@ static void load(struct client *client, uint32_t other)
 static void open_bad(struct client *client)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
@@ -275,7 +275,7 @@ static bool log_has(const char *words)
 	bool found = false;
 	FILE *log;
 
-	snprintf(path, sizeof(path), "%s/log", driver.directory);
+	snprintf(path, sizeof(path), "%s/log", backend.directory);
 	log = fopen(path, "re");
 	CHECK(log, "%s: no log", path);
 	while (!found && fgets(line, sizeof(line), log))
@@ -294,7 +294,7 @@ static void wait_for_log(const char *words, int timeout_ms)
 	}
 }
 
-/* It never answers, until the driver is asked to end. */
+/* It never answers, until the server is asked to end. */
 static void never_answers(struct neighbour *neighbour)
 {
 	struct client client;
@@ -308,10 +308,10 @@ static void never_answers(struct neighbour *neighbour)
 	CHECK(!answered(&client, 100),
 	      "an answer, or an end, while the store holds the memory");
 	good_end(neighbour);
-	kill(driver.pid, SIGTERM);
+	kill(backend.pid, SIGTERM);
 	poll(NULL, 0, DRAIN_MS);
-	CHECK(driver_alive(&driver),
-	      "the driver left while the store held a client's memory");
+	CHECK(backend_alive(&backend),
+	      "the server left while the store held a client's memory");
 	fill(&client);
 	check_untouched(&client, "the client was ended, by a held disk");
 	held_disk_release();
@@ -333,22 +333,22 @@ int main(void)
 	disk = make_image("held", DISK);
 	if (!held_disk_start(disk, DISK)) {
 		puts("skipped: FUSE cannot be mounted");
-		driver_free(&driver);
+		backend_free(&backend);
 		return SKIP;
 	}
 	let_go = held_disk_stop;
-	driver_add(&driver, disk, 0);
-	driver_add(&driver, make_image("good", DISK), 0);
-	driver.workers = 1; /* the same one for both */
-	driver.drain_timeout_ms = DRAIN_MS;
+	backend_add(&backend, disk, 0);
+	backend_add(&backend, make_image("good", DISK), 0);
+	backend.workers = 1; /* the same one for both */
+	backend.drain_timeout_ms = DRAIN_MS;
 	serve_start();
 	good_start(&neighbour);
 	answers_in_time();
 	lets_go_at_the_deadline();
 	answers_late();
 	never_answers(&neighbour);
-	CHECK(driver_end(&driver, SLACK_MS) == 0, "%s", driver.error);
+	CHECK(backend_end(&backend, SLACK_MS) == 0, "%s", backend.error);
 	held_disk_stop();
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

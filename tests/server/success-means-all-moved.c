@@ -3,7 +3,7 @@
  * G5: success only when all bytes of the request really moved between the
  * client's pages and the store.
  *
- * Cut: the last pages of the data are gone before the driver hears of the
+ * Cut: the last pages of the data are gone before the server hears of the
  * request; every cut, reads and writes, file and null store, direct and
  * indirect.  It must end, and not with success.
  * Race: the pages go while writes are under way.  What was reported as
@@ -27,7 +27,7 @@ static void open_client(struct client *client, uint32_t number, bool indirect,
 {
 	struct client_options options = lending;
 
-	options.socket_path = driver.exports[number].socket_path;
+	options.socket_path = backend.exports[number].socket_path;
 	options.indirect = indirect;
 	options.depth = depth;
 	CHECK(client_open(client, &options) == 0, "open: %s", client->error);
@@ -135,8 +135,8 @@ int main(void)
 	int i;
 
 	serve_init(60);
-	driver_add(&driver, make_image("disk", 8u << 20), 0);
-	driver_add(&driver, NULL, 8u << 20);
+	backend_add(&backend, make_image("disk", 8u << 20), 0);
+	backend_add(&backend, NULL, 8u << 20);
 	serve_start();
 	for (i = 0; i < 2; i++) {
 		cut(0, VIRTIO_BLK_T_IN, i);

@@ -85,7 +85,7 @@ static void ask_for_more(struct client *client)
 static void take_back(uint32_t export, uint64_t *random)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[export].socket_path,
+		.socket_path = backend.exports[export].socket_path,
 		.region_count = 3,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
@@ -112,7 +112,7 @@ static void take_back(uint32_t export, uint64_t *random)
 static void stop(uint32_t export, uint64_t *random)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[export].socket_path,
+		.socket_path = backend.exports[export].socket_path,
 		.region_count = 3,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
@@ -146,9 +146,9 @@ int main(void)
 		CHECK(write(fd, pattern, sizeof(pattern)) == sizeof(pattern),
 		      "write");
 	close(fd);
-	driver_add(&driver, file, 0);
-	driver.exports[0].direct = true;
-	driver_add(&driver, NULL, 64u << 20);
+	backend_add(&backend, file, 0);
+	backend.exports[0].direct = true;
+	backend_add(&backend, NULL, 64u << 20);
 	serve_start();
 	for (i = 0; i < ROUNDS; i++) {
 		take_back(i % 4 == 3, &random);

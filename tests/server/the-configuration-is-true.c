@@ -28,7 +28,7 @@ static void read_all(struct client *client, struct virtio_blk_config *config)
 static void open_client(struct client *client, uint32_t export)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[export].socket_path,
+		.socket_path = backend.exports[export].socket_path,
 	};
 
 	CHECK(client_open(client, &options) == 0, "open: %s", client->error);
@@ -136,13 +136,13 @@ int main(void)
 
 	serve_init(60);
 	disk = make_image("disk", 20u << 20);
-	driver_add(&driver, disk, 0);
-	driver_add(&driver, disk, 0);
-	driver.exports[1].read_only = true;
-	driver_add(&driver, make_image("small", 512), 0);
-	driver_add(&driver, NULL, 1ull << 50);
+	backend_add(&backend, disk, 0);
+	backend_add(&backend, disk, 0);
+	backend.exports[1].read_only = true;
+	backend_add(&backend, make_image("small", 512), 0);
+	backend_add(&backend, NULL, 1ull << 50);
 	serve_start();
-	for (uint32_t export = 0; export < driver.export_count; export ++) {
+	for (uint32_t export = 0; export < backend.export_count; export ++) {
 		struct virtio_blk_config config;
 
 		open_client(&client, export);

@@ -21,7 +21,7 @@ static char before[4096]; /* the group that this process came from */
 
 static void group_away(void)
 {
-	driver_kill(&driver);
+	backend_kill(&backend);
 	group_remove(&group);
 }
 
@@ -85,7 +85,7 @@ static void check_limits(void)
 
 	CHECK(asprintf(&command, "%s stat --control=%s --json",
 		       program ? program : "build/program/precarium",
-		       driver.control_path) > 0,
+		       backend.control_path) > 0,
 	      "memory");
 	answer = popen(command, "re");
 	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
@@ -104,7 +104,7 @@ static void check_limits(void)
 static uint64_t fill(struct client *client)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = DATA + 1,
 		.region_size = GROUP,
 		.buffer_size = SIZE,
@@ -143,11 +143,11 @@ int main(void)
 	    !group_enter(&group, getpid())) {
 		puts("skipped: needs a memory cgroup, and root to make one");
 		group_away();
-		driver_free(&driver);
+		backend_free(&backend);
 		return SKIP;
 	}
 	let_go = group_away;
-	driver_add(&driver, NULL, 64 * MIB);
+	backend_add(&backend, NULL, 64 * MIB);
 	serve_start();
 	CHECK(go_back(), "the test cannot leave the group");
 	check_limits();
@@ -159,8 +159,8 @@ int main(void)
 	      "not what the limit of all says");
 	for (int i = 0; i < 3; i++)
 		client_close(&clients[i]);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 	group_remove(&group);
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * G10: a direct write that was in flight when its driver was killed may reach
- * the disk long after the process is gone.  The next driver does not serve the
+ * G10: a direct write that was in flight when its server was killed may reach
+ * the disk long after the process is gone.  The next server does not serve the
  * image before it has: a write that it acknowledged could be overwritten.
  *
  * The disk is a block device on a file whose writes the test holds back.
@@ -21,7 +21,7 @@
 static void open_client(struct client *client)
 {
 	const struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
@@ -48,8 +48,8 @@ static void die_with_writes_in_flight(void)
 		CHECK(client_now_ns() < end, "no write came to the disk");
 		poll(NULL, 0, 2);
 	}
-	driver_kill(&driver);
-	CHECK(held_disk_waiting() > 0, "the write ended with its driver");
+	backend_kill(&backend);
+	CHECK(held_disk_waiting() > 0, "the write ended with its server");
 	client_close(&client);
 }
 
@@ -69,28 +69,28 @@ int main(void)
 	if (fd < 0) {
 		puts("skipped: FUSE cannot be mounted, or no loop device had");
 		held_disk_stop();
-		driver_free(&driver);
+		backend_free(&backend);
 		free(disk);
 		return SKIP;
 	}
 	let_go = held_disk_stop;
-	driver_add(&driver, path, 0);
-	driver.exports[0].direct = true;
+	backend_add(&backend, path, 0);
+	backend.exports[0].direct = true;
 	serve_start();
 	die_with_writes_in_flight();
-	CHECK(driver_start(&driver) != 0,
-	      "served while writes of the last driver were in flight");
-	CHECK(strstr(driver.error, "still in flight"), "%s", driver.error);
+	CHECK(backend_start(&backend) != 0,
+	      "served while writes of the last server were in flight");
+	CHECK(strstr(backend.error, "still in flight"), "%s", backend.error);
 	held_disk_release();
 	serve_start();
 	open_client(&client);
 	CHECK(client_io(&client, 0, VIRTIO_BLK_T_OUT, 0, SIZE) == 0,
 	      "write: %s", client.error);
 	client_close(&client);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 	close(fd);
 	held_disk_stop();
-	driver_free(&driver);
+	backend_free(&backend);
 	free(disk);
 	return 0;
 }

@@ -33,7 +33,7 @@ struct range {
 static void open_client(struct client *client, uint32_t export)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[export].socket_path,
+		.socket_path = backend.exports[export].socket_path,
 		.region_count = 3,
 		.buffer_size = SIZE,
 	};
@@ -196,7 +196,7 @@ static void answers(uint32_t export, uint32_t read_only)
 	const uint32_t discard = VIRTIO_BLK_T_DISCARD,
 		       zeroes = VIRTIO_BLK_T_WRITE_ZEROES;
 	struct client_options options = {
-		.socket_path = driver.exports[read_only].socket_path,
+		.socket_path = backend.exports[read_only].socket_path,
 	};
 	struct client client;
 
@@ -250,7 +250,7 @@ static bool add_loops(void)
 			       strerror(errno));
 			return false;
 		}
-		loops[i].export = driver_add(&driver, loops[i].path, 0);
+		loops[i].export = backend_add(&backend, loops[i].path, 0);
 	}
 	return true;
 }
@@ -299,11 +299,11 @@ int main(void)
 	snprintf(memory, sizeof(memory), "/dev/shm/precarium-XXXXXX");
 	fd = mkstemp(memory);
 	CHECK(fd >= 0 && ftruncate(fd, DISK) == 0, "%s: no image", memory);
-	driver_add(&driver, disk, 0);
-	driver_add(&driver, memory, 0);
-	driver_add(&driver, NULL, DISK);
-	driver_add(&driver, other, 0);
-	driver.exports[3].read_only = true;
+	backend_add(&backend, disk, 0);
+	backend_add(&backend, memory, 0);
+	backend_add(&backend, NULL, DISK);
+	backend_add(&backend, other, 0);
+	backend.exports[3].read_only = true;
 	looped = add_loops();
 	serve_start();
 	unlink(memory);

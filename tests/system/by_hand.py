@@ -91,9 +91,9 @@ def second_image(bench):
     wait_until(mounted, "the image to be mounted")
 
 
-def restart(bench, driver, guest, word):
+def restart(bench, backend, guest, word):
     """While the guest reads; it sees nothing of it."""
-    driver.restart()
+    backend.restart()
     guest.ask(f"verify {word}")
     bench.verdict.check("restart", True, word)
 
@@ -109,7 +109,7 @@ def disks(bench, machine):
     bench.verdict.check("second disk", True, "came and went")
 
 
-def memory_back(bench, machine, driver):
+def memory_back(bench, machine, backend):
     """What is given back is a hole, which the next server gets to see."""
     guest = machine.asked
     guest.ask(f"take {TAKEN}")
@@ -121,24 +121,24 @@ def memory_back(bench, machine, driver):
     guest.ask("await less_than 300")
     bench.verdict.check("memory given back", True, f"{before >> 20} MiB held, "
                         f"then {machine.memory_held() >> 20}")
-    restart(bench, driver, guest, "with holes")
+    restart(bench, backend, guest, "with holes")
     machine.monitor("deflate")
     guest.ask("await more_than 400")
 
 
-def memory_more(bench, machine, driver):
+def memory_more(bench, machine, backend):
     guest = machine.asked
     machine.monitor("grow")
     guest.ask("await more_than 900")
     guest.ask("added")
-    restart(bench, driver, guest, "grown")
+    restart(bench, backend, guest, "grown")
     machine.monitor("shrink")
     guest.ask("removed")
     guest.ask("await less_than 600")
     machine.monitor("plug-dimm")
     guest.ask("await more_than 900")
     guest.ask("added")
-    restart(bench, driver, guest, "with a DIMM")
+    restart(bench, backend, guest, "with a DIMM")
     machine.monitor("unplug-dimm")
     machine.guest.monitor().wait_for("DEVICE_DELETED", "MEM_UNPLUG_ERROR")
     machine.monitor("unplug-dimm-memory")
@@ -150,7 +150,7 @@ def life(bench):
     bench.guest = bench.guest_files()
     bench.images()
     second_image(bench)
-    driver = bench.serve("server", ["first", "second"])
+    backend = bench.serve("server", ["first", "second"])
     page = bench.page
     machine = Machine(bench, "first", page["qemu"], page["port"],
                       page["virtio-mem"], page["balloon"])
@@ -159,14 +159,14 @@ def life(bench):
     guest.ask("fill")
     bench.verdict.check("boot", True, "a file system is made and verified")
     disks(bench, machine)
-    memory_back(bench, machine, driver)
-    memory_more(bench, machine, driver)
+    memory_back(bench, machine, backend)
+    memory_more(bench, machine, backend)
     # Last: what has come holds nothing that `reads` knows.
     bench.sh("resize")
     guest.ask(f"await has_size {(GROWN << 20) // SECTOR}")
     guest.end()
     machine.guest.process.wait()
-    bench.check_server(driver)
+    bench.check_server(backend)
     bench.check_image()
 
 
@@ -191,7 +191,7 @@ def move(bench):
     there = bench.scratch / "target"
     for folder in there, there / "etc", there / "run":
         folder.mkdir()
-    drivers = [bench.serve("shared", ["first"]),
+    backends = [bench.serve("shared", ["first"]),
                bench.serve("shared", ["first"], there)]
     page = bench.page
     command = in_files(bench)
@@ -216,6 +216,6 @@ def move(bench):
     target.asked.ask("verify moved")
     target.asked.end()
     target.guest.process.wait()
-    for driver in drivers:
-        bench.check_server(driver)
+    for backend in backends:
+        bench.check_server(backend)
     bench.check_image()

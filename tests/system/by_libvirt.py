@@ -112,7 +112,7 @@ def stop(libvirt):
 def life(bench):
     bench.guest = bench.guest_files()
     bench.images()
-    driver = bench.serve("server", ["first", "second"])
+    backend = bench.serve("server", ["first", "second"])
     describe(bench)
     libvirt = Libvirt(bench)
     bench.cleanup.callback(stop, libvirt)
@@ -135,12 +135,12 @@ def life(bench):
     guest.ask("added")
 
     # As a service manager does; by_hand.py kills it.
-    status = driver.stop()
+    status = backend.stop()
     bench.verdict.check("server ends", status == 0, f"status {status}")
-    driver.start()
+    backend.start()
     guest.ask("verify restarted")
     bench.verdict.check("restart", True)
     guest.end()
     wait_until(lambda: libvirt.gone("first"), "the machine to end")
-    bench.check_server(driver)
+    bench.check_server(backend)
     bench.check_image()

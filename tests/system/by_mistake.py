@@ -84,17 +84,17 @@ def all_of_them(bench):
     lent = bench.page.line("qemu", "memory-backend-memfd")
     check_said(bench, "no-server", command, None)
 
-    driver = bench.serve("server", ["first", "second"])
+    backend = bench.serve("server", ["first", "second"])
     socket = bench.scratch / "run" / "first.sock"
     check_said(bench, "not-lent", command.replace(lent, "").replace(
-        ",memory-backend=ram", ""), driver.log)
+        ",memory-backend=ram", ""), backend.log)
     folder = on_disk(bench)
     if folder:
         file = folder / "memory"
         bench.cleanup.callback(file.unlink, missing_ok=True)
         check_said(bench, "not-in-memory", command.replace(
             lent, bench.page["file"].replace("/dev/shm", str(file))),
-            driver.log)
+            backend.log)
     else:
         bench.verdict.say("no folder on a disk: not-in-memory is not tried")
         bench.page.left.discard("not-in-memory")
@@ -104,7 +104,7 @@ def all_of_them(bench):
     os.chmod(socket, 0)
     check_said(bench, "no-rights", command, None, unprivileged())
     os.chmod(socket, mode)
-    bench.check_server(driver)
+    bench.check_server(backend)
 
     libvirt = Libvirt(bench)
     path = bench.scratch / "first.xml"

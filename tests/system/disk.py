@@ -69,7 +69,7 @@ def run_quiet(command):
 
 
 def check_area(verdict, image):
-    """Nobody writes there.  Neither guest nor driver is asked."""
+    """Nobody writes there.  Neither the guest nor the server is asked."""
     with open(image, "rb") as disk:
         disk.seek(AREA)
         verdict.check("area", disk.read() == area())
@@ -90,7 +90,7 @@ def check_files(verdict, plan, image, scratch):
 
 
 def break_byte(plan, image):
-    """Change one digit of one file, as a driver that loses a store would."""
+    """Change one digit of one file, as a server that loses a store would."""
     first, last = plan.files["d05/f200"]
     line = b"\n%d\n" % ((first + last) // 2)
     with open(image, "r+b") as disk:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A driver whose disk can be held.
+ * A server whose disk can be held.
  *
  *     held IMAGE FIFO COMMAND...
  *

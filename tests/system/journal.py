@@ -16,7 +16,7 @@ DEPTH = 16      # requests that it keeps in flight
 
 
 def end(image):
-    """Tell the guest to come to its end.  Not by way of the driver."""
+    """Tell the guest to come to its end.  Not by way of the server."""
     with open(image, "r+b") as disk:
         disk.write(b"end.")
 
@@ -43,7 +43,7 @@ def numbers(image):
 def check(verdict, console, image, carried_out):
     """Every write that was acknowledged is there, and was carried out once.
 
-    `carried_out`: bytes, as the driver counts them.  A line of the kernel may
+    `carried_out`: bytes, as the server counts them.  A line of the kernel may
     stand in the middle of one of ours, so the journal may lack some.
     """
     begun, done = {}, {}

@@ -71,11 +71,11 @@ def qemu(words, stage, cpus, packed=False, more=(), again=False,
     `words` names its files: kernel, initramfs, disk, monitor.  It has the time
     of so many `boots`.
     """
-    # memfd, shared: the guest's RAM is what is lent to the driver.
+    # memfd, shared: the guest's RAM is what is lent to the server.
     # no_timer_check: on a busy machine the kernel sees a timer interrupt come
     # late, calls the timer broken, and may panic over it.
-    # init_on_alloc=0: a page that the guest clears before the driver writes to
-    # it migrates whether the driver tells of it or not.
+    # init_on_alloc=0: a page that the guest clears before the server writes to
+    # it migrates whether the server tells of it or not.
     # la57=off: one level less in each walk of the page tables.
     return ["timeout", "-k", "5", str(boots * BOOT_SECONDS + 10),
             *server.WITH_PARENT,
@@ -251,7 +251,7 @@ def copied(old, share):
 def stopped(old, held):
     """Until the guest is stopped, which waits for its requests in flight.
 
-    While the disk is held QEMU waits for the driver, and answers nothing.  It
+    While the disk is held QEMU waits for the server, and answers nothing.  It
     is let go when QEMU has been silent for a while; where something else made
     it so, less is seen, and nothing goes wrong.
     """
@@ -283,7 +283,7 @@ def migrate(source, target, path, held, first):
 
     With `held`, a disk that can be held, all requests that the guest has at a
     time are in flight when it is stopped.  With `first` they are so before the
-    first look: then nobody but the driver writes into the rings until the second,
+    first look: then nobody but the server writes into the rings until the second,
     and only its log tells of that.
     """
     old, new = source.monitor(), target.monitor()

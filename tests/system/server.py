@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The driver under test, and the clients that attack it."""
+"""The server under test, and the clients that attack it."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ def spawn(command, **how):
 
 
 class Server:
-    """The driver under test: one process for the whole lane, unless it is
+    """The server under test: one process for the whole lane, unless it is
     killed to be started again."""
 
     def __init__(self, command, sockets, log, packed):

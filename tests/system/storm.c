@@ -7,11 +7,11 @@
  *
  * With -r nothing is ever written to the disk: for the socket of a disk whose
  * data is somebody's.  (A client may write to its own disk; that would be no
- * attack on the driver.)
+ * attack on the server.)
  *
- * The honest read tells a driver that survives from one that serves nobody.
+ * The honest read tells a server that survives from one that serves nobody.
  * The exit status is 1 when none succeeded in the last PATIENCE_S seconds, or
- * when no memory was taken away: then there was no storm, or no driver.
+ * when no memory was taken away: then there was no storm, or no server.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +45,8 @@ static struct client_options choose(const char *socket_path, uint64_t *state)
 		.event_idx = pick(state, 2),
 		.mem_table = pick(state, 2),
 		.sparse = pick(state, 8) == 0,
-		/* Long enough for a driver that has other work; an act that
-		 * leaves the driver without a duty to answer waits as long. */
+		/* Long enough for a server that has other work; an act that
+		 * leaves the server without a duty to answer waits as long. */
 		.timeout_ms = 500,
 	};
 
@@ -68,7 +68,7 @@ static int load_reads(struct client *client, uint64_t *state)
 	return client_kick(client, 0);
 }
 
-/* The acts that cannot end in a write, not even when the driver reads what the
+/* The acts that cannot end in a write, not even when the server reads what the
  * disk holds as if it were a descriptor: hence not the chains OWN_*. */
 static bool harm_by_reads(struct client *client, uint64_t *state)
 {
@@ -122,7 +122,7 @@ static void live_once(const char *socket_path, bool reads, uint64_t *state)
 		usleep(10000);
 		return;
 	}
-	/* A driver may refuse sparse memory, and the rings in it. */
+	/* A server may refuse sparse memory, and the rings in it. */
 	if (client_start(&client) == 0 &&
 	    client_io(&client, 0, VIRTIO_BLK_T_IN, 0, CLIENT_SECTOR) ==
 		    VIRTIO_BLK_S_OK) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * G10: the driver is killed at random moments (kill -9) and started again; the
+ * G10: the server is killed at random moments (kill -9) and started again; the
  * client connects again, and every acknowledged write is there.  A write that
- * was in flight may have happened or not, sector by sector.  Where the driver
+ * was in flight may have happened or not, sector by sector.  Where the server
  * offers an in-flight log, it ends those requests itself.
  */
 #include "serve.h"
@@ -41,7 +41,7 @@ static void complete(const struct client_completion *completion)
 	acknowledged++;
 }
 
-/* Write until the driver is gone. */
+/* Write until the server is gone. */
 static void write_on(struct client *client, uint64_t *random)
 {
 	struct client_completion completion;
@@ -84,7 +84,7 @@ static pid_t kill_soon(uint64_t *random)
 	CHECK(child >= 0, "fork");
 	if (child == 0) {
 		usleep(delay);
-		kill(driver.pid, SIGKILL);
+		kill(backend.pid, SIGKILL);
 		_exit(0);
 	}
 	return child;
@@ -121,7 +121,7 @@ static void check_block(struct client *client, uint32_t block)
 	blocks[block].pending = 0;
 }
 
-/* With a log in flight, the next driver ends what the last one began. */
+/* With a log in flight, the next server ends what the last one began. */
 static void end_inflight(struct client *client)
 {
 	struct client_completion completion;
@@ -130,7 +130,7 @@ static void end_inflight(struct client *client)
 	DO(client, client_kick(client, 0));
 	while (client->queues[0].busy) {
 		found = client_wait(client, 0, &completion, 5000);
-		CHECK(found == 1, "%u requests of the last driver: %s",
+		CHECK(found == 1, "%u requests of the last server: %s",
 		      client->queues[0].busy,
 		      found ? client->error : "no answer");
 		complete(&completion);
@@ -140,7 +140,7 @@ static void end_inflight(struct client *client)
 static void run(bool inflight)
 {
 	struct client_options options = {
-		.socket_path = driver.exports[0].socket_path,
+		.socket_path = backend.exports[0].socket_path,
 		.region_count = 3,
 		.depth = DEPTH,
 		.buffer_size = BLOCK,
@@ -155,12 +155,12 @@ static void run(bool inflight)
 	CHECK(client_open(&client, &options) == 0, "open: %s", client.error);
 	DO(&client, client_start(&client));
 	if (inflight && client.inflight_fd < 0)
-		printf("the driver offers no in-flight log\n");
+		printf("the server offers no in-flight log\n");
 	for (round = 0; round < ROUNDS; round++) {
 		killer = kill_soon(&random);
 		write_on(&client, &random);
 		waitpid(killer, NULL, 0);
-		driver_kill(&driver);
+		backend_kill(&backend);
 		serve_start();
 		DO(&client, client_reopen(&client));
 		DO(&client, client_start(&client));
@@ -170,17 +170,17 @@ static void run(bool inflight)
 			check_block(&client, i);
 	}
 	client_close(&client);
-	CHECK(driver_stop(&driver) == 0, "%s", driver.error);
+	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 }
 
 int main(void)
 {
 	serve_init(60);
-	driver_add(&driver, make_image("disk", BLOCK * BLOCKS), 0);
+	backend_add(&backend, make_image("disk", BLOCK * BLOCKS), 0);
 	run(false);
 	run(true);
-	printf("%llu acknowledged writes, %d deaths of the driver\n",
+	printf("%llu acknowledged writes, %d deaths of the server\n",
 	       (unsigned long long)acknowledged, 2 * ROUNDS);
-	driver_free(&driver);
+	backend_free(&backend);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_CLIENT_DRIVER_H
-#define PRECARIUM_CLIENT_DRIVER_H
+#ifndef PRECARIUM_CLIENT_BACKEND_H
+#define PRECARIUM_CLIENT_BACKEND_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,9 +13,9 @@
  * The program is $PRECARIUM, or `build/program/precarium`; with
  * PRECARIUM_PEER=qemu it is qemu-storage-daemon.
  */
-#define DRIVER_EXPORTS_MAX 32u
+#define BACKEND_EXPORTS_MAX 32u
 
-struct driver_export {
+struct backend_export {
 	char socket_path[100];
 	const char *file; /* NULL: a null store of `size` bytes */
 	uint64_t size;
@@ -24,13 +24,14 @@ struct driver_export {
 	bool direct; /* past the page cache: requests stay in flight longer */
 };
 
-struct driver {
+struct backend {
 	pid_t pid;
-	char directory[64]; /* for sockets and images; driver_free removes it */
+	char directory
+		[64]; /* for sockets and images; backend_free removes it */
 	char stats_path[100];
 	char control_path[100];
 	uint32_t export_count;
-	struct driver_export exports[DRIVER_EXPORTS_MAX];
+	struct backend_export exports[BACKEND_EXPORTS_MAX];
 	uint32_t workers;	   /* of ours; 0: 2 */
 	uint32_t clients;	   /* per export, of ours; 0: its default */
 	uint32_t drain_timeout_ms; /* of ours; 0: its default */
@@ -45,29 +46,29 @@ struct driver {
 
 /* Makes a directory; there are no exports yet.  Functions that return int
  * return 0, or -1 with one line in `error`. */
-int driver_init(struct driver *driver);
+int backend_init(struct backend *backend);
 /* Adds an export, before the start.  Returns its number. */
-uint32_t driver_add(struct driver *driver, const char *file, uint64_t size);
+uint32_t backend_add(struct backend *backend, const char *file, uint64_t size);
 /* Starts the server and waits until every socket listens.  Its standard error
  * goes to the file `log` in the directory. */
-int driver_start(struct driver *driver);
-bool driver_alive(struct driver *driver);
+int backend_start(struct backend *backend);
+bool backend_alive(struct backend *backend);
 /* Asks it to end, and waits.  -1 if it had ended before, does not end within
  * five seconds, or ends with an error. */
-int driver_stop(struct driver *driver);
-/* Waits for the end of a server that was asked to end, as driver_stop does. */
-int driver_end(struct driver *driver, int timeout_ms);
-void driver_kill(struct driver *driver);
+int backend_stop(struct backend *backend);
+/* Waits for the end of a server that was asked to end, as backend_stop does. */
+int backend_end(struct backend *backend, int timeout_ms);
+void backend_kill(struct backend *backend);
 /* Kills the server, if it runs, and removes the directory. */
-void driver_free(struct driver *driver);
+void backend_free(struct backend *backend);
 
 /* "died of signal 7", "ended with status 1".  Static storage. */
-const char *driver_fate(const struct driver *driver);
+const char *backend_fate(const struct backend *backend);
 
 /* Entries of /proc/PID/fd, lines of /proc/PID/maps, and the resident size in
  * KiB; 0 if the server is gone. */
-uint32_t driver_descriptors(const struct driver *driver);
-uint32_t driver_mappings(const struct driver *driver);
-uint64_t driver_resident_kib(const struct driver *driver);
+uint32_t backend_descriptors(const struct backend *backend);
+uint32_t backend_mappings(const struct backend *backend);
+uint64_t backend_resident_kib(const struct backend *backend);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "client/driver.h"
+#include "client/backend.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,57 +19,58 @@
 
 #include "client/client.h"
 
-#define ARGUMENTS_MAX (10 + DRIVER_EXPORTS_MAX * 4)
+#define ARGUMENTS_MAX (10 + BACKEND_EXPORTS_MAX * 4)
 #define START_MS      10000
 #define STOP_MS	      10000
 
-static int fail(struct driver *driver, const char *format, ...)
+static int fail(struct backend *backend, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static int fail(struct driver *driver, const char *format, ...)
+static int fail(struct backend *backend, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(driver->error, sizeof(driver->error), format, args);
+	vsnprintf(backend->error, sizeof(backend->error), format, args);
 	va_end(args);
 	return -1;
 }
 
-int driver_init(struct driver *driver)
+int backend_init(struct backend *backend)
 {
 	const char *peer = getenv("PRECARIUM_PEER");
 	const char *parent = getenv("TMPDIR");
 
-	memset(driver, 0, sizeof(*driver));
-	driver->peer = peer && !strcmp(peer, "qemu");
+	memset(backend, 0, sizeof(*backend));
+	backend->peer = peer && !strcmp(peer, "qemu");
 	/* Socket names are short: at most 107 bytes. */
 	if (!parent || strlen(parent) > 30)
 		parent = "/tmp";
-	snprintf(driver->directory, sizeof(driver->directory),
+	snprintf(backend->directory, sizeof(backend->directory),
 		 "%s/precarium-XXXXXX", parent);
-	if (!mkdtemp(driver->directory)) {
-		fail(driver, "%s: %s", driver->directory, strerror(errno));
-		driver->directory[0] = '\0';
+	if (!mkdtemp(backend->directory)) {
+		fail(backend, "%s: %s", backend->directory, strerror(errno));
+		backend->directory[0] = '\0';
 		return -1;
 	}
-	snprintf(driver->stats_path, sizeof(driver->stats_path),
-		 "%s/stats.json", driver->directory);
-	snprintf(driver->control_path, sizeof(driver->control_path),
-		 "%s/control", driver->directory);
+	snprintf(backend->stats_path, sizeof(backend->stats_path),
+		 "%s/stats.json", backend->directory);
+	snprintf(backend->control_path, sizeof(backend->control_path),
+		 "%s/control", backend->directory);
 	return 0;
 }
 
-uint32_t driver_add(struct driver *driver, const char *file, uint64_t size)
+uint32_t backend_add(struct backend *backend, const char *file, uint64_t size)
 {
-	struct driver_export *export = &driver->exports[driver->export_count];
+	struct backend_export *export =
+		&backend->exports[backend->export_count];
 
 	snprintf(export->socket_path, sizeof(export->socket_path), "%s/%u.sock",
-		 driver->directory, driver->export_count);
+		 backend->directory, backend->export_count);
 	export->file = file;
 	export->size = size;
 	export->queue_count = 1;
-	return driver->export_count++;
+	return backend->export_count++;
 }
 
 struct arguments {
@@ -98,14 +99,14 @@ static void free_arguments(struct arguments *arguments)
 		free(arguments->list[--arguments->count]);
 }
 
-static void peer_arguments(const struct driver *driver,
+static void peer_arguments(const struct backend *backend,
 			   struct arguments *arguments)
 {
 	uint32_t i;
 
 	add(arguments, "qemu-storage-daemon");
-	for (i = 0; i < driver->export_count; i++) {
-		const struct driver_export *export = &driver->exports[i];
+	for (i = 0; i < backend->export_count; i++) {
+		const struct backend_export *export = &backend->exports[i];
 		const char *only = export->read_only ? "on" : "off";
 
 		add(arguments, "--blockdev");
@@ -129,7 +130,7 @@ static void peer_arguments(const struct driver *driver,
 	}
 }
 
-static void our_arguments(const struct driver *driver,
+static void our_arguments(const struct backend *backend,
 			  struct arguments *arguments)
 {
 	const char *program = getenv("PRECARIUM");
@@ -137,8 +138,8 @@ static void our_arguments(const struct driver *driver,
 
 	add(arguments, "%s", program ? program : "build/program/precarium");
 	add(arguments, "serve");
-	for (i = 0; i < driver->export_count; i++) {
-		const struct driver_export *export = &driver->exports[i];
+	for (i = 0; i < backend->export_count; i++) {
+		const struct backend_export *export = &backend->exports[i];
 		const char *only = export->read_only ? ",read-only" : "";
 
 		add(arguments, "--export");
@@ -152,41 +153,41 @@ static void our_arguments(const struct driver *driver,
 			    (unsigned long long)export->size, only);
 	}
 	add(arguments, "--workers");
-	add(arguments, "%u", driver->workers ? driver->workers : 2);
-	if (driver->clients) {
+	add(arguments, "%u", backend->workers ? backend->workers : 2);
+	if (backend->clients) {
 		add(arguments, "--max-clients");
-		add(arguments, "%u", driver->clients);
+		add(arguments, "%u", backend->clients);
 	}
-	if (driver->drain_timeout_ms) {
+	if (backend->drain_timeout_ms) {
 		add(arguments, "--drain-timeout");
-		add(arguments, "%u", driver->drain_timeout_ms);
+		add(arguments, "%u", backend->drain_timeout_ms);
 	}
-	if (driver->max_in_flight) {
+	if (backend->max_in_flight) {
 		add(arguments, "--max-in-flight");
 		add(arguments, "%llu",
-		    (unsigned long long)driver->max_in_flight);
+		    (unsigned long long)backend->max_in_flight);
 	}
-	if (driver->max_sparse) {
+	if (backend->max_sparse) {
 		add(arguments, "--max-sparse");
-		add(arguments, "%llu", (unsigned long long)driver->max_sparse);
+		add(arguments, "%llu", (unsigned long long)backend->max_sparse);
 	}
-	if (driver->max_sparse_all) {
+	if (backend->max_sparse_all) {
 		add(arguments, "--max-sparse-all");
 		add(arguments, "%llu",
-		    (unsigned long long)driver->max_sparse_all);
+		    (unsigned long long)backend->max_sparse_all);
 	}
-	if (driver->polling) {
+	if (backend->polling) {
 		add(arguments, "--polling");
-		add(arguments, "%s", driver->polling);
+		add(arguments, "%s", backend->polling);
 	}
 	add(arguments, "--control");
-	add(arguments, "%s", driver->control_path);
+	add(arguments, "%s", backend->control_path);
 	add(arguments, "--stats-json");
-	add(arguments, "%s", driver->stats_path);
+	add(arguments, "%s", backend->stats_path);
 }
 
 /* In the child: no way back. */
-static void become(const struct driver *driver, struct arguments *arguments,
+static void become(const struct backend *backend, struct arguments *arguments,
 		   pid_t parent)
 {
 	char path[100];
@@ -199,7 +200,7 @@ static void become(const struct driver *driver, struct arguments *arguments,
 		_exit(127);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(path, sizeof(path), "%s/log", driver->directory);
+	snprintf(path, sizeof(path), "%s/log", backend->directory);
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (log < 0 || in < 0 || dup2(in, 0) < 0 || dup2(log, 1) < 0 ||
@@ -213,7 +214,7 @@ static void become(const struct driver *driver, struct arguments *arguments,
 /* A socket that is bound but does not listen yet refuses; asking by a
  * connection would be one client more in the server's books.  So ask the
  * kernel: flag 00010000 of its table says that it listens. */
-static uint32_t count_listening(const struct driver *driver)
+static uint32_t count_listening(const struct backend *backend)
 {
 	FILE *table = fopen("/proc/net/unix", "re");
 	uint32_t found = 0, i;
@@ -227,81 +228,82 @@ static uint32_t count_listening(const struct driver *driver)
 		if (!path || !strstr(line, " 00010000 "))
 			continue;
 		path[strcspn(path, "\n")] = '\0';
-		for (i = 0; i < driver->export_count; i++)
-			found += !strcmp(path, driver->exports[i].socket_path);
+		for (i = 0; i < backend->export_count; i++)
+			found += !strcmp(path, backend->exports[i].socket_path);
 	}
 	fclose(table);
 	return found;
 }
 
 /* Wait for the end of the process, at most so long: a pidfd is readable. */
-static bool wait_end(struct driver *driver, int timeout_ms)
+static bool wait_end(struct backend *backend, int timeout_ms)
 {
 	struct pollfd poller = { .events = POLLIN };
 
-	if (driver->pid <= 0)
+	if (backend->pid <= 0)
 		return true;
-	poller.fd = (int)syscall(SYS_pidfd_open, driver->pid, 0);
+	poller.fd = (int)syscall(SYS_pidfd_open, backend->pid, 0);
 	if (poller.fd >= 0) {
 		poll(&poller, 1, timeout_ms);
 		close(poller.fd);
 	}
-	if (waitpid(driver->pid, &driver->exit_status, WNOHANG) != driver->pid)
+	if (waitpid(backend->pid, &backend->exit_status, WNOHANG) !=
+	    backend->pid)
 		return false;
-	driver->pid = 0;
+	backend->pid = 0;
 	return true;
 }
 
-bool driver_alive(struct driver *driver)
+bool backend_alive(struct backend *backend)
 {
-	return driver->pid > 0 && !wait_end(driver, 0);
+	return backend->pid > 0 && !wait_end(backend, 0);
 }
 
 /* The last thing that it said, because the log goes with the directory. */
-static int fail_start(struct driver *driver)
+static int fail_start(struct backend *backend)
 {
 	char path[100], line[300] = "", last[300] = "it said nothing";
 	FILE *log;
 
-	snprintf(path, sizeof(path), "%s/log", driver->directory);
+	snprintf(path, sizeof(path), "%s/log", backend->directory);
 	log = fopen(path, "re");
 	while (log && fgets(line, sizeof(line), log))
 		snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"),
 			 line);
 	if (log)
 		fclose(log);
-	return fail(driver, "the server %s at its start: %s",
-		    driver_fate(driver), last);
+	return fail(backend, "the server %s at its start: %s",
+		    backend_fate(backend), last);
 }
 
-int driver_start(struct driver *driver)
+int backend_start(struct backend *backend)
 {
 	uint64_t end = client_now_ns() + START_MS * 1000000ull;
 	struct arguments arguments = { .count = 0 };
 	pid_t parent = getpid();
 	uint32_t i;
 
-	for (i = 0; i < driver->export_count; i++)
-		unlink(driver->exports[i].socket_path);
-	if (driver->peer)
-		peer_arguments(driver, &arguments);
+	for (i = 0; i < backend->export_count; i++)
+		unlink(backend->exports[i].socket_path);
+	if (backend->peer)
+		peer_arguments(backend, &arguments);
 	else
-		our_arguments(driver, &arguments);
-	driver->pid = fork();
-	if (driver->pid == 0)
-		become(driver, &arguments, parent);
+		our_arguments(backend, &arguments);
+	backend->pid = fork();
+	if (backend->pid == 0)
+		become(backend, &arguments, parent);
 	free_arguments(&arguments);
-	if (driver->pid < 0) {
-		driver->pid = 0;
-		return fail(driver, "fork: %s", strerror(errno));
+	if (backend->pid < 0) {
+		backend->pid = 0;
+		return fail(backend, "fork: %s", strerror(errno));
 	}
 	/* Nothing tells that a socket listens: look every few milliseconds,
 	 * while the process lives. */
-	while (count_listening(driver) < driver->export_count) {
-		if (wait_end(driver, 2))
-			return fail_start(driver);
+	while (count_listening(backend) < backend->export_count) {
+		if (wait_end(backend, 2))
+			return fail_start(backend);
 		if (client_now_ns() > end)
-			return fail(driver,
+			return fail(backend,
 				    "the server does not listen "
 				    "after %d ms",
 				    START_MS);
@@ -309,34 +311,35 @@ int driver_start(struct driver *driver)
 	return 0;
 }
 
-int driver_stop(struct driver *driver)
+int backend_stop(struct backend *backend)
 {
-	if (!driver_alive(driver))
-		return fail(driver, "the server had %s", driver_fate(driver));
-	kill(driver->pid, SIGTERM);
-	return driver_end(driver, STOP_MS);
+	if (!backend_alive(backend))
+		return fail(backend, "the server had %s",
+			    backend_fate(backend));
+	kill(backend->pid, SIGTERM);
+	return backend_end(backend, STOP_MS);
 }
 
-int driver_end(struct driver *driver, int timeout_ms)
+int backend_end(struct backend *backend, int timeout_ms)
 {
-	if (!wait_end(driver, timeout_ms)) {
-		driver_kill(driver);
-		return fail(driver, "the server did not end within %d ms",
+	if (!wait_end(backend, timeout_ms)) {
+		backend_kill(backend);
+		return fail(backend, "the server did not end within %d ms",
 			    timeout_ms);
 	}
-	if (!WIFEXITED(driver->exit_status) ||
-	    WEXITSTATUS(driver->exit_status) != 0)
-		return fail(driver, "the server %s", driver_fate(driver));
+	if (!WIFEXITED(backend->exit_status) ||
+	    WEXITSTATUS(backend->exit_status) != 0)
+		return fail(backend, "the server %s", backend_fate(backend));
 	return 0;
 }
 
-void driver_kill(struct driver *driver)
+void backend_kill(struct backend *backend)
 {
-	if (driver->pid <= 0)
+	if (backend->pid <= 0)
 		return;
-	kill(driver->pid, SIGKILL);
-	waitpid(driver->pid, &driver->exit_status, 0);
-	driver->pid = 0;
+	kill(backend->pid, SIGKILL);
+	waitpid(backend->pid, &backend->exit_status, 0);
+	backend->pid = 0;
 }
 
 static int remove_one(const char *path, const struct stat *about, int type,
@@ -349,37 +352,37 @@ static int remove_one(const char *path, const struct stat *about, int type,
 	return 0;
 }
 
-void driver_free(struct driver *driver)
+void backend_free(struct backend *backend)
 {
-	driver_kill(driver);
-	if (driver->directory[0])
-		nftw(driver->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	driver->directory[0] = '\0';
+	backend_kill(backend);
+	if (backend->directory[0])
+		nftw(backend->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	backend->directory[0] = '\0';
 }
 
-const char *driver_fate(const struct driver *driver)
+const char *backend_fate(const struct backend *backend)
 {
 	static char text[60];
 
-	if (driver->pid > 0)
+	if (backend->pid > 0)
 		return "is alive";
-	if (WIFSIGNALED(driver->exit_status))
+	if (WIFSIGNALED(backend->exit_status))
 		snprintf(text, sizeof(text), "died of signal %d (%s)",
-			 WTERMSIG(driver->exit_status),
-			 strsignal(WTERMSIG(driver->exit_status)));
+			 WTERMSIG(backend->exit_status),
+			 strsignal(WTERMSIG(backend->exit_status)));
 	else
 		snprintf(text, sizeof(text), "ended with status %d",
-			 WEXITSTATUS(driver->exit_status));
+			 WEXITSTATUS(backend->exit_status));
 	return text;
 }
 
-uint32_t driver_descriptors(const struct driver *driver)
+uint32_t backend_descriptors(const struct backend *backend)
 {
 	uint32_t count = 0;
 	char path[40];
 	DIR *list;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", driver->pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", backend->pid);
 	list = opendir(path);
 	if (!list)
 		return 0;
@@ -390,13 +393,13 @@ uint32_t driver_descriptors(const struct driver *driver)
 }
 
 /* Call `look` for each line of a file of /proc/PID. */
-static void each_line(const struct driver *driver, const char *name,
+static void each_line(const struct backend *backend, const char *name,
 		      void (*look)(const char *line, void *sum), void *sum)
 {
 	char path[40], line[512];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", driver->pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/%s", backend->pid, name);
 	file = fopen(path, "re");
 	if (!file)
 		return;
@@ -417,18 +420,18 @@ static void find_resident(const char *line, void *sum)
 		*(uint64_t *)sum = strtoull(line + 6, NULL, 10);
 }
 
-uint32_t driver_mappings(const struct driver *driver)
+uint32_t backend_mappings(const struct backend *backend)
 {
 	uint32_t count = 0;
 
-	each_line(driver, "maps", count_line, &count);
+	each_line(backend, "maps", count_line, &count);
 	return count;
 }
 
-uint64_t driver_resident_kib(const struct driver *driver)
+uint64_t backend_resident_kib(const struct backend *backend)
 {
 	uint64_t size = 0;
 
-	each_line(driver, "status", find_resident, &size);
+	each_line(backend, "status", find_resident, &size);
 	return size;
 }
