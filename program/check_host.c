@@ -228,15 +228,14 @@ static void check_userfaultfd(struct finding *finding)
 {
 	if (prec_budget_prepare() != PREC_OK)
 		found(finding, false,
-		      "%s: holes of lent memory count when it is lent, and "
-		      "later ones do not; expected Linux 5.14, and a container "
-		      "that lets userfaultfd through",
+		      "%s: holes are counted when memory is lent, and not "
+		      "later; expected Linux 5.14, and a container that "
+		      "permits userfaultfd",
 		      strerror(errno));
 	else if (!holes_are_watched())
-		found(finding, false, "holes of lent memory are not seen");
+		found(finding, false, "holes are not detected");
 	else
-		found(finding, true,
-		      "holes of lent memory count when they are filled");
+		found(finding, true, "holes are counted when they are filled");
 }
 
 static void check_shadow_stack(struct finding *finding)

@@ -66,8 +66,8 @@ static json_t *run_resize(struct context *context, const json_t *request,
 	}
 	if (!vhost_server_config_changed(context->server, export->served)) {
 		snprintf(error->text, sizeof(error->text),
-			 "%.100s: has another size, but no memory is left to "
-			 "tell its clients",
+			 "%.100s: has a new size, but no memory is left to "
+			 "notify its clients",
 			 name);
 		return NULL;
 	}

@@ -60,9 +60,9 @@ static bool open_export(struct vhost_server *server,
 	if (export->socket_path && options.fd >= 0 &&
 	    access_is_set(&export->access))
 		log_export(export->name,
-			   "its socket was handed over, and is left as it "
-			   "is: socket-mode, socket-owner and "
-			   "socket-group say nothing there");
+			   "its socket was passed in, and is left as it is: "
+			   "socket-mode, socket-owner and socket-group have no "
+			   "effect");
 	export->served = vhost_server_add(server, &options, &why);
 	if (export->served)
 		return true;
@@ -248,8 +248,8 @@ static bool handed_used(const struct options *wanted, struct vhost_error *error)
 		if (find_at(wanted, path))
 			continue;
 		snprintf(error->text, sizeof(error->text),
-			 "LISTEN_FDS: %.120s: no export is there; expected one "
-			 "with socket=%.120s",
+			 "LISTEN_FDS: %.120s: no export uses this socket; "
+			 "expected one with socket=%.120s",
 			 path, path);
 		return false;
 	}
@@ -336,7 +336,7 @@ bool exports_reload(struct context *context, struct changes *changes,
 	good = read_again(context, changes, error);
 	manager_tell_ready();
 	if (!good) {
-		log_print("not reloaded, all is as it was: %s", error->text);
+		log_print("not reloaded, nothing has changed: %s", error->text);
 		return false;
 	}
 	log_print("reloaded: exports: %u added, %u changed, %u removed, %u "

@@ -28,7 +28,7 @@ static bool retake(struct queue *queue, struct virtq_request *chain,
 		return false;
 	if (*answer == VIRTQ_STOPPED && virtq->state == VIRTQ_BROKEN)
 		queue_break(queue, "the log of requests in flight holds "
-				   "what no server leaves");
+				   "entries that no server leaves");
 	return true;
 }
 
@@ -75,8 +75,8 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 		return false;
 	case VIRTQ_STOPPED:
 		if (queue->virtq.state == VIRTQ_BROKEN)
-			queue_break(queue, "the available ring holds "
-					   "what no driver puts there");
+			queue_break(queue, "the available ring holds entries "
+					   "that no driver makes available");
 		return false;
 	case VIRTQ_EMPTY:
 		return false;

@@ -13,7 +13,7 @@ static const char *why_not_added(enum prec_status status)
 {
 	switch (status) {
 	case PREC_OVERLAP:
-		return "it overlaps a region that is there; expected disjoint "
+		return "it overlaps another region; expected disjoint "
 		       "ranges of addresses";
 	case PREC_FULL:
 		return "the table is full; expected no more regions than were "
@@ -21,7 +21,7 @@ static const char *why_not_added(enum prec_status status)
 	case PREC_SYSTEM:
 		return "the system could not map it";
 	default:
-		return "its addresses or its size make no sense; expected "
+		return "its addresses or its size are invalid; expected "
 		       "ranges below 2^56";
 	}
 }

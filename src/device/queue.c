@@ -131,7 +131,7 @@ void queue_check_logs(struct queue *queue)
 	struct dirty *dirty = &queue->device->dirty;
 
 	if (dirty->lost)
-		queue_lost(queue, "the log of what is written is gone");
+		queue_lost(queue, "the log of writes is gone");
 	dirty->lost = false;
 	if (queue->inflight.lost)
 		queue_lost(queue, "the log of requests in flight is gone");

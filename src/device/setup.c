@@ -149,8 +149,8 @@ static const char *why_not_attached(const struct queue *queue,
 	case PREC_FULL:
 		return "the log of requests in flight is for smaller rings";
 	default:
-		return "the rings are not aligned, have no such size or base, "
-		       "or their log of requests in flight is none";
+		return "the rings are not aligned, or their size, base or log "
+		       "of requests in flight is invalid";
 	}
 }
 

@@ -115,12 +115,12 @@ static void log_shortage(const struct device *device)
 	bool of_all = prec_budget_short(budget) != budget;
 
 	client_log(device->client,
-		   "its memory has holes, and to fill them has cost %" PRIu64
+		   "filling holes in its memory has cost %" PRIu64
 		   " KiB%s, of %" PRIu64 " KiB: requests that need more fail; "
 		   "raise %s, or preallocate: QEMU's prealloc=on, libvirt's "
 		   "<allocation mode='immediate'/> (logged once)",
 		   prec_budget_used(prec_budget_short(budget)) / 1024,
-		   of_all ? " with those of all clients" : "",
+		   of_all ? " together with all clients" : "",
 		   prec_budget_short(budget)->max / 1024,
 		   of_all ? "max-sparse-all"
 			  : "max-sparse, or sparse of the export");

@@ -93,7 +93,7 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 	    (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)))
 		return;
 	client_log(connection->device.client,
-		   "its back-end channel is closed: it is not "
-		   "notified of another size any more");
+		   "its back-end channel is closed: it is no longer notified "
+		   "of a new size");
 	vhost_channel_drop(connection);
 }

@@ -47,12 +47,13 @@ static void give_up(struct vhost_connection *connection)
 {
 	counter_add(&connection->device.client->counters.stuck,
 		    connection->device.in_flight);
-	client_log(connection->device.client,
-		   "%s: %u requests, %" PRIu64 " bytes, are stuck in the "
-		   "store: not acknowledged, the client is ended; its "
-		   "memory is held until the store lets go",
-		   message_of(connection), connection->device.in_flight,
-		   device_bytes_in_store(&connection->device));
+	client_log(
+		connection->device.client,
+		"%s: %u requests, %" PRIu64
+		" bytes, are stuck in the store: the client is ended without "
+		"an acknowledgement; its memory is held until they end",
+		message_of(connection), connection->device.in_flight,
+		device_bytes_in_store(&connection->device));
 	device_end(&connection->device, "its requests were stuck in the store");
 }
 

@@ -91,7 +91,7 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 	struct memory_region *region;
 
 	*why = "expected a descriptor, queues and entries as the device has, "
-	       "and the size that GET_INFLIGHT_FD told";
+	       "and the size that GET_INFLIGHT_FD returned";
 	if (message->fd_count != 1 || !check_shape(connection, shape) ||
 	    shape->size < log_size(connection, shape))
 		return VHOST_REFUSED;

@@ -76,8 +76,8 @@ static bool clear_path(const struct sockaddr_un *name,
 	why = try_connect(name);
 	if (why == EACCES)
 		return fail(error,
-			    "%s: there is a socket that this user may not try; "
-			    "expected a free name",
+			    "%s: a socket is there that this user may not "
+			    "connect to; expected a free name",
 			    path);
 	if (why != ECONNREFUSED)
 		return fail(error,
@@ -302,7 +302,7 @@ bool vhost_listen_allow(const char *path, const struct vhost_socket_file *file,
 		close(fd);
 	return fail(error,
 		    "%.200s: the socket that was made there is gone; expected "
-		    "it there, to give it other rights",
+		    "it to stay, so that its permissions can change",
 		    path);
 }
 

@@ -90,12 +90,12 @@ static const char *check_header(const struct vhost_header *header)
 	if ((header->flags & VHOST_VERSION_MASK) != VHOST_VERSION)
 		return "not version 1 of vhost-user";
 	if (header->flags & VHOST_REPLY)
-		return "a reply to a question that was not asked";
+		return "a reply without a request";
 	if (header->size > sizeof(struct vhost_config))
-		return "a payload larger than any message has";
+		return "a payload that is larger than that of any message";
 	if (shape &&
 	    (header->size < shape->size_min || header->size > shape->size_max))
-		return "a payload of a size that this request cannot have";
+		return "a payload of the wrong size for this request";
 	return NULL;
 }
 
@@ -169,7 +169,7 @@ static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
 		return VHOST_RECEIVE_BROKEN;
 	}
 	if (msg.msg_flags & MSG_CTRUNC) {
-		*why = "file descriptors were lost on the way (too many, or "
+		*why = "file descriptors were lost in transit (too many, or "
 		       "this process has no room for them)";
 		return VHOST_RECEIVE_BROKEN;
 	}

@@ -233,9 +233,9 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 		return false;
 	}
 	if (prec_budget_prepare() != PREC_OK)
-		log_print("userfaultfd: %s: holes of lent memory count when it "
-			  "is lent, filled or not, and later ones do not; "
-			  "precarium check-host says more",
+		log_print("userfaultfd: %s: holes are counted when memory is "
+			  "lent, filled or not, and not later; precarium "
+			  "check-host says more",
 			  strerror(errno));
 	while (server->worker_count < server->limits.workers) {
 		if (!vhost_worker_start(&server->workers[server->worker_count],
@@ -281,9 +281,8 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 	struct vhost_worker *worker = choose_worker(server);
 
 	if (vhost_export_connected(export) >= export->connections_max) {
-		vhost_export_turn_away(
-			export, fd,
-			"as many are connected as the limit allows");
+		vhost_export_turn_away(export, fd,
+				       "the limit of connections is reached");
 	} else if (connected_in_all(server) >= server->clients_max) {
 		vhost_export_turn_away(export, fd,
 				       "no file descriptors for another, see "

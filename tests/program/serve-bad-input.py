@@ -114,7 +114,7 @@ def wrong_images():
     os.makedirs(deep)
     for name, words in {"odd": ["1000 bytes", "multiple of 512"],
                         "none": ["No such file", "reading and writing"],
-                        "other": ["a QED image", "say format=raw"]}.items():
+                        "other": ["a QED image", "set format=raw"]}.items():
         if name != "none":
             with open(f"{deep}/{name}", "wb") as file:
                 file.write(b"QED\0" if name == "other" else b"")

@@ -72,7 +72,7 @@ def sockets_handed_over():
     talk("a.sock").close()
     early.close()
     check(os.stat("a.sock").st_mode & 0o777 == 0o622, "its mode was changed")
-    check("a.sock: its socket was handed over" in ended(process),
+    check("a.sock: its socket was passed in" in ended(process),
           "nothing says that socket-mode is not applied")
     check(os.path.exists("a.sock") and os.path.exists("b.sock"),
           "sockets that are another's were removed")
@@ -80,7 +80,7 @@ def sockets_handed_over():
     process = start("--export", f"socket={folder}/a.sock,null=1M",
                     handed=(a.fileno(), b.fileno()))
     _, err = process.communicate(timeout=20)
-    check(process.returncode == 1 and "b.sock: no export is there" in err and
+    check(process.returncode == 1 and "b.sock: no export uses" in err and
           err.count("\n") == 1, "a socket of nobody:", err)
     process = start("--export", "socket=c.sock,null=1M",
                     handed=(os.open("/dev/null", os.O_RDONLY),))
@@ -100,7 +100,7 @@ def stays_used(handed):
     export = "- {socket: %s/%s.sock, null: %uM}\n"
     for text, status, words in (
             (export % (folder, "a", 1) + export % (folder, "b", 1), None, ""),
-            (export % (folder, "a", 2), 1, "b.sock: no export is there"),
+            (export % (folder, "a", 2), 1, "b.sock: no export uses"),
             (export % (folder, "b", 2) + export % (folder, "a", 1), 0, "")):
         with open("p.yaml", "w", encoding="utf-8") as file:
             file.write("control: c.sock\nexports:\n" + text)

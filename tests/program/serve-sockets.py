@@ -158,7 +158,7 @@ def without_the_right():
         capture_output=True, text=True, timeout=20,
         preexec_fn=as_user("nobody"))
     check(done.returncode == 1 and done.stderr.count("\n") == 1 and
-          "may not try" in done.stderr, "another's socket:", done.stderr)
+          "may not connect" in done.stderr, "another's socket:", done.stderr)
     os.unlink("open/a.sock")
     # Not allowed to connect to what it serves, it removes it all the same.
     os.chown("open", pwd.getpwnam("nobody").pw_uid, 0)

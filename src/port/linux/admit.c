@@ -29,7 +29,7 @@ const char *prec_refusal_text(enum prec_refusal refusal)
 		return "not an open regular file (a memfd is expected)";
 	case PREC_REFUSAL_FILE_SYSTEM:
 		return "not on tmpfs or hugetlbfs: a fault in it could block "
-		       "for ever";
+		       "forever";
 	case PREC_REFUSAL_TOO_SHORT:
 		return "the file ends before the range that it is said to hold";
 	case PREC_REFUSAL_ALIGNMENT:

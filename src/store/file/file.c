@@ -147,11 +147,11 @@ static bool open_direct(struct file_store *file, const char *path, int flags,
 
 	file->direct_fd = open_image(path, flags | O_DIRECT);
 	if (file->direct_fd < 0)
-		return store_fail(error,
-				  "%.200s: cannot be opened with O_DIRECT: %s; "
-				  "expected a file system that has it, or no "
-				  "direct",
-				  path, strerror(errno));
+		return store_fail(
+			error,
+			"%.200s: cannot be opened with O_DIRECT: %s; "
+			"expected a file system that supports it, or no direct",
+			path, strerror(errno));
 	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
 	    other.st_ino != st->st_ino)
 		return store_fail(error,

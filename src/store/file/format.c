@@ -137,7 +137,7 @@ bool file_format_check(const char *path, int fd, uint64_t size,
 	       store_fail(error,
 			  "%.170s: looks like %s; expected a raw image: let "
 			  "qemu-storage-daemon show its blocks (--export "
-			  "type=fuse, see precarium(1)), or say format=raw to "
+			  "type=fuse, see precarium(1)), or set format=raw to "
 			  "serve these bytes as they are",
 			  path, format);
 }
