@@ -16,8 +16,8 @@
 /* Lowers *least to the number in DIRECTORY/FILE. */
 static void lower(uint64_t *least, const char *directory, const char *file)
 {
-	char path[4400];
-	unsigned long long bytes;
+	char path[4400], text[32], *end = text;
+	unsigned long long bytes = 0;
 	FILE *in;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
@@ -25,7 +25,9 @@ static void lower(uint64_t *least, const char *directory, const char *file)
 	if (!in)
 		return;
 	/* "max" is no number, and no limit. */
-	if (fscanf(in, "%llu", &bytes) == 1 && bytes < *least)
+	if (fgets(text, sizeof(text), in))
+		bytes = strtoull(text, &end, 10);
+	if (end != text && bytes < *least)
 		*least = bytes;
 	fclose(in);
 }
