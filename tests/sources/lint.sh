@@ -53,6 +53,14 @@ for header in $(git ls-files '*.h'); do
 		say "$header: expected the include guard $guard"
 done
 
+# What make runs is in the tree, or built.
+for path in $(make -n run check test torture prove fuzz soak bench |
+	grep -oE '[a-z./-]+/[a-z./-]+' | sed 's,^build[a-z-]*/,,' |
+	grep -E '^(tests|proofs|bench|program|demo|\.ci)/' | sort -u); do
+	git ls-files --error-unmatch "$path" >/dev/null 2>&1 ||
+		[ -x "$1/$path" ] || say "Makefile: $path is not there"
+done
+
 git grep -nE 'TODO|FIXME|XXX:' -- src include program client demo && say "left for later"
 git grep -nIE ' +$' -- . ':!*.expected' && say "space at the end of a line"
 exit $bad
