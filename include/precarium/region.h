@@ -108,7 +108,7 @@ prec_region_map(struct prec_region *region, const struct prec_lending *lending,
  * range stays reserved.  The caller must first drain requests that were handed
  * to the kernel or a device.  Idempotent.  Any thread, at any time; not in a
  * signal handler.  PREC_SYSTEM: the range could not be replaced, and the memory
- * can still be reached.
+ * can still be reached.  PREC_INVALID: it is not mapped.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_region_revoke(struct prec_region *region);
@@ -116,7 +116,10 @@ prec_region_revoke(struct prec_region *region);
 /*
  * Give the address range back.  The caller promises that no thread uses a span
  * of it any more; if that is in doubt, revoke first.  PREC_BUSY: a transaction
- * is open on it; nothing has changed.  Any thread; not in a signal handler.
+ * is open on it, or was being opened.  PREC_INVALID: it is not mapped.
+ * PREC_SYSTEM: membarrier(2) is refused, and worked before; so it is not known
+ * whether a transaction is open.  In each case nothing has changed, for no
+ * thread.  Any thread; not in a signal handler.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_region_unmap(struct prec_region *region);

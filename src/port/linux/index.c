@@ -119,7 +119,14 @@ void prec_index_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* The caller of either holds the lock. */
+bool prec_index_has(const struct prec_region *region)
+{
+	const struct side *side = &copies[readers.active];
+	uint32_t n = rank(side, region->span.host);
+
+	return n > 0 && side->region[n - 1] == region;
+}
+
 void prec_index_insert(struct prec_region *region)
 {
 	change(insert, region);

@@ -46,6 +46,7 @@ enum {
 	REGION_TAIL = 1u << 5,	   /* the file may end inside its last page */
 	REGION_WATCHED = 1u << 6,  /* touching a hole is a fault */
 	REGION_ZEROPAGE = 1u << 7, /* how its pages are made: provide.c */
+	REGION_CLOSED = 1u << 8,   /* unmapped, or about to be */
 };
 
 /* How many regions the transactions of one thread may have open at a time. */
@@ -69,12 +70,15 @@ extern __thread struct prec_thread prec_self
 /* Before the calling thread's first transaction: unblock the fault signals, and
  * put the thread on the list. */
 void prec_thread_prepare(struct prec_thread *self);
-/* Is the region open in any thread?  The caller has set REGION_CLOSING. */
-bool prec_thread_holds(const struct prec_region *region);
+/* Is the region open in any thread (PREC_BUSY), or in none (PREC_OK)?
+ * PREC_SYSTEM: there is no way to know.  The caller has set REGION_CLOSING. */
+enum prec_status prec_thread_holds(const struct prec_region *region);
 /* The system has no membarrier, so each thread must fence for itself. */
 extern bool prec_thread_must_fence;
 void prec_thread_setup(void);
 
+/* The caller of these holds the lock of the index. */
+bool prec_index_has(const struct prec_region *region);
 void prec_index_insert(struct prec_region *region);
 void prec_index_remove(struct prec_region *region);
 /* Each region, upwards from the one that holds the address, or lies above it,
@@ -155,6 +159,38 @@ static inline void region_mark(struct prec_region *region, uint32_t flags)
 static inline void region_unmark(struct prec_region *region, uint32_t flags)
 {
 	__atomic_and_fetch(&region->flags, ~flags, __ATOMIC_ACQ_REL);
+}
+
+/*
+ * Who opens a transaction while another thread wants to unmap the region comes
+ * first: the flag is taken away, and unmap says PREC_BUSY.  False: too late, it
+ * is closed or was withdrawn.
+ */
+static inline bool region_stay_open(struct prec_region *region)
+{
+	uint32_t over = REGION_CLOSED | REGION_WITHDRAWN;
+	uint32_t flags = region_flags(region);
+
+	while (!(flags & over) && flags & REGION_CLOSING)
+		__atomic_compare_exchange_n(&region->flags, &flags,
+					    flags & ~(uint32_t)REGION_CLOSING,
+					    false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE);
+	return !(flags & over);
+}
+
+/* The other side of it.  False: somebody opens a transaction. */
+static inline bool region_close(struct prec_region *region)
+{
+	uint32_t flags = region_flags(region);
+
+	while (flags & REGION_CLOSING)
+		if (__atomic_compare_exchange_n(
+			    &region->flags, &flags,
+			    (flags & ~(uint32_t)REGION_CLOSING) | REGION_CLOSED,
+			    false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
 }
 
 /* The memory was found gone, or is being taken back: the results of operations

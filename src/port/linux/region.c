@@ -162,7 +162,9 @@ enum prec_status prec_region_revoke(struct prec_region *region)
 	enum prec_status status = PREC_OK;
 
 	prec_index_lock();
-	if (!region->withdrawn) {
+	if (!prec_index_has(region)) {
+		status = PREC_INVALID;
+	} else if (!region->withdrawn) {
 		status = withdraw(region);
 		region->withdrawn = status == PREC_OK;
 	}
@@ -170,18 +172,36 @@ enum prec_status prec_region_revoke(struct prec_region *region)
 	return status;
 }
 
+/* From here on no transaction can be opened on it; or nothing has changed. */
+static enum prec_status shut(struct prec_region *region)
+{
+	enum prec_status status;
+
+	if (!prec_index_has(region))
+		return PREC_INVALID;
+	region_mark(region, REGION_CLOSING);
+	status = prec_thread_holds(region);
+	if (status == PREC_OK && !region_close(region))
+		status = PREC_BUSY;
+	if (status)
+		region_unmark(region, REGION_CLOSING);
+	return status;
+}
+
 enum prec_status prec_region_unmap(struct prec_region *region)
 {
-	region_mark(region, REGION_CLOSING);
-	if (prec_thread_holds(region)) {
-		region_unmark(region, REGION_CLOSING);
-		return PREC_BUSY;
-	}
+	enum prec_status status;
+
 	prec_index_lock();
-	prec_index_remove(region);
-	mapped--;
-	munmap((void *)(uintptr_t)region->span.host, region->span.size);
+	status = shut(region);
+	if (status == PREC_OK) {
+		prec_index_remove(region);
+		mapped--;
+		munmap((void *)(uintptr_t)region->span.host, region->span.size);
+	}
 	prec_index_unlock();
+	if (status)
+		return status;
 	prec_provide_end(region);
 	close(region->file);
 	region->file = -1;

@@ -14,7 +14,8 @@
  * writes its own list with plain stores and then reads the region's flag.  The
  * thread that unmaps sets the flag, makes all threads pass a barrier
  * (membarrier), and then reads the lists.  At least one of the two sees the
- * other.
+ * other.  If a thread sees the flag, one compare-and-swap decides which of them
+ * comes first: region_stay_open and region_close.
  */
 __thread struct prec_thread prec_self = { .open_count = OPEN_MAX };
 
@@ -131,16 +132,18 @@ static bool holds(const struct prec_thread *thread,
 	return false;
 }
 
-bool prec_thread_holds(const struct prec_region *region)
+enum prec_status prec_thread_holds(const struct prec_region *region)
 {
 	const struct prec_thread *thread;
 	bool found = false;
 
-	if (!prec_thread_must_fence)
-		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	if (!prec_thread_must_fence &&
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) !=
+		    0)
+		return PREC_SYSTEM;
 	pthread_mutex_lock(&lock);
 	for (thread = threads; thread && !found; thread = thread->next)
 		found = holds(thread, region);
 	pthread_mutex_unlock(&lock);
-	return found;
+	return found ? PREC_BUSY : PREC_OK;
 }

@@ -33,6 +33,19 @@ static inline void open_regions(struct prec_thread *self, uint32_t at,
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+/* A region is being unmapped, or is no longer there. */
+__attribute__((noinline, cold)) static enum prec_status
+run_again(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
+{
+	uint32_t i;
+
+	__atomic_store_n(&prec_self.open_count, t->were_open, __ATOMIC_RELEASE);
+	for (i = 0; i < t->region_count; i++)
+		if (!region_stay_open(t->regions[i]))
+			return PREC_GONE;
+	return prec_transaction_run(t, fn, argument);
+}
+
 /* There is room on the list.  For one region, the common case, this is inlined
  * with a count that is known. */
 __attribute__((always_inline)) static inline enum prec_status
@@ -47,11 +60,9 @@ enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
 	t->were_open = were_open;
 	open_regions(self, were_open, t->regions, count);
 	now = standing_of(t->regions, count);
-	if (RARELY(now.flags & (REGION_CLOSING | REGION_WITHDRAWN))) {
-		__atomic_store_n(&self->open_count, were_open,
-				 __ATOMIC_RELEASE);
-		return PREC_GONE;
-	}
+	if (RARELY(now.flags &
+		   (REGION_CLOSING | REGION_CLOSED | REGION_WITHDRAWN)))
+		return run_again(t, fn, argument);
 	t->epochs = now.epochs;
 	__atomic_store_n(&self->top, t, __ATOMIC_RELEASE);
 	return prec_enter(t, fn, argument); /* calls _end, or lands in _left */
