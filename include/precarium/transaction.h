@@ -68,8 +68,9 @@ typedef void prec_transaction_fn(struct prec_transaction *transaction,
  * meanwhile; or a region had been revoked already, and `fn` was not called.
  * PREC_DISTURBED: it returned, and this thread or another has substituted
  * pages.  PREC_INVALID: no region is named, or the policy is unknown.
- * PREC_FULL: more than 32 regions would be open in this thread.  In these two
- * cases `fn` was not called.
+ * PREC_FULL: more than 32 regions would be open in this thread.  PREC_SYSTEM:
+ * the thread's first transaction found no memory (see errno).  In these cases
+ * `fn` was not called.
  *
  * Transactions nest, on other regions or the same.  A fault goes to the
  * innermost transaction that names its region; abandoning that one abandons

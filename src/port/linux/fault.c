@@ -16,7 +16,6 @@ bool prec_fault_is_hosted;
 bool prec_fault_is_installed;
 
 static struct prec_fault_counts counts;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* If a fault is answered with a retry so often in a row, the other thread that
  * was expected to resolve it is not doing so. */
@@ -249,33 +248,38 @@ static int install(int sig)
 	return sigaction(sig, &ours, NULL);
 }
 
-static void set_up_once(void)
+static enum prec_status set_up_once(void)
 {
 	static bool done;
 
-	if (done)
-		return;
-	done = true;
-	prec_thread_setup();
-	prec_machine_setup();
+	if (!done) {
+		enum prec_status status = prec_thread_setup();
+
+		if (status)
+			return status;
+		prec_machine_setup();
+		done = true;
+	}
+	return PREC_OK;
 }
 
 enum prec_status prec_fault_install(void)
 {
-	enum prec_status status = PREC_OK;
+	enum prec_status status;
 
 	if (prec_fixup_dropped()) {
 		errno = ENOEXEC;
 		return PREC_SYSTEM;
 	}
-	pthread_mutex_lock(&lock);
-	set_up_once();
-	if (!prec_fault_is_hosted && !prec_fault_is_installed) {
+	prec_setup_lock();
+	status = set_up_once();
+	if (status == PREC_OK && !prec_fault_is_hosted &&
+	    !prec_fault_is_installed) {
 		if (install(SIGBUS) != 0 || install(SIGSEGV) != 0)
 			status = PREC_SYSTEM;
 		else
 			prec_fault_is_installed = true;
 	}
-	pthread_mutex_unlock(&lock);
+	prec_setup_unlock();
 	return status;
 }

@@ -68,14 +68,18 @@ extern __thread struct prec_thread prec_self
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Before the calling thread's first transaction: unblock the fault signals, and
- * put the thread on the list. */
-void prec_thread_prepare(struct prec_thread *self);
+ * put the thread on the list.  PREC_SYSTEM: see errno. */
+enum prec_status prec_thread_prepare(struct prec_thread *self);
 /* Is the region open in any thread (PREC_BUSY), or in none (PREC_OK)?
  * PREC_SYSTEM: there is no way to know.  The caller has set REGION_CLOSING. */
 enum prec_status prec_thread_holds(const struct prec_region *region);
 /* The system has no membarrier, so each thread must fence for itself. */
 extern bool prec_thread_must_fence;
-void prec_thread_setup(void);
+/* The caller holds the lock of the setup, of which there is one so that no fork
+ * comes in the middle. */
+enum prec_status prec_thread_setup(void);
+void prec_setup_lock(void);
+void prec_setup_unlock(void);
 
 /* The caller of these holds the lock of the index. */
 bool prec_index_has(const struct prec_region *region);

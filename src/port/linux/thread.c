@@ -2,6 +2,7 @@
 #include "linux.h"
 #include "provide.h"
 
+#include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,8 +38,21 @@ static void forget(void *argument)
 	self->prepared = false;
 }
 
+static pthread_mutex_t setup = PTHREAD_MUTEX_INITIALIZER;
+
+void prec_setup_lock(void)
+{
+	pthread_mutex_lock(&setup);
+}
+
+void prec_setup_unlock(void)
+{
+	pthread_mutex_unlock(&setup);
+}
+
 static void before_fork(void)
 {
+	prec_setup_lock();
 	prec_index_lock();
 	prec_provide_lock();
 	prec_fixup_lock();
@@ -51,6 +65,7 @@ static void after_fork(void)
 	prec_fixup_unlock();
 	prec_provide_unlock();
 	prec_index_unlock();
+	prec_setup_unlock();
 }
 
 /* The forking thread is the only one in the child. */
@@ -68,13 +83,37 @@ static void in_child(void)
 	after_fork();
 }
 
-void prec_thread_setup(void)
+static bool watches_fork;
+
+/* When the library is loaded: a fork may come while another thread installs the
+ * handler for the first time. */
+__attribute__((constructor)) static void watch_fork(void)
 {
-	pthread_key_create(&at_exit, forget);
-	pthread_atfork(before_fork, after_fork, in_child);
+	if (!watches_fork)
+		watches_fork =
+			pthread_atfork(before_fork, after_fork, in_child) == 0;
+}
+
+enum prec_status prec_thread_setup(void)
+{
+	static bool has_key;
+	int error;
+
+	watch_fork();
+	if (!watches_fork) {
+		errno = ENOMEM;
+		return PREC_SYSTEM;
+	}
+	error = has_key ? 0 : pthread_key_create(&at_exit, forget);
+	if (error) {
+		errno = error;
+		return PREC_SYSTEM;
+	}
+	has_key = true;
 	prec_thread_must_fence =
 		syscall(SYS_membarrier,
 			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+	return PREC_OK;
 }
 
 static void find_stack(struct prec_thread *self)
@@ -104,8 +143,14 @@ void prec_fault_unblock(void)
 	pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 }
 
-void prec_thread_prepare(struct prec_thread *self)
+enum prec_status prec_thread_prepare(struct prec_thread *self)
 {
+	int error = pthread_setspecific(at_exit, self);
+
+	if (error) {
+		errno = error;
+		return PREC_SYSTEM;
+	}
 	prec_fault_unblock();
 	find_stack(self);
 	self->open_count = 0;
@@ -116,8 +161,8 @@ void prec_thread_prepare(struct prec_thread *self)
 		threads->link = &self->next;
 	threads = self;
 	pthread_mutex_unlock(&lock);
-	pthread_setspecific(at_exit, self);
 	self->prepared = true;
+	return PREC_OK;
 }
 
 static bool holds(const struct prec_thread *thread,

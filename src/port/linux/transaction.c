@@ -73,11 +73,14 @@ __attribute__((noinline, cold)) static enum prec_status
 run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 {
 	struct prec_thread *self = &prec_self;
+	enum prec_status status = PREC_OK;
 
 	if (t->region_count == 0 || t->policy > PREC_SUBSTITUTE)
 		return PREC_INVALID;
 	if (!self->prepared)
-		prec_thread_prepare(self);
+		status = prec_thread_prepare(self);
+	if (status)
+		return status;
 	if (t->region_count > OPEN_MAX - self->open_count)
 		return PREC_FULL;
 	return enter(self, t, t->region_count, fn, argument);
