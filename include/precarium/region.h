@@ -46,7 +46,8 @@ enum {
 	PREC_ADMIT_STRICT = 1u << 2,
 	/* The file may end inside the last page, whose rest reads as zeroes. */
 	PREC_ADMIT_TAIL = 1u << 4,
-	/* Keep the region in a child after fork.  The default is not to. */
+	/* Keep the region in a child after fork.  The default is not to: the
+	 * child may unmap or revoke it, which changes no mapping there. */
 	PREC_KEEP_ON_FORK = 1u << 3,
 };
 
@@ -78,6 +79,7 @@ struct prec_region {
 	uint64_t lost;         /* private: substituted from here to the end */
 	uint64_t singles[8];   /* private: single pages substituted */
 	uint64_t file_offset;  /* private */
+	uint32_t born;         /* private: forks before it was mapped */
 	int32_t file;          /* private: our own descriptor of the file */
 	uint32_t prot;         /* private */
 	bool withdrawn;        /* private: revoke has finished */

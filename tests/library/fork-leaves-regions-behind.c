@@ -9,7 +9,7 @@
 
 #include "lender.h"
 
-static struct lender kept, left, fresh;
+static struct lender kept, left, also_left, withdrawn, fresh;
 static bool over;
 
 static void host(int sig, siginfo_t *info, void *context)
@@ -63,6 +63,47 @@ static int touches_what_was_left(void)
 	return run_on(&left.region, PREC_SUBSTITUTE, touch, &left.region, &t)
 		       ? 1
 		       : 0;
+}
+
+/* The ranges become the child's own, first as memory, then as a region. */
+static int maps_in_its_place(void)
+{
+	struct lender *const both[] = { &left, &also_left };
+	struct prec_region *region;
+	unsigned char *own;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		region = &both[i]->region;
+		own = mmap(prec_plain(prec_lent(region)), PAGE,
+			   PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			   -1, 0);
+		MUST(own != MAP_FAILED);
+		*own = 77;
+		EXPECT(prec_region_at(region->span.host) == NULL);
+		EXPECT(prec_region_check(region) == PREC_GONE);
+		if (i == 0) {
+			EXPECT(prec_region_revoke(region) == PREC_OK);
+			EXPECT(prec_region_revoked(region));
+			EXPECT(*own == 77);
+		}
+		EXPECT(prec_region_unmap(region) == PREC_OK);
+		EXPECT(*own == 77);
+		EXPECT(prec_region_unmap(region) == PREC_INVALID);
+		EXPECT(prec_region_revoke(region) == PREC_INVALID);
+	}
+	return points_failed ? 1 : 23;
+}
+
+/* What was kept is so after it was revoked, too. */
+static int has_the_withdrawn(void)
+{
+	uint64_t value;
+
+	EXPECT(prec_load64(withdrawn.region.span, 0, &value) == PREC_GONE);
+	EXPECT(prec_region_unmap(&withdrawn.region) == PREC_OK);
+	return points_failed ? 1 : 23;
 }
 
 static int child_of(int (*what)(void))
@@ -133,7 +174,14 @@ int main(void)
 	write_pattern(kept.fd, PAGE);
 	MUST(try_lend(&kept, PAGE, PREC_READ | PREC_WRITE, PREC_KEEP_ON_FORK,
 		      NULL) == PREC_OK);
+	lend_pattern(&also_left, PAGE);
+	withdrawn.fd = new_file(PAGE, 0);
+	MUST(try_lend(&withdrawn, PAGE, PREC_READ, PREC_KEEP_ON_FORK, NULL) ==
+	     PREC_OK);
+	MUST(prec_region_revoke(&withdrawn.region) == PREC_OK);
 	EXPECT(child_of(works) == 23);
+	EXPECT(child_of(maps_in_its_place) == 23);
+	EXPECT(child_of(has_the_withdrawn) == 23);
 	EXPECT(child_of(loads_what_was_left) == 21);
 	EXPECT(child_of(touches_what_was_left) == 21);
 	status = run_on(&kept.region, PREC_ABANDON, fork_inside, NULL, &t);

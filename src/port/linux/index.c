@@ -127,9 +127,12 @@ bool prec_index_has(const struct prec_region *region)
 	return n > 0 && side->region[n - 1] == region;
 }
 
-void prec_index_insert(struct prec_region *region)
+bool prec_index_insert(struct prec_region *region)
 {
+	if (copies[readers.active].count == PREC_REGION_MAX)
+		return false;
 	change(insert, region);
+	return true;
 }
 
 void prec_index_remove(struct prec_region *region)
@@ -137,8 +140,27 @@ void prec_index_remove(struct prec_region *region)
 	change(take_out, region);
 }
 
-/* In a child after fork: the readers of other threads no longer exist. */
+uint32_t prec_generation;
+
+static void leave_behind(struct side *side)
+{
+	uint32_t i, count = 0;
+
+	for (i = 0; i < side->count; i++) {
+		if (region_left(side->region[i]))
+			continue;
+		side->start[count] = side->start[i];
+		side->region[count++] = side->region[i];
+	}
+	side->count = count;
+}
+
+/* In a child after fork: the readers of other threads no longer exist, nor do
+ * regions that were not kept, whose ranges may be mapped anew. */
 void prec_index_forked(void)
 {
 	sides_forked(&readers);
+	prec_generation++;
+	leave_behind(&copies[0]);
+	leave_behind(&copies[1]);
 }

@@ -47,6 +47,7 @@ enum {
 	REGION_WATCHED = 1u << 6,  /* touching a hole is a fault */
 	REGION_ZEROPAGE = 1u << 7, /* how its pages are made: provide.c */
 	REGION_CLOSED = 1u << 8,   /* unmapped, or about to be */
+	REGION_KEPT = 1u << 9,	   /* children have it, too */
 };
 
 /* How many regions the transactions of one thread may have open at a time. */
@@ -83,7 +84,7 @@ void prec_setup_unlock(void);
 
 /* The caller of these holds the lock of the index. */
 bool prec_index_has(const struct prec_region *region);
-void prec_index_insert(struct prec_region *region);
+bool prec_index_insert(struct prec_region *region); /* false: no room */
 void prec_index_remove(struct prec_region *region);
 /* Each region, upwards from the one that holds the address, or lies above it,
  * until `visit` says false.  None is unmapped meanwhile.  In signal handlers
@@ -92,6 +93,8 @@ bool prec_index_visit(uint64_t host,
 		      bool (*visit)(struct prec_region *region, void *argument),
 		      void *argument);
 void prec_index_forked(void);
+/* How many forks lie between the first process and this one. */
+extern uint32_t prec_generation;
 
 /* Held by whoever changes the index or a region's mapping.  Also around fork,
  * so that no other thread is in the middle of a change: the child would inherit
@@ -153,6 +156,13 @@ extern bool prec_fault_is_installed;
 static inline uint32_t region_flags(const struct prec_region *region)
 {
 	return __atomic_load_n(&region->flags, __ATOMIC_ACQUIRE);
+}
+
+/* Was it left behind by a fork?  Its range may be anybody's in this process. */
+static inline bool region_left(const struct prec_region *region)
+{
+	return region->born != prec_generation &&
+	       !(region_flags(region) & REGION_KEPT);
 }
 
 static inline void region_mark(struct prec_region *region, uint32_t flags)

@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static uint32_t mapped; /* under the lock of the index */
-
 #define OPTIONS_KNOWN                                                          \
 	((uint32_t)(PREC_ADMIT_ANY_FILE | PREC_ADMIT_SPARSE |                  \
 		    PREC_ADMIT_STRICT | PREC_ADMIT_TAIL | PREC_KEEP_ON_FORK))
@@ -50,6 +48,11 @@ static enum prec_status attach(struct prec_region *region,
 
 	if (at == MAP_FAILED)
 		return PREC_SYSTEM;
+	if (!(lending->options & PREC_KEEP_ON_FORK) &&
+	    madvise(at, lending->size, MADV_DONTFORK) != 0) {
+		munmap(at, lending->size);
+		return PREC_SYSTEM;
+	}
 	region->span.host = (uint64_t)(uintptr_t)at;
 	*refusal = prec_admit_again(lending, &keeps_size);
 	if (!*refusal)
@@ -58,11 +61,11 @@ static enum prec_status attach(struct prec_region *region,
 		munmap(at, lending->size);
 		return PREC_REFUSED;
 	}
-	if (!(lending->options & PREC_KEEP_ON_FORK))
-		madvise(at, lending->size, MADV_DONTFORK);
 	region->flags |= keeps_size ? REGION_KEEPS_SIZE : 0;
 	if (lending->options & PREC_ADMIT_TAIL)
 		region->flags |= REGION_TAIL;
+	if (lending->options & PREC_KEEP_ON_FORK)
+		region->flags |= REGION_KEPT;
 	return PREC_OK;
 }
 
@@ -73,9 +76,7 @@ static enum prec_status enter_index(struct prec_region *region)
 	prec_index_lock();
 	if (prec_void_file() < 0) {
 		status = PREC_SYSTEM;
-	} else if (mapped < PREC_REGION_MAX) {
-		mapped++;
-		prec_index_insert(region);
+	} else if (prec_index_insert(region)) {
 		status = PREC_OK;
 	}
 	prec_index_unlock();
@@ -107,6 +108,7 @@ enum prec_status prec_region_map(struct prec_region *region,
 	new.span.rights = lending->rights;
 	new.prot = (uint32_t)protection(lending->rights);
 	new.lost = lending->size;
+	new.born = prec_generation;
 	new.file_offset = lending->offset;
 	status = keep_file(&new, lending->fd);
 	if (status)
@@ -132,6 +134,13 @@ enum prec_status prec_region_map(struct prec_region *region,
 	return status;
 }
 
+/* Of what was left behind by a fork only the book-keeping is here. */
+static bool is_mapped(const struct prec_region *region)
+{
+	return region_left(region) ? region->span.size != 0
+				   : prec_index_has(region);
+}
+
 static enum prec_status withdraw(struct prec_region *region)
 {
 	int fd = prec_void_file();
@@ -142,13 +151,16 @@ static enum prec_status withdraw(struct prec_region *region)
 		return PREC_SYSTEM;
 	region_mark(region, REGION_WITHDRAWN);
 	region_move_epoch(region);
+	if (region_left(region))
+		return PREC_OK;
 	at = mmap((void *)(uintptr_t)region->span.host, region->span.size,
 		  (int)region->prot, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (at == MAP_FAILED) {
 		region_unmark(region, REGION_WITHDRAWN);
 		return PREC_SYSTEM;
 	}
-	madvise(at, region->span.size, MADV_DONTFORK);
+	if (!(region_flags(region) & REGION_KEPT))
+		madvise(at, region->span.size, MADV_DONTFORK);
 	/* This has removed the substituted pages: from here on they may be
 	 * substituted again. */
 	for (i = 0; i < sizeof(region->singles) / sizeof(uint64_t); i++)
@@ -162,7 +174,7 @@ enum prec_status prec_region_revoke(struct prec_region *region)
 	enum prec_status status = PREC_OK;
 
 	prec_index_lock();
-	if (!prec_index_has(region)) {
+	if (!is_mapped(region)) {
 		status = PREC_INVALID;
 	} else if (!region->withdrawn) {
 		status = withdraw(region);
@@ -177,7 +189,7 @@ static enum prec_status shut(struct prec_region *region)
 {
 	enum prec_status status;
 
-	if (!prec_index_has(region))
+	if (!is_mapped(region))
 		return PREC_INVALID;
 	region_mark(region, REGION_CLOSING);
 	status = prec_thread_holds(region);
@@ -194,9 +206,8 @@ enum prec_status prec_region_unmap(struct prec_region *region)
 
 	prec_index_lock();
 	status = shut(region);
-	if (status == PREC_OK) {
+	if (status == PREC_OK && !region_left(region)) {
 		prec_index_remove(region);
-		mapped--;
 		munmap((void *)(uintptr_t)region->span.host, region->span.size);
 	}
 	prec_index_unlock();
@@ -226,7 +237,8 @@ enum prec_status prec_region_check(struct prec_region *region)
 	uint64_t end = region->file_offset + region->span.size;
 	uint64_t tail = flags & REGION_TAIL ? 4095 : 0;
 
-	if (flags & (REGION_WITHDRAWN | REGION_SUBSTITUTED))
+	if (flags & (REGION_WITHDRAWN | REGION_SUBSTITUTED) ||
+	    region_left(region))
 		return PREC_GONE;
 	if (flags & REGION_KEEPS_SIZE)
 		return PREC_OK;
