@@ -67,6 +67,44 @@ static void by_tracer(const struct foreign *how)
 	EXPECT(memcmp(&first, &last, sizeof(first)) == 0);
 }
 
+/* The access that faulted would not do so again: the tracer mends the file while
+ * the signal is on its way.  It is deadly all the same. */
+static void mended_meanwhile(void)
+{
+	int file = memfd_create("foreign", 0), status;
+	struct user_regs_struct registers;
+	siginfo_t info;
+	pid_t pid;
+
+	MUST(file >= 0);
+	pid = fork();
+	MUST(pid >= 0);
+	if (pid == 0) {
+		struct lender lender;
+		char *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				file, 0);
+
+		lend(&lender, PAGE, PREC_READ | PREC_WRITE);
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		foreign_access(at + 24, KNOWN);
+		_exit(1);
+	}
+	memset(&registers, 0, sizeof(registers));
+	memset(&info, 0, sizeof(info));
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+		ptrace(PTRACE_GETREGS, pid, NULL, &registers);
+		ptrace(PTRACE_GETSIGINFO, pid, NULL, &info);
+		MUST(ftruncate(file, PAGE) == 0);
+		ptrace(PTRACE_CONT, pid, NULL, WSTOPSIG(status));
+	}
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	EXPECT(registers.rip == (uint64_t)(uintptr_t)foreign_fault);
+	EXPECT(registers.r11 == KNOWN);
+	EXPECT(info.si_code == BUS_ADRERR &&
+	       (uintptr_t)info.si_addr % PAGE == 24);
+	close(file);
+}
+
 /* The first note of a kind in a core file. */
 static const void *note(const unsigned char *core, uint32_t kind)
 {
@@ -160,6 +198,7 @@ int main(void)
 		if (cores)
 			by_core_file(&foreign[i]);
 	}
+	mended_meanwhile();
 	if (!cores)
 		skip_part("core files", "core_pattern does not say \"core\"");
 	return expect_end();

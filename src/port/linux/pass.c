@@ -9,10 +9,12 @@
  * as the kernel would have delivered it.
  *
  * The default action must end the process, with the true registers and siginfo
- * in the core file.  So the default is restored and the handler returns, and
- * the same instruction faults again; with raise() the core file would show our
- * own frame.  A signal that would not recur (one sent by a process, a memory
- * error elsewhere) is queued to this thread again with its siginfo.
+ * in the core file.  So the default is restored, and the signal is queued to
+ * this thread again with its siginfo.  It stays blocked until the handler
+ * returns, and comes before the next instruction of the code that faulted; with
+ * raise() the core file would show our own frame.  To let the instruction fault
+ * again is not enough: the memory may be there by then, and the process would
+ * live on without a handler.  That is left to a system that refuses to queue.
  *
  * One difference remains: a handler that was installed without SA_ONSTACK runs
  * on the alternate stack if the thread has one.
@@ -35,10 +37,13 @@ static bool recurs(int sig, const siginfo_t *info)
 static void default_action(int sig, siginfo_t *info)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t this;
 
+	sigemptyset(&this);
+	sigaddset(&this, sig);
+	pthread_sigmask(SIG_BLOCK, &this, NULL);
 	sigaction(sig, &action, NULL);
-	if (!recurs(sig, info))
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), sig, info);
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), sig, info);
 }
 
 /* Set the mask under which the kernel would have run the action's handler. */
