@@ -67,7 +67,8 @@ typedef void prec_transaction_fn(struct prec_transaction *transaction,
  * PREC_GONE: it was abandoned; or it returned, but memory was lost or revoked
  * meanwhile; or a region had been revoked already, and `fn` was not called.
  * PREC_DISTURBED: it returned, and this thread or another has substituted
- * pages.  PREC_INVALID: no region is named, or the policy is unknown.
+ * pages.  PREC_INVALID: no region is named, the policy is unknown, or this very
+ * transaction is the innermost open one, as after a longjmp out of it.
  * PREC_FULL: more than 32 regions would be open in this thread.  PREC_SYSTEM:
  * the thread's first transaction found no memory (see errno).  In these cases
  * `fn` was not called.
@@ -80,6 +81,10 @@ typedef void prec_transaction_fn(struct prec_transaction *transaction,
  * own.  If it touches a region of the interrupted transaction outside its own,
  * the page is substituted whatever the policy, because the signal frame must
  * not be jumped over, and the interrupted transaction returns PREC_DISTURBED.
+ *
+ * An exception may leave `fn`, as may pthread_exit and a cancellation of the
+ * thread: the transaction ends, and what it noted so far is in the note.
+ * longjmp must not leave `fn`: the transaction would stay open.
  *
  * Not after vfork, nor in a clone that shares memory.
  */

@@ -232,6 +232,27 @@ static void names_nothing(void)
 	EXPECT(prec_transaction_run(&t, inside, NULL) == PREC_INVALID);
 }
 
+/* The very transaction that is open: nested, or after a longjmp out of it. */
+UNWATCHED
+static void runs_itself(struct prec_transaction *t, void *argument)
+{
+	EXPECT(prec_transaction_run(t, runs_itself, argument) == PREC_INVALID);
+	EXPECT(prec_transaction_current() == t);
+	t->cursor++;
+}
+
+static void inside_itself(void)
+{
+	struct prec_transaction t;
+	struct lender lender;
+
+	lend_pattern(&lender, PAGE);
+	EXPECT(run_on(&lender.region, PREC_ABANDON, runs_itself, NULL, &t) ==
+	       PREC_OK);
+	EXPECT(t.cursor == 1);
+	end_lending(&lender);
+}
+
 int main(void)
 {
 	inner_names_it();
@@ -242,5 +263,6 @@ int main(void)
 	to_the_bottom();
 	from_the_bottom();
 	names_nothing();
+	inside_itself();
 	return expect_end();
 }

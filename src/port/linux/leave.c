@@ -43,3 +43,23 @@ enum prec_status prec_transaction_left(struct prec_transaction *t)
 	forget_stack(t);
 	return prec_transaction_end(t, true);
 }
+
+/*
+ * The personality of prec_enter's frame: an exception, pthread_exit or a
+ * cancellation of the thread comes past it.  The transaction ends, and the
+ * unwinder goes on to the frames outside.  It is the innermost, because those
+ * inside it have had their frames unwound before.
+ */
+_Unwind_Reason_Code prec_unwind(int version, _Unwind_Action actions,
+				uint64_t class,
+				struct _Unwind_Exception *exception,
+				struct _Unwind_Context *context)
+{
+	(void)version;
+	(void)class;
+	(void)exception;
+	(void)context;
+	if (actions & _UA_CLEANUP_PHASE && prec_self.top)
+		prec_transaction_end(prec_self.top, false);
+	return _URC_CONTINUE_UNWIND;
+}

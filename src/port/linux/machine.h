@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <ucontext.h>
+#include <unwind.h>
 
 #include <precarium/transaction.h>
 
@@ -112,7 +113,8 @@ enum { FRAME_SP = 0, FRAME_LEFT_AT = 11 };
  * Record in transaction->frame what the calling convention says a function must
  * preserve, including the floating-point control words and the shadow stack
  * pointer; call fn(transaction, argument); then return what
- * prec_transaction_end(transaction, false) returns.
+ * prec_transaction_end(transaction, false) returns.  Its unwind information
+ * describes the frame at that call, and names prec_unwind as its personality.
  */
 enum prec_status prec_enter(struct prec_transaction *transaction,
 			    prec_transaction_fn *fn, void *argument);
@@ -129,6 +131,10 @@ extern const char prec_land[];
 enum prec_status prec_transaction_end(struct prec_transaction *transaction,
 				      bool abandoned);
 enum prec_status prec_transaction_left(struct prec_transaction *transaction);
+_Unwind_Reason_Code prec_unwind(int version, _Unwind_Action actions,
+				uint64_t class,
+				struct _Unwind_Exception *exception,
+				struct _Unwind_Context *context);
 
 #pragma GCC visibility pop
 

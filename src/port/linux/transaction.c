@@ -75,7 +75,8 @@ run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 	struct prec_thread *self = &prec_self;
 	enum prec_status status = PREC_OK;
 
-	if (t->region_count == 0 || t->policy > PREC_SUBSTITUTE)
+	if (t->region_count == 0 || t->policy > PREC_SUBSTITUTE ||
+	    t == self->top)
 		return PREC_INVALID;
 	if (!self->prepared)
 		status = prec_thread_prepare(self);
@@ -92,7 +93,7 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 	struct prec_thread *self = &prec_self;
 
 	if (RARELY(t->region_count != 1 || t->policy > PREC_SUBSTITUTE ||
-		   self->open_count >= OPEN_MAX))
+		   self->open_count >= OPEN_MAX || self->top == t))
 		return run_other(t, fn, argument);
 	return enter(self, t, 1, fn, argument);
 }

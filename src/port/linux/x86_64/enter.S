@@ -13,6 +13,9 @@
  *
  *  11 the stack pointer of abandoned code (FRAME_LEFT_AT of machine.h)
  *
+ * If the function is left by an exception, or because its thread ends, the
+ * unwinder calls prec_unwind for this frame.
+ *
  * Nothing is read back when the function returns, because it preserves these
  * itself.  Both ways out end in a jump, as does the call of prec_enter, so that
  * a transaction is two calls deep and not four.
@@ -30,6 +33,7 @@
 	.p2align 4
 prec_enter:
 	.cfi_startproc
+	.cfi_personality 0x1b, prec_unwind	/* relative, 32 bits */
 	endbr64
 	movq	%rsp, FRAME(%rdi)
 	movq	%rbx, FRAME+8(%rdi)
