@@ -3,6 +3,7 @@
 #include "machine.h"
 #include "provide.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
@@ -263,6 +264,30 @@ static enum prec_status set_up_once(void)
 	return PREC_OK;
 }
 
+/* A program that is linked statically has no loader.  It links without these,
+ * and dlopen is looked up, because the linker would warn of its name. */
+extern __typeof__(dladdr) dladdr __attribute__((weak));
+extern __typeof__(dlsym) dlsym __attribute__((weak));
+
+/*
+ * The handler stays installed for ever, and so must its code.  Our own shared
+ * library is linked to stay; a copy in a plug-in makes that stay.  Without our
+ * lock: constructors run under that of the loader, and may wait for ours.
+ */
+static void stay_loaded(void)
+{
+	__typeof__(&dlopen) load = NULL;
+	static bool done;
+	Dl_info ours;
+
+	if (__atomic_exchange_n(&done, true, __ATOMIC_RELAXED))
+		return;
+	if (dlsym)
+		*(void **)&load = dlsym(RTLD_DEFAULT, "dlopen");
+	if (load && dladdr && dladdr((const void *)&counts, &ours) != 0)
+		load(ours.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 enum prec_status prec_fault_install(void)
 {
 	enum prec_status status;
@@ -271,6 +296,7 @@ enum prec_status prec_fault_install(void)
 		errno = ENOEXEC;
 		return PREC_SYSTEM;
 	}
+	stay_loaded();
 	prec_setup_lock();
 	status = set_up_once();
 	if (status == PREC_OK && !prec_fault_is_hosted &&
