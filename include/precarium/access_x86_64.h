@@ -126,6 +126,14 @@ static inline void prec_raw_fence(void)
 	__asm__ volatile("lock addl $0, (%%rsp)" ::: "memory", "cc");
 }
 
+/* Orders our earlier loads before our later loads and stores, as is needed to
+ * see from an epoch whether they were of lost memory.  x86 keeps them in
+ * order; the compiler must, too. */
+static inline void prec_raw_load_fence(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 /* A hint for a loop that waits for another thread or a client: leaves more of
  * the core to its other thread, and more of the bus to others. */
 static inline void prec_raw_pause(void)

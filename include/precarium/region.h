@@ -73,7 +73,7 @@ struct prec_lending {
  */
 struct prec_region {
 	struct prec_span span; /* all of it; constant while mapped */
-	uint32_t page_size;    /* of the file: 4096, or of its huge pages */
+	uint32_t page_size;    /* the system's, or of the huge pages */
 	uint32_t flags;        /* private */
 	uint64_t epoch;        /* private: prec_region_epoch */
 	uint64_t lost;         /* private: substituted from here to the end */

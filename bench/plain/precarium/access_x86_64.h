@@ -67,6 +67,11 @@ static inline void prec_raw_fence(void)
 	__asm__ volatile("lock addl $0, (%%rsp)" ::: "memory", "cc");
 }
 
+static inline void prec_raw_load_fence(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 static inline void prec_raw_pause(void)
 {
 	__builtin_ia32_pause();

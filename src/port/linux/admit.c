@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -69,7 +70,7 @@ static enum prec_refusal file_system(const struct prec_lending *lending,
 
 	if (fstatfs(lending->fd, &fs) != 0)
 		return PREC_REFUSAL_NOT_A_FILE;
-	*page_size = 4096;
+	*page_size = (uint32_t)getauxval(AT_PAGESZ);
 	if (fs.f_type == SECRETMEM_MAGIC)
 		return PREC_REFUSAL_SECRET;
 	if (fs.f_type == HUGETLBFS_MAGIC) {
@@ -86,9 +87,10 @@ static enum prec_refusal file_system(const struct prec_lending *lending,
 static bool covers(const struct stat *file, const struct prec_lending *lending)
 {
 	uint64_t size = (uint64_t)file->st_size;
+	uint64_t page = getauxval(AT_PAGESZ);
 
 	if (lending->options & PREC_ADMIT_TAIL)
-		size = (size + 4095) / 4096 * 4096;
+		size = (size + page - 1) / page * page;
 	return lending->offset <= size &&
 	       lending->size <= size - lending->offset;
 }

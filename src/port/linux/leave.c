@@ -3,6 +3,8 @@
 #include "machine.h"
 #include "standing.h"
 
+#include <precarium/access.h>
+
 /* The end of a transaction, which enter.S calls: a file of its own, because
  * transaction.c calls enter.S. */
 
@@ -29,8 +31,11 @@ enum prec_status prec_transaction_end(struct prec_transaction *t,
 				      bool abandoned)
 {
 	struct prec_thread *self = &prec_self;
-	struct standing now = standing_of(t->regions, t->region_count);
+	struct standing now;
 
+	/* What the function has read comes before the epochs. */
+	prec_raw_load_fence();
+	now = standing_of(t->regions, t->region_count);
 	__atomic_store_n(&self->top, t->outer, __ATOMIC_RELEASE);
 	__atomic_store_n(&self->open_count, t->were_open, __ATOMIC_RELEASE);
 	return prec_note_outcome(&t->note, abandoned,

@@ -43,9 +43,10 @@
  *     BTYPE and streaming mode on aarch64, on each the rounding mode.
  *   - Where a shadow stack exists, landing takes off what the abandoned calls
  *     pushed: `incssp` on x86_64, GCSPOPM on aarch64.
- *   - The page is 4 KiB on x86_64 and may be larger on aarch64.  This is not
- *     asked here yet: admit.c and region.c take 4 KiB for granted, except for
- *     huge pages.
+ *   - The page is 4 KiB on x86_64 and may be larger on aarch64: admit.c asks
+ *     the system.
+ *   - On x86_64 loads stay in order.  Elsewhere those of a transaction must be
+ *     kept before what its end reads: prec_raw_load_fence.
  */
 #pragma GCC visibility push(hidden)
 

@@ -235,7 +235,7 @@ enum prec_status prec_region_check(struct prec_region *region)
 	uint32_t flags = region_flags(region);
 	struct stat file;
 	uint64_t end = region->file_offset + region->span.size;
-	uint64_t tail = flags & REGION_TAIL ? 4095 : 0;
+	uint64_t tail = flags & REGION_TAIL ? region->page_size - 1 : 0;
 
 	if (flags & (REGION_WITHDRAWN | REGION_SUBSTITUTED) ||
 	    region_left(region))
