@@ -46,8 +46,15 @@ static int marks = -1;
 
 void prec_left_prepare(void)
 {
-	if (marks < 0)
-		marks = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int fd;
+
+	if (marks >= 0)
+		return;
+	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (fd >= 0) {
+		marks = prec_descriptor_keep(fd);
+		close(fd);
+	}
 }
 
 /* In a child after fork: those are the parent's to pay for. */

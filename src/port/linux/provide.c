@@ -88,17 +88,16 @@ static int open_watcher(void)
 	struct uffdio_api api = { .api = UFFD_API, .features = FEATURES };
 	int flags = O_CLOEXEC | O_NONBLOCK;
 	int fd = (int)syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
+	int kept = -1, saved;
 
 	if (fd < 0)
 		return -1;
-	if (!can_populate() || ioctl(fd, UFFDIO_API, &api) != 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
+	if (can_populate() && ioctl(fd, UFFDIO_API, &api) == 0)
+		kept = prec_descriptor_keep(fd);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return kept;
 }
 
 enum prec_status prec_budget_prepare(void)
