@@ -67,8 +67,8 @@ static void by_tracer(const struct foreign *how)
 	EXPECT(memcmp(&first, &last, sizeof(first)) == 0);
 }
 
-/* The access that faulted would not do so again: the tracer mends the file while
- * the signal is on its way.  It is deadly all the same. */
+/* The access that faulted would not do so again: the tracer mends the file
+ * while the signal is on its way.  It is deadly all the same. */
 static void mended_meanwhile(void)
 {
 	int file = memfd_create("foreign", 0), status;
