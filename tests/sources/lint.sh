@@ -61,6 +61,13 @@ for path in $(make -n run check test torture prove fuzz soak bench |
 		[ -x "$1/$path" ] || say "Makefile: $path is not there"
 done
 
+# A test that nobody runs passes for ever.
+for file in $(git ls-files 'tests/*/*.c' 'tests/*/*.py' 'tests/*/*.sh'); do
+	name=$(basename "${file%.*}" | sed 's/-/[- ]/g')
+	git grep -qE "$name|'-${name#*\]}'" -- tests Makefile ":!$file" \
+		':!*.[ch]' || say "$file: no test runs it"
+done
+
 git grep -nE 'TODO|FIXME|XXX:' -- src include program client demo && say "left for later"
 git grep -nIE ' +$' -- . ':!*.expected' && say "space at the end of a line"
 exit $bad
