@@ -35,12 +35,15 @@ BAD_CONSOLE = re.compile(
 
 def bad_lines(text):
     """What the console says that no good run says.  A kernel that starts another
-    cuts the device off from memory in the middle of reads, which may fail."""
+    or powers off cuts the device off from memory in the middle of reads, which
+    may fail."""
     leaves = False
     bad = []
     for line in text.splitlines():
         if line.startswith("guest: "):
             leaves = re.fullmatch(r"guest: \S+ kexec\s*", line) is not None
+        elif line.startswith("GUEST-RESULT: "):
+            leaves = True
         if BAD_CONSOLE.search(line) and not (leaves and "I/O error" in line):
             bad.append(line)
     return bad
