@@ -12,9 +12,9 @@
 #include <poll.h>
 #include <sys/mman.h>
 
-#include <jansson.h>
-
 #include "memory-group.h"
+#include "log-lines.h"
+#include "statistics.h"
 #include "tests/sanitizer.h"
 
 #define MIB   (1ull << 20)
@@ -104,43 +104,10 @@ static void check_neighbour(void)
 	      "the neighbour's data is wrong");
 }
 
-static uint32_t lines_in_log(const char *words)
-{
-	char path[100], line[700];
-	uint32_t count = 0;
-	FILE *log;
-
-	snprintf(path, sizeof(path), "%s/log", backend.directory);
-	log = fopen(path, "re");
-	while (log && fgets(line, sizeof(line), log))
-		count += strstr(line, words) != NULL;
-	if (log)
-		fclose(log);
-	return count;
-}
-
-static json_t *ask(void)
-{
-	const char *program = getenv("PRECARIUM");
-	char *command;
-	json_t *tree;
-	FILE *answer;
-
-	CHECK(asprintf(&command, "%s stat --control=%s --json",
-		       program ? program : "build/program/precarium",
-		       backend.control_path) > 0,
-	      "memory");
-	answer = popen(command, "re");
-	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
-	CHECK(tree && pclose(answer) == 0, "%s: no statistics", command);
-	free(command);
-	return tree;
-}
-
 /* What the export is said to cost. */
 static uint64_t told(uint32_t export, const char *key)
 {
-	json_t *tree = ask();
+	json_t *tree = statistics();
 	uint64_t value = (uint64_t)json_integer_value(json_object_get(
 		json_array_get(json_object_get(tree, "exports"), export), key));
 

@@ -10,6 +10,7 @@
 
 #include "held-disk.h"
 #include "statistics.h"
+#include "log-lines.h"
 
 #define DISK	(4u << 20)
 #define SIZE	16384u
@@ -24,21 +25,6 @@ static void expect(const char *key, uint64_t value)
 
 	CHECK(found == value, "%s: %llu, expected %llu", key,
 	      (unsigned long long)found, (unsigned long long)value);
-}
-
-static uint32_t lines_in_log(const char *words)
-{
-	char path[100], line[300];
-	uint32_t count = 0;
-	FILE *log;
-
-	snprintf(path, sizeof(path), "%s/log", backend.directory);
-	log = fopen(path, "re");
-	while (log && fgets(line, sizeof(line), log))
-		count += strstr(line, words) != NULL;
-	if (log)
-		fclose(log);
-	return count;
 }
 
 static void wait_for(struct client *client, uint32_t queue, uint32_t count)

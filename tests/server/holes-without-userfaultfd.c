@@ -6,6 +6,7 @@
  * and check-host why.
  */
 #include "serve.h"
+#include "log-lines.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -56,21 +57,6 @@ static int read_into(struct client *client, uint32_t region)
 	client->queues[0].slots[0].data.region = region;
 	client->queues[0].slots[0].data.offset = 0;
 	return client_io(client, 0, VIRTIO_BLK_T_IN, 0, SIZE);
-}
-
-static uint32_t lines_in_log(const char *words)
-{
-	char path[100], line[700];
-	uint32_t count = 0;
-	FILE *log;
-
-	snprintf(path, sizeof(path), "%s/log", backend.directory);
-	log = fopen(path, "re");
-	while (log && fgets(line, sizeof(line), log))
-		count += strstr(line, words) != NULL;
-	if (log)
-		fclose(log);
-	return count;
 }
 
 static void check_host(void)

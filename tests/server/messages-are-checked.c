@@ -6,6 +6,7 @@
  * not read, nor for the rest of a message that does not come.
  */
 #include "serve.h"
+#include "log-lines.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -362,21 +363,6 @@ static void cut(void)
 	check_good("with messages half said");
 	for (uint32_t i = 0; i < 8; i++)
 		client_close(&clients[i]);
-}
-
-static uint32_t lines_in_log(const char *words)
-{
-	char path[100], line[700];
-	uint32_t count = 0;
-	FILE *log;
-
-	snprintf(path, sizeof(path), "%s/log", backend.directory);
-	log = fopen(path, "re");
-	while (log && fgets(line, sizeof(line), log))
-		count += strstr(line, words) != NULL;
-	if (log)
-		fclose(log);
-	return count;
 }
 
 /* A machine whose memory is not shared lends nothing, and our line is the only

@@ -10,14 +10,13 @@
 
 #define STATISTICS_SLACK_S 20u
 
-/* A number of the first client of the first export. */
-static uint64_t statistic(const char *key)
+/* All of them; the caller's to release. */
+static inline json_t *statistics(void)
 {
 	const char *program = getenv("PRECARIUM");
-	json_t *tree, *client;
 	char *command;
+	json_t *tree;
 	FILE *answer;
-	uint64_t value;
 
 	CHECK(asprintf(&command, "%s stat --control=%s --json",
 		       program ? program : "build/program/precarium",
@@ -26,6 +25,16 @@ static uint64_t statistic(const char *key)
 	answer = popen(command, "re");
 	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
 	CHECK(tree && pclose(answer) == 0, "%s: no statistics", command);
+	free(command);
+	return tree;
+}
+
+/* A number of the first client of the first export. */
+static inline uint64_t statistic(const char *key)
+{
+	json_t *tree = statistics(), *client;
+	uint64_t value;
+
 	client = json_array_get(
 		json_object_get(
 			json_array_get(json_object_get(tree, "exports"), 0),
@@ -34,11 +43,10 @@ static uint64_t statistic(const char *key)
 	CHECK(json_is_integer(json_object_get(client, key)), "no %s", key);
 	value = (uint64_t)json_integer_value(json_object_get(client, key));
 	json_decref(tree);
-	free(command);
 	return value;
 }
 
-static void await(const char *key, uint64_t value)
+static inline void await(const char *key, uint64_t value)
 {
 	uint64_t end = client_now_ns() + STATISTICS_SLACK_S * 1000000000ull;
 	uint64_t found;

@@ -6,9 +6,8 @@
  */
 #include "serve.h"
 
-#include <jansson.h>
-
 #include "memory-group.h"
+#include "statistics.h"
 #include "tests/sanitizer.h"
 
 #define MIB   (1ull << 20)
@@ -78,18 +77,8 @@ static bool limit_group(void)
 
 static void check_limits(void)
 {
-	const char *program = getenv("PRECARIUM");
-	json_t *tree, *sparse;
-	char *command;
-	FILE *answer;
+	json_t *tree = statistics(), *sparse;
 
-	CHECK(asprintf(&command, "%s stat --control=%s --json",
-		       program ? program : "build/program/precarium",
-		       backend.control_path) > 0,
-	      "memory");
-	answer = popen(command, "re");
-	tree = answer ? json_loadf(answer, 0, NULL) : NULL;
-	CHECK(tree && pclose(answer) == 0, "%s: no statistics", command);
 	sparse = json_object_get(tree, "sparse");
 	CHECK(json_integer_value(json_object_get(sparse, "bytes-max")) ==
 			      (json_int_t)(GROUP / 4 * 3) &&
@@ -98,7 +87,6 @@ static void check_limits(void)
 			      (json_int_t)(GROUP / 2),
 	      "the limits are not those of the group");
 	json_decref(tree);
-	free(command);
 }
 
 static uint64_t fill(struct client *client)
