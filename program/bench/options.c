@@ -26,7 +26,7 @@ static const char help[] =
 	"  --sequential        block after block (at random)\n"
 	"  --area BYTES        part of the disk to use, from its start (all)\n"
 	"  --duration MS       time to run (2000)\n"
-	"  --requests N        at most so many requests\n"
+	"  --requests N        the maximum number of requests\n"
 	"  --queues N          queues per client (1)\n"
 	"  --clients N         connections, all by one thread (1)\n"
 	"  --poll              the client polls for completions (it sleeps "

@@ -4,8 +4,8 @@
 
 #include "device/queue.h"
 
-/* A request of so many slots was completed: notify the client, now or at the
- * end of the turn, if it asks for that. */
+/* Notify the client of a completed request, which took `slots` slots, if it
+ * wants to be notified: now, or at the end of the turn. */
 void queue_served(struct queue *queue, uint32_t slots);
 
 /* The turn ends: notify the clients of the queues that were served in it. */
