@@ -37,6 +37,8 @@ static struct board {
 	bool yield;
 	uint32_t waiting;
 	bool serving;
+	int fallocate_error;
+	uint32_t fallocates;
 } * board;
 
 static struct held held[HELD_MAX];
@@ -170,6 +172,19 @@ static void sync_disk(fuse_req_t request, fuse_ino_t inode, int data_only,
 	take(&one);
 }
 
+static void allocate(fuse_req_t request, fuse_ino_t inode, int mode,
+		     off_t offset, off_t size, struct fuse_file_info *file)
+{
+	(void)inode;
+	(void)mode;
+	(void)offset;
+	(void)size;
+	(void)file;
+	__atomic_add_fetch(&board->fallocates, 1, __ATOMIC_RELEASE);
+	fuse_reply_err(request, __atomic_load_n(&board->fallocate_error,
+						__ATOMIC_ACQUIRE));
+}
+
 /* Each transfer waits in the thread that asked for it, as for a network that
  * is down. */
 static void begin(void *argument, struct fuse_conn_info *connection)
@@ -185,6 +200,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.read = read_disk,
 	.write = write_disk,
 	.fsync = sync_disk,
+	.fallocate = allocate,
 };
 
 static void answer_held(void)
@@ -314,8 +330,11 @@ bool held_disk_start_file(const char *path, uint64_t size, int data)
 	snprintf(disk_path, sizeof(disk_path), "%s", path);
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (board == MAP_FAILED)
+		return false;
+	board->fallocate_error = ENOSYS;
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (board == MAP_FAILED || wake_fd < 0)
+	if (wake_fd < 0)
 		return false;
 	server = fork();
 	if (server == 0)
@@ -344,6 +363,16 @@ void held_disk_release(void)
 void held_disk_yield(bool yields)
 {
 	__atomic_store_n(&board->yield, yields, __ATOMIC_RELEASE);
+}
+
+void held_disk_refuse_fallocate(int error)
+{
+	__atomic_store_n(&board->fallocate_error, error, __ATOMIC_RELEASE);
+}
+
+uint32_t held_disk_fallocates(void)
+{
+	return __atomic_load_n(&board->fallocates, __ATOMIC_ACQUIRE);
 }
 
 uint32_t held_disk_waiting(void)

@@ -28,6 +28,10 @@ void held_disk_release(void);
 /* Shall it give up, with an error, what whoever waits for has given up?  Else
  * it is like a network disk that is mounted hard. */
 void held_disk_yield(bool yields);
+/* Holes and zeroes without data: refused with this error, and counted.  At
+ * first that is ENOSYS, after which the kernel asks no more. */
+void held_disk_refuse_fallocate(int error);
+uint32_t held_disk_fallocates(void);
 /* Requests that wait. */
 uint32_t held_disk_waiting(void);
 /* Those that wait fail; async-signal-safe. */

@@ -235,6 +235,7 @@ static bool file_open(struct file_store *file, const char *path,
 	io_uring_queue_exit(&probe);
 	file->store.read_only = options->read_only;
 	file->manner = manner_of(file->fd, &st);
+	file->block_device = S_ISBLK(st.st_mode);
 	return true;
 }
 

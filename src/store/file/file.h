@@ -20,6 +20,7 @@ struct file_store {
 	struct file_lock *lock;
 	uint32_t align; /* of addresses, offsets and sizes at direct_fd */
 	enum file_manner manner;
+	bool block_device;
 };
 
 /*

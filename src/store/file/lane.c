@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -25,15 +26,17 @@
  * through the page cache, by the other descriptor; the kernel keeps the two
  * coherent.
  *
- * Discards and zeroes go range by range, in the first of these ways that the
- * file system supports:
+ * Discards and zeroes go range by range, in the first of these ways that works:
  *
+ *	discard	let a block device forget the blocks: for a discard only
  *	punch	free the blocks: for a discard, or for zeroes that may be freed
  *	zero	let the file system make the blocks zeroes and keep them
  *	write	write zeroes, in windows
  *	nothing	ignore a discard, which is a hint
  *
- * A block device supports the first two as well, in whole sectors.
+ * A block device supports punch and zero as well, in whole sectors.  What a way
+ * fails with does not matter: a discard cannot fail, and zeroes fail only as
+ * the write of them does.
  *
  * If the file is memory, the worker copies the bytes itself: a thread of the
  * kernel would do the same, and would have to be woken first.  Windows are
@@ -62,6 +65,7 @@ enum range_way {
 	WAY_ZERO = 2,
 	WAY_WRITE = 4,
 	WAY_NOTHING = 8,
+	WAY_DISCARD = 16,
 };
 
 struct file_slot {
@@ -194,12 +198,15 @@ static void prep_fsync(struct io_uring_sqe *sqe, const struct file_store *file)
 	io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
 }
 
-static enum range_way choose_way(const struct store_io *io,
+static enum range_way choose_way(const struct file_store *file,
+				 const struct store_io *io,
 				 const struct store_range *range,
 				 uint32_t lacks)
 {
 	bool discard = io->kind == STORE_DISCARD;
 
+	if (discard && file->block_device && !(lacks & WAY_DISCARD))
+		return WAY_DISCARD;
 	if ((discard || range->unmap) && !(lacks & WAY_PUNCH))
 		return WAY_PUNCH;
 	if (discard)
@@ -235,6 +242,19 @@ static uint64_t range_piece(const struct file_lane *lane,
 	return left;
 }
 
+/* BLKDISCARD without a thread of our own, for Linux from 6.12 on; others refuse
+ * it.  The number is that of linux/blkdev.h, which came with it. */
+#define CMD_DISCARD _IO(0x12, 0)
+
+static void prep_discard(struct io_uring_sqe *sqe, int fd, uint64_t offset,
+			 uint64_t size)
+{
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
+	sqe->cmd_op = CMD_DISCARD;
+	sqe->addr = offset;
+	sqe->addr3 = size;
+}
+
 static void prep_range(struct io_uring_sqe *sqe, const struct file_lane *lane,
 		       struct file_slot *slot)
 {
@@ -243,8 +263,12 @@ static void prep_range(struct io_uring_sqe *sqe, const struct file_lane *lane,
 	uint64_t left = range_piece(lane, slot);
 	int fd = lane->file->fd;
 
-	slot->way = choose_way(slot->io, range, lane->lacks | slot->lacks);
+	slot->way = choose_way(lane->file, slot->io, range,
+			       lane->lacks | slot->lacks);
 	switch (slot->way) {
+	case WAY_DISCARD:
+		prep_discard(sqe, fd, offset, left);
+		break;
 	case WAY_PUNCH:
 		io_uring_prep_fallocate(
 			sqe, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -409,19 +433,20 @@ static bool window_ended(struct file_slot *slot, int32_t got)
 	return slot_end(slot, got);
 }
 
-/* True: the file system refused this way, and the next one may do.  EINVAL is
- * about this range only: a block device has larger sectors. */
+/* True: this way failed, and the next one may do.  Some errors are about the
+ * file, others about this range only: a block device has larger sectors, or
+ * somebody else has it to himself just now. */
 static bool range_detours(struct file_lane *lane, struct file_slot *slot,
 			  int32_t got)
 {
-	if (slot->way != WAY_PUNCH && slot->way != WAY_ZERO)
+	if (got >= 0 || slot->cancelled || slot->way == WAY_WRITE ||
+	    slot->way == WAY_NOTHING)
 		return false;
-	if (got == -EOPNOTSUPP || got == -ENOSYS || got == -ENODEV)
+	if (got == -EOPNOTSUPP || got == -ENOSYS || got == -ENODEV ||
+	    got == -ENOTTY)
 		lane->lacks |= slot->way;
-	else if (got == -EINVAL)
-		slot->lacks |= slot->way;
 	else
-		return false;
+		slot->lacks |= slot->way;
 	return true;
 }
 
