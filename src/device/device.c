@@ -48,7 +48,7 @@ void device_close(struct device *device)
 		queue_close(&device->queues[i]);
 	free(device->queues);
 	inflight_close(&device->inflight);
-	dirty_close(&device->dirty);
+	dirty_close(&device->dirty, &device->loop->notifier);
 	if (device->memory)
 		memory_clear(device->memory);
 	free(device->memory);

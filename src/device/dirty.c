@@ -7,6 +7,7 @@
 #include <precarium/access.h>
 
 #include "device/memory.h"
+#include "device/notify.h"
 
 #define PAGE_BITS 12
 
@@ -18,13 +19,19 @@ void dirty_use(struct dirty *dirty, struct memory_region *region, uint64_t size)
 	dirty->size = size;
 }
 
-void dirty_close(struct dirty *dirty)
+/* Known to be an eventfd: closing it cannot block. */
+void dirty_set_call(struct dirty *dirty, struct notifier *notifier, int fd)
 {
-	dirty_use(dirty, NULL, 0);
-	/* Known to be an eventfd: closing it cannot block. */
+	notifier_settle(notifier, dirty->call_fd);
 	if (dirty->call_fd >= 0)
 		close(dirty->call_fd);
-	dirty->call_fd = -1;
+	dirty->call_fd = fd;
+}
+
+void dirty_close(struct dirty *dirty, struct notifier *notifier)
+{
+	dirty_use(dirty, NULL, 0);
+	dirty_set_call(dirty, notifier, -1);
 }
 
 /* The bits of one byte that stand for the pages first .. last. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct memory_region;
+struct notifier;
 
 /*
  * The log of what we write into the client's memory, for its migration: a bit
@@ -32,7 +33,9 @@ struct dirty {
  * over the region, and frees the old one. */
 void dirty_use(struct dirty *dirty, struct memory_region *region,
 	       uint64_t size);
-void dirty_close(struct dirty *dirty);
+/* Take over `fd`, an eventfd of the client or -1, in place of the old one. */
+void dirty_set_call(struct dirty *dirty, struct notifier *notifier, int fd);
+void dirty_close(struct dirty *dirty, struct notifier *notifier);
 
 /* [address, address + size) was written. */
 void dirty_mark(struct dirty *dirty, uint64_t address, uint64_t size);

@@ -94,6 +94,16 @@ void notifier_flush(struct notifier *notifier)
 	notifier->count = 0;
 }
 
+void notifier_settle(struct notifier *notifier, int fd)
+{
+	for (uint32_t i = 0; i < notifier->count; i++) {
+		if (notifier->blocks[i].aio_resfd == (uint32_t)fd) {
+			notifier_flush(notifier);
+			return;
+		}
+	}
+}
+
 /*
  * The kernel checks the eventfd first (EINVAL if it is none), and only then
  * whether the file may be read (EBADF here, because it may not).  A descriptor

@@ -44,6 +44,10 @@ void notifier_close(struct notifier *notifier);
 void notifier_add(struct notifier *notifier, int fd);
 void notifier_flush(struct notifier *notifier);
 
+/* The caller is about to close `fd`, or -1: signal it now if that is due.  Once
+ * it is closed another client's descriptor may have its number. */
+void notifier_settle(struct notifier *notifier, int fd);
+
 /* True if it is an eventfd.  Asks the kernel, changes nothing, never blocks. */
 bool notifier_knows(struct notifier *notifier, int fd);
 

@@ -41,6 +41,13 @@ static void replace_fd(int *fd, int new)
 	*fd = new;
 }
 
+/* The same for one that may be about to be signalled. */
+static void replace_notified(struct queue *queue, int *fd, int new)
+{
+	notifier_settle(&queue->device->loop->notifier, *fd);
+	replace_fd(fd, new);
+}
+
 void queue_set_broken(struct queue *queue, bool broken)
 {
 	uint64_t *gauge = &queue->device->client->counters.queues_broken;
@@ -77,8 +84,8 @@ void queue_close(struct queue *queue)
 	queue_set_broken(queue, false);
 	queue_drop_kick(queue);
 	inflight_queue_close(&queue->inflight);
-	replace_fd(&queue->call_fd, -1);
-	replace_fd(&queue->err_fd, -1);
+	replace_notified(queue, &queue->call_fd, -1);
+	replace_notified(queue, &queue->err_fd, -1);
 }
 
 void queue_enable(struct queue *queue, bool enabled)
@@ -90,12 +97,12 @@ void queue_enable(struct queue *queue, bool enabled)
 
 void queue_set_call(struct queue *queue, int fd)
 {
-	replace_fd(&queue->call_fd, fd);
+	replace_notified(queue, &queue->call_fd, fd);
 }
 
 void queue_set_err(struct queue *queue, int fd)
 {
-	replace_fd(&queue->err_fd, fd);
+	replace_notified(queue, &queue->err_fd, fd);
 }
 
 bool queue_is_quiet(const struct queue *queue)

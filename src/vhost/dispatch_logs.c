@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <unistd.h>
-
 #include "vhost/dispatch.h"
 #include "device/feature.h"
 
@@ -158,15 +156,12 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 				    const char **why)
 {
 	struct vhost_message *message = &connection->message;
-	struct dirty *dirty = &connection->device.dirty;
+	struct notifier *notifier = &connection->device.loop->notifier;
 
 	*why = "expected an eventfd, or none";
-	if (message->fd_count &&
-	    !notifier_knows(&connection->device.loop->notifier,
-			    message->fds[0]))
+	if (message->fd_count && !notifier_knows(notifier, message->fds[0]))
 		return VHOST_REFUSED;
-	if (dirty->call_fd >= 0)
-		close(dirty->call_fd);
-	dirty->call_fd = vhost_message_take_fd(message, 0);
+	dirty_set_call(&connection->device.dirty, notifier,
+		       vhost_message_take_fd(message, 0));
 	return VHOST_DONE;
 }
