@@ -19,7 +19,6 @@ const char *device_open(struct device *device, struct loop *loop,
 	device->loop = loop;
 	device->policy = policy;
 	device->client = client;
-	device->cache_mode = 1;
 	device->inflight.fd = -1;
 	device->dirty.call_fd = -1;
 	device->memory = calloc(1, sizeof(*device->memory));
@@ -95,7 +94,6 @@ void device_reset(struct device *device)
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_reset(&device->queues[i]);
 	device_log_inflight(device, NULL, 0, 0);
-	device->cache_mode = 1;
 }
 
 bool device_is_stopped(const struct device *device)

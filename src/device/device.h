@@ -65,8 +65,7 @@ struct device {
 	const char *ended; /* why: static storage */
 	bool cancelled;	   /* its requests were, so that they fail is no news */
 
-	uint64_t features;  /* negotiated */
-	uint8_t cache_mode; /* the configuration's field: 0 writes through */
+	uint64_t features; /* negotiated */
 
 	uint32_t in_flight; /* requests, over all queues */
 	uint64_t bytes_in_flight;

@@ -20,14 +20,20 @@ static uint64_t range_features(const struct store *store)
 	return 1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 }
 
+/*
+ * CONFIG_WCE is not offered.  A driver that turns the cache off by it asks for
+ * no flush from then on, but the front-end does not repeat what it has set: not
+ * to a server that was started again, nor to the one that a machine migrates to
+ * (QEMU 7.2).  That server would take the cache for on.  A driver without
+ * CONFIG_WCE takes it for on as well, and flushes (VIRTIO 1.2, 5.2.6.2).
+ */
 uint64_t device_features(const struct device_policy *policy)
 {
 	uint64_t features =
 		1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_INDIRECT_DESC |
 		1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_RING_PACKED |
 		1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE |
-		1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_CONFIG_WCE |
-		1ull << VIRTIO_F_NOTIFY_ON_EMPTY |
+		1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_F_NOTIFY_ON_EMPTY |
 		1ull << VIRTIO_BLK_F_TOPOLOGY | 1ull << VIRTIO_BLK_F_GEOMETRY |
 		range_features(policy->store);
 
@@ -81,7 +87,7 @@ static struct vblk_device device_with(const struct device *device,
 		.blk_size = store->block_size,
 		.queues = (uint16_t)device->queue_count,
 		.read_only = store->read_only,
-		.writeback = device->cache_mode != 0,
+		.writeback = true,
 		.discard = features >> VIRTIO_BLK_F_DISCARD & 1,
 		.write_zeroes = features >> VIRTIO_BLK_F_WRITE_ZEROES & 1,
 		.may_unmap = true,
@@ -112,17 +118,9 @@ void device_config(const struct device *device,
 	vblk_config(&block, config);
 }
 
-/*
- * VIRTIO 1.2, 5.2.6.2: a driver that did not accept FLUSH cannot ask for
- * durability later, so its writes must be durable when they complete.  The same
- * holds for one that set the cache to writethrough.
- */
+/* VIRTIO 1.2, 5.2.6.2: a driver that did not accept FLUSH cannot ask for
+ * durability later, so its writes must be durable when they complete. */
 bool device_writes_through(const struct device *device)
 {
-	const uint64_t flush = 1ull << VIRTIO_BLK_F_FLUSH;
-	const uint64_t wce = 1ull << VIRTIO_BLK_F_CONFIG_WCE;
-
-	if (!(device->features & flush))
-		return true;
-	return (device->features & wce) && device->cache_mode == 0;
+	return !(device->features >> VIRTIO_BLK_F_FLUSH & 1);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "vhost/dispatch.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "vhost/channel.h"
@@ -92,21 +91,6 @@ static enum vhost_outcome get_config(struct vhost_connection *connection,
 			    VHOST_CONFIG_HEADER + config->size, -1, why);
 }
 
-/* One field may be written. */
-static enum vhost_outcome set_config(struct vhost_connection *connection,
-				     const char **why)
-{
-	const struct vhost_config *config = &connection->message.payload.config;
-
-	*why = "expected one byte, the cache mode: 0 or 1";
-	if (!config_range(&connection->message) || config->size != 1 ||
-	    config->offset != offsetof(struct virtio_blk_config, writeback) ||
-	    config->bytes[0] > 1)
-		return VHOST_REFUSED;
-	connection->device.cache_mode = config->bytes[0];
-	return VHOST_DONE;
-}
-
 /* As after connecting, but memory stays lent. */
 static enum vhost_outcome reset_device(struct vhost_connection *connection)
 {
@@ -164,7 +148,8 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 	case VHOST_GET_CONFIG:
 		return get_config(connection, why);
 	case VHOST_SET_CONFIG:
-		return set_config(connection, why);
+		*why = "no field of the configuration may be written";
+		return VHOST_REFUSED;
 	case VHOST_GET_STATUS:
 		return vhost_get_status(connection, why);
 	case VHOST_SET_STATUS:

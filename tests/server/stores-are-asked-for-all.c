@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a client asks for arrives at the store, by a store that keeps a record:
- * with the cache written through, and for a server that cannot flush, writes
- * and zeroes have to be durable; a request of ranges that was done in part has
- * failed; and one that takes too long is cancelled like any other (G5, G9).
+ * for a driver that cannot flush, writes and zeroes have to be durable; a
+ * request of ranges that was done in part has failed; and one that takes too
+ * long is cancelled like any other (G5, G9).
  */
 #include "serve.h"
 
 #include <errno.h>
 #include <pthread.h>
-
-#include "client/protocol.h"
 
 #include "vhost/server.h"
 
@@ -189,17 +187,6 @@ static void asks_all(struct client *client, bool durable, const char *when)
 	asks(client, VIRTIO_BLK_T_DISCARD, STORE_DISCARD, false, when);
 }
 
-static void set_writeback(struct client *client, uint8_t on)
-{
-	struct vhost_user_config wce = {
-		.offset = offsetof(struct virtio_blk_config, wce),
-		.size = 1,
-		.bytes = { on },
-	};
-
-	DO(client, client_tell(client, VHOST_USER_SET_CONFIG, &wce, 13, -1));
-}
-
 static void set_feature(struct client *client, unsigned int bit, bool on)
 {
 	DO(client, client_stop(client));
@@ -213,11 +200,6 @@ static void set_feature(struct client *client, unsigned int bit, bool on)
 static void durability(struct client *client)
 {
 	asks_all(client, false, "written back");
-	set_feature(client, VIRTIO_BLK_F_CONFIG_WCE, true);
-	set_writeback(client, 0);
-	asks_all(client, true, "written through");
-	set_writeback(client, 1);
-	asks_all(client, false, "written back again");
 	set_feature(client, VIRTIO_BLK_F_FLUSH, false);
 	asks_all(client, true, "no flush");
 }
