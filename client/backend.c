@@ -176,6 +176,10 @@ static void our_arguments(const struct backend *backend,
 		add(arguments, "%llu",
 		    (unsigned long long)backend->max_sparse_all);
 	}
+	if (backend->config) {
+		add(arguments, "--config");
+		add(arguments, "%s", backend->config);
+	}
 	if (backend->polling) {
 		add(arguments, "--polling");
 		add(arguments, "%s", backend->polling);

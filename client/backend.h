@@ -39,8 +39,9 @@ struct backend {
 	uint64_t max_sparse;	   /* bytes, likewise */
 	uint64_t max_sparse_all;   /* likewise */
 	const char *polling;	   /* of ours; NULL: its default */
-	bool peer;		   /* it is qemu-storage-daemon */
-	int exit_status;	   /* as from waitpid, once it has ended */
+	const char *config; /* of ours: a file to be read as well, or NULL */
+	bool peer;	    /* it is qemu-storage-daemon */
+	int exit_status;    /* as from waitpid, once it has ended */
 	char error[400];
 };
 

@@ -23,6 +23,10 @@ static const struct counter of_export[] = {
 	{ .key = "turned-away",
 	  .family = "turned_away",
 	  .help = "Clients that were turned away, over a limit." },
+	{ .key = "sync-failed",
+	  .family = "sync_failed",
+	  .gauge = true,
+	  .help = "1: a sync failed, and no flush succeeds any more." },
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

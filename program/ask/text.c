@@ -143,6 +143,9 @@ static void put_export(FILE *out, const json_t *export)
 		stats_number(export, "connected"),
 		stats_number(export, "clients-so-far"),
 		stats_number(export, "turned-away"));
+	if (stats_number(export, "sync-failed"))
+		fprintf(out, "  a sync failed: %s: no flush succeeds\n",
+			stats_string(export, "sync-error"));
 	put_clients(out, export, true);
 	put_clients(out, export, false);
 }

@@ -162,6 +162,14 @@ static void undo(struct context *context, struct options *wanted)
 	}
 }
 
+/* One whose store can make nothing durable any more is opened anew, unless its
+ * socket was handed to us as a descriptor, which cannot be taken over. */
+static bool may_stay(const struct export *old, const struct export *wanted)
+{
+	return old && same(old, wanted) &&
+	       (!old->socket_path || !store_sync_error(old->store));
+}
+
 /* Opens new and changed exports; those that are the same stay as they are.  A
  * socket is taken over from the export that listens at its path, which has
  * another name if it is renamed or if two exchange sockets. */
@@ -173,7 +181,7 @@ static bool open_wanted(struct context *context, struct options *wanted,
 		const struct export *old =
 			exports_find(&context->options, export->name);
 
-		if (old && same(old, export)) {
+		if (may_stay(old, export)) {
 			export->served = old->served;
 			export->store = old->store;
 			if (access_same(&old->access, &export->access))

@@ -47,6 +47,10 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 	add_number(export, "clients-so-far", stats->clients);
 	add_number(export, "connected", stats->connected);
 	add_number(export, "turned-away", stats->turned_away);
+	add_number(export, "sync-failed", stats->sync_error != 0);
+	if (stats->sync_error)
+		json_object_set_new(export, "sync-error",
+				    json_text(strerror(stats->sync_error)));
 	add_counters(export, &stats->counters);
 	tree->clients = json_array();
 	json_object_set_new(export, "clients", tree->clients);

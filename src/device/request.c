@@ -222,6 +222,7 @@ static struct request *request_new(struct queue *queue,
 	request->io.spans = request->spans;
 	request->io.span_count = count;
 	request->io.result = (struct prec_result){ PREC_OK, 0, 0 };
+	request->io.first_sync_failed = false;
 	request->io.next = NULL;
 	request->io.slot = NULL;
 	request->seen_count = 0;
@@ -357,12 +358,34 @@ static const char *name_of(enum store_io_kind kind)
 	return "request";
 }
 
+/* Once for all clients of the store, whether they are still there or not. */
+static void log_sync_error(const struct request *request)
+{
+	const struct device_policy *policy = request->queue->device->policy;
+
+	if (request->io.first_sync_failed)
+		log_export(policy->name,
+			   "store: a sync failed: %s: data that was written "
+			   "may be lost; flushes and durable writes fail until "
+			   "the export is opened anew",
+			   strerror(store_sync_error(policy->store)));
+}
+
+static bool wants_sync(const struct store_io *io)
+{
+	return io->kind == STORE_FLUSH || io->durable;
+}
+
 static void log_store_error(const struct request *request)
 {
+	const struct device *device = request->queue->device;
 	const struct prec_result *result = &request->io.result;
 
-	/* Cancellation has been logged once for all of them. */
-	if (result->status != PREC_SYSTEM || request->queue->device->cancelled)
+	/* Cancellation has been logged once for all of them, and so has what
+	 * makes each sync fail. */
+	if (result->status != PREC_SYSTEM || device->cancelled ||
+	    (wants_sync(&request->io) &&
+	     store_sync_error(device->policy->store)))
 		return;
 	client_log(request->queue->device->client,
 		   "store: %s of %llu bytes at %llu: %s",
@@ -400,6 +423,7 @@ void request_finish(struct store_io *io)
 	lane->in_flight--;
 	count_ended(request);
 	LIST_REMOVE(request, entry);
+	log_sync_error(request);
 	/* The memory of a client that has ended is not touched. */
 	if (device->state != DEVICE_ENDING) {
 		log_store_error(request);

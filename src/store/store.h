@@ -54,6 +54,9 @@ struct store_io {
 	/* For DISCARD and WRITE_ZEROES, which have neither offset nor spans. */
 	const struct store_range *ranges;
 
+	/* Out.  This is the transfer that found the store's first sync to have
+	 * failed: see sync_error. */
+	bool first_sync_failed;
 	/* Out.  PREC_OK: done == size.  PREC_GONE: the client's pages were
 	 * lost, and an unknown number of bytes beyond `done` may have moved.
 	 * PREC_SYSTEM: the store failed; result.error is the errno. */
@@ -133,6 +136,11 @@ struct store {
 	/* Identifies the image: two stores of one process with the same value
 	 * share their blocks.  NULL: no other store has these blocks. */
 	const void *image;
+	/* The errno of the first sync that failed; 0: none has.  From then on
+	 * each FLUSH and each durable transfer fails for as long as the store
+	 * is open: the system reports writes that it lost once, and takes their
+	 * pages for clean afterwards.  See store_sync_error. */
+	int sync_error;
 	bool read_only; /* the caller must add nothing that writes */
 };
 
@@ -151,6 +159,22 @@ static inline uint64_t store_capacity(const struct store *store)
 static inline void store_set_capacity(struct store *store, uint64_t capacity)
 {
 	__atomic_store_n(&store->capacity, capacity, __ATOMIC_RELEASE);
+}
+
+/* Any thread may read it. */
+static inline int store_sync_error(const struct store *store)
+{
+	return __atomic_load_n(&store->sync_error, __ATOMIC_ACQUIRE);
+}
+
+/* A sync has failed; `error` is not 0.  True: it is the first. */
+static inline bool store_sync_failed(struct store *store, int error)
+{
+	int none = 0;
+
+	return __atomic_compare_exchange_n(&store->sync_error, &none, error,
+					   false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
 }
 
 #endif

@@ -214,6 +214,7 @@ static void show(struct vhost_export *export,
 		.clients = roll->so_far,
 		.turned_away = roll->turned_away,
 		.connected = roll->connected,
+		.sync_error = store_sync_error(export->policy.store),
 		.counters = roll->past,
 	};
 

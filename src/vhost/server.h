@@ -159,6 +159,8 @@ struct vhost_export_stats {
 	uint64_t clients;	 /* so far */
 	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;
+	/* The errno of the store's first sync that failed; 0: none has. */
+	int sync_error;
 	struct counters counters; /* of all its clients so far; gauges: of those
 				     that are there */
 };

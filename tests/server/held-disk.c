@@ -39,6 +39,7 @@ static struct board {
 	bool serving;
 	int fallocate_error;
 	uint32_t fallocates;
+	uint32_t failing_syncs;
 } * board;
 
 static struct held held[HELD_MAX];
@@ -161,6 +162,17 @@ static void write_disk(fuse_req_t request, fuse_ino_t inode, const char *bytes,
 	take(&one);
 }
 
+static bool sync_fails(void)
+{
+	uint32_t left =
+		__atomic_load_n(&board->failing_syncs, __ATOMIC_ACQUIRE);
+
+	if (left)
+		__atomic_store_n(&board->failing_syncs, left - 1,
+				 __ATOMIC_RELEASE);
+	return left;
+}
+
 static void sync_disk(fuse_req_t request, fuse_ino_t inode, int data_only,
 		      struct fuse_file_info *file)
 {
@@ -169,7 +181,10 @@ static void sync_disk(fuse_req_t request, fuse_ino_t inode, int data_only,
 	(void)inode;
 	(void)data_only;
 	(void)file;
-	take(&one);
+	if (sync_fails())
+		fuse_reply_err(request, EIO);
+	else
+		take(&one);
 }
 
 static void allocate(fuse_req_t request, fuse_ino_t inode, int mode,
@@ -363,6 +378,11 @@ void held_disk_release(void)
 void held_disk_yield(bool yields)
 {
 	__atomic_store_n(&board->yield, yields, __ATOMIC_RELEASE);
+}
+
+void held_disk_fail_syncs(uint32_t count)
+{
+	__atomic_store_n(&board->failing_syncs, count, __ATOMIC_RELEASE);
 }
 
 void held_disk_refuse_fallocate(int error)

@@ -28,6 +28,8 @@ void held_disk_release(void);
 /* Shall it give up, with an error, what whoever waits for has given up?  Else
  * it is like a network disk that is mounted hard. */
 void held_disk_yield(bool yields);
+/* The next syncs fail, so many of them. */
+void held_disk_fail_syncs(uint32_t count);
 /* Holes and zeroes without data: refused with this error, and counted.  At
  * first that is ENOSYS, after which the kernel asks no more. */
 void held_disk_refuse_fallocate(int error);

@@ -233,6 +233,9 @@ static bool file_open(struct file_store *file, const char *path,
 	if (!file_uring_open(&probe, 8, error))
 		return false;
 	io_uring_queue_exit(&probe);
+	/* After a sync that failed, pages are taken for clean that the disk
+	 * does not have.  Whoever opens the image anew reads the disk. */
+	posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	file->store.read_only = options->read_only;
 	file->manner = manner_of(file->fd, &st);
 	file->block_device = S_ISBLK(st.st_mode);
@@ -288,6 +291,7 @@ static void file_close(struct store *store)
 	if (file->fd >= 0)
 		close(file->fd);
 	file_lock_drop(file->lock);
+	file_sync_line_destroy(&file->syncs);
 	free(file->path);
 	free(file);
 }
@@ -316,6 +320,7 @@ static struct store *open_store(const struct store_options *options,
 	file->store.ops = &file_ops;
 	file->fd = -1;
 	file->direct_fd = -1;
+	file_sync_line_init(&file->syncs);
 	file->path = strdup(path);
 	if (!file->path)
 		store_fail(error, "%.200s: out of memory", path);

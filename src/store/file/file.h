@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_STORE_FILE_FILE_H
 #define PRECARIUM_STORE_FILE_FILE_H
 
+#include "store/file/sync.h"
 #include "store/stores.h"
 
 /* What a file system does when it is asked not to wait, and would have to. */
@@ -21,6 +22,7 @@ struct file_store {
 	uint32_t align; /* of addresses, offsets and sizes at direct_fd */
 	enum file_manner manner;
 	bool block_device;
+	struct file_sync_line syncs;
 };
 
 /*

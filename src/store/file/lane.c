@@ -38,6 +38,10 @@
  * fails with does not matter: a discard cannot fail, and zeroes fail only as
  * the write of them does.
  *
+ * Durable transfers are synced when all their bytes have moved, apart from the
+ * write: of one that does both, an error would not say which part failed.  One
+ * sync is for all that wait for one, and no two of a file overlap (sync.h).
+ *
  * If the file is memory, the worker copies the bytes itself: a thread of the
  * kernel would do the same, and would have to be woken first.  Windows are
  * small there, because all clients of the lane take turns.  Ranges are small
@@ -70,14 +74,17 @@ enum range_way {
 
 struct file_slot {
 	struct store_io *io;
-	struct file_slot *next; /* in the list of free slots, or of copies */
+	/* In the list of free slots, of copies, or of those that wait for a
+	 * sync; or that the same sync is for as for the leader. */
+	struct file_slot *next;
+	int32_t synced;	    /* the result of that sync */
 	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
 	uint64_t span_done; /* … of them, in span, or range, `span` */
 	uint32_t span;
 	uint32_t retries;
 	enum range_way way;
 	uint32_t lacks; /* ways that failed for this range */
-	bool syncing;	/* zeroes: all are written, and being made durable */
+	bool syncing;	/* all is written, and being made durable */
 	bool direct;	/* the window went by O_DIRECT */
 	bool no_direct; /* which was refused once, so not again */
 	bool cancelled;
@@ -86,13 +93,17 @@ struct file_slot {
 
 struct file_lane {
 	struct store_lane lane;
-	const struct file_store *file;
+	struct file_store *file;
 	struct io_uring ring;
 	uint32_t lacks; /* ways that the file system does not support */
 	struct file_slot *free;
 	struct file_slot *copy; /* windows for the worker to copy, in turn */
 	struct file_slot **copy_last;
-	uint32_t copies; /* bytes to copy in this turn, still */
+	uint32_t copies;	   /* bytes to copy in this turn, still */
+	struct file_slot *to_sync; /* wait for the next sync */
+	struct file_slot *leader;  /* whose sync is with the kernel */
+	struct file_slot *synced;  /* have their result */
+	struct file_sync_place place;
 	struct file_slot slots[LANE_SLOTS];
 };
 
@@ -120,7 +131,8 @@ struct store_lane *file_lane_open(const struct store *store,
 	file_uring_add_threads(&lane->ring, LANE_SLOTS);
 	lane->lane.store = store;
 	lane->lane.fd = lane->ring.ring_fd;
-	lane->file = (const struct file_store *)store;
+	/* One that was opened here, and is not constant. */
+	lane->file = (struct file_store *)(uintptr_t)store;
 	lane->copy_last = &lane->copy;
 	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
 		lane->slots[i].next = lane->free;
@@ -131,6 +143,7 @@ struct store_lane *file_lane_open(const struct store *store,
 
 void file_lane_close(struct store_lane *lane)
 {
+	file_sync_leave(&file_lane(lane)->file->syncs, &file_lane(lane)->place);
 	file_uring_add_threads(&file_lane(lane)->ring, -LANE_SLOTS);
 	io_uring_queue_exit(&file_lane(lane)->ring);
 	free(lane);
@@ -296,11 +309,6 @@ static int window_fd(const struct file_store *file, struct file_slot *slot)
 	return slot->direct ? file->direct_fd : file->fd;
 }
 
-static int write_flags(const struct store_io *io)
-{
-	return io->durable ? RWF_DSYNC : 0;
-}
-
 static void prep_window(struct io_uring_sqe *sqe, const struct file_lane *lane,
 			struct file_slot *slot)
 {
@@ -313,8 +321,8 @@ static void prep_window(struct io_uring_sqe *sqe, const struct file_lane *lane,
 		io_uring_prep_readv(sqe, fd, slot->vectors, count,
 				    io->offset + slot->done);
 	else
-		io_uring_prep_writev2(sqe, fd, slot->vectors, count,
-				      io->offset + slot->done, write_flags(io));
+		io_uring_prep_writev(sqe, fd, slot->vectors, count,
+				     io->offset + slot->done);
 }
 
 static bool is_sync(const struct file_slot *slot)
@@ -343,6 +351,63 @@ static bool submit(struct file_lane *lane)
 	return true;
 }
 
+/* An entry for the slot.  Each has at most one queued, so there is room. */
+static struct io_uring_sqe *slot_entry(struct file_lane *lane)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&lane->ring);
+
+	assert(sqe);
+	return sqe;
+}
+
+static void submit_batch(struct file_lane *lane)
+{
+	if (io_uring_sq_ready(&lane->ring) >= ENTRIES_AT_ONCE)
+		submit(lane);
+}
+
+/* The kernel never syncs inline, so a sync needs no flag. */
+static void queue_sync(struct file_lane *lane)
+{
+	struct io_uring_sqe *sqe = slot_entry(lane);
+
+	prep_fsync(sqe, lane->file);
+	io_uring_sqe_set_data(sqe, lane->leader);
+	submit_batch(lane);
+}
+
+/* Sync for all that wait, if none of this lane is under way, and no other lane
+ * is before it. */
+static void begin_sync(struct file_lane *lane)
+{
+	struct file_sync_line *line = &lane->file->syncs;
+
+	if (lane->leader)
+		return;
+	if (!lane->to_sync) {
+		if (lane->place.in_line)
+			file_sync_leave(line, &lane->place);
+		return;
+	}
+	if (!file_sync_enter(line, &lane->place))
+		return;
+	lane->leader = lane->to_sync;
+	lane->to_sync = NULL;
+	queue_sync(lane);
+}
+
+static void wait_for_sync(struct file_lane *lane, struct file_slot *slot)
+{
+	/* Again, after an error that was transient. */
+	if (slot == lane->leader) {
+		queue_sync(lane);
+		return;
+	}
+	slot->next = lane->to_sync;
+	lane->to_sync = slot;
+	begin_sync(lane);
+}
+
 static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 {
 	bool sync = is_sync(slot);
@@ -353,21 +418,19 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 		queue_copy(lane, slot);
 		return;
 	}
-	/* Each slot has at most one entry queued, so there is room. */
-	sqe = io_uring_get_sqe(&lane->ring);
-	assert(sqe);
-	if (sync)
-		prep_fsync(sqe, lane->file);
-	else if (ranges)
+	if (sync) {
+		wait_for_sync(lane, slot);
+		return;
+	}
+	sqe = slot_entry(lane);
+	if (ranges)
 		prep_range(sqe, lane, slot);
 	else
 		prep_window(sqe, lane, slot);
 	io_uring_sqe_set_data(sqe, slot);
-	/* The kernel never syncs inline, so a sync needs no flag. */
-	if (lane->file->manner == FILE_WAITS && !sync)
+	if (lane->file->manner == FILE_WAITS)
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
-	if (io_uring_sq_ready(&lane->ring) >= ENTRIES_AT_ONCE)
-		submit(lane);
+	submit_batch(lane);
 }
 
 bool file_lane_add(struct store_lane *generic, struct store_io *io)
@@ -387,6 +450,7 @@ bool file_lane_add(struct store_lane *generic, struct store_io *io)
 	slot->syncing = false;
 	slot->no_direct = false;
 	slot->cancelled = false;
+	io->first_sync_failed = false;
 	io->slot = slot;
 	slot_move(slot, 0); /* skip empty pieces */
 	lane_queue(lane, slot);
@@ -398,9 +462,13 @@ enum store_left file_lane_start(struct store_lane *generic)
 	struct file_lane *lane = file_lane(generic);
 
 	lane->copies = COPIES_A_TURN;
+	begin_sync(lane);
 	if (!submit(lane) && !lane->copy)
 		return STORE_NO_ROOM;
-	return lane->copy ? STORE_MORE : STORE_NOTHING;
+	if (lane->copy)
+		return STORE_MORE;
+	/* Another lane syncs, and does not tell when it has. */
+	return lane->to_sync && !lane->leader ? STORE_NO_ROOM : STORE_NOTHING;
 }
 
 /* End the transfer; a negative `got` is an errno. */
@@ -424,9 +492,12 @@ static bool window_ended(struct file_slot *slot, int32_t got)
 	}
 	if (got > 0) {
 		slot_move(slot, (uint64_t)got);
-		if (slot->done < io->size && !slot->cancelled)
+		if (slot->cancelled && (io->durable || slot->done < io->size))
+			return slot_end(slot, -ECANCELED);
+		slot->syncing = io->durable && slot->done == io->size;
+		if (slot->syncing || slot->done < io->size)
 			return false;
-		got = slot->done < io->size ? -ECANCELED : 0;
+		got = 0;
 	} else if (got == 0 && slot->done < io->size) {
 		got = -EIO; /* the image was truncated */
 	}
@@ -450,15 +521,12 @@ static bool range_detours(struct file_lane *lane, struct file_slot *slot,
 	return true;
 }
 
-/* Handle the result of a range, or of the sync after all of them.  True: the
- * transfer has ended. */
+/* Handle the result of a range.  True: the transfer has ended. */
 static bool range_ended(struct file_lane *lane, struct file_slot *slot,
 			int32_t got)
 {
 	struct store_io *io = slot->io;
 
-	if (slot->syncing)
-		return slot_end(slot, got);
 	if (range_detours(lane, slot, got))
 		return false;
 	if (got < 0)
@@ -477,15 +545,59 @@ static bool range_ended(struct file_lane *lane, struct file_slot *slot,
 	return slot_end(slot, 0);
 }
 
+/* Try again what failed for a moment? */
+static bool is_passing(struct file_slot *slot, int32_t got)
+{
+	return (got == -EAGAIN || got == -EINTR) && !slot->cancelled &&
+	       slot->retries++ < RETRIES_MAX;
+}
+
 static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
 		       int32_t got)
 {
-	bool passing = got == -EAGAIN || got == -EINTR;
-
-	if (passing && !slot->cancelled && slot->retries++ < RETRIES_MAX)
+	if (is_passing(slot, got))
 		return false;
 	return slot->io->range_count ? range_ended(lane, slot, got)
 				     : window_ended(slot, got);
+}
+
+/* Once a sync has failed, none succeeds.  One that was cancelled has not
+ * failed. */
+static int32_t judge_sync(struct file_lane *lane, struct file_slot *slot,
+			  int32_t got)
+{
+	struct store *store = &lane->file->store;
+	bool ended = slot->cancelled && (got == -ECANCELED || got == -EINTR);
+	int error;
+
+	if (got < 0 && !ended)
+		slot->io->first_sync_failed = store_sync_failed(store, -got);
+	error = store_sync_error(store);
+	return got >= 0 && error ? -error : got;
+}
+
+/* Handle the result of a sync, for all that it was for.  True: it is known. */
+static bool sync_ended(struct file_lane *lane, struct file_slot *slot,
+		       int32_t got)
+{
+	if (is_passing(slot, got))
+		return false;
+	got = judge_sync(lane, slot, got);
+	/* If the file is memory there is no leader. */
+	while (slot == lane->leader && slot->next) {
+		struct file_slot *other = slot->next;
+
+		slot->next = other->next;
+		other->synced = got;
+		other->next = lane->synced;
+		lane->synced = other;
+	}
+	if (slot == lane->leader) {
+		lane->leader = NULL;
+		file_sync_leave(&lane->file->syncs, &lane->place);
+		begin_sync(lane);
+	}
+	return slot_end(slot, got);
 }
 
 /* Copy the next window.  Returns what the ring would: bytes, or an errno. */
@@ -504,8 +616,8 @@ static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
 		got = preadv(window_fd(file, slot), slot->vectors, count,
 			     offset);
 	else
-		got = pwritev2(window_fd(file, slot), slot->vectors, count,
-			       offset, write_flags(io));
+		got = pwritev(window_fd(file, slot), slot->vectors, count,
+			      offset);
 	return got < 0 ? -errno : (int32_t)got;
 }
 
@@ -514,13 +626,31 @@ static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
 static bool slot_answered(struct file_lane *lane, struct file_slot *slot,
 			  int32_t got)
 {
-	if (!slot_ended(lane, slot, got)) {
+	bool ended = is_sync(slot) ? sync_ended(lane, slot, got)
+				   : slot_ended(lane, slot, got);
+
+	if (!ended) {
 		lane_queue(lane, slot);
 		return false;
 	}
 	slot->next = lane->free;
 	lane->free = slot;
 	return true;
+}
+
+/* Return one that shared a sync which has ended, or was cancelled before its
+ * own; or NULL. */
+static struct store_io *reap_synced(struct file_lane *lane)
+{
+	struct file_slot *slot = lane->synced;
+
+	if (!slot)
+		return NULL;
+	lane->synced = slot->next;
+	slot_end(slot, slot->synced);
+	slot->next = lane->free;
+	lane->free = slot;
+	return slot->io;
 }
 
 /* Copy until a transfer ends, which is returned, or the turn is over: NULL. */
@@ -544,8 +674,11 @@ static struct store_io *copy_some(struct file_lane *lane)
 struct store_io *file_lane_reap(struct store_lane *generic)
 {
 	struct file_lane *lane = file_lane(generic);
+	struct store_io *io = reap_synced(lane);
 	struct io_uring_cqe *cqe;
 
+	if (io)
+		return io;
 	while (io_uring_peek_cqe(&lane->ring, &cqe) == 0) {
 		struct file_slot *slot = io_uring_cqe_get_data(cqe);
 		int32_t got = cqe->res;
@@ -558,6 +691,32 @@ struct store_io *file_lane_reap(struct store_lane *generic)
 	return copy_some(lane);
 }
 
+static bool take_out(struct file_slot **list, const struct file_slot *slot)
+{
+	while (*list && *list != slot)
+		list = &(*list)->next;
+	if (!*list)
+		return false;
+	*list = slot->next;
+	return true;
+}
+
+/* A sync uses nothing of the client: who no longer waits for it ends at once.
+ * The leader stays, and ends its sync only if that is for nobody else.  True:
+ * there is nothing more to do. */
+static bool cancel_sync(struct file_lane *lane, struct file_slot *slot)
+{
+	if (slot == lane->leader)
+		return slot->next != NULL;
+	if (!take_out(&lane->to_sync, slot) &&
+	    !(lane->leader && take_out(&lane->leader->next, slot)))
+		return false;
+	slot->synced = -ECANCELED;
+	slot->next = lane->synced;
+	lane->synced = slot;
+	return true;
+}
+
 void file_lane_cancel(struct store_lane *generic, struct store_io *io)
 {
 	struct file_lane *lane = file_lane(generic);
@@ -567,6 +726,8 @@ void file_lane_cancel(struct store_lane *generic, struct store_io *io)
 	if (slot->cancelled)
 		return;
 	slot->cancelled = true;
+	if (is_sync(slot) && cancel_sync(lane, slot))
+		return;
 	/* If no entry is free, the transfer just ends by itself. */
 	if (io_uring_sq_space_left(&lane->ring) <= LANE_SLOTS)
 		return;
