@@ -57,6 +57,23 @@ static struct lane *lane_of(struct loop *loop, const struct store *store)
 	return NULL;
 }
 
+/* Completions only wake the loop: a turn reaps all lanes. */
+static struct loop_source completions;
+
+/* Lanes of one kind of store may share a descriptor, which is watched while the
+ * first of them is open. */
+static bool is_watched(const struct loop *loop, int fd)
+{
+	const struct lane *lane;
+
+	LIST_FOREACH(lane, &loop->lanes, entry)
+	{
+		if (lane->lane->fd == fd)
+			return true;
+	}
+	return false;
+}
+
 static bool lane_open(struct loop *loop, struct lane *lane,
 		      struct store_error *error)
 {
@@ -65,8 +82,8 @@ static bool lane_open(struct loop *loop, struct lane *lane,
 	lane->lane = store->ops->lane_open(store, error);
 	if (!lane->lane)
 		return false;
-	if (lane->lane->fd < 0 ||
-	    loop_watch(loop, lane->lane->fd, EPOLLIN, &lane->source))
+	if (lane->lane->fd < 0 || is_watched(loop, lane->lane->fd) ||
+	    loop_watch(loop, lane->lane->fd, EPOLLIN, &completions))
 		return true;
 	snprintf(error->text, sizeof(error->text),
 		 "its completions could not be watched: %s", strerror(errno));
@@ -99,18 +116,16 @@ struct lane *lane_get(struct loop *loop, const struct store *store,
 	return lane;
 }
 
-/* An event of the lane may have been taken already, but the last user leaves
- * after the events of a turn have been handed over. */
 void lane_put(struct loop *loop, struct lane *lane)
 {
 	assert(lane->users > 0);
 	if (--lane->users > 0)
 		return;
 	assert(lane->in_flight == 0 && TAILQ_EMPTY(&lane->stalled));
-	if (lane->lane->fd >= 0)
+	LIST_REMOVE(lane, entry);
+	if (lane->lane->fd >= 0 && !is_watched(loop, lane->lane->fd))
 		loop_unwatch(loop, lane->lane->fd);
 	lane->lane->store->ops->lane_close(lane->lane);
-	LIST_REMOVE(lane, entry);
 	free(lane);
 }
 

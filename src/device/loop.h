@@ -24,7 +24,6 @@ struct loop_source {
 
 /* A loop's lane to one store, while devices of it use the store. */
 struct lane {
-	struct loop_source source;
 	LIST_ENTRY(lane) entry;
 	const struct store *store;
 	struct store_lane *lane;

@@ -72,8 +72,8 @@ struct store;
 /* Derived by each kind of store. */
 struct store_lane {
 	const struct store *store;
-	int fd; /* readable when reap returns something; -1: the lane works in
-		   reap only */
+	int fd; /* readable when reap returns something; lanes of one thread may
+		   share it.  -1: the lane works in reap only */
 };
 
 /* What is left to do after start. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/file/file.h"
+#include "store/file/uring.h"
 #include "store/null.h"
 
 const struct store_kind *const store_kinds[] = {
@@ -105,6 +106,16 @@ struct store *store_open(const struct store_options *options,
 	const struct store_kind *kind = choose_and_check(options, error);
 
 	return kind ? kind->open(options, error) : NULL;
+}
+
+void store_open_by(store_opener *opener)
+{
+	file_open_by(opener);
+}
+
+bool store_prepare(uint32_t threads, struct store_error *error)
+{
+	return file_uring_prepare(threads, error);
 }
 
 bool store_resize(struct store *store, uint64_t capacity,

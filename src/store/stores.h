@@ -39,6 +39,22 @@ const char *store_options_image(const struct store_options *options);
 struct store *store_open(const struct store_options *options,
 			 struct store_error *error);
 
+/*
+ * Let images be opened for writing by this function from now on, in place of
+ * open(2): for a program whose filter of system calls refuses that.  -1: errno.
+ * Called on the threads that open stores, and before there are several.
+ */
+typedef int store_opener(const char *path, int flags);
+void store_open_by(store_opener *opener);
+
+/*
+ * Make what so many threads with lanes need of the kernel, before a filter of
+ * system calls refuses it.  Later calls of this module then need no system call
+ * that makes something which the filter does not see (a ring of io_uring).
+ * False: *error says what is missing.
+ */
+bool store_prepare(uint32_t threads, struct store_error *error);
+
 /* As store_ops.resize.  May wait for the disk. */
 bool store_resize(struct store *store, uint64_t capacity,
 		  struct store_error *error);

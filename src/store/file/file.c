@@ -23,11 +23,22 @@
 /* No disk has larger sectors. */
 #define PHYSICAL_MAX 65536u
 
+/* Opens images for writing; NULL: open(2) does. */
+static store_opener *writing_opener;
+
+void file_open_by(store_opener *opener)
+{
+	writing_opener = opener;
+}
+
 /* Opening a FIFO would block without O_NONBLOCK.  The flag is cleared again:
  * with it io_uring returns EAGAIN instead of waiting for the disk. */
 static int open_image(const char *path, int flags)
 {
-	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int all = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+	int fd = writes && writing_opener ? writing_opener(path, all)
+					  : open(path, all);
 
 	if (fd >= 0 && fcntl(fd, F_SETFL, flags & O_DIRECT) < 0) {
 		close(fd);
@@ -195,7 +206,6 @@ static bool file_open(struct file_store *file, const char *path,
 		      struct store_error *error)
 {
 	int flags = options->read_only ? O_RDONLY : O_RDWR;
-	struct io_uring probe;
 	struct stat st;
 
 	file->fd = open_image(path, flags);
@@ -230,9 +240,8 @@ static bool file_open(struct file_store *file, const char *path,
 			file_lock_writes(file->direct_fd);
 	}
 	/* Fail now rather than when the first client connects. */
-	if (!file_uring_open(&probe, 8, error))
+	if (!file_uring_prepare(1, error))
 		return false;
-	io_uring_queue_exit(&probe);
 	/* After a sync that failed, pages are taken for clean that the disk
 	 * does not have.  Whoever opens the image anew reads the disk. */
 	posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);

@@ -34,6 +34,9 @@ struct file_store {
  */
 extern const struct store_kind file_kind;
 
+/* As store_open_by. */
+void file_open_by(store_opener *opener);
+
 /* The operations of its lanes, as struct store_ops has them. */
 struct store_lane *file_lane_open(const struct store *store,
 				  struct store_error *error);

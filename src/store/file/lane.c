@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "store/file/file.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
@@ -14,7 +13,9 @@
 #include "store/file/uring.h"
 
 /*
- * One worker's lane to a file: an io_uring and a fixed number of slots.
+ * One worker's lane to a file: a fixed number of slots, and the worker's
+ * io_uring, which its lanes share.  The lane that finds a completion of another
+ * lane keeps it for that one.
  *
  * A transfer is split into windows of at most SLOT_VECTORS pieces.  When the
  * kernel completes a window, the cursor of the transfer advances by the bytes
@@ -74,10 +75,15 @@ enum range_way {
 
 struct file_slot {
 	struct store_io *io;
+	struct file_lane *lane;
 	/* In the list of free slots, of copies, or of those that wait for a
 	 * sync; or that the same sync is for as for the leader. */
 	struct file_slot *next;
-	int32_t synced;	    /* the result of that sync */
+	int32_t synced; /* the result of that sync */
+	/* In the list of those without an entry, or that were found completed,
+	 * with this result. */
+	struct file_slot *ring_next;
+	int32_t found;
 	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
 	uint64_t span_done; /* … of them, in span, or range, `span` */
 	uint32_t span;
@@ -94,15 +100,17 @@ struct file_slot {
 struct file_lane {
 	struct store_lane lane;
 	struct file_store *file;
-	struct io_uring ring;
+	struct file_uring *uring;
 	uint32_t lacks; /* ways that the file system does not support */
 	struct file_slot *free;
 	struct file_slot *copy; /* windows for the worker to copy, in turn */
 	struct file_slot **copy_last;
-	uint32_t copies;	   /* bytes to copy in this turn, still */
-	struct file_slot *to_sync; /* wait for the next sync */
-	struct file_slot *leader;  /* whose sync is with the kernel */
-	struct file_slot *synced;  /* have their result */
+	uint32_t copies;	     /* bytes to copy in this turn, still */
+	struct file_slot *to_sync;   /* wait for the next sync */
+	struct file_slot *leader;    /* whose sync is with the kernel */
+	struct file_slot *synced;    /* have their result */
+	struct file_slot *unsent;    /* found no entry free */
+	struct file_slot *completed; /* found by other lanes */
 	struct file_sync_place place;
 	struct file_slot slots[LANE_SLOTS];
 };
@@ -123,18 +131,18 @@ struct store_lane *file_lane_open(const struct store *store,
 		store_fail(error, "out of memory");
 		return NULL;
 	}
-	/* An entry for each slot, and as many to cancel them. */
-	if (!file_uring_open(&lane->ring, 2 * LANE_SLOTS, error)) {
+	lane->uring = file_uring_get(error);
+	if (!lane->uring) {
 		free(lane);
 		return NULL;
 	}
-	file_uring_add_threads(&lane->ring, LANE_SLOTS);
 	lane->lane.store = store;
-	lane->lane.fd = lane->ring.ring_fd;
+	lane->lane.fd = lane->uring->ring.ring_fd;
 	/* One that was opened here, and is not constant. */
 	lane->file = (struct file_store *)(uintptr_t)store;
 	lane->copy_last = &lane->copy;
 	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
+		lane->slots[i].lane = lane;
 		lane->slots[i].next = lane->free;
 		lane->free = &lane->slots[i];
 	}
@@ -144,8 +152,7 @@ struct store_lane *file_lane_open(const struct store *store,
 void file_lane_close(struct store_lane *lane)
 {
 	file_sync_leave(&file_lane(lane)->file->syncs, &file_lane(lane)->place);
-	file_uring_add_threads(&file_lane(lane)->ring, -LANE_SLOTS);
-	io_uring_queue_exit(&file_lane(lane)->ring);
+	file_uring_put(file_lane(lane)->uring);
 	free(lane);
 }
 
@@ -337,43 +344,68 @@ static void queue_copy(struct file_lane *lane, struct file_slot *slot)
 	lane->copy_last = &slot->next;
 }
 
-/* False: the kernel takes no more just now. */
-static bool submit(struct file_lane *lane)
+static void prep_slot(struct io_uring_sqe *sqe, const struct file_lane *lane,
+		      struct file_slot *slot)
 {
-	while (io_uring_sq_ready(&lane->ring)) {
-		int got = io_uring_submit(&lane->ring);
+	bool sync = is_sync(slot);
 
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			return false;
+	if (sync)
+		prep_fsync(sqe, lane->file);
+	else if (slot->io->range_count)
+		prep_range(sqe, lane, slot);
+	else
+		prep_window(sqe, lane, slot);
+	io_uring_sqe_set_data(sqe, slot);
+	/* The kernel never syncs inline, so a sync needs no flag. */
+	if (lane->file->manner == FILE_WAITS && !sync)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+}
+
+static void send_slot(struct file_lane *lane, struct file_slot *slot)
+{
+	struct io_uring_sqe *sqe = file_uring_entry(lane->uring);
+
+	if (!sqe) {
+		slot->ring_next = lane->unsent;
+		lane->unsent = slot;
+		return;
 	}
-	return true;
+	prep_slot(sqe, lane, slot);
+	if (io_uring_sq_ready(&lane->uring->ring) >= ENTRIES_AT_ONCE)
+		file_uring_submit(lane->uring);
 }
 
-/* An entry for the slot.  Each has at most one queued, so there is room. */
-static struct io_uring_sqe *slot_entry(struct file_lane *lane)
+/* For its lane to find when that reaps. */
+static void keep_completed(struct file_slot *slot, int32_t got)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&lane->ring);
+	struct file_lane *lane = slot->lane;
 
-	assert(sqe);
-	return sqe;
+	slot->found = got;
+	slot->ring_next = lane->completed;
+	lane->completed = slot;
+	lane->uring->undelivered++;
 }
 
-static void submit_batch(struct file_lane *lane)
+/* False: the kernel takes no more just now. */
+static bool send_all(struct file_lane *lane)
 {
-	if (io_uring_sq_ready(&lane->ring) >= ENTRIES_AT_ONCE)
-		submit(lane);
-}
+	struct file_slot *slot;
 
-/* The kernel never syncs inline, so a sync needs no flag. */
-static void queue_sync(struct file_lane *lane)
-{
-	struct io_uring_sqe *sqe = slot_entry(lane);
+	while ((slot = lane->unsent)) {
+		struct io_uring_sqe *sqe;
 
-	prep_fsync(sqe, lane->file);
-	io_uring_sqe_set_data(sqe, lane->leader);
-	submit_batch(lane);
+		if (slot->cancelled) {
+			lane->unsent = slot->ring_next;
+			keep_completed(slot, -ECANCELED);
+			continue;
+		}
+		sqe = file_uring_entry(lane->uring);
+		if (!sqe)
+			return false;
+		lane->unsent = slot->ring_next;
+		prep_slot(sqe, lane, slot);
+	}
+	return file_uring_submit(lane->uring);
 }
 
 /* Sync for all that wait, if none of this lane is under way, and no other lane
@@ -393,14 +425,14 @@ static void begin_sync(struct file_lane *lane)
 		return;
 	lane->leader = lane->to_sync;
 	lane->to_sync = NULL;
-	queue_sync(lane);
+	send_slot(lane, lane->leader);
 }
 
 static void wait_for_sync(struct file_lane *lane, struct file_slot *slot)
 {
 	/* Again, after an error that was transient. */
 	if (slot == lane->leader) {
-		queue_sync(lane);
+		send_slot(lane, slot);
 		return;
 	}
 	slot->next = lane->to_sync;
@@ -412,25 +444,13 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 {
 	bool sync = is_sync(slot);
 	bool ranges = slot->io->range_count && !sync;
-	struct io_uring_sqe *sqe;
 
-	if (lane->file->manner == FILE_MEMORY && !ranges) {
+	if (lane->file->manner == FILE_MEMORY && !ranges)
 		queue_copy(lane, slot);
-		return;
-	}
-	if (sync) {
+	else if (sync)
 		wait_for_sync(lane, slot);
-		return;
-	}
-	sqe = slot_entry(lane);
-	if (ranges)
-		prep_range(sqe, lane, slot);
 	else
-		prep_window(sqe, lane, slot);
-	io_uring_sqe_set_data(sqe, slot);
-	if (lane->file->manner == FILE_WAITS)
-		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
-	submit_batch(lane);
+		send_slot(lane, slot);
 }
 
 bool file_lane_add(struct store_lane *generic, struct store_io *io)
@@ -463,9 +483,10 @@ enum store_left file_lane_start(struct store_lane *generic)
 
 	lane->copies = COPIES_A_TURN;
 	begin_sync(lane);
-	if (!submit(lane) && !lane->copy)
+	/* Other lanes, with completions, may have had their turn before. */
+	if (!send_all(lane) && !lane->copy && !lane->uring->undelivered)
 		return STORE_NO_ROOM;
-	if (lane->copy)
+	if (lane->copy || lane->uring->undelivered)
 		return STORE_MORE;
 	/* Another lane syncs, and does not tell when it has. */
 	return lane->to_sync && !lane->leader ? STORE_NO_ROOM : STORE_NOTHING;
@@ -671,21 +692,43 @@ static struct store_io *copy_some(struct file_lane *lane)
 	return NULL;
 }
 
+/* The next completion of this lane, and its result.  NULL: there is none. */
+static struct file_slot *next_completed(struct file_lane *lane, int32_t *got)
+{
+	struct file_uring *uring = lane->uring;
+	struct file_slot *slot = lane->completed;
+	struct io_uring_cqe *cqe;
+
+	if (slot) {
+		lane->completed = slot->ring_next;
+		uring->undelivered--;
+		*got = slot->found;
+		return slot;
+	}
+	while (io_uring_peek_cqe(&uring->ring, &cqe) == 0) {
+		slot = io_uring_cqe_get_data(cqe);
+		*got = cqe->res;
+		io_uring_cqe_seen(&uring->ring, cqe);
+		if (slot && slot->lane == lane)
+			return slot;
+		/* No slot: the completion of a cancel. */
+		if (slot)
+			keep_completed(slot, *got);
+	}
+	return NULL;
+}
+
 struct store_io *file_lane_reap(struct store_lane *generic)
 {
 	struct file_lane *lane = file_lane(generic);
 	struct store_io *io = reap_synced(lane);
-	struct io_uring_cqe *cqe;
+	struct file_slot *slot;
+	int32_t got;
 
 	if (io)
 		return io;
-	while (io_uring_peek_cqe(&lane->ring, &cqe) == 0) {
-		struct file_slot *slot = io_uring_cqe_get_data(cqe);
-		int32_t got = cqe->res;
-
-		io_uring_cqe_seen(&lane->ring, cqe);
-		/* No slot: the completion of a cancel. */
-		if (slot && slot_answered(lane, slot, got))
+	while ((slot = next_completed(lane, &got))) {
+		if (slot_answered(lane, slot, got))
 			return slot->io;
 	}
 	return copy_some(lane);
@@ -729,9 +772,9 @@ void file_lane_cancel(struct store_lane *generic, struct store_io *io)
 	if (is_sync(slot) && cancel_sync(lane, slot))
 		return;
 	/* If no entry is free, the transfer just ends by itself. */
-	if (io_uring_sq_space_left(&lane->ring) <= LANE_SLOTS)
+	sqe = file_uring_entry(lane->uring);
+	if (!sqe)
 		return;
-	sqe = io_uring_get_sqe(&lane->ring);
 	io_uring_prep_cancel(sqe, slot, 0);
 	io_uring_sqe_set_data(sqe, NULL);
 }

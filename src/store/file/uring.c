@@ -2,22 +2,39 @@
 #include "store/file/uring.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-static const int needed[] = {
-	IORING_OP_READV,     IORING_OP_WRITEV,	     IORING_OP_FSYNC,
-	IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
+/* What lanes ask of a ring; it does nothing else.  The last, for a discard on a
+ * block device, they can do without: kernels have it from 5.19 on. */
+static const uint8_t operations[] = {
+	IORING_OP_NOP,	     IORING_OP_READV,	  IORING_OP_WRITEV,
+	IORING_OP_FSYNC,     IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
+	IORING_OP_URING_CMD,
 };
 
-static bool ring_does_all(struct io_uring *ring)
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct file_uring *unused;
+static uint32_t made;
+
+static _Thread_local struct file_uring *of_this_thread;
+
+/* How many of the operations this kernel has, from the first on. */
+static size_t ring_operations(struct io_uring *ring)
 {
 	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
-	bool all = probe != NULL;
+	size_t count = 0;
 
-	for (size_t i = 0; all && i < sizeof(needed) / sizeof(needed[0]); i++)
-		all = io_uring_opcode_supported(probe, needed[i]);
+	while (probe && count < OPERATIONS &&
+	       io_uring_opcode_supported(probe, operations[count]))
+		count++;
 	io_uring_free_probe(probe);
-	return all;
+	return count;
 }
 
 /* There are several ways to forbid io_uring, each with an error of its own. */
@@ -36,7 +53,7 @@ static const char *ring_refusal(int error)
 	case ENFILE:
 		return "no file descriptor left, see ulimit -n";
 	default:
-		return "expected a kernel from 5.6 on";
+		return "expected a kernel from 5.10 on";
 	}
 }
 
@@ -46,42 +63,178 @@ static const char *ring_refusal(int error)
  * IORING_SETUP_DEFER_TASKRUN, from 6.1 on, would go further, but does not wake
  * an owner that sleeps in epoll_wait (seen on 6.18).
  */
-static int ring_make(struct io_uring *ring, unsigned int entries)
+static int ring_make(struct io_uring *ring)
 {
-	unsigned int calm =
-		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-	int err = -io_uring_queue_init(entries, ring, calm);
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE |
+			 IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		.cq_entries = 8 * FILE_URING_ENTRIES,
+	};
+	struct io_uring_params old = {
+		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
+		.cq_entries = params.cq_entries,
+	};
+	int err =
+		-io_uring_queue_init_params(FILE_URING_ENTRIES, ring, &params);
 
-	return err == EINVAL ? -io_uring_queue_init(entries, ring, 0) : err;
+	return err == EINVAL ? -io_uring_queue_init_params(FILE_URING_ENTRIES,
+							   ring, &old)
+			     : err;
 }
 
-bool file_uring_open(struct io_uring *ring, unsigned int entries,
-		     struct store_error *error)
+/* liburing 2.3 declares functions for this that it does not export. */
+static int ring_register(const struct io_uring *ring, unsigned int operation,
+			 const void *argument, unsigned int count)
 {
-	int err = ring_make(ring, entries);
+	return syscall(SYS_io_uring_register, ring->ring_fd, operation,
+		       argument, count) < 0
+		       ? errno
+		       : 0;
+}
 
-	if (err)
-		return store_fail(error, "io_uring cannot be used: %s (%s)",
-				  strerror(err), ring_refusal(err));
-	if (!ring_does_all(ring)) {
-		io_uring_queue_exit(ring);
+/* For good: neither operations nor what may be registered can be added. */
+static int ring_restrict(const struct io_uring *ring, size_t count)
+{
+	struct io_uring_restriction rules[OPERATIONS + 1];
+	int err;
+
+	memset(rules, 0, sizeof(rules));
+	for (size_t i = 0; i < count; i++) {
+		rules[i].opcode = IORING_RESTRICTION_SQE_OP;
+		rules[i].sqe_op = operations[i];
+	}
+	rules[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	rules[count].sqe_flags = IOSQE_ASYNC;
+	err = ring_register(ring, IORING_REGISTER_RESTRICTIONS, rules,
+			    (unsigned int)count + 1);
+	return err ? err
+		   : ring_register(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+/*
+ * A request that must wait occupies a thread of the kernel.  All lanes of one
+ * thread share a few, four per processor, so stuck requests of one store would
+ * stop the others.  Let the kernel make as many as there are requests; it makes
+ * them when they are needed.  Kernels before 5.15 do nothing here.
+ */
+static void ring_allow_threads(struct io_uring *ring)
+{
+	/* The second is for requests that are not about files: 0 leaves it. */
+	unsigned int threads[2] = { UINT16_MAX, 0 };
+
+	io_uring_register_iowq_max_workers(ring, threads);
+}
+
+/* The rest of making one.  False: the ring is still to be ended. */
+static bool ring_complete(struct io_uring *ring, struct store_error *error)
+{
+	size_t count = ring_operations(ring);
+	int err;
+
+	if (count < OPERATIONS - 1)
 		return store_fail(error,
 				  "io_uring cannot be used: it lacks readv, "
 				  "writev, fsync, fallocate or cancel; "
-				  "expected a kernel from 5.6 on");
+				  "expected a kernel from 5.10 on");
+	ring_allow_threads(ring);
+	err = ring_restrict(ring, count);
+	return err == 0 ||
+	       store_fail(error,
+			  "io_uring cannot be restricted to what is needed: "
+			  "%s; expected a kernel from 5.10 on",
+			  strerror(err));
+}
+
+static struct file_uring *uring_make(struct store_error *error)
+{
+	struct file_uring *uring = calloc(1, sizeof(*uring));
+	int err = uring ? ring_make(&uring->ring) : ENOMEM;
+
+	if (err) {
+		store_fail(error, "io_uring cannot be used: %s (%s)",
+			   strerror(err), ring_refusal(err));
+	} else if (ring_complete(&uring->ring, error)) {
+		return uring;
+	} else {
+		io_uring_queue_exit(&uring->ring);
+	}
+	free(uring);
+	return NULL;
+}
+
+/* The caller has the lock. */
+static bool prepare(uint32_t count, struct store_error *error)
+{
+	while (made < count) {
+		struct file_uring *uring = uring_make(error);
+
+		if (!uring)
+			return false;
+		uring->next = unused;
+		unused = uring;
+		made++;
 	}
 	return true;
 }
 
-void file_uring_add_threads(struct io_uring *ring, int count)
+bool file_uring_prepare(uint32_t count, struct store_error *error)
 {
-	/* Zeroes query the limits.  The second is for requests that are not
-	 * about files. */
-	unsigned int threads[2] = { 0, 0 };
+	bool good;
 
-	if (io_uring_register_iowq_max_workers(ring, threads) < 0)
+	pthread_mutex_lock(&mutex);
+	good = prepare(count, error);
+	pthread_mutex_unlock(&mutex);
+	return good;
+}
+
+struct file_uring *file_uring_get(struct store_error *error)
+{
+	struct file_uring *uring = of_this_thread;
+
+	if (!uring) {
+		pthread_mutex_lock(&mutex);
+		if (unused || prepare(made + 1, error)) {
+			uring = unused;
+			unused = uring->next;
+		}
+		pthread_mutex_unlock(&mutex);
+	}
+	if (!uring)
+		return NULL;
+	of_this_thread = uring;
+	uring->lanes++;
+	return uring;
+}
+
+void file_uring_put(struct file_uring *uring)
+{
+	if (--uring->lanes > 0)
 		return;
-	threads[0] += (unsigned int)count;
-	threads[1] = 0;
-	io_uring_register_iowq_max_workers(ring, threads);
+	of_this_thread = NULL;
+	pthread_mutex_lock(&mutex);
+	uring->next = unused;
+	unused = uring;
+	pthread_mutex_unlock(&mutex);
+}
+
+bool file_uring_submit(struct file_uring *uring)
+{
+	while (io_uring_sq_ready(&uring->ring)) {
+		int got = io_uring_submit(&uring->ring);
+
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+	}
+	return true;
+}
+
+struct io_uring_sqe *file_uring_entry(struct file_uring *uring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+
+	if (sqe || !file_uring_submit(uring))
+		return sqe;
+	return io_uring_get_sqe(&uring->ring);
 }

@@ -6,19 +6,44 @@
 
 #include "store/error.h"
 
-/* Open a ring that supports the operations of a file store.  The caller ends it
- * with io_uring_queue_exit.  False: *error says what is missing. */
-bool file_uring_open(struct io_uring *ring, unsigned int entries,
-		     struct store_error *error);
-
 /*
- * Let the kernel use `count` more threads for the rings of this thread, or,
- * with a negative count, fewer; call it with both when a ring comes and goes.
- * A request that must wait occupies such a thread.  All rings of one thread
- * share a few, four per processor, so stuck requests of one ring would stop the
- * others.  The kernel creates them when they are needed.  Kernels before 5.15
- * do nothing here.
+ * The io_uring of one thread, which all its lanes share.
+ *
+ * A ring carries out what its entries say, whatever a filter of system calls
+ * refuses to its process.  So each ring can do only what a lane asks of it: it
+ * is made disabled, restricted to the operations of lanes, and then enabled,
+ * after which the kernel changes the restrictions no more.  A program that
+ * filters its system calls makes all its rings before, and refuses
+ * io_uring_setup and io_uring_register.
+ *
+ * Rings that no thread uses are kept, for threads that open lanes later.
  */
-void file_uring_add_threads(struct io_uring *ring, int count);
+struct file_uring {
+	struct io_uring ring;
+	struct file_uring *next; /* of those that no thread uses */
+	uint32_t lanes;
+	/* Completions that one lane took from the ring for others. */
+	uint32_t undelivered;
+};
+
+/* Entries that wait to be submitted at a time, of all lanes. */
+#define FILE_URING_ENTRIES 512u
+
+/* Make rings until there are `count`, used or not.  Any thread.  False: *error
+ * says what is missing; those that were made stay. */
+bool file_uring_prepare(uint32_t count, struct store_error *error);
+
+/* The calling thread's ring for one more lane.  NULL: *error says why. */
+struct file_uring *file_uring_get(struct store_error *error);
+
+/* The lane is closed; it has nothing in flight.  On the same thread. */
+void file_uring_put(struct file_uring *uring);
+
+/* Submit all entries.  False: the kernel takes no more just now. */
+bool file_uring_submit(struct file_uring *uring);
+
+/* An entry to fill in.  NULL: none is free, as the kernel takes no more just
+ * now. */
+struct io_uring_sqe *file_uring_entry(struct file_uring *uring);
 
 #endif
