@@ -2,6 +2,7 @@
 #include "program/serve/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/userfaultfd.h>
 #include <seccomp.h>
@@ -16,8 +17,9 @@
 
 const bool sandbox_has_filter = true;
 
-/* The system calls of a running server.  Its threads exist already, and those
- * of io_uring are the kernel's: neither clone nor execve is needed. */
+/* The system calls of a running server that may have any arguments; more are in
+ * allow_with.  Its threads and its rings of io_uring exist already: neither
+ * clone nor execve nor io_uring_setup is needed. */
 static const int needed[] = {
 	/* lent memory; mmap and mprotect are below */
 	SCMP_SYS(munmap),
@@ -40,12 +42,8 @@ static const int needed[] = {
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sigaltstack),
-	SCMP_SYS(rt_tgsigqueueinfo),
-	SCMP_SYS(tgkill),
 	/* the store */
-	SCMP_SYS(io_uring_setup),
-	SCMP_SYS(io_uring_enter),
-	SCMP_SYS(io_uring_register),
+	SCMP_SYS(io_uring_enter), /* the rings are restricted (uring.h) */
 	SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(preadv),
@@ -91,7 +89,6 @@ static const int needed[] = {
 	SCMP_SYS(chmod),
 	SCMP_SYS(fchownat),
 	/* files: a configuration that is read again, statistics, sockets */
-	SCMP_SYS(openat),
 	SCMP_SYS(unlink),
 	SCMP_SYS(unlinkat),
 	SCMP_SYS(rename),
@@ -115,7 +112,6 @@ static const int needed[] = {
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(restart_syscall),
 	SCMP_SYS(getrandom),
-	SCMP_SYS(prlimit64),
 	SCMP_SYS(getrlimit),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
@@ -168,51 +164,59 @@ static bool take_refusals(void)
 	return sigaction(SIGSYS, &action, NULL) == 0;
 }
 
+/* A system call that is allowed if one argument fits. */
+struct allowed {
+	int call;
+	struct scmp_arg_cmp if_argument;
+};
+
+/* Without the macros, in which clang finds a field missing. */
+#define IF_EQUAL(number, value)                                                \
+	{                                                                      \
+		.arg = (number), .op = SCMP_CMP_EQ, .datum_a = (value),        \
+	}
+#define IF_NONE_OF(number, bits)                                               \
+	{                                                                      \
+		.arg = (number), .op = SCMP_CMP_MASKED_EQ, .datum_a = (bits),  \
+		.datum_b = 0,                                                  \
+	}
+
+/* What would open, make or truncate a file for writing: see opener.h. */
+#define WRITING (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
+
 /* 0, or an error number. */
 static int allow_with(scmp_filter_ctx filter)
 {
-	/* of block devices, and of what lines are written to */
-	static const unsigned int ioctls[] = {
-		BLKGETSIZE64,
-		BLKSSZGET,
-		BLKPBSZGET,
-		BLKIOMIN,
-		BLKIOOPT,
-		BLKALIGNOFF,
-		TCGETS,
-		/* holes of lent memory */
-		UFFDIO_REGISTER,
-		UFFDIO_ZEROPAGE,
+	const scmp_datum_t self = (scmp_datum_t)getpid();
+	const struct allowed calls[] = {
+		{ SCMP_SYS(mmap), IF_NONE_OF(2, PROT_EXEC) },
+		{ SCMP_SYS(mprotect), IF_NONE_OF(2, PROT_EXEC) },
+		{ SCMP_SYS(openat), IF_NONE_OF(2, WRITING) },
+		{ SCMP_SYS(socket), IF_EQUAL(0, AF_UNIX) },
+		/* no other process */
+		{ SCMP_SYS(prlimit64), IF_EQUAL(0, 0) },
+		{ SCMP_SYS(tgkill), IF_EQUAL(0, self) },
+		{ SCMP_SYS(rt_tgsigqueueinfo), IF_EQUAL(0, self) },
+		/* of block devices, and of what lines are written to */
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKGETSIZE64) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKSSZGET) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKPBSZGET) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKIOMIN) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKIOOPT) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKALIGNOFF) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, TCGETS) },
+		/* Holes of lent memory.  Neither puts bytes of a caller's into
+		 * a page. */
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, UFFDIO_REGISTER) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, UFFDIO_ZEROPAGE) },
 	};
-	const struct scmp_arg_cmp not_executable =
-		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	/* Without the macros, in which clang finds a field missing. */
-	const struct scmp_arg_cmp local = {
-		.arg = 0,
-		.op = SCMP_CMP_EQ,
-		.datum_a = AF_UNIX,
-	};
-	int status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-					    SCMP_SYS(mmap), 1, &not_executable);
+	int status = 0;
 
-	if (status == 0)
-		status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-						SCMP_SYS(mprotect), 1,
-						&not_executable);
-	if (status == 0)
-		status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-						SCMP_SYS(socket), 1, &local);
-	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++) {
-		const struct scmp_arg_cmp this = {
-			.arg = 1,
-			.op = SCMP_CMP_EQ,
-			.datum_a = ioctls[i],
-		};
-
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		if (status == 0)
 			status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-							SCMP_SYS(ioctl), 1,
-							&this);
+							calls[i].call, 1,
+							&calls[i].if_argument);
 	}
 	return status;
 }
@@ -229,6 +233,14 @@ static int allow(scmp_filter_ctx filter)
 	return status;
 }
 
+/* Of another architecture (int 0x80, x32) the server makes no call at all.  The
+ * default ends only the thread. */
+static int end_foreign(scmp_filter_ctx filter)
+{
+	return seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH,
+				SCMP_ACT_KILL_PROCESS);
+}
+
 bool sandbox_filter(struct vhost_error *error)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
@@ -238,6 +250,8 @@ bool sandbox_filter(struct vhost_error *error)
 		status = -errno;
 	if (status == 0) /* all threads, or none */
 		status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (status == 0)
+		status = end_foreign(filter);
 	if (status == 0)
 		status = allow(filter);
 	if (status == 0)

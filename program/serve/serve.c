@@ -8,8 +8,10 @@
 #include "program/serve/control.h"
 #include "program/serve/log.h"
 #include "program/serve/manager.h"
+#include "program/serve/opener.h"
 #include "program/serve/sandbox.h"
 #include "program/serve/stats.h"
+#include "store/stores.h"
 
 /* What signals have asked for, and the server that handlers interrupt. */
 static struct vhost_server *running;
@@ -107,12 +109,25 @@ static bool try_stats_path(struct context *context)
 	       stats_write(context->server, path);
 }
 
-static bool filter(const struct general *general, struct vhost_error *error)
+static bool is_filtered(const struct general *general)
 {
-	if (general->filter == FILTER_OFF ||
-	    (general->filter == FILTER_IF_BUILT && !sandbox_has_filter))
-		return true;
-	return sandbox_filter(error);
+	return general->filter == FILTER_ON ||
+	       (general->filter == FILTER_IF_BUILT && sandbox_has_filter);
+}
+
+/* What the filter refuses to a running server it gets now: rings of io_uring,
+ * and a process that opens files for writing. */
+static bool prepare_filter(const struct general *general,
+			   struct vhost_error *error)
+{
+	uint32_t workers = general->limits.workers;
+	struct store_error why;
+
+	if (!store_prepare(workers ? workers : 1, &why)) {
+		snprintf(error->text, sizeof(error->text), "%s", why.text);
+		return false;
+	}
+	return opener_start(general->stats_json, error);
 }
 
 /* First what needs the rights of the start; threads before the filter, which
@@ -129,8 +144,10 @@ static bool start(struct context *context, struct control **control,
 	}
 	if (general->user && !sandbox_become(general->user, error))
 		return false;
+	if (is_filtered(general) && !prepare_filter(general, error))
+		return false;
 	return vhost_server_start(context->server, error) &&
-	       filter(general, error);
+	       (!is_filtered(general) || sandbox_filter(error));
 }
 
 static int serve_with(struct context *context)

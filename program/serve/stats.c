@@ -14,6 +14,7 @@
 #include "program/command.h"
 #include "program/ask/stats.h"
 #include "program/json_text.h"
+#include "program/serve/opener.h"
 #include "device/clock.h"
 #include "device/counters.h"
 
@@ -141,7 +142,7 @@ static bool write_all(int fd, const char *text, size_t size)
 
 static bool write_in_place(const char *path, int flags, const char *text)
 {
-	int fd = open(path, flags | O_WRONLY | O_CLOEXEC, 0666);
+	int fd = opener_open(path, flags | O_WRONLY);
 	bool good = fd >= 0 && write_all(fd, text, strlen(text));
 	int error = errno;
 
