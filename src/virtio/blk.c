@@ -373,7 +373,7 @@ static uint32_t count_ranges(const struct virtq_request *c,
   terminates \true;
   exits \false;
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
-    *w, FETCH_LOG;
+    *w, BLK_FETCHES;
   ensures said: r->op == VBLK_ANSWER || of_ranges(*r);
   ensures answer: r->op == VBLK_ANSWER ==> r->bytes == 0 &&
     r->answer <= VIRTIO_BLK_S_UNSUPP;

@@ -158,7 +158,8 @@ struct vblk_ranges {
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *r, *w, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], FETCH_LOG;
+  assigns *r, *w, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    BLK_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
   ensures answered: \result == VIRTQ_TAKEN <==>
     \old(c->readable) < \old(c->count);

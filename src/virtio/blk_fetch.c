@@ -97,7 +97,7 @@ static void advance(const struct virtq_request *c, struct vblk_cursor *at,
   requires so_far: fetched_so_far(*q, *c, *at);
   terminates \true;
   exits \false;
-  assigns *at, bytes[0 .. LENT_BYTES_MAX - 1], FETCH_LOG;
+  assigns *at, bytes[0 .. LENT_BYTES_MAX - 1], BLK_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures some: \result == VIRTQ_TAKEN ==> \old(at->segment) < c->readable;
@@ -135,7 +135,7 @@ static enum virtq_answer take(const struct virtq *q,
 	    fetch_size[m] == \at(fetch_size[m], Pre);
 	  loop invariant once: fetched_once;
 	  loop assigns have, *at, bytes[0 .. LENT_BYTES_MAX - 1],
-	    FETCH_LOG;
+	    BLK_FETCHES;
 	  loop variant size - have;
 	*/
 	while (have < size) {
@@ -235,7 +235,7 @@ static enum virtq_answer take(const struct virtq *q,
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *at, *header, FETCH_LOG;
+  assigns *at, *header, BLK_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);

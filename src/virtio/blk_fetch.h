@@ -127,7 +127,7 @@ static inline uint64_t vblk_number64(const uint8_t *bytes, uint32_t at)
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *at, *header, FETCH_LOG;
+  assigns *at, *header, BLK_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures some: \result == VIRTQ_TAKEN ==> 0 < c->readable;
@@ -153,7 +153,7 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
   requires so_far: fetched_so_far(*q, *c, at);
   terminates \true;
   exits \false;
-  assigns bytes[0 .. LENT_BYTES_MAX - 1], FETCH_LOG;
+  assigns bytes[0 .. LENT_BYTES_MAX - 1], BLK_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures all: \result == VIRTQ_TAKEN ==>

@@ -27,22 +27,49 @@
 /* The longest indirect table that we accept. */
 #define LENT_TABLE_MAX 256u
 
-/* Ghost: every fetch, by client address.  A request may fetch each descriptor
- * of the ring (of a packed ring in two pieces), the avail index and entry, one
- * indirect table, the header in up to 16 pieces, and the ranges after it in up
- * to 256. */
+/* The most that lent_load_bytes fetches for one request. */
+#define LENT_BYTES_MAX 256u
+
+/* Ghost: every fetch, by client address, whether it succeeded, and the value
+ * that it then brought.  A request may fetch each descriptor of the ring (of a
+ * packed ring in two pieces), the avail index and entry, one indirect table,
+ * the header in up to 16 pieces, and the ranges after it in up to 256. */
 /*@ ghost
   int fetch_count;
   uint64_t fetch_at[4096];
   uint64_t fetch_size[4096];
+  int fetch_ok[4096]; // 0: the memory is gone
   uint32_t fetch_index[4096]; // index of the descriptor; set by the caller
+
+  // The value of fetch m, which is of one of these kinds.
+  uint16_t fetch_value[4096];
+  struct virtq_desc fetch_desc[4096];
+  struct pvirtq_desc fetch_packed[4096]; // without the flags
+  struct virtio_blk_req_header fetch_header[4096];
+  uint8_t fetch_byte[4096][256];
+  // A request has at most one indirect table.
+  struct virtq_desc fetch_table[256];
+  struct pvirtq_desc fetch_packed_table[256];
 */
 #define FETCH_MAX 4096
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */
-#define FETCH_LOG \
-	fetch_count, fetch_at[0 .. FETCH_MAX - 1], \
-	fetch_size[0 .. FETCH_MAX - 1]
+#define FETCHES(first, last) \
+	fetch_count, fetch_at[first .. last], fetch_size[first .. last], \
+	fetch_ok[first .. last]
+#define FETCH_NEXT \
+	fetch_count, fetch_at[fetch_count], fetch_size[fetch_count], \
+	fetch_ok[fetch_count]
+#define SPLIT_FETCHES \
+	FETCHES(0, FETCH_MAX - 1), fetch_value[0 .. FETCH_MAX - 1], \
+	fetch_desc[0 .. FETCH_MAX - 1], fetch_table[0 .. LENT_TABLE_MAX - 1]
+#define PACKED_FETCHES \
+	FETCHES(0, FETCH_MAX - 1), fetch_value[0 .. FETCH_MAX - 1], \
+	fetch_packed[0 .. FETCH_MAX - 1], \
+	fetch_packed_table[0 .. LENT_TABLE_MAX - 1]
+#define BLK_FETCHES \
+	FETCHES(0, FETCH_MAX - 1), fetch_header[0 .. FETCH_MAX - 1], \
+	fetch_byte[0 .. FETCH_MAX - 1][0 .. LENT_BYTES_MAX - 1]
 /* clang-format on */
 
 /* Ghost: every store, in order, one entry for each instruction.  Each function
@@ -63,10 +90,16 @@
   predicate apart(integer a, integer a_size, integer b, integer b_size) =
     a + a_size <= b || b + b_size <= a;
 
-  predicate fetched{A, B}(integer at, integer size) =
+  // One fetch was added, and ended with this status.
+  predicate fetched{A, B}(integer at, integer size, integer status) =
     \at(fetch_count, B) == \at(fetch_count, A) + 1 &&
     \at(fetch_at[\at(fetch_count, A)], B) == at &&
-    \at(fetch_size[\at(fetch_count, A)], B) == size;
+    \at(fetch_size[\at(fetch_count, A)], B) == size &&
+    (\at(fetch_ok[\at(fetch_count, A)], B) != 0 <==> status == PREC_OK);
+
+  // Whatever was fetched was there.
+  predicate fetched_all{L} =
+    \forall integer m; 0 <= m < fetch_count ==> fetch_ok[m] != 0;
 
   // No byte of client memory has been fetched twice.
   predicate fetched_once{L} =
@@ -106,9 +139,11 @@
   requires out: \valid(out) && \separated(out, space);
   terminates \true;
   exits \false;
-  assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  assigns *out, FETCH_NEXT, fetch_value[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address + offset, 2);
+  ensures log: fetched{Pre, Post}(span.address + offset, 2, \result);
+  ensures value: \result == PREC_OK ==>
+    fetch_value[\old(fetch_count)] == *out;
 */
 LENT_CALL enum prec_status lent_load16(const struct prec_space *space,
 				       struct prec_span span, uint64_t offset,
@@ -120,9 +155,11 @@ LENT_CALL enum prec_status lent_load16(const struct prec_space *space,
   requires out: \valid(out) && \separated(out, space);
   terminates \true;
   exits \false;
-  assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  assigns *out, FETCH_NEXT, fetch_desc[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address + 16 * index, 16);
+  ensures log: fetched{Pre, Post}(span.address + 16 * index, 16, \result);
+  ensures value: \result == PREC_OK ==>
+    fetch_desc[\old(fetch_count)] == *out;
 */
 LENT_CALL enum prec_status lent_load_desc(const struct prec_space *space,
 					  struct prec_span span, uint32_t index,
@@ -136,10 +173,12 @@ LENT_CALL enum prec_status lent_load_desc(const struct prec_space *space,
     \separated(out + (0 .. LENT_TABLE_MAX - 1), space);
   terminates \true;
   exits \false;
-  assigns out[0 .. LENT_TABLE_MAX - 1], fetch_count,
-    fetch_at[fetch_count], fetch_size[fetch_count];
+  assigns out[0 .. LENT_TABLE_MAX - 1], FETCH_NEXT,
+    fetch_table[0 .. LENT_TABLE_MAX - 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address, 16 * count);
+  ensures log: fetched{Pre, Post}(span.address, 16 * count, \result);
+  ensures value: \result == PREC_OK ==>
+    \forall integer i; 0 <= i < count ==> fetch_table[i] == out[i];
 */
 LENT_CALL enum prec_status lent_load_table(const struct prec_space *space,
 					   struct prec_span span,
@@ -154,10 +193,13 @@ LENT_CALL enum prec_status lent_load_table(const struct prec_space *space,
   requires out: \valid(out) && \separated(out, space);
   terminates \true;
   exits \false;
-  assigns out->addr, out->len, out->id, fetch_count, fetch_at[fetch_count],
-    fetch_size[fetch_count];
+  assigns out->addr, out->len, out->id, FETCH_NEXT, fetch_packed[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address + 16 * index, 14);
+  ensures log: fetched{Pre, Post}(span.address + 16 * index, 14, \result);
+  ensures value: \result == PREC_OK ==>
+    fetch_packed[\old(fetch_count)].addr == out->addr &&
+    fetch_packed[\old(fetch_count)].len == out->len &&
+    fetch_packed[\old(fetch_count)].id == out->id;
 */
 LENT_CALL enum prec_status lent_load_packed(const struct prec_space *space,
 					    struct prec_span span,
@@ -172,10 +214,12 @@ LENT_CALL enum prec_status lent_load_packed(const struct prec_space *space,
     \separated(out + (0 .. LENT_TABLE_MAX - 1), space);
   terminates \true;
   exits \false;
-  assigns out[0 .. LENT_TABLE_MAX - 1], fetch_count,
-    fetch_at[fetch_count], fetch_size[fetch_count];
+  assigns out[0 .. LENT_TABLE_MAX - 1], FETCH_NEXT,
+    fetch_packed_table[0 .. LENT_TABLE_MAX - 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address, 16 * count);
+  ensures log: fetched{Pre, Post}(span.address, 16 * count, \result);
+  ensures value: \result == PREC_OK ==>
+    \forall integer i; 0 <= i < count ==> fetch_packed_table[i] == out[i];
 */
 LENT_CALL enum prec_status
 lent_load_packed_table(const struct prec_space *space, struct prec_span span,
@@ -186,16 +230,15 @@ lent_load_packed_table(const struct prec_space *space, struct prec_span span,
   requires out: \valid(out) && \separated(out, space);
   terminates \true;
   exits \false;
-  assigns *out, fetch_count, fetch_at[fetch_count], fetch_size[fetch_count];
+  assigns *out, FETCH_NEXT, fetch_header[fetch_count];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address, 16);
+  ensures log: fetched{Pre, Post}(span.address, 16, \result);
+  ensures value: \result == PREC_OK ==>
+    fetch_header[\old(fetch_count)] == *out;
 */
 LENT_CALL enum prec_status lent_load_header(const struct prec_space *space,
 					    struct prec_span span,
 					    struct virtio_blk_req_header *out);
-
-/* The most that lent_load_bytes fetches for one request. */
-#define LENT_BYTES_MAX 256u
 
 /* Load the first `count` bytes of the span into bytes[at] onwards: one piece of
  * data that the client may have split over several segments. */
@@ -206,10 +249,13 @@ LENT_CALL enum prec_status lent_load_header(const struct prec_space *space,
     \separated(bytes + (0 .. LENT_BYTES_MAX - 1), space);
   terminates \true;
   exits \false;
-  assigns bytes[0 .. LENT_BYTES_MAX - 1], fetch_count,
-    fetch_at[fetch_count], fetch_size[fetch_count];
+  assigns bytes[0 .. LENT_BYTES_MAX - 1], FETCH_NEXT,
+    fetch_byte[fetch_count][0 .. LENT_BYTES_MAX - 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address, count);
+  ensures log: fetched{Pre, Post}(span.address, count, \result);
+  ensures value: \result == PREC_OK ==>
+    \forall integer i; 0 <= i < count ==>
+      fetch_byte[\old(fetch_count)][i] == bytes[at + i];
 */
 LENT_CALL enum prec_status lent_load_bytes(const struct prec_space *space,
 					   struct prec_span span,

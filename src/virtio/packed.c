@@ -41,8 +41,8 @@ static bool available(uint16_t flags, bool wrap)
     apart(fetch_at[m], fetch_size[m], q->desc.address + 16 * slot, 16);
   terminates \true;
   exits \false;
-  assigns *d, fetch_count, fetch_at[fetch_count .. fetch_count + 1],
-    fetch_size[fetch_count .. fetch_count + 1],
+  assigns *d, FETCHES(fetch_count, fetch_count + 1),
+    fetch_value[fetch_count], fetch_packed[fetch_count + 1],
     fetch_index[fetch_count .. fetch_count + 1];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ||
     \result == VIRTQ_GONE;
@@ -135,7 +135,7 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    fetch_count, fetch_at[fetch_count], fetch_size[fetch_count],
+    FETCH_NEXT, fetch_packed_table[0 .. LENT_TABLE_MAX - 1],
     ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
     16 * element_count == d.len;
@@ -186,7 +186,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    fetch_count, fetch_at[fetch_count], fetch_size[fetch_count],
+    FETCH_NEXT, fetch_packed_table[0 .. LENT_TABLE_MAX - 1],
     ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r);
   ensures this: \result == VIRTQ_TAKEN &&
@@ -329,7 +329,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	  loop assigns k, slot, wrap, d, answer, r->table_address,
 	    r->table_size, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-	    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+	    PACKED_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {
@@ -391,7 +391,8 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	    (list[i].flags & VIRTQ_DESC_F_NEXT) != 0;
 	  loop assigns k, answer, r->table_address, r->table_size,
 	    r->readable, r->count, r->refused,
-	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], FETCH_LOG, ELEMENT_LOG;
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], PACKED_FETCHES,
+	    ELEMENT_LOG;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < count && k < q->size; k++) {

@@ -141,7 +141,7 @@ uint32_t packed_base(const struct virtq *q);
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight, q->next_avail, q->avail_wrap,
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+    PACKED_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
@@ -197,7 +197,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight,
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    FETCH_LOG, ELEMENT_LOG;
+    PACKED_FETCHES, ELEMENT_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
@@ -281,8 +281,7 @@ PREC_MUST_CHECK enum prec_status packed_complete(struct virtq *q,
   requires out: \valid(yes) && \separated(yes, space, q);
   terminates \true;
   exits \false;
-  assigns *yes, q->notified, fetch_count, fetch_at[0 .. 1],
-    fetch_size[0 .. 1];
+  assigns *yes, q->notified, FETCHES(0, 1), fetch_value[0 .. 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures queue: virtq_ok(*space, *q);
   ensures untouched: \result != PREC_OK ==> *yes == \old(*yes) &&

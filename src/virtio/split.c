@@ -84,8 +84,7 @@ static enum virtq_answer walk_table(struct virtq_request *r,
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    fetch_count, fetch_at[fetch_count], fetch_size[fetch_count],
-    ELEMENT_LOG;
+    FETCH_NEXT, fetch_table[0 .. LENT_TABLE_MAX - 1], ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
@@ -163,7 +162,7 @@ static void next_serial(struct virtq *q)
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
@@ -208,7 +207,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	  loop assigns k, i, d, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
 	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-	    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+	    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {
@@ -251,14 +250,15 @@ static enum virtq_answer take_chain(struct virtq_request *r,
   requires log: fetch_count == 0;
   terminates \true;
   exits \false;
-  assigns q->state, q->waiting, fetch_count, fetch_at[0], fetch_size[0];
+  assigns q->state, q->waiting, FETCHES(0, 0), fetch_value[0];
   ensures queue: virtq_ok(*space, *q);
   ensures some: \result == VIRTQ_TAKEN ==> 0 < q->waiting;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ||
     \result == VIRTQ_GONE || \result == VIRTQ_STOPPED;
   ensures state: q->state == (\result == VIRTQ_STOPPED ? VIRTQ_BROKEN :
     VIRTQ_READY);
-  ensures log: fetched{Pre, Post}(q->avail.address + VIRTQ_AVAIL_IDX, 2);
+  ensures log: fetched{Pre, Post}(q->avail.address + VIRTQ_AVAIL_IDX, 2,
+    \result == VIRTQ_GONE ? PREC_GONE : PREC_OK);
 */
 static enum virtq_answer look(struct virtq *q, const struct prec_space *space)
 {

@@ -95,7 +95,7 @@ void split_seek(struct virtq *q, uint16_t avail, uint16_t used);
   requires out: \valid(index) && \separated(index, space, q);
   terminates \true;
   exits \false;
-  assigns *index, fetch_count, fetch_at[0], fetch_size[0];
+  assigns *index, FETCHES(0, 0), fetch_value[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures stopped: q->state != VIRTQ_READY ==> \result == PREC_GONE;
   ensures once: \result == PREC_OK ==> fetch_count == 1 &&
@@ -120,7 +120,7 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
@@ -171,7 +171,7 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    FETCH_LOG, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
@@ -254,7 +254,7 @@ PREC_MUST_CHECK enum prec_status split_complete(struct virtq *q,
   requires out: \valid(yes) && \separated(yes, space, q);
   terminates \true;
   exits \false;
-  assigns *yes, q->notified, fetch_count, fetch_at[0], fetch_size[0];
+  assigns *yes, q->notified, FETCHES(0, 0), fetch_value[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures queue: virtq_ok(*space, *q);
   ensures untouched: \result != PREC_OK ==> *yes == \old(*yes) &&
