@@ -3,8 +3,13 @@
  * O_DIRECT wants aligned memory, and clients choose theirs: whatever the
  * alignment of buffer, size and sector, the data is right, and a cut buffer is
  * an error, as through the page cache.
+ *
+ * Disks: a file where files usually are, and block devices with sectors of 512
+ * and of 4,096 bytes, on loop devices where those are to be had.
  */
 #include "serve.h"
+
+#include "loop-device.h"
 
 #define DISK (4u << 20)
 #define SIZE (64u << 10)
@@ -12,10 +17,11 @@
 static const uint32_t shifts[] = { 0, 1, 2, 8, 511, 512, 1024, 4095, 4096 };
 static const uint32_t sizes[] = { 512, 1024, 4096, 4608, 12288, SIZE };
 
-static void open_client(struct client *client, uint32_t segments)
+static void open_client(struct client *client, uint32_t export,
+			uint32_t segments)
 {
 	struct client_options options = {
-		.socket_path = backend.exports[0].socket_path,
+		.socket_path = backend.exports[export].socket_path,
 		.region_count = 3,
 		.region_size = 1u << 20,
 		.buffer_size = SIZE,
@@ -54,7 +60,7 @@ static void round_trip(struct client *client, uint32_t shift, uint32_t size,
 	place->offset = start;
 }
 
-static void cut(uint32_t type)
+static void cut(uint32_t export, uint32_t type)
 {
 	struct client_completion completion;
 	struct client client;
@@ -62,7 +68,7 @@ static void cut(uint32_t type)
 	for (uint32_t pages = 0; pages < SIZE / 4096; pages += 5) {
 		uint64_t start;
 
-		open_client(&client, 1);
+		open_client(&client, export, 1);
 		start = client.queues[0].slots[0].data.offset;
 		DO(&client, client_submit(&client, 0, 0, type, 0, SIZE));
 		DO(&client, hostile_truncate(&client, 2, start + pages * 4096));
@@ -91,16 +97,13 @@ static char *direct_image(void)
 	return with;
 }
 
-int main(void)
+static void any_alignment(uint32_t export)
 {
 	const uint64_t sectors[] = { 0, 1, 7, 8, 1000 };
 	struct client client;
 
-	serve_init(60);
-	backend_add(&backend, direct_image(), 0);
-	serve_start();
 	for (uint32_t segments = 1; segments <= 8; segments *= 8) {
-		open_client(&client, segments);
+		open_client(&client, export, segments);
 		for (size_t i = 0; i < sizeof(shifts) / sizeof(shifts[0]); i++)
 			for (size_t j = 0; j < sizeof(sizes) / sizeof(sizes[0]);
 			     j++)
@@ -109,7 +112,35 @@ int main(void)
 						   sectors[k]);
 		client_close(&client);
 	}
-	cut(VIRTIO_BLK_T_IN);
-	cut(VIRTIO_BLK_T_OUT);
-	return serve_end();
+	cut(export, VIRTIO_BLK_T_IN);
+	cut(export, VIRTIO_BLK_T_OUT);
+}
+
+int main(void)
+{
+	static const uint32_t sectors[2] = { 512, 4096 };
+	char paths[2][LOOP_DEVICE_PATH];
+	int loops[2] = { -1, -1 };
+
+	serve_init(60);
+	backend_add(&backend, direct_image(), 0);
+	for (int i = 0; i < 2; i++) {
+		loops[i] = loop_device_on(make_image(i ? "b" : "a", DISK),
+					  sectors[i], paths[i]);
+		if (loops[i] < 0) {
+			printf("block devices are not looked at: a loop device "
+			       "cannot be had: %s\n",
+			       strerror(errno));
+			break;
+		}
+		backend.exports[backend_add(&backend, paths[i], 0)].direct =
+			true;
+	}
+	serve_start();
+	for (uint32_t export = 0; export < backend.export_count; export ++)
+		any_alignment(export);
+	serve_end();
+	for (int i = 0; i < 2; i++)
+		close(loops[i]);
+	return 0;
 }

@@ -17,8 +17,9 @@
 #include "store/file/lock.h"
 #include "store/file/uring.h"
 
-/* No file system asks for more; a block device reports its own. */
-#define DIRECT_ALIGN 4096u
+/* Where nothing tells how O_DIRECT wants a file: none asks for more. */
+#define DIRECT_ALIGN	 4096u
+#define DIRECT_ALIGN_MAX 65536u
 
 /* No disk has larger sectors. */
 #define PHYSICAL_MAX 65536u
@@ -109,12 +110,9 @@ static bool learn_size(struct file_store *file, const char *path,
 	int sector = STORE_SECTOR;
 	uint64_t size;
 
-	file->align = DIRECT_ALIGN;
 	if (!image_size(file, st, &size) ||
 	    (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKSSZGET, &sector) < 0))
 		return fail_size(path, error);
-	if (S_ISBLK(st->st_mode))
-		file->align = (uint32_t)sector;
 	if (size == 0)
 		return store_fail(
 			error,
@@ -126,6 +124,7 @@ static bool learn_size(struct file_store *file, const char *path,
 				  "%.200s: has %" PRIu64 " bytes; expected a "
 				  "multiple of %u",
 				  path, size, STORE_SECTOR);
+	file->size = size;
 	file->store.capacity = size;
 	file->store.block_size = (uint32_t)sector;
 	learn_topology(file, st);
@@ -148,27 +147,6 @@ static bool check_format(const struct file_store *file, const char *path,
 	    !file_format_check(path, file->fd, size, error))
 		return false;
 	file_lock_set_raw(file->lock);
-	return true;
-}
-
-static bool open_direct(struct file_store *file, const char *path, int flags,
-			const struct stat *st, struct store_error *error)
-{
-	struct stat other;
-
-	file->direct_fd = open_image(path, flags | O_DIRECT);
-	if (file->direct_fd < 0)
-		return store_fail(
-			error,
-			"%.200s: cannot be opened with O_DIRECT: %s; "
-			"expected a file system that supports it, or no direct",
-			path, strerror(errno));
-	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
-	    other.st_ino != st->st_ino)
-		return store_fail(error,
-				  "%.200s: was replaced while it was opened; "
-				  "expected it to stay in place",
-				  path);
 	return true;
 }
 
@@ -201,6 +179,63 @@ static enum file_manner manner_of(int fd, const struct stat *st)
 	}
 }
 
+/*
+ * What O_DIRECT wants of the client's memory, of offsets and of sizes.  Linux
+ * tells since 6.1, of some file systems.  Of block devices the sector is known,
+ * which memory need not be aligned to more than.
+ */
+static bool learn_alignment(struct file_store *file, const char *path,
+			    struct store_error *error)
+{
+	struct statx about = { .stx_mask = 0 };
+
+	file->align =
+		file->block_device ? file->store.block_size : DIRECT_ALIGN;
+	file->memory_align = file->align;
+	if (statx(file->direct_fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &about) <
+		    0 ||
+	    !(about.stx_mask & STATX_DIOALIGN))
+		return true;
+	if (about.stx_dio_offset_align == 0 || about.stx_dio_mem_align == 0 ||
+	    about.stx_dio_offset_align > DIRECT_ALIGN_MAX)
+		return store_fail(
+			error,
+			"%.200s: its file system has no direct I/O for it; "
+			"expected one that does, or no direct",
+			path);
+	file->align = about.stx_dio_offset_align > STORE_SECTOR
+			      ? about.stx_dio_offset_align
+			      : STORE_SECTOR;
+	file->memory_align = about.stx_dio_mem_align;
+	return true;
+}
+
+static bool open_direct(struct file_store *file, const char *path, int flags,
+			const struct stat *st, struct store_error *error)
+{
+	struct stat other;
+
+	file->direct_fd = open_image(path, flags | O_DIRECT);
+	if (file->direct_fd < 0)
+		return store_fail(
+			error,
+			"%.200s: cannot be opened with O_DIRECT: %s; "
+			"expected a file system that supports it, or no direct",
+			path, strerror(errno));
+	if (fstat(file->direct_fd, &other) < 0 || other.st_dev != st->st_dev ||
+	    other.st_ino != st->st_ino)
+		return store_fail(error,
+				  "%.200s: was replaced while it was opened; "
+				  "expected it to stay in place",
+				  path);
+	if (file->manner != FILE_MEMORY)
+		return learn_alignment(file, path, error);
+	/* Its pages are the cache. */
+	close(file->direct_fd);
+	file->direct_fd = -1;
+	return true;
+}
+
 static bool file_open(struct file_store *file, const char *path,
 		      const struct store_options *options,
 		      struct store_error *error)
@@ -224,6 +259,8 @@ static bool file_open(struct file_store *file, const char *path,
 						     : "reading and writing");
 	if (!check_kind(path, &st, error))
 		return false;
+	file->manner = manner_of(file->fd, &st);
+	file->block_device = S_ISBLK(st.st_mode);
 	file->lock = file_lock_take(path, file->fd, &st, options, error);
 	if (!file->lock)
 		return false;
@@ -246,8 +283,6 @@ static bool file_open(struct file_store *file, const char *path,
 	 * does not have.  Whoever opens the image anew reads the disk. */
 	posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	file->store.read_only = options->read_only;
-	file->manner = manner_of(file->fd, &st);
-	file->block_device = S_ISBLK(st.st_mode);
 	return true;
 }
 
@@ -287,6 +322,8 @@ static bool file_resize(struct store *store, uint64_t capacity,
 				  " bytes: %s; expected a file system "
 				  "that has room for it",
 				  path, capacity, strerror(errno));
+	__atomic_store_n(&file->size, capacity > size ? capacity : size,
+			 __ATOMIC_RELEASE);
 	store_set_capacity(store, capacity);
 	return true;
 }
@@ -344,8 +381,7 @@ static const struct store_key file_keys[] = {
 	  NULL },
 	{ "format", STORE_KEY_WORD, "raw",
 	  "also if it looks like a qcow2 image, or another", "expected raw" },
-	{ "direct", STORE_KEY_FLAG, NULL,
-	  "bypass the page cache where a request allows it", NULL },
+	{ "direct", STORE_KEY_FLAG, NULL, "bypass the page cache", NULL },
 	{ "shared", STORE_KEY_FLAG, NULL,
 	  "other programs may write to the image", NULL },
 	{ NULL, STORE_KEY_FLAG, NULL, NULL, NULL },

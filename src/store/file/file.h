@@ -19,11 +19,21 @@ struct file_store {
 	int fd;	       /* through the page cache: takes any alignment */
 	int direct_fd; /* opened with O_DIRECT; -1: not */
 	struct file_lock *lock;
-	uint32_t align; /* of addresses, offsets and sizes at direct_fd */
+	/* What transfers at direct_fd must be multiples of, in bytes: offsets
+	 * and sizes, at least a sector; and addresses. */
+	uint32_t align;
+	uint32_t memory_align;
+	uint64_t size; /* of the image: see file_size */
 	enum file_manner manner;
 	bool block_device;
 	struct file_sync_line syncs;
 };
+
+/* The size that the image had when it was opened or resized; any thread. */
+static inline uint64_t file_size(const struct file_store *file)
+{
+	return __atomic_load_n(&file->size, __ATOMIC_ACQUIRE);
+}
 
 /*
  * A raw image or a block device, by io_uring: the kernel moves bytes between it

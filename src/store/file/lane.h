@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_STORE_FILE_LANE_H
+#define PRECARIUM_STORE_FILE_LANE_H
+
+#include <sys/uio.h>
+
+#include "store/file/file.h"
+#include "store/file/uring.h"
+
+/*
+ * One worker's lane to a file, for the files that make it up: lane.c, window.c
+ * and ways.c.
+ */
+enum {
+	LANE_SLOTS = 128,
+	SLOT_VECTORS = 64,
+	/* Buffers that a lane keeps when no slot uses them. */
+	BUFFERS_KEPT = 8,
+};
+
+/* How a range is discarded or made zeroes.  Bits, for `lacks`. */
+enum range_way {
+	WAY_PUNCH = 1,
+	WAY_ZERO = 2,
+	WAY_WRITE = 4,
+	WAY_NOTHING = 8,
+	WAY_DISCARD = 16,
+};
+
+/* What a window moves. */
+enum window_stage {
+	WINDOW_PLAIN,	/* the client's own memory, or zeroes */
+	WINDOW_BOUNCED, /* the buffer, for the client */
+	WINDOW_FILL,	/* a block, of which the transfer changes a part … */
+	WINDOW_MERGED,	/* … and the same with that part */
+	WINDOW_FAILED,	/* nothing: it could not be set up */
+};
+
+struct file_window {
+	enum window_stage stage;
+	bool direct;	 /* it went by O_DIRECT */
+	bool always;	 /* bounce: O_DIRECT refused the client's memory */
+	int32_t failed;	 /* WINDOW_FAILED: the errno, negative */
+	uint32_t skip;	 /* bytes of the buffer before the cursor */
+	uint32_t part;	 /* … of the transfer */
+	uint32_t size;	 /* … in all */
+	uint64_t offset; /* of the buffer in the file */
+	uint8_t *buffer; /* aligned; NULL: none */
+	struct iovec vectors[SLOT_VECTORS];
+};
+
+struct file_slot {
+	struct store_io *io;
+	struct file_lane *lane;
+	/* In the list of free slots, of copies, or of those that wait for a
+	 * sync or for others; or that the same sync is for as for the
+	 * leader. */
+	struct file_slot *next;
+	int32_t synced; /* the result of that sync */
+	/* In the list of those without an entry, or that were found completed,
+	 * with this result. */
+	struct file_slot *ring_next;
+	int32_t found;
+	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
+	uint64_t span_done; /* … of them, in span, or range, `span` */
+	uint32_t span;
+	uint32_t retries;
+	enum range_way way;
+	uint32_t lacks; /* ways that failed for this range */
+	bool syncing;	/* all is written, and being made durable */
+	bool cancelled;
+	/* The blocks of the file that it may change, in bytes, if somebody has
+	 * to know: see window_collides.  `end` 0: none. */
+	uint64_t start;
+	uint64_t end;
+	bool merges; /* it changes a part of a block */
+	bool waits;  /* for others to end */
+	struct file_window window;
+};
+
+struct file_lane {
+	struct store_lane lane;
+	struct file_store *file;
+	struct file_uring *uring;
+	uint32_t lacks; /* ways that the file system does not support */
+	struct file_slot *free;
+	struct file_slot *copy; /* windows for the worker to copy, in turn */
+	struct file_slot **copy_last;
+	uint32_t copies;	     /* bytes to copy in this turn, still */
+	struct file_slot *to_sync;   /* wait for the next sync */
+	struct file_slot *leader;    /* whose sync is with the kernel */
+	struct file_slot *synced;    /* have their result */
+	struct file_slot *waiting;   /* for those that they collide with */
+	struct file_slot *unsent;    /* found no entry free */
+	struct file_slot *completed; /* found by other lanes */
+	struct file_sync_place place;
+	uint8_t *buffers[BUFFERS_KEPT];
+	uint32_t buffer_count;
+	struct file_slot slots[LANE_SLOTS];
+};
+
+#endif
