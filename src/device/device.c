@@ -25,7 +25,7 @@ const char *device_open(struct device *device, struct loop *loop,
 	device->queues = calloc(policy->queues_max, sizeof(*device->queues));
 	if (!device->memory || !device->queues)
 		return "out of memory";
-	device->memory->pool = policy->pool;
+	device->memory->regions = policy->regions;
 	device->admission = policy->admission;
 	if (policy->sparse && !sparse_take(policy->sparse, &device->sparse))
 		return "out of memory";

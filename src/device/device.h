@@ -44,7 +44,7 @@ struct device_policy {
 	uint32_t queues_max;
 	uint64_t bytes_in_flight_max;
 	struct memory_admission admission;
-	struct memory_pool *pool; /* the server's */
+	struct share *regions; /* the export's; NULL: no limit */
 	/* Where its clients have their budgets; NULL: they have none. */
 	struct sparse_list *sparse;
 };

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "device/close.h"
 
@@ -36,6 +37,14 @@ static uint32_t rights_of(int fd)
 	return PREC_READ | PREC_WRITE;
 }
 
+/* A core dump is of the server, and neither as large as all machines nor with
+ * what they hold.  A kernel that cannot is no reason to refuse. */
+static void keep_from_dumps(const struct prec_region *region)
+{
+	madvise((void *)(uintptr_t)region->span.host, region->span.size,
+		MADV_DONTDUMP);
+}
+
 static bool map_region(struct memory_region *new, int fd,
 		       const struct memory_admission *admission,
 		       const char **why)
@@ -61,8 +70,10 @@ static bool map_region(struct memory_region *new, int fd,
 		return false;
 	}
 	status = prec_region_map(&new->region, &lending, &refusal);
-	if (status == PREC_OK)
+	if (status == PREC_OK) {
+		keep_from_dumps(&new->region);
 		return true;
+	}
 	*why = status == PREC_REFUSED ? prec_refusal_text(refusal)
 				      : why_not_added(status);
 	return false;
@@ -109,27 +120,17 @@ static uint32_t free_slot(const struct memory *memory, uint32_t max)
 	return PREC_NONE;
 }
 
-/* A region is to be added to the `there` that exist; pool_give: one has gone,
- * and `there` are left. */
-static bool pool_take(struct memory_pool *pool, uint32_t there)
+static bool take_place(struct memory *memory)
 {
-	uint32_t left = __atomic_load_n(&pool->left, __ATOMIC_RELAXED);
-
-	if (there < MEMORY_REGIONS_SURE)
-		return true;
-	while (left > 0) {
-		if (__atomic_compare_exchange_n(&pool->left, &left, left - 1,
-						true, __ATOMIC_RELAXED,
-						__ATOMIC_RELAXED))
-			return true;
-	}
-	return false;
+	return !memory->regions ||
+	       share_take(memory->regions, 1,
+			  memory->guest.count >= MEMORY_REGIONS_USUAL);
 }
 
-static void pool_give(struct memory_pool *pool, uint32_t there)
+static void give_place(struct memory *memory)
 {
-	if (there >= MEMORY_REGIONS_SURE)
-		__atomic_fetch_add(&pool->left, 1, __ATOMIC_RELAXED);
+	if (memory->regions)
+		share_give(memory->regions, 1);
 }
 
 static enum prec_status enter(struct memory *memory, struct memory_region *new,
@@ -193,16 +194,14 @@ static bool add_region(struct memory *memory, const struct memory_entry *entry,
 bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
 		const struct memory_admission *admission, const char **why)
 {
-	uint32_t there = memory->guest.count;
-
-	if (!pool_take(memory->pool, there)) {
-		*why = "other clients have lent so many regions that there is "
-		       "room for no more; expected 32 at most";
+	if (!take_place(memory)) {
+		*why = "clients have lent so many regions that there is room "
+		       "for no more; expected 32 at most";
 		return false;
 	}
 	if (add_region(memory, entry, fd, admission, why))
 		return true;
-	pool_give(memory->pool, there);
+	give_place(memory);
 	return false;
 }
 
@@ -215,7 +214,7 @@ static void take_out(struct memory *memory, uint32_t guest, uint32_t user,
 	prec_space_remove(&memory->user, user);
 	memory->slots[slot] = NULL;
 	memory_region_free(old);
-	pool_give(memory->pool, memory->guest.count);
+	give_place(memory);
 }
 
 bool memory_remove(struct memory *memory, const struct memory_entry *entry,
@@ -254,12 +253,13 @@ const char *memory_why_no_rings(const struct memory *memory)
 
 void memory_clear(struct memory *memory)
 {
-	while (memory->guest.count > 0)
-		pool_give(memory->pool, --memory->guest.count);
+	memory->guest.count = 0;
 	memory->user.count = 0;
 	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
-		if (memory->slots[i])
-			memory_region_free(memory->slots[i]);
+		if (!memory->slots[i])
+			continue;
+		memory_region_free(memory->slots[i]);
 		memory->slots[i] = NULL;
+		give_place(memory);
 	}
 }

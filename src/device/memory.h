@@ -8,6 +8,8 @@
 #include <precarium/region.h>
 #include <precarium/space.h>
 
+#include "device/share.h"
+
 /* A region as the client describes it. */
 struct memory_entry {
 	uint64_t guest; /* address for the guest */
@@ -27,18 +29,13 @@ struct memory_region {
 };
 
 /*
- * A region costs a descriptor, a mapping and an entry in the library's table.
- * Each client is sure of some; any more come out of a pool for all clients of
- * the server, so that a client that takes hundreds leaves the others theirs.
+ * A region costs a descriptor, a mapping and an entry in the library's table,
+ * which all clients of the process share.  So many are usual for one client.
  */
-#define MEMORY_REGIONS_SURE 32u
-
-struct memory_pool {
-	uint32_t left; /* atomic */
-};
+#define MEMORY_REGIONS_USUAL 32u
 
 struct memory {
-	struct memory_pool *pool; /* set by whoever makes it */
+	struct share *regions; /* set by whoever makes it; NULL: no limit */
 	struct prec_space guest;
 	struct prec_space user;
 	struct memory_region *slots[PREC_SPACE_MAX]; /* NULL: free */

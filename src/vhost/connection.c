@@ -11,6 +11,7 @@
 
 #include "vhost/channel.h"
 #include "vhost/dispatch.h"
+#include "vhost/held.h"
 
 /* Messages that are received from one client in one turn. */
 #define MESSAGES_A_TURN 8
@@ -27,10 +28,11 @@ static void connection_free(struct vhost_connection *connection)
 /* The last use of the export, which may be freed from then on.  The server,
  * which may wait for that, is woken. */
 static void leave(struct vhost_worker *worker, struct vhost_export *export,
-		  struct client_record *client, const char *why)
+		  struct client_record *client, uint32_t held, const char *why)
 {
 	uint64_t one = 1;
 
+	share_give(&export->descriptors, held);
 	vhost_roll_leave(&export->roll, client, why);
 	__atomic_fetch_sub(&worker->loop.devices, 1, __ATOMIC_RELAXED);
 	/* Our own eventfd: it has room, or the server is about to read it. */
@@ -64,6 +66,7 @@ static void connection_finish(struct vhost_connection *connection)
 	struct client_record *client = connection->device.client;
 	struct vhost_export *export = connection->export;
 	const char *why = connection->device.ended;
+	uint32_t held = connection->held;
 	struct counters counters = counters_read(&client->counters);
 
 	LIST_REMOVE(connection, entry);
@@ -72,7 +75,7 @@ static void connection_finish(struct vhost_connection *connection)
 		   "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
 		   "%" PRIu64 " losses of memory",
 		   why, counters.requests, counters.errors, counters.losses);
-	leave(worker, export, client, why);
+	leave(worker, export, client, held, why);
 }
 
 /* The answer to a message that has none of its own. */
@@ -125,12 +128,20 @@ static void refuse(struct vhost_connection *connection, const char *why)
 		device_end(&connection->device, "a message was refused");
 }
 
+static enum vhost_outcome dispatch(struct vhost_connection *connection,
+				   const char **why)
+{
+	return vhost_held_expect(connection, why)
+		       ? vhost_dispatch(connection, why)
+		       : VHOST_REFUSED;
+}
+
 /* Carry out the message that was received. */
 static void carry_out(struct vhost_connection *connection)
 {
 	const char *why = "";
 
-	switch (vhost_dispatch(connection, &why)) {
+	switch (dispatch(connection, &why)) {
 	case VHOST_DONE:
 		acknowledge(connection, 0);
 		break;
@@ -152,6 +163,7 @@ static void carry_out(struct vhost_connection *connection)
 		break;
 	}
 	vhost_message_reset(&connection->message);
+	vhost_held_settle(connection);
 	if (connection->device.state == DEVICE_PARKED)
 		serve_again(connection);
 }
@@ -230,6 +242,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->export = export;
 		connection->fd = fd;
 		connection->channel_fd = -1;
+		connection->held = VHOST_HELD_BY_ALL;
 		why = connection_make(connection, client);
 	}
 	if (!why) {
@@ -237,14 +250,14 @@ void vhost_connection_open(struct vhost_worker *worker,
 		client_log(client, "connected");
 		return;
 	}
-	log_export(export->name, "a client could not be served: %s", why);
+	vhost_export_turn_away(export, fd, "%s", why);
 	if (connection && client) {
 		connection_free(connection);
 	} else {
 		free(connection);
 		close(fd);
 	}
-	leave(worker, export, client, why);
+	leave(worker, export, client, VHOST_HELD_BY_ALL, why);
 }
 
 void vhost_connection_settle(struct vhost_connection *connection)

@@ -29,6 +29,7 @@ struct vhost_connection {
 	struct vhost_export *export;
 	LIST_ENTRY(vhost_connection) entry;
 	int fd;
+	uint32_t held; /* descriptors, see held.h */
 	struct vhost_message message;
 	int64_t deadline_ms; /* of the message, while PARKED */
 	bool parked;	     /* counted in worker->parked */

@@ -91,7 +91,7 @@ enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
 		*why = "out of memory";
 		return VHOST_REFUSED;
 	}
-	new->pool = connection->device.policy->pool;
+	new->regions = connection->device.policy->regions;
 	if (!fill_table(connection, new, why)) {
 		memory_clear(new);
 		free(new);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 void vhost_export_free(struct vhost_export *export)
 {
 	vhost_roll_free(&export->roll);
+	share_close(&export->descriptors);
+	share_close(&export->regions);
 	sparse_list_free(&export->sparse);
 	free(export->socket_path);
 	free(export->name);
@@ -29,15 +32,17 @@ static uint64_t sparse_max(const struct vhost_export_options *options,
 
 struct vhost_export *
 vhost_export_new(const struct vhost_export_options *options,
-		 const struct vhost_limits *limits, struct memory_pool *pool,
-		 struct prec_budget *all)
+		 const struct vhost_limits *limits, struct vhost_common *common)
 {
 	struct vhost_export *export = calloc(1, sizeof(*export));
 
 	if (!export)
 		return NULL;
 	vhost_roll_init(&export->roll);
-	sparse_list_init(&export->sparse, all, sparse_max(options, limits));
+	share_open(&export->descriptors, &common->descriptors);
+	share_open(&export->regions, &common->regions);
+	sparse_list_init(&export->sparse, &common->sparse,
+			 sparse_max(options, limits));
 	export->listen_fd = -1;
 	export->first_fd = -1;
 	export->name = strdup(options->name);
@@ -57,7 +62,7 @@ vhost_export_new(const struct vhost_export_options *options,
 	export->drain_timeout_ms = limits->drain_timeout_ms;
 	export->connections_max = limits->connections;
 	export->policy.admission.regions_max = limits->regions;
-	export->policy.pool = pool;
+	export->policy.regions = &export->regions;
 	export->policy.admission.admit = options->admit;
 	export->policy.sparse = &export->sparse;
 	return export;
@@ -175,23 +180,25 @@ bool vhost_export_is_over(struct vhost_export *export)
 }
 
 void vhost_export_turn_away(struct vhost_export *export, int fd,
-			    const char *why)
+			    const char *why, ...)
 {
-	struct ucred peer = { .pid = 0 };
+	struct ucred peer = { .pid = 0, .uid = (uid_t)-1 };
 	socklen_t size = sizeof(peer);
-	uint64_t so_far;
+	char text[200];
+	uint64_t untold;
+	va_list args;
 
-	pthread_mutex_lock(&export->roll.lock);
-	so_far = ++export->roll.turned_away;
-	pthread_mutex_unlock(&export->roll.lock);
-	/* Log at powers of two: ten lines for a thousand connections. */
-	if ((so_far & (so_far - 1)) == 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-		log_export(export->policy.name,
-			   "a client (pid %d, uid %u) was turned away "
-			   "(%llu so far): %s",
-			   (int)peer.pid, (unsigned int)peer.uid,
-			   (unsigned long long)so_far, why);
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	if (!vhost_roll_turn_away(&export->roll, peer.pid, &untold))
+		return;
+	va_start(args, why);
+	vsnprintf(text, sizeof(text), why, args);
+	va_end(args);
+	log_export(export->policy.name,
+		   "a client (pid %d, uid %u) was turned away (%llu more "
+		   "since the last such line): %s",
+		   (int)peer.pid, (unsigned int)peer.uid,
+		   (unsigned long long)untold, text);
 }
 
 static struct counters counters_of(const struct vhost_roll_entry *entry)

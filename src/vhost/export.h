@@ -24,16 +24,25 @@ struct vhost_export {
 	void *argument;
 	uint32_t drain_timeout_ms;
 	uint32_t connections_max;
+	struct share descriptors; /* of the process */
+	struct share regions;	  /* of the library's table */
 	struct sparse_list sparse;
 	struct vhost_roll roll;
 };
 
-/* An export that does not listen yet.  `limits` are complete; `pool` and
- * `all`, the budget of all clients, outlive the export.  NULL: no memory. */
+/* What all exports of a server share. */
+struct vhost_common {
+	struct share_pool descriptors;
+	struct share_pool regions;
+	struct prec_budget sparse; /* of all clients */
+};
+
+/* An export that does not listen yet.  `limits` are complete; `common` outlives
+ * the export.  NULL: no memory. */
 struct vhost_export *
 vhost_export_new(const struct vhost_export_options *options,
-		 const struct vhost_limits *limits, struct memory_pool *pool,
-		 struct prec_budget *all);
+		 const struct vhost_limits *limits,
+		 struct vhost_common *common);
 /* Frees it without calling `gone`. */
 void vhost_export_free(struct vhost_export *export);
 /* Frees it, and calls `gone`.  No client may be left. */
@@ -55,9 +64,11 @@ uint32_t vhost_export_connected(struct vhost_export *export);
 /* True if it takes no more clients, and those that it had have left. */
 bool vhost_export_is_over(struct vhost_export *export);
 
-/* The client at `fd` is not served: count and log that.  `fd` stays open. */
-void vhost_export_turn_away(struct vhost_export *export, int fd,
-			    const char *why);
+/* The client at `fd` is not served: count that, and log it, but of one process
+ * not more than a line a second.  `fd` stays open.  Any thread. */
+__attribute__((format(printf, 3, 4))) void
+vhost_export_turn_away(struct vhost_export *export, int fd, const char *why,
+		       ...);
 
 /* Call the visitor for the export, then for its clients. */
 void vhost_export_visit(struct vhost_export *export,

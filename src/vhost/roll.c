@@ -5,13 +5,22 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "device/clock.h"
+
 /* Ended clients that each export remembers one by one. */
 #define REMEMBERED 64u
+
+/* Log lines about clients that are turned away, at once; so many more each
+ * second. */
+#define TURNED_AWAY_LINES    16u
+#define TURNED_AWAY_A_SECOND 2u
 
 void vhost_roll_init(struct vhost_roll *roll)
 {
 	memset(roll, 0, sizeof(*roll));
 	pthread_mutex_init(&roll->lock, NULL);
+	log_limit_init(&roll->turned_away_lines, TURNED_AWAY_LINES,
+		       TURNED_AWAY_A_SECOND);
 	log_group_init(&roll->log, CLIENT_GROUP_LINES, CLIENT_GROUP_A_SECOND);
 }
 
@@ -32,6 +41,36 @@ void vhost_roll_expect(struct vhost_roll *roll)
 	pthread_mutex_lock(&roll->lock);
 	roll->connected++;
 	pthread_mutex_unlock(&roll->lock);
+}
+
+/* Was none of this process logged in the last second?  Then one is now. */
+static bool is_news(struct vhost_roll *roll, pid_t pid)
+{
+	int64_t now = clock_now_ms();
+
+	for (uint32_t i = 0; i < VHOST_TURNED_AWAY_KNOWN; i++) {
+		const struct vhost_turned_away *known = &roll->known[i];
+
+		if (known->logged_ms && known->pid == pid &&
+		    now - known->logged_ms < 1000)
+			return false;
+	}
+	roll->known[roll->known_next++ % VHOST_TURNED_AWAY_KNOWN] =
+		(struct vhost_turned_away){ pid, now };
+	return true;
+}
+
+bool vhost_roll_turn_away(struct vhost_roll *roll, pid_t pid, uint64_t *untold)
+{
+	bool log;
+
+	pthread_mutex_lock(&roll->lock);
+	roll->turned_away++;
+	log = is_news(roll, pid) && log_limit_allows(&roll->turned_away_lines);
+	*untold = roll->untold;
+	roll->untold = log ? 0 : roll->untold + 1;
+	pthread_mutex_unlock(&roll->lock);
+	return log;
 }
 
 struct client_record *vhost_roll_enter(struct vhost_roll *roll,

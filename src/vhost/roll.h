@@ -16,6 +16,14 @@ struct vhost_roll_entry {
 	const struct prec_budget *budget; /* NULL: none, or it has left */
 };
 
+/* A process whose client was turned away, and when that was logged. */
+struct vhost_turned_away {
+	pid_t pid;
+	int64_t logged_ms;
+};
+
+#define VHOST_TURNED_AWAY_KNOWN 16u
+
 /*
  * The clients of one export: those that are connected, and some that were.  The
  * lock protects all but the counters, which devices write.
@@ -25,6 +33,11 @@ struct vhost_roll {
 	struct vhost_roll_entry *first; /* the newest */
 	uint64_t so_far;
 	uint64_t turned_away;
+	uint64_t untold; /* of these, since the last line */
+	struct log_limit turned_away_lines;
+	/* The last ones that were logged, in a ring. */
+	struct vhost_turned_away known[VHOST_TURNED_AWAY_KNOWN];
+	uint32_t known_next;
 	uint32_t connected;
 	struct counters past; /* of clients that were forgotten */
 	struct log_group log;
@@ -36,6 +49,10 @@ void vhost_roll_free(struct vhost_roll *roll);
 /* A client is on its way to its worker: counted as connected from here on,
  * until vhost_roll_leave. */
 void vhost_roll_expect(struct vhost_roll *roll);
+/* A client of this process (0: not known) is turned away.  True: log that, and
+ * how many more were since the last line; false: one of its was logged within
+ * the last second, or too many of all. */
+bool vhost_roll_turn_away(struct vhost_roll *roll, pid_t pid, uint64_t *untold);
 /* It has come, at the socket `fd`.  NULL: no memory. */
 struct client_record *vhost_roll_enter(struct vhost_roll *roll,
 				       const char *export_name, int fd);

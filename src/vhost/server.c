@@ -17,6 +17,7 @@
 #include <precarium/fault.h>
 
 #include "device/close.h"
+#include "vhost/held.h"
 #include "vhost/usable.h"
 #include "vhost/worker.h"
 
@@ -28,6 +29,9 @@
 
 /* Connections that are accepted from one socket in one turn. */
 #define ACCEPTS_A_TURN 8
+
+/* Descriptors that the process has, apart from exports, workers and clients. */
+#define FDS_OF_SERVER 64u
 
 /* As many memory slots as QEMU has. */
 #define REGIONS_MAX 509u
@@ -43,12 +47,11 @@ struct vhost_server {
 	struct vhost_worker workers[WORKERS_MAX];
 	uint32_t worker_count; /* started */
 	uint32_t next_worker;
-	uint64_t clients_max;
-	struct memory_pool pool;   /* of regions */
-	struct prec_budget sparse; /* of all clients */
-	int wake_fd;		   /* vhost_server_interrupt */
-	int ended_fd;		   /* a worker has ended a connection */
-	int spare_fd;		   /* see accept_and_drop */
+	uint64_t fds_max; /* that the process may have open */
+	struct vhost_common common;
+	int wake_fd;  /* vhost_server_interrupt */
+	int ended_fd; /* a worker has ended a connection */
+	int spare_fd; /* see accept_and_drop */
 	struct vhost_watched watched;
 	bool stopped;
 };
@@ -71,8 +74,49 @@ static void limit_sparse(struct vhost_server *server,
 	uint64_t usable = vhost_usable_memory();
 
 	server->limits.sparse = limits->sparse ? limits->sparse : usable / 2;
-	server->sparse.max =
+	server->common.sparse.max =
 		limits->sparse_all ? limits->sparse_all : usable / 4 * 3;
+}
+
+static uint64_t fds_allowed(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 1024;
+	if (files.rlim_cur < files.rlim_max) {
+		rlim_t soft = files.rlim_cur;
+
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+			files.rlim_cur = soft;
+	}
+	return files.rlim_cur;
+}
+
+/* The library's table also holds the logs of clients, which are not counted. */
+#define REGIONS_COUNTED (PREC_REGION_MAX / 4 * 3)
+
+/*
+ * What clients may use together, and the place that each export keeps: enough
+ * for a client that lends its memory in as many regions as are usual, and sends
+ * a table of others in their place, with all queues.  It depends on nothing
+ * that clients have done, so it may be called again when there are more
+ * exports.
+ */
+static void share_out(struct vhost_server *server)
+{
+	uint64_t ours = FDS_OF_SERVER + 8u * server->export_count +
+			8u * server->limits.workers;
+	uint64_t each = VHOST_HELD_BY_ALL + MEMORY_REGIONS_USUAL +
+			VHOST_TABLE_MAX + 3u * server->limits.queues;
+	uint64_t left = server->fds_max > ours ? server->fds_max - ours : 0;
+
+	/* Some service is better than none. */
+	left = left > each ? left : each;
+	share_pool_set(&server->common.descriptors, left, each);
+	share_pool_set(&server->common.regions, REGIONS_COUNTED,
+		       MEMORY_REGIONS_USUAL);
 }
 
 struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
@@ -84,6 +128,8 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 		snprintf(error->text, sizeof(error->text), "out of memory");
 		return NULL;
 	}
+	share_pool_init(&server->common.descriptors);
+	share_pool_init(&server->common.regions);
 	server->limits.polling = limits->polling;
 	server->limits.workers = limit(limits->workers, 1, WORKERS_MAX);
 	server->limits.connections = limit(limits->connections, 32, 65535);
@@ -96,6 +142,7 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->limits.drain_timeout_ms =
 		limit(limits->drain_timeout_ms, 5000, VHOST_DRAIN_MAX_MS);
 	limit_sparse(server, limits);
+	server->fds_max = fds_allowed();
 	server->watched.fd = -1;
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -151,8 +198,8 @@ vhost_server_add(struct vhost_server *server,
 		 const struct vhost_export_options *options,
 		 struct vhost_error *error)
 {
-	struct vhost_export *export = vhost_export_new(
-		options, &server->limits, &server->pool, &server->sparse);
+	struct vhost_export *export =
+		vhost_export_new(options, &server->limits, &server->common);
 	bool good = false;
 
 	if (!export || !make_room(server))
@@ -161,6 +208,7 @@ vhost_server_add(struct vhost_server *server,
 		good = vhost_export_open(export, options, error);
 	if (good) {
 		server->exports[server->export_count++] = export;
+		share_out(server);
 		return export;
 	}
 	if (export)
@@ -173,55 +221,6 @@ void vhost_server_remove(struct vhost_server *server,
 {
 	export->removed = true;
 	stop_listening(server, export);
-}
-
-/* Descriptors that a client may make us hold, at the least. */
-#define CLIENT_FDS_MIN 16u
-
-/* Clients that we want to be able to serve, however few descriptors there
- * are. */
-#define CLIENTS_WANTED 8u
-
-static uint64_t fds_allowed(void)
-{
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return 1024;
-	if (files.rlim_cur < files.rlim_max) {
-		rlim_t soft = files.rlim_cur;
-
-		files.rlim_cur = files.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-			files.rlim_cur = soft;
-	}
-	return files.rlim_cur;
-}
-
-/* No client may run out of descriptors because others hold them all.  Where
- * there are too few for that, some service is better than none. */
-static void learn_clients_max(struct vhost_server *server)
-{
-	uint32_t regions = server->limits.regions;
-	uint32_t sure =
-		regions < MEMORY_REGIONS_SURE ? regions : MEMORY_REGIONS_SURE;
-	uint64_t each = CLIENT_FDS_MIN + sure + 3u * server->limits.queues;
-	uint64_t ours =
-		64u + 8u * server->export_count + 8u * server->limits.workers;
-	uint64_t allowed = fds_allowed();
-	uint64_t left = allowed > ours ? allowed - ours : 0;
-
-	/* At most half of them go into the pool. */
-	if (regions > sure)
-		server->pool.left = (uint32_t)(left / 2 < PREC_REGION_MAX / 2
-						       ? left / 2
-						       : PREC_REGION_MAX / 2);
-	left -= server->pool.left;
-	if (left / each < CLIENTS_WANTED)
-		each = left / CLIENTS_WANTED;
-	if (each < CLIENT_FDS_MIN)
-		each = CLIENT_FDS_MIN;
-	server->clients_max = left / each ? left / each : 1;
 }
 
 bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
@@ -245,15 +244,6 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 		server->worker_count++;
 	}
 	return true;
-}
-
-static uint64_t connected_in_all(const struct vhost_server *server)
-{
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < server->export_count; i++)
-		count += vhost_export_connected(server->exports[i]);
-	return count;
 }
 
 /* Pick the worker with the fewest clients, so that a client that is dropped and
@@ -282,16 +272,20 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 
 	if (vhost_export_connected(export) >= export->connections_max) {
 		vhost_export_turn_away(export, fd,
-				       "the limit of connections is reached");
-	} else if (connected_in_all(server) >= server->clients_max) {
+				       "the limit of %u connections "
+				       "(max-clients) is reached",
+				       export->connections_max);
+	} else if (!share_take(&export->descriptors, VHOST_HELD_BY_ALL,
+			       false)) {
 		vhost_export_turn_away(export, fd,
-				       "no file descriptors for another, see "
-				       "ulimit -n");
+				       "other clients have the file "
+				       "descriptors, see ulimit -n");
 	} else {
 		/* Before the worker can see the client leave. */
 		vhost_roll_expect(&export->roll);
 		if (vhost_worker_give(worker, export, fd))
 			return;
+		share_give(&export->descriptors, VHOST_HELD_BY_ALL);
 		vhost_roll_leave(&export->roll, NULL, NULL);
 		vhost_export_turn_away(export, fd, "out of memory");
 	}
@@ -426,7 +420,6 @@ bool vhost_server_run(struct vhost_server *server)
 	bool interrupted = false;
 
 	assert(server->worker_count > 0);
-	learn_clients_max(server);
 	give_first(server);
 	do {
 		free_removed(server);
@@ -484,6 +477,8 @@ void vhost_server_free(struct vhost_server *server)
 	vhost_server_stop(server);
 	for (uint32_t i = 0; i < server->export_count; i++)
 		vhost_export_gone(server->exports[i]);
+	share_pool_destroy(&server->common.descriptors);
+	share_pool_destroy(&server->common.regions);
 	free(server->exports);
 	free(server->fds);
 	if (server->wake_fd >= 0)
@@ -499,8 +494,8 @@ struct vhost_sparse_stats vhost_server_sparse(const struct vhost_server *server)
 {
 	prec_budget_settle();
 	return (struct vhost_sparse_stats){
-		.used = prec_budget_used(&server->sparse),
-		.max = server->sparse.max,
+		.used = prec_budget_used(&server->common.sparse),
+		.max = server->common.sparse.max,
 		.client_max = server->limits.sparse,
 		.watched = prec_budget_prepare() == PREC_OK,
 	};

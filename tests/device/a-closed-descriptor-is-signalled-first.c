@@ -38,12 +38,10 @@ static const struct store store = {
 	.capacity = 1u << 20,
 	.block_size = 512,
 };
-static struct memory_pool pool;
 static const struct device_policy policy = {
 	.name = "disk",
 	.store = &store,
 	.queues_max = 1,
-	.pool = &pool,
 };
 static struct loop loop;
 static struct log_group group;

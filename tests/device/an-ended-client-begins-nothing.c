@@ -108,7 +108,6 @@ static const struct store store = {
 
 static struct loop loop;
 static struct log_group group;
-static struct memory_pool pool;
 static struct client_record client;
 static struct device device;
 static uint8_t *memory;
@@ -213,7 +212,6 @@ static void begin(enum device_on_loss on_loss)
 		.on_loss = on_loss,
 		.queues_max = 2,
 		.bytes_in_flight_max = 1u << 20,
-		.pool = &pool,
 	};
 	memset(&device, 0, sizeof(device));
 	client_init(&client, policy.name, &group);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include "vhost/held.h"
+
+#include "device/queue.h"
+
+static uint32_t of_queue(const struct queue *queue)
+{
+	return (uint32_t)(queue->kick_fd >= 0) +
+	       (uint32_t)(queue->call_fd >= 0) + (uint32_t)(queue->err_fd >= 0);
+}
+
+static uint32_t held_now(const struct vhost_connection *connection)
+{
+	const struct device *device = &connection->device;
+	uint32_t count = VHOST_HELD_BY_ALL + device->memory->guest.count;
+
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		count += of_queue(&device->queues[i]);
+	count += connection->channel_fd >= 0;
+	count += device->inflight.region != NULL;
+	count += device->dirty.region != NULL;
+	count += device->dirty.call_fd >= 0;
+	return count;
+}
+
+bool vhost_held_expect(struct vhost_connection *connection, const char **why)
+{
+	uint32_t wanted = held_now(connection) + connection->message.fd_count;
+	bool greedy =
+		connection->message.header.request == VHOST_ADD_MEM_REG &&
+		connection->device.memory->guest.count >= MEMORY_REGIONS_USUAL;
+
+	if (wanted <= connection->held)
+		return true;
+	if (share_take(&connection->export->descriptors,
+		       wanted - connection->held, greedy)) {
+		connection->held = wanted;
+		return true;
+	}
+	*why = "no descriptors are left for it, see ulimit -n; expected fewer "
+	       "regions and queues, or fewer clients";
+	return false;
+}
+
+void vhost_held_settle(struct vhost_connection *connection)
+{
+	uint32_t now = held_now(connection);
+
+	if (now >= connection->held)
+		return;
+	share_give(&connection->export->descriptors, connection->held - now);
+	connection->held = now;
+}
