@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/sockios.h>
 #include <linux/userfaultfd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -205,6 +206,8 @@ static int allow_with(scmp_filter_ctx filter)
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKIOOPT) },
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, BLKALIGNOFF) },
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, TCGETS) },
+		/* has a client read its replies? */
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, SIOCOUTQ) },
 		/* Holes of lent memory.  Neither puts bytes of a caller's into
 		 * a page. */
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, UFFDIO_REGISTER) },

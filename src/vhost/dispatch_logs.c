@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "vhost/dispatch.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
 #include "device/feature.h"
 
 /*
@@ -24,26 +30,73 @@ static uint64_t log_size(const struct vhost_connection *connection,
 			     shape->queue_size);
 }
 
-/* If no log can be given, the reply has size 0. */
+/*
+ * Descriptors that were sent and not received count against the user of the
+ * sender, whoever does not receive them, and all its replies with a descriptor
+ * fail when there are too many.  So a client gets one only when it has read all
+ * that was sent to it before.
+ */
+static bool has_read_all(const struct vhost_connection *connection)
+{
+	int unread = 0;
+
+	return ioctl(connection->fd, SIOCOUTQ, &unread) < 0 || unread == 0;
+}
+
+/* The reply when no log can be given.  Front-ends then do without. */
+static enum vhost_outcome answer_no_log(struct vhost_connection *connection,
+					struct vhost_inflight_shape *shape,
+					const char *logged, const char **why)
+{
+	if (logged)
+		client_log(connection->device.client,
+			   "it gets no log of requests in flight: %s", logged);
+	shape->size = 0;
+	return vhost_answer(connection, shape, connection->message.header.size,
+			    -1, why);
+}
+
+/* Other processes of this user may have sent too many descriptors, too. */
+static enum vhost_outcome answer_log(struct vhost_connection *connection,
+				     struct vhost_inflight_shape *shape, int fd,
+				     const char **why)
+{
+	const struct vhost_message *message = &connection->message;
+
+	*why = vhost_message_reply(connection->fd, message, shape,
+				   message->header.size, fd);
+	if (!*why)
+		return VHOST_ANSWERED;
+	if (errno != ETOOMANYREFS)
+		return VHOST_BROKEN;
+	return answer_no_log(connection, shape,
+			     "too many descriptors of this user are sent and "
+			     "not received, see ulimit -n",
+			     why);
+}
+
 enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 				      const char **why)
 {
 	struct vhost_inflight_shape shape =
 		connection->message.payload.inflight;
-	uint32_t answer_size = connection->message.header.size;
-	int fd = -1;
+	int fd;
 
 	shape.size = 0;
 	shape.offset = 0;
-	if (check_shape(connection, &shape) &&
-	    device_is_stopped(&connection->device)) {
-		uint64_t size = log_size(connection, &shape);
-
-		fd = inflight_make(&connection->device.inflight, size);
-		if (fd >= 0)
-			shape.size = size;
-	}
-	return vhost_answer(connection, &shape, answer_size, fd, why);
+	if (!check_shape(connection, &shape) ||
+	    !device_is_stopped(&connection->device))
+		return answer_no_log(connection, &shape, NULL, why);
+	if (!has_read_all(connection))
+		return answer_no_log(connection, &shape,
+				     "it has not read earlier replies; "
+				     "expected one request after the other",
+				     why);
+	shape.size = log_size(connection, &shape);
+	fd = inflight_make(&connection->device.inflight, shape.size);
+	if (fd < 0)
+		return answer_no_log(connection, &shape, strerror(errno), why);
+	return answer_log(connection, &shape, fd, why);
 }
 
 static struct memory_region *

@@ -44,7 +44,8 @@ int vhost_message_take_fd(struct vhost_message *message, uint32_t index);
 void vhost_message_reset(struct vhost_message *message);
 
 /* Reply, with the descriptor `with` unless it is -1; it stays the caller's.
- * NULL, or why that failed: the client does not read its replies, or has gone.
+ * NULL, or why that failed: the client does not read its replies, or has gone;
+ * errno is ETOOMANYREFS if the descriptor could not be sent, and nothing was.
  * Never blocks: a client must have room for a few hundred bytes. */
 const char *vhost_message_reply(int fd, const struct vhost_message *message,
 				const void *payload, uint32_t size, int with);
