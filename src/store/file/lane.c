@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <precarium/access.h>
@@ -34,8 +35,13 @@
  * too: writers to the file wait while the kernel works on one.
  */
 enum {
-	/* EAGAIN and EINTR are transient, but not tried again for ever. */
+	/* Interrupted calls are made again, but not for ever. */
 	RETRIES_MAX = 64,
+	/* A lack of memory is waited for, longer each time, and for so long
+	 * before the transfer fails. */
+	DELAY_MIN_MS = 2,
+	DELAY_MAX_MS = 16,
+	PATIENCE_MS = 30000,
 	/* Entries that are submitted together: the disk works on them while
 	 * the next ones are prepared. */
 	ENTRIES_AT_ONCE = 8,
@@ -211,6 +217,44 @@ static void lane_queue(struct file_lane *lane, struct file_slot *slot)
 		send_slot(lane, slot);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The kernel has no memory for it now. */
+static void delay(struct file_lane *lane, struct file_slot *slot)
+{
+	slot->ring_next = lane->delayed;
+	lane->delayed = slot;
+}
+
+/* Queue those again that have waited long enough.  One that is cancelled ends
+ * instead. */
+static void queue_delayed(struct file_lane *lane)
+{
+	struct file_slot *slot = lane->delayed;
+	int64_t now = slot ? now_ms() : 0;
+
+	lane->delayed = NULL;
+	while (slot) {
+		struct file_slot *next = slot->ring_next;
+
+		if (slot->cancelled) {
+			keep_completed(slot, -ECANCELED);
+		} else if (now < slot->due_ms) {
+			delay(lane, slot);
+		} else {
+			slot->due_ms = 0;
+			lane_queue(lane, slot);
+		}
+		slot = next;
+	}
+}
+
 static void wait_for_others(struct file_lane *lane, struct file_slot *slot)
 {
 	struct file_slot **at = &lane->waiting;
@@ -235,6 +279,9 @@ bool file_lane_add(struct store_lane *generic, struct store_io *io)
 	slot->span = 0;
 	slot->span_done = 0;
 	slot->retries = 0;
+	slot->lacking_ms = 0;
+	slot->due_ms = 0;
+	slot->delay_ms = 0;
 	slot->lacks = 0;
 	slot->syncing = false;
 	slot->window.stage = WINDOW_PLAIN;
@@ -255,14 +302,18 @@ enum store_left file_lane_start(struct store_lane *generic)
 	struct file_lane *lane = file_lane(generic);
 
 	lane->copies = COPIES_A_TURN;
+	queue_delayed(lane);
 	begin_sync(lane);
 	/* Other lanes, with completions, may have had their turn before. */
 	if (!send_all(lane) && !lane->copy && !lane->uring->undelivered)
 		return STORE_NO_ROOM;
 	if (lane->copy || lane->uring->undelivered)
 		return STORE_MORE;
-	/* Another lane syncs, and does not tell when it has. */
-	return lane->to_sync && !lane->leader ? STORE_NO_ROOM : STORE_NOTHING;
+	/* Another lane syncs, and does not tell when it has; nor does memory
+	 * that becomes free. */
+	if (lane->delayed || (lane->to_sync && !lane->leader))
+		return STORE_NO_ROOM;
+	return STORE_NOTHING;
 }
 
 /* End the transfer; a negative `got` is an errno. */
@@ -318,11 +369,34 @@ static bool range_ended(struct file_lane *lane, struct file_slot *slot,
 	return slot_end(slot, 0);
 }
 
-/* Try again what failed for a moment? */
+/* The transfer lacks memory: wait for it?  False: it has waited too long. */
+static bool has_patience(struct file_slot *slot)
+{
+	int64_t now = now_ms();
+
+	if (!slot->lacking_ms)
+		slot->lacking_ms = now;
+	if (now - slot->lacking_ms >= PATIENCE_MS)
+		return false;
+	slot->delay_ms = slot->delay_ms ? 2 * slot->delay_ms : DELAY_MIN_MS;
+	if (slot->delay_ms > DELAY_MAX_MS)
+		slot->delay_ms = DELAY_MAX_MS;
+	slot->due_ms = now + slot->delay_ms;
+	return true;
+}
+
+/* Try again what failed for a moment?  At once, unless due_ms is set. */
 static bool is_passing(struct file_slot *slot, int32_t got)
 {
-	return (got == -EAGAIN || got == -EINTR) && !slot->cancelled &&
-	       slot->retries++ < RETRIES_MAX;
+	if (slot->cancelled)
+		return false;
+	if (got == -EAGAIN || got == -ENOMEM)
+		return has_patience(slot);
+	if (got > 0) {
+		slot->lacking_ms = 0;
+		slot->delay_ms = 0;
+	}
+	return got == -EINTR && slot->retries++ < RETRIES_MAX;
 }
 
 static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
@@ -335,6 +409,9 @@ static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
 	if ((!ranges || slot->way == WAY_WRITE) && !window_take(slot, &got)) {
 		return slot->cancelled && slot_end(slot, -ECANCELED);
 	}
+	/* A window that could not be set up. */
+	if (is_passing(slot, got))
+		return false;
 	return ranges ? range_ended(lane, slot, got) : window_ended(slot, got);
 }
 
@@ -432,10 +509,12 @@ static bool slot_answered(struct file_lane *lane, struct file_slot *slot,
 	bool ended = is_sync(slot) ? sync_ended(lane, slot, got)
 				   : slot_ended(lane, slot, got);
 
-	if (!ended) {
+	if (!ended && slot->due_ms)
+		delay(lane, slot);
+	else if (!ended)
 		lane_queue(lane, slot);
+	if (!ended)
 		return false;
-	}
 	slot_free(lane, slot);
 	return true;
 }

@@ -57,14 +57,19 @@ struct file_slot {
 	 * leader. */
 	struct file_slot *next;
 	int32_t synced; /* the result of that sync */
-	/* In the list of those without an entry, or that were found completed,
-	 * with this result. */
+	/* In the list of those that wait for memory, of those without an entry,
+	 * or of those that were found completed, with this result. */
 	struct file_slot *ring_next;
 	int32_t found;
 	uint64_t done;	    /* the cursor: bytes of the transfer that moved */
 	uint64_t span_done; /* … of them, in span, or range, `span` */
 	uint32_t span;
 	uint32_t retries;
+	/* Lack of memory: since when, and until when it waits; 0: it does
+	 * not. */
+	int64_t lacking_ms;
+	int64_t due_ms;
+	uint32_t delay_ms; /* the last */
 	enum range_way way;
 	uint32_t lacks; /* ways that failed for this range */
 	bool syncing;	/* all is written, and being made durable */
@@ -91,6 +96,7 @@ struct file_lane {
 	struct file_slot *leader;    /* whose sync is with the kernel */
 	struct file_slot *synced;    /* have their result */
 	struct file_slot *waiting;   /* for those that they collide with */
+	struct file_slot *delayed;   /* wait for memory */
 	struct file_slot *unsent;    /* found no entry free */
 	struct file_slot *completed; /* found by other lanes */
 	struct file_sync_place place;
