@@ -42,6 +42,8 @@ enum prec_fault_actor {
 	PREC_ACTOR_SUBSTITUTE,  /* code in one that substitutes */
 	PREC_ACTOR_ON_TOP,      /* a signal handler that interrupted a
 			            transaction */
+	PREC_ACTOR_STAYS,       /* code that cannot be left: in a scope, or any
+			            code in a region that tolerates losses */
 };
 
 enum prec_verdict {
@@ -49,8 +51,8 @@ enum prec_verdict {
 	PREC_VERDICT_FIX,        /* the accessor reports it */
 	PREC_VERDICT_ABANDON,    /* leave the transaction */
 	PREC_VERDICT_SUBSTITUTE, /* map an empty page, else abandon */
-	PREC_VERDICT_COVER,      /* map an empty page, else pass it on: a signal
-			            frame must not be jumped over */
+	PREC_VERDICT_COVER,      /* map an empty page, else pass it on: there is
+			            nowhere to leave to */
 };
 
 /*
@@ -61,6 +63,7 @@ enum prec_verdict {
  *                     withdrawn  abandon     abandon
  *                                substitute  substitute
  *                                on top      cover
+ *                                stays       cover
  *   unmapped          withdrawn  as above    as above, but no page may be
  *                                            mapped there: substitute becomes
  *                                            abandon, and cover becomes pass
@@ -78,7 +81,8 @@ enum prec_verdict {
       (actor == PREC_ACTOR_ACCESSOR ? PREC_VERDICT_FIX :
        actor == PREC_ACTOR_ABANDON ? PREC_VERDICT_ABANDON :
        actor == PREC_ACTOR_SUBSTITUTE ? PREC_VERDICT_SUBSTITUTE :
-       actor == PREC_ACTOR_ON_TOP ? PREC_VERDICT_COVER :
+       actor == PREC_ACTOR_ON_TOP || actor == PREC_ACTOR_STAYS ?
+         PREC_VERDICT_COVER :
        PREC_VERDICT_PASS);
   behavior unmapped:
     assumes kind: kind == PREC_FAULT_UNMAPPED;

@@ -9,7 +9,8 @@
     (actor == PREC_ACTOR_ACCESSOR ? PREC_VERDICT_FIX :
      actor == PREC_ACTOR_ABANDON ? PREC_VERDICT_ABANDON :
      actor == PREC_ACTOR_SUBSTITUTE ? PREC_VERDICT_SUBSTITUTE :
-     actor == PREC_ACTOR_ON_TOP ? PREC_VERDICT_COVER :
+     actor == PREC_ACTOR_ON_TOP || actor == PREC_ACTOR_STAYS ?
+       PREC_VERDICT_COVER :
      PREC_VERDICT_PASS);
 */
 static enum prec_verdict by_actor(enum prec_fault_actor actor)
@@ -22,6 +23,7 @@ static enum prec_verdict by_actor(enum prec_fault_actor actor)
 	case PREC_ACTOR_SUBSTITUTE:
 		return PREC_VERDICT_SUBSTITUTE;
 	case PREC_ACTOR_ON_TOP:
+	case PREC_ACTOR_STAYS:
 		return PREC_VERDICT_COVER;
 	case PREC_ACTOR_NOBODY:
 		break;

@@ -16,18 +16,18 @@
 
 /* [kind][place][actor]; kinds: other, gone, poisoned, unmapped; places:
  * foreign, region, withdrawn; actors: nobody, accessor, abandon, substitute,
- * on top. */
-static const enum prec_verdict table[4][3][5] = {
-	{ { P, P, P, P, P }, { P, P, P, P, P }, { P, P, P, P, P } },
-	{ { P, P, P, P, P }, { P, F, A, S, C }, { P, F, A, S, C } },
-	{ { P, P, P, P, P }, { P, F, A, S, C }, { P, F, A, S, C } },
-	{ { P, P, P, P, P }, { P, P, P, P, P }, { P, F, A, A, P } },
+ * on top, stays. */
+static const enum prec_verdict table[4][3][6] = {
+	{ { P, P, P, P, P, P }, { P, P, P, P, P, P }, { P, P, P, P, P, P } },
+	{ { P, P, P, P, P, P }, { P, F, A, S, C, C }, { P, F, A, S, C, C } },
+	{ { P, P, P, P, P, P }, { P, F, A, S, C, C }, { P, F, A, S, C, C } },
+	{ { P, P, P, P, P, P }, { P, P, P, P, P, P }, { P, F, A, A, P, P } },
 };
 
 static enum prec_verdict expected(int kind, int place, int actor)
 {
 	if (kind < 0 || kind > 3 || place < 0 || place > 2 || actor < 0 ||
-	    actor > 4)
+	    actor > 5)
 		return P;
 	return table[kind][place][actor];
 }
