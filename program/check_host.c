@@ -21,8 +21,8 @@
 
 #include <precarium/access.h>
 #include <precarium/budget.h>
-#include <precarium/fault.h>
-#include <precarium/region.h>
+#include <precarium/signals_linux.h>
+#include <precarium/lending_linux.h>
 
 #include "store/file/uring.h"
 #include "device/notify.h"

@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_ACCESS_H
 #define PRECARIUM_ACCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,7 +33,7 @@ extern "C" {
 /*
  * Reading and writing lent memory outside a transaction.  If the memory is
  * gone, the call returns PREC_GONE.  Each call takes a span and an offset in
- * it, checks both, and may be called from any thread and in signal handlers.
+ * it, checks both, and may be called from any thread and in handlers.
  * What was read is a copy in the program's own memory: check that, not the lent
  * bytes, which may change at any instant.
  *
@@ -55,13 +56,13 @@ extern "C" {
 	} while (0)
 
 #define PREC_DEFINE_ACCESS(bits)                                             \
-	PREC_MUST_CHECK static inline enum prec_status prec_load##bits(      \
+	PREC_MUST_CHECK PREC_INLINE enum prec_status prec_load##bits(        \
 		struct prec_span span, uint64_t offset, uint##bits##_t *out) \
 	{                                                                    \
 		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_READ);       \
 		return prec_raw_load##bits(span.host + offset, out);         \
 	}                                                                    \
-	PREC_MUST_CHECK static inline enum prec_status prec_store##bits(     \
+	PREC_MUST_CHECK PREC_INLINE enum prec_status prec_store##bits(       \
 		struct prec_span span, uint64_t offset, uint##bits##_t value) \
 	{                                                                    \
 		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_WRITE);      \
@@ -75,20 +76,29 @@ PREC_DEFINE_ACCESS(64)
 
 /*
  * Compare-and-swap: if the value there is *expected, store `desired`.  With
- * PREC_OK *expected becomes the value found, so the swap succeeded if that is
- * unchanged.  Sequentially consistent.  Needs both rights.
+ * PREC_OK *swapped says whether it was, and *expected becomes the value found.
+ * Sequentially consistent.  Needs both rights.
  */
 #define PREC_DEFINE_CAS(bits)                                                \
-	PREC_MUST_CHECK static inline enum prec_status                       \
+	PREC_MUST_CHECK PREC_INLINE enum prec_status                         \
 		prec_compare_exchange##bits(struct prec_span span,           \
 					    uint64_t offset,                 \
 					    uint##bits##_t *expected,        \
-					    uint##bits##_t desired)          \
+					    uint##bits##_t desired,          \
+					    bool *swapped)                   \
 	{                                                                    \
+		enum prec_status status;                                     \
+		uint##bits##_t found = *expected;                            \
+                                                                             \
 		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_READ);       \
 		PREC_ACCESS_CHECK(span, offset, (bits) / 8u, PREC_WRITE);      \
-		return prec_raw_cas##bits(span.host + offset, expected,      \
-					  desired);                          \
+		status = prec_raw_cas##bits(span.host + offset, &found,      \
+					    desired);                        \
+		if (status == PREC_OK) {                                     \
+			*swapped = found == *expected;                       \
+			*expected = found;                                   \
+		}                                                            \
+		return status;                                               \
 	}
 
 PREC_DEFINE_CAS(32)
@@ -96,7 +106,7 @@ PREC_DEFINE_CAS(64)
 
 /* Set bits of a byte atomically, without waiting for other writers.
  * Sequentially consistent.  Needs both rights. */
-PREC_MUST_CHECK static inline enum prec_status
+PREC_MUST_CHECK PREC_INLINE enum prec_status
 prec_or8(struct prec_span span, uint64_t offset, uint8_t bits)
 {
 	PREC_ACCESS_CHECK(span, offset, 1u, PREC_READ);

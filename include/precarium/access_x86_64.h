@@ -50,7 +50,7 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
 	".popsection\n\t"
 
 #define PREC_DEFINE_RAW(bits, suffix, constraint)                             \
-	PREC_MUST_CHECK static inline enum prec_status prec_raw_load##bits(   \
+	PREC_MUST_CHECK PREC_INLINE enum prec_status prec_raw_load##bits(     \
 		uint64_t host, uint##bits##_t *out)                           \
 	{                                                                     \
 		uint32_t status = PREC_GONE;                                  \
@@ -66,7 +66,7 @@ PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
 		*out = value;                                                 \
 		return PREC_OK;                                               \
 	}                                                                     \
-	PREC_MUST_CHECK static inline enum prec_status prec_raw_store##bits(  \
+	PREC_MUST_CHECK PREC_INLINE enum prec_status prec_raw_store##bits(    \
 		uint64_t host, uint##bits##_t value)                          \
 	{                                                                     \
 		uint32_t status = PREC_GONE;                                  \
@@ -84,7 +84,7 @@ PREC_DEFINE_RAW(32, "l", "r")
 PREC_DEFINE_RAW(64, "q", "r")
 
 #define PREC_DEFINE_RAW_CAS(bits, suffix)                                     \
-	PREC_MUST_CHECK static inline enum prec_status prec_raw_cas##bits(    \
+	PREC_MUST_CHECK PREC_INLINE enum prec_status prec_raw_cas##bits(      \
 		uint64_t host, uint##bits##_t *expected,                      \
 		uint##bits##_t desired)                                       \
 	{                                                                     \
@@ -107,7 +107,7 @@ PREC_DEFINE_RAW_CAS(64, "q")
 
 /* One instruction, which does not depend on how often others write to the byte
  * meanwhile. */
-PREC_MUST_CHECK static inline enum prec_status prec_raw_or8(uint64_t host,
+PREC_MUST_CHECK PREC_INLINE enum prec_status prec_raw_or8(uint64_t host,
 							    uint8_t bits)
 {
 	uint32_t status = PREC_GONE;
@@ -121,7 +121,7 @@ PREC_MUST_CHECK static inline enum prec_status prec_raw_or8(uint64_t host,
 
 /* Orders our earlier stores before our later loads of client memory, as is
  * needed to publish the used index and then read the notification hint. */
-static inline void prec_raw_fence(void)
+PREC_INLINE void prec_raw_fence(void)
 {
 	__asm__ volatile("lock addl $0, (%%rsp)" ::: "memory", "cc");
 }
@@ -129,14 +129,14 @@ static inline void prec_raw_fence(void)
 /* Orders our earlier loads before our later loads and stores, as is needed to
  * see from an epoch whether they were of lost memory.  x86 keeps them in
  * order; the compiler must, too. */
-static inline void prec_raw_load_fence(void)
+PREC_INLINE void prec_raw_load_fence(void)
 {
 	__asm__ volatile("" ::: "memory");
 }
 
 /* A hint for a loop that waits for another thread or a client: leaves more of
  * the core to its other thread, and more of the bus to others. */
-static inline void prec_raw_pause(void)
+PREC_INLINE void prec_raw_pause(void)
 {
 	__builtin_ia32_pause();
 }

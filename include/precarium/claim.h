@@ -21,10 +21,9 @@ extern "C" {
 enum prec_fault_kind {
 	PREC_FAULT_OTHER = 0, /* never ours: sent by a process, misaligned, or
 			         forbidden by protection, a key or a tag */
-	PREC_FAULT_GONE,      /* the file no longer has the page (BUS_ADRERR,
-			         BUS_OBJERR) */
-	PREC_FAULT_POISONED,  /* the page's memory failed (BUS_MCEERR_AR) */
-	PREC_FAULT_UNMAPPED,  /* nothing is mapped there (SEGV_MAPERR) */
+	PREC_FAULT_GONE,      /* the client no longer has the page */
+	PREC_FAULT_POISONED,  /* the page's memory failed */
+	PREC_FAULT_UNMAPPED,  /* nothing is mapped there */
 };
 
 /* Where it happened, by the table of regions. */
@@ -40,7 +39,7 @@ enum prec_fault_actor {
 	PREC_ACTOR_ACCESSOR,    /* an instruction of the library's accessors */
 	PREC_ACTOR_ABANDON,     /* code in a transaction that abandons */
 	PREC_ACTOR_SUBSTITUTE,  /* code in one that substitutes */
-	PREC_ACTOR_ON_TOP,      /* a signal handler that interrupted a
+	PREC_ACTOR_ON_TOP,      /* a handler that interrupted a
 			            transaction */
 	PREC_ACTOR_STAYS,       /* code that cannot be left: in a scope, or any
 			            code in a region that tolerates losses */

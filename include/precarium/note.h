@@ -24,8 +24,8 @@ struct prec_note {
 
 /*
  * The rest is for a port, which is the only code that writes a note; programs
- * read it.  The caller is the transaction's thread, or a signal handler that
- * interrupted it.
+ * read it.  The caller is the transaction's thread, a handler that interrupted
+ * it, or whoever keeps it stopped.
  */
 
 /*@
@@ -104,7 +104,7 @@ void prec_note_replaced(struct prec_note *note, uint64_t host, uint64_t size);
   ensures told: replaced && !left && !\old(note->abandoned) ==>
     \result == PREC_DISTURBED;
 */
-static inline enum prec_status prec_note_outcome(struct prec_note *note,
+PREC_INLINE enum prec_status prec_note_outcome(struct prec_note *note,
 						 bool left, bool replaced,
 						 uint64_t epochs_before,
 						 uint64_t epochs_now)

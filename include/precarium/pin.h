@@ -45,7 +45,7 @@ extern "C" {
  * if nothing can show that the device is quiet.  Then its pages are never
  * unpinned while this process lives, and the domain takes no new pins.
  *
- * No call allocates, locks, or makes a system call; none is for signal
+ * No call allocates, locks, or makes a system call; none is for
  * handlers.  Calls on one ledger are made one at a time.  The caller's lock, if
  * it has one, need not be held while it works on the device in between.  The
  * work of a call is bounded by the constants below.

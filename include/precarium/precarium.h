@@ -5,17 +5,19 @@
 /*
  * Work on memory that another process lent and may take back at any instant.
  * libprecarium(7) describes how the parts fit together.
+ *
+ * Not here, because few programs need them: claim.h, the rule by which a fault
+ * is ours; pin.h, the ledger of pins; touched.h, for the prover.
  */
 #include <precarium/access.h>
 #include <precarium/budget.h>
-#include <precarium/claim.h>
 #include <precarium/fault.h>
+#include <precarium/lending_linux.h>
 #include <precarium/note.h>
-#include <precarium/pin.h>
 #include <precarium/region.h>
+#include <precarium/signals_linux.h>
 #include <precarium/space.h>
 #include <precarium/status.h>
-#include <precarium/touched.h>
 #include <precarium/transaction.h>
 
 #endif

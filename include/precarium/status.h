@@ -16,6 +16,12 @@ extern "C" {
 #define PREC_EXPORT
 #endif
 
+/* The library has each of these functions as a symbol, too, for languages that
+ * read no headers; the file that defines them sets this. */
+#ifndef PREC_INLINE
+#define PREC_INLINE static inline
+#endif
+
 /*
  * The result of every call.  0 is success.  Everything else means that nothing
  * has changed, unless the call says otherwise.
@@ -25,7 +31,8 @@ enum prec_status {
 	PREC_GONE,     /* the client took the memory back: ordinary */
 	PREC_RANGE,    /* not wholly inside the region, the span or the space */
 	PREC_RIGHTS,   /* the memory is not lent with the rights needed */
-	PREC_REFUSED,  /* not accepted as lent memory: see enum prec_refusal */
+	PREC_REFUSED,  /* not accepted as lent memory, or taken back before:
+			  nothing was begun */
 	PREC_INVALID,  /* an argument makes no sense */
 	PREC_FULL,     /* a fixed table has no room */
 	PREC_BUSY,     /* another thread, or a pin, still uses it */

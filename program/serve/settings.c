@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <precarium/region.h>
+#include <precarium/lending_linux.h>
 #include <precarium/space.h>
 
 #include "program/number.h"

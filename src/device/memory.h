@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <precarium/lending_linux.h>
 #include <precarium/region.h>
 #include <precarium/space.h>
 

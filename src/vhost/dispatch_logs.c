@@ -157,20 +157,17 @@ enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
 	return VHOST_DONE;
 }
 
-/* Whole pages are mapped, but the size of a bitmap follows from that of the
- * guest. */
 static struct memory_region *
 map_bitmap(const struct vhost_connection *connection,
 	   const struct vhost_log_base *base, int fd, const char **why)
 {
 	const struct memory_entry entry = {
-		.size = (base->size + PAGE - 1) / PAGE * PAGE,
+		.size = base->size,
 		.offset = base->offset,
 	};
 	struct memory_admission admission = connection->device.admission;
 
 	admission.admit &= ~(uint32_t)PREC_ADMIT_STRICT;
-	admission.admit |= PREC_ADMIT_TAIL;
 	return map_writable(&entry, fd, &admission, why);
 }
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include <precarium/budget.h>
-#include <precarium/fault.h>
+#include <precarium/signals_linux.h>
 
 #include "device/close.h"
 #include "vhost/held.h"

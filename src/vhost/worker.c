@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <precarium/fault.h>
+#include <precarium/signals_linux.h>
 
 #include "vhost/channel.h"
 #include "vhost/connection.h"

@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <precarium/fault.h>
+#include <precarium/signals_linux.h>
 
 #include "device/device.h"
 #include "device/queue.h"

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <precarium/fault.h>
+#include <precarium/signals_linux.h>
 
 #include "device/close.h"
 #include "device/device.h"

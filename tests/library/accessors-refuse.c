@@ -42,25 +42,30 @@ static void misaligned(struct prec_span span)
 {
 	uint64_t expected = 0;
 	uint32_t expected32 = 0;
+	bool swapped = true;
 
 	REFUSED(16, span, 1, PREC_INVALID, PREC_INVALID);
 	REFUSED(32, span, 2, PREC_INVALID, PREC_INVALID);
 	REFUSED(64, span, 4, PREC_INVALID, PREC_INVALID);
 	/* across a cache line */
 	REFUSED(64, span, 60, PREC_INVALID, PREC_INVALID);
-	EXPECT(prec_compare_exchange64(span, 60, &expected, 1) == PREC_INVALID);
-	EXPECT(prec_compare_exchange32(span, 62, &expected32, 1) ==
+	EXPECT(prec_compare_exchange64(span, 60, &expected, 1, &swapped) ==
 	       PREC_INVALID);
+	EXPECT(prec_compare_exchange32(span, 62, &expected32, 1, &swapped) ==
+	       PREC_INVALID);
+	EXPECT(swapped && expected == 0 && expected32 == 0);
 }
 
 static void not_lent_for_that(struct prec_span span)
 {
 	unsigned char bytes[8] = { 0 };
 	uint64_t expected = 0;
+	bool swapped;
 
 	span.rights = PREC_READ;
 	EXPECT(prec_store64(span, 0, 1) == PREC_RIGHTS);
-	EXPECT(prec_compare_exchange64(span, 0, &expected, 1) == PREC_RIGHTS);
+	EXPECT(prec_compare_exchange64(span, 0, &expected, 1, &swapped) ==
+	       PREC_RIGHTS);
 	EXPECT(prec_copy_out(span, 0, bytes, 8).status == PREC_RIGHTS);
 	EXPECT(prec_fill(span, 0, 1, 8).status == PREC_RIGHTS);
 	EXPECT(prec_copy_across(span, 0, span, 64, 8).status == PREC_RIGHTS);

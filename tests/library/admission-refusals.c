@@ -110,8 +110,8 @@ static void size_and_place(void)
 	EXPECT(of(fd, BOTH, 1ull << 55, PAGE, 0) == PREC_REFUSAL_TOO_SHORT);
 	EXPECT(of(fd, BOTH, 0, 1ull << 55, 0) == PREC_REFUSAL_TOO_SHORT);
 	EXPECT(of(fd, BOTH, 512, PAGE, 0) == PREC_REFUSAL_ALIGNMENT);
-	EXPECT(of(fd, BOTH, 0, PAGE + 1, 0) == PREC_REFUSAL_ALIGNMENT);
-	EXPECT(of(fd, BOTH, 0, 100, 0) == PREC_REFUSAL_ALIGNMENT);
+	EXPECT(of(fd, BOTH, 512, 100, 0) == PREC_REFUSAL_ALIGNMENT);
+	EXPECT(of(fd, BOTH, 0, 4 * PAGE + 1, 0) == PREC_REFUSAL_TOO_SHORT);
 }
 
 static void senseless(void)
@@ -217,7 +217,7 @@ static void huge(void)
 	}
 	EXPECT(of(fd, BOTH, 0, PAGE, 0) == PREC_REFUSAL_PAGE_SIZE);
 	EXPECT(of(fd, BOTH, PAGE, 2 << 20, 0) == PREC_REFUSAL_ALIGNMENT);
-	EXPECT(of(fd, BOTH, 0, (2 << 20) + PAGE, 0) == PREC_REFUSAL_ALIGNMENT);
+	EXPECT(of(fd, BOTH, 0, (2 << 20) + PAGE, 0) == PREC_REFUSAL_TOO_SHORT);
 }
 
 int main(void)

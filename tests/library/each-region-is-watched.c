@@ -98,7 +98,7 @@ static void watched(struct lender *one)
 	end();
 	begin();
 	EXPECT(run_on_all(take_back, one, PREC_ABANDON, 1) == PREC_GONE);
-	EXPECT(run_on_all(nothing, one, PREC_ABANDON, 0) == PREC_GONE);
+	EXPECT(run_on_all(nothing, one, PREC_ABANDON, 0) == PREC_REFUSED);
 	end();
 }
 

@@ -89,7 +89,8 @@ static void once(enum prec_policy policy, int flags)
 		EXPECT(t.note.faults == 1 && t.note.substituted);
 	} else if (what == LOAD || what == NEST) {
 		expected = PREC_GONE;
-		EXPECT(inner_status == PREC_GONE);
+		EXPECT(inner_status ==
+		       (what == NEST && politely ? PREC_REFUSED : PREC_GONE));
 	}
 	if (body_touches && policy == PREC_SUBSTITUTE)
 		expected = PREC_DISTURBED;

@@ -55,9 +55,10 @@ static int work(bool told)
 
 	prec_fault_read_counts(&before);
 	if (told)
-		prec_fault_hosted();
+		MUST(prec_fault_hosted() == PREC_OK);
 	else
 		MUST(prec_fault_install() == PREC_OK);
+	EXPECT(told || prec_fault_hosted() == PREC_BUSY);
 	install();
 	lend_pattern(&lender, 4 * PAGE);
 	EXPECT((prec_fault_health() &

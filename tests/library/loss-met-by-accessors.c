@@ -62,13 +62,20 @@ static enum prec_status swap(struct prec_span span, uint64_t at, uint32_t width,
 			     uint64_t *expected, uint64_t desired)
 {
 	uint32_t expected32 = (uint32_t)*expected;
+	uint64_t wanted = *expected;
 	enum prec_status status;
+	bool swapped = false;
 
-	if (width == 8)
-		return prec_compare_exchange64(span, at, expected, desired);
-	status = prec_compare_exchange32(span, at, &expected32,
-					 (uint32_t)desired);
-	*expected = expected32;
+	if (width == 8) {
+		status = prec_compare_exchange64(span, at, expected, desired,
+						 &swapped);
+	} else {
+		status = prec_compare_exchange32(span, at, &expected32,
+						 (uint32_t)desired, &swapped);
+		wanted = (uint32_t)wanted;
+		*expected = expected32;
+	}
+	EXPECT(swapped == (status == PREC_OK && *expected == wanted));
 	return status;
 }
 

@@ -100,7 +100,7 @@ static void one(enum loss loss, uint64_t lose_at, uint64_t start, bool write,
 		scene_lose(&scene, loss);
 	status = run_on(&scene.lender.region, policy, scan, &s, &t);
 	if (loss == REVOKED && lose_at == NEVER) {
-		EXPECT(status == PREC_GONE);
+		EXPECT(status == PREC_REFUSED);
 		EXPECT(t.cursor == 0);
 		EXPECT(t.note.faults == 0 && !t.note.abandoned);
 	} else if (scene.edge < SPACE) {

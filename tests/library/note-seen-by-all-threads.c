@@ -84,7 +84,7 @@ static void one(void)
 	}
 	told = run_on(&lender.region, policy, nothing, NULL, &later);
 	if (by_revoke)
-		EXPECT(told == PREC_GONE && later.cursor == 0);
+		EXPECT(told == PREC_REFUSED && later.cursor == 0);
 	else if (policy == PREC_SUBSTITUTE)
 		EXPECT(told == PREC_DISTURBED && later.note.substituted);
 	else

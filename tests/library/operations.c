@@ -110,12 +110,13 @@ DEFINE_ACCESS(64)
 	static void run_swap##bits(void *none)                                 \
 	{                                                                      \
 		uint##bits##_t value;                                          \
+		bool swapped;                                                  \
                                                                                \
 		(void)none;                                                    \
 		memcpy(&value, outgoing, sizeof(value));                       \
 		keep_whole(prec_compare_exchange##bits(                        \
 			regions[LOSER_A].span, op->from[0].at,                 \
-			(uint##bits##_t *)incoming(), value));                 \
+			(uint##bits##_t *)incoming(), value, &swapped));       \
 	}
 
 DEFINE_SWAP(32)
@@ -279,6 +280,78 @@ static void run_substitute_write(void *none)
 	run_outer(PREC_SUBSTITUTE, write_fn);
 }
 
+/* The same between two calls. */
+static void run_scope(prec_transaction_fn *fn)
+{
+	memset(&outer, 0, sizeof(outer));
+	outer.regions = only_a;
+	outer.region_count = 1;
+	outer.policy = PREC_SUBSTITUTE;
+	driver_work->status = prec_scope_begin(&outer);
+	if (driver_work->status == PREC_OK) {
+		fn(&outer, NULL);
+		driver_work->status = prec_scope_end(&outer);
+	}
+	driver_work->done = outer.cursor;
+	driver_work->replaced = outer.note.substituted;
+	check_note(&outer);
+}
+
+static void run_scope_read(void *none)
+{
+	(void)none;
+	run_scope(read_fn);
+}
+
+static void run_scope_upset(void *none)
+{
+	(void)none;
+	run_scope(read_upset_fn);
+}
+
+static void run_scope_write(void *none)
+{
+	(void)none;
+	run_scope(write_fn);
+}
+
+/* The same with nothing around it; the counters tell what the note would. */
+static void run_tolerated(prec_transaction_fn *fn)
+{
+	uint64_t epoch = prec_region_epoch(only_a[0]);
+	struct prec_fault_counts before, after;
+
+	memset(&outer, 0, sizeof(outer));
+	prec_fault_read_counts(&before);
+	fn(&outer, NULL);
+	prec_fault_read_counts(&after);
+	driver_work->done = outer.cursor;
+	driver_work->replaced = after.substituted != before.substituted;
+	if (epoch == prec_region_epoch(only_a[0]))
+		driver_work->status = PREC_OK;
+	else
+		driver_work->status =
+			driver_work->replaced ? PREC_DISTURBED : PREC_GONE;
+}
+
+static void run_tolerated_read(void *none)
+{
+	(void)none;
+	run_tolerated(read_fn);
+}
+
+static void run_tolerated_upset(void *none)
+{
+	(void)none;
+	run_tolerated(read_upset_fn);
+}
+
+static void run_tolerated_write(void *none)
+{
+	(void)none;
+	run_tolerated(write_fn);
+}
+
 static void run_copy_within(void *none)
 {
 	(void)none;
@@ -321,7 +394,8 @@ static void run_nested(void *none)
 	inner_status = PREC_OK;
 	run_outer(PREC_ABANDON, nested_fn);
 	if (driver_work->status == PREC_OK)
-		driver_work->status = inner_status;
+		driver_work->status =
+			inner_status == PREC_REFUSED ? PREC_GONE : inner_status;
 }
 
 /* Both name the region: the inner one is abandoned, and the outer one carries
@@ -426,6 +500,24 @@ const struct operation operations[] = {
 	{ .name = "substitute, go back", .run = run_substitute_read,
 	  .kind = SUBSTITUTES, .size = 8,
 	  .from = { { LOSER_A, 4094, 4 }, { LOSER_A, 4080, 4 } } },
+	{ .name = "scope, reading", .run = run_scope_read,
+	  .kind = SUBSTITUTES, .size = 12,
+	  .from = { ACROSS_EDGE(LOSER_A, 12) } },
+	{ .name = "scope, upset", .run = run_scope_upset,
+	  .kind = SUBSTITUTES, .size = 6,
+	  .from = { ACROSS_EDGE(LOSER_A, 6) } },
+	{ .name = "scope, writing", .run = run_scope_write,
+	  .kind = SUBSTITUTES, .size = 12,
+	  .to = { ACROSS_EDGE(LOSER_A, 12) } },
+	{ .name = "tolerated, reading", .run = run_tolerated_read,
+	  .kind = SUBSTITUTES, .tolerated = true, .twice = true, .size = 12,
+	  .from = { ACROSS_EDGE(LOSER_A, 12) } },
+	{ .name = "tolerated, upset", .run = run_tolerated_upset,
+	  .kind = SUBSTITUTES, .tolerated = true, .size = 6,
+	  .from = { ACROSS_EDGE(LOSER_A, 6) } },
+	{ .name = "tolerated, writing", .run = run_tolerated_write,
+	  .kind = SUBSTITUTES, .tolerated = true, .size = 12,
+	  .to = { ACROSS_EDGE(LOSER_A, 12) } },
 	{ .name = "nested", .run = run_nested, .kind = ABANDONS,
 	  .two_clients = true, .twice = true, .size = 16,
 	  .from = { { LOSER_A, 100, 4 }, { LOSER_B, 4094, 4 },
@@ -470,8 +562,8 @@ static void begin(void)
 	uint32_t i;
 
 	op = &operations[driver_work->operation];
-	driver_lend(LOSER_A);
-	driver_lend(LOSER_B);
+	driver_lend(LOSER_A, op->tolerated ? PREC_TOLERATE : 0);
+	driver_lend(LOSER_B, op->tolerated ? PREC_TOLERATE : 0);
 	from_count = make_spans(op->from, from_spans);
 	to_count = make_spans(op->to, to_spans);
 	memset(driver_work->buffer, CANARY, BUFFER_SIZE);
@@ -480,7 +572,7 @@ static void begin(void)
 	if (op->kind == SWAPS)
 		for (i = 0; i < op->size; i++)
 			incoming()[i] = lent_byte(LOSER_A, op->from[0].at + i);
-	driver_work->status = PREC_REFUSED;
+	driver_work->status = PREC_INVALID;
 	driver_work->done = 0;
 	driver_work->replaced = false;
 	driver_work->abandoned = false;

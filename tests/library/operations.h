@@ -35,6 +35,7 @@ struct operation {
 	bool constant;	  /* the driver's bytes are all the same */
 	bool narrow;	  /* as on a processor without AVX */
 	bool few;	  /* long: only with the plainest losses */
+	bool tolerated;	  /* the regions tolerate losses */
 	uint32_t size;
 	/* In order.  An empty list: the driver's own memory. */
 	struct piece from[PIECE_MAX], to[PIECE_MAX];

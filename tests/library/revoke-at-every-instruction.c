@@ -289,6 +289,11 @@ static const char *judge_status(const struct trial *t)
 			return "disturbed, but it did not finish";
 		return work->moved ? NULL
 				   : "disturbed, and the epoch stands still";
+	case PREC_REFUSED:
+		if (work->done || !t->effects[LOSER_A].revoked)
+			return "revoked before, and yet it ran";
+		return work->moved ? NULL
+				   : "revoked, and the epoch stands still";
 	default:
 		return "a status that is not specified";
 	}
@@ -314,7 +319,7 @@ static enum outcome outcome_of(enum prec_status status)
 {
 	if (status == PREC_OK)
 		return WENT_WELL;
-	return status == PREC_GONE ? WENT_GONE : WENT_DISTURBED;
+	return status == PREC_DISTURBED ? WENT_DISTURBED : WENT_GONE;
 }
 
 static void complain(const struct operation *op, const struct loss *loss,

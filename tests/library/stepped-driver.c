@@ -21,11 +21,12 @@ void driver_wrong(const char *what)
 		snprintf(complaint, 96, "%s", what);
 }
 
-void driver_lend(unsigned int who)
+void driver_lend(unsigned int who, uint32_t options)
 {
 	struct prec_lending lending = { .fd = lent_files[who],
 					.rights = PREC_READ | PREC_WRITE,
-					.size = LENT_SIZE };
+					.size = LENT_SIZE,
+					.options = options };
 
 	if (prec_region_map(&driver_regions[who], &lending, NULL) != PREC_OK)
 		driver_wrong("a region cannot be mapped");
@@ -42,7 +43,7 @@ void driver_prepare(char *wrong)
 
 	complaint = wrong;
 	complaint[0] = 0;
-	driver_lend(GOOD);
+	driver_lend(GOOD, 0);
 	pthread_sigmask(SIG_SETMASK, NULL, &first_mask);
 	for (i = 0; i < 64; i++)
 		first_open[i] = is_open(i);

@@ -17,7 +17,7 @@ extern struct prec_region driver_regions[CLIENTS];
 void driver_prepare(char *wrong);
 void driver_wrong(const char *what);
 
-void driver_lend(unsigned int who);
+void driver_lend(unsigned int who, uint32_t options);
 /* Unmap: nobody may be inside. */
 void driver_take_down(unsigned int who);
 /* The next transaction, on the memory of a client who kept his word. */

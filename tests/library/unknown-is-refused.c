@@ -30,8 +30,7 @@ static void policies(void)
 static void options(void)
 {
 	uint32_t known = PREC_ADMIT_ANY_FILE | PREC_ADMIT_SPARSE |
-			 PREC_ADMIT_STRICT | PREC_ADMIT_TAIL |
-			 PREC_KEEP_ON_FORK;
+			 PREC_ADMIT_STRICT | PREC_TOLERATE | PREC_KEEP_ON_FORK;
 	struct lender other = { .fd = new_file(PAGE, MFD_ALLOW_SEALING) };
 	uint32_t bit;
 

@@ -134,7 +134,7 @@ static void *until_gone(void *argument)
 	do
 		status = run_on(&lender.region, PREC_ABANDON, pass, NULL, &t);
 	while (status == PREC_OK);
-	EXPECT(status == PREC_GONE && t.note.faults == 0);
+	EXPECT(status == PREC_REFUSED && t.note.faults == 0);
 	return NULL;
 }
 

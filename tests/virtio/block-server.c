@@ -95,7 +95,7 @@ static void lend_all(void)
 	for (who = 0; who < LOSERS; who++) {
 		struct place start = { who, 0 };
 
-		driver_lend(who);
+		driver_lend(who, 0);
 		if (prec_space_add(&space, place_address(start), LENT_SIZE,
 				   driver_regions[who].span.host,
 				   PREC_READ | PREC_WRITE, who) != PREC_OK)

@@ -34,8 +34,7 @@ const char *prec_refusal_text(enum prec_refusal refusal)
 	case PREC_REFUSAL_TOO_SHORT:
 		return "the file ends before the range that it is said to hold";
 	case PREC_REFUSAL_ALIGNMENT:
-		return "offset and size must be multiples of the file's page "
-		       "size";
+		return "the offset must be a multiple of the file's page size";
 	case PREC_REFUSAL_PAGE_SIZE:
 		return "its huge pages are larger than the range";
 	case PREC_REFUSAL_SPARSE:
@@ -87,10 +86,7 @@ static enum prec_refusal file_system(const struct prec_lending *lending,
 static bool covers(const struct stat *file, const struct prec_lending *lending)
 {
 	uint64_t size = (uint64_t)file->st_size;
-	uint64_t page = getauxval(AT_PAGESZ);
 
-	if (lending->options & PREC_ADMIT_TAIL)
-		size = (size + page - 1) / page * page;
 	return lending->offset <= size &&
 	       lending->size <= size - lending->offset;
 }
@@ -172,7 +168,7 @@ enum prec_refusal prec_admit(const struct prec_lending *lending,
 	refusal = file_system(lending, page_size);
 	if (refusal)
 		return refusal;
-	if (lending->offset % *page_size || lending->size % *page_size)
+	if (lending->offset % *page_size)
 		return PREC_REFUSAL_ALIGNMENT;
 	if (!covers(&file, lending))
 		return PREC_REFUSAL_TOO_SHORT;

@@ -64,8 +64,8 @@ static void credit_pages(struct prec_region *region, uint64_t pages)
 {
 	uint64_t bytes = pages * region->page_size;
 
-	__atomic_sub_fetch(&region->charged, bytes, __ATOMIC_RELAXED);
-	prec_budget_credit(region->budget, bytes);
+	__atomic_sub_fetch(&own(region)->charged, bytes, __ATOMIC_RELAXED);
+	prec_budget_credit(own(region)->budget, bytes);
 }
 
 static bool take(struct prec_budget *budget, uint64_t bytes)
@@ -86,7 +86,7 @@ static bool pays(const struct prec_region *region,
 {
 	const struct prec_budget *b;
 
-	for (b = region->budget; b; b = b->all)
+	for (b = own(region)->budget; b; b = b->all)
 		if (b == budget)
 			return true;
 	return false;
@@ -136,16 +136,16 @@ static uint64_t which_are_there(const struct prec_region *region,
 static void look_at_word(struct prec_region *region, uint64_t word,
 			 struct look *look)
 {
-	uint64_t bits =
-		__atomic_exchange_n(&region->made[word], 0, __ATOMIC_SEQ_CST);
+	uint64_t bits = __atomic_exchange_n(&own(region)->made[word], 0,
+					    __ATOMIC_SEQ_CST);
 	uint64_t there, again = 0, pages;
 
 	if (!bits)
 		return;
 	there = which_are_there(region, word * 64, bits, look);
 	if (there)
-		again = there & __atomic_fetch_or(&region->made[word], there,
-						  __ATOMIC_SEQ_CST);
+		again = there & __atomic_fetch_or(&own(region)->made[word],
+						  there, __ATOMIC_SEQ_CST);
 	pages = (uint64_t)__builtin_popcountll(bits & ~there) +
 		(uint64_t)__builtin_popcountll(again);
 	if (pages)
@@ -159,15 +159,15 @@ static bool look_at_region(struct prec_region *region, void *argument)
 	uint64_t each = 64ull * region->page_size; /* bytes, of a word */
 	uint64_t word = look->from > host ? (look->from - host) / each : 0;
 
-	if (!region->made || !pays(region, look->budget) ||
+	if (!own(region)->made || !pays(region, look->budget) ||
 	    region_flags(region) & REGION_WITHDRAWN)
 		return true;
-	for (; word * each < region->span.size; word++) {
+	for (; word * each < own(region)->mapped; word++) {
 		look->from = host + word * each;
 		if (look->steps == 0)
 			return false;
 		spend(look, 1);
-		if (__atomic_load_n(&region->made[word], __ATOMIC_RELAXED))
+		if (__atomic_load_n(&own(region)->made[word], __ATOMIC_RELAXED))
 			look_at_word(region, word, look);
 	}
 	return true;

@@ -27,6 +27,7 @@ static void count(uint64_t *counter)
 	__atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
 }
 
+/* The codes that a loss has; all others are somebody's mistake. */
 static enum prec_fault_kind kind_of(int sig, int code)
 {
 	if (sig == SIGBUS) {
@@ -54,10 +55,15 @@ static struct prec_transaction *transaction_on(const struct prec_region *region)
 }
 
 static enum prec_fault_actor actor_of(const struct prec_transaction *t,
+				      const struct prec_region *region,
 				      const ucontext_t *context)
 {
 	if (!t)
-		return PREC_ACTOR_NOBODY;
+		return region_flags(region) & REGION_TOLERATES
+			       ? PREC_ACTOR_STAYS
+			       : PREC_ACTOR_NOBODY;
+	if (transaction_is_scope(t))
+		return PREC_ACTOR_STAYS;
 	if (t->policy == PREC_SUBSTITUTE)
 		return PREC_ACTOR_SUBSTITUTE;
 	if (prec_on_top(context, t->frame[FRAME_SP]))
@@ -97,10 +103,22 @@ static bool substitute(struct prec_region *region, uint64_t address,
 	case COVER_ALREADY:
 		count(&counts.retried);
 		return may_retry(address);
+	case COVER_HEALING: /* not without end: the other waits for nobody */
+		return true;
 	case COVER_FAILED:
 		break;
 	}
 	return false;
+}
+
+/* A fault of plain code that no transaction has: in a region that tolerates
+ * losses.  False: pass it on. */
+static bool tolerate(struct prec_region *region, uint64_t address,
+		     enum prec_fault_kind kind)
+{
+	struct prec_note nobodys = { .faults = 0 };
+
+	return substitute(region, address, kind, &nobodys);
 }
 
 /* A fault of plain code inside transaction `t`.  False: pass it on. */
@@ -160,7 +178,7 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 		t = transaction_on(region);
 	verdict = prec_fault_decide(kind, place,
 				    fixup ? PREC_ACTOR_ACCESSOR
-					  : actor_of(t, context));
+					  : actor_of(t, region, context));
 	if (verdict == PREC_VERDICT_PASS)
 		return false;
 	provided = fill_hole(region, address, kind);
@@ -174,7 +192,7 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 		return true;
 	}
 	if (!t)
-		return false;
+		return tolerate(region, address, kind);
 	return answer(verdict, t, region, address, kind, context);
 }
 
@@ -220,9 +238,17 @@ void prec_fault_read_counts(struct prec_fault_counts *out)
 	out->retried = __atomic_load_n(&counts.retried, __ATOMIC_RELAXED);
 }
 
-void prec_fault_hosted(void)
+enum prec_status prec_fault_hosted(void)
 {
-	prec_fault_is_hosted = true;
+	enum prec_status status = PREC_OK;
+
+	prec_setup_lock();
+	if (prec_fault_is_installed)
+		status = PREC_BUSY;
+	else
+		prec_fault_is_hosted = true;
+	prec_setup_unlock();
+	return status;
 }
 
 /*

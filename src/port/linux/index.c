@@ -47,7 +47,7 @@ struct prec_region *prec_region_at(uint64_t host)
 	if (n > 0) {
 		struct prec_region *region = side->region[n - 1];
 
-		if (host - region->span.host < region->span.size)
+		if (host - region->span.host < own(region)->mapped)
 			found = region;
 	}
 	sides_leave(&readers, active);
@@ -127,12 +127,27 @@ bool prec_index_has(const struct prec_region *region)
 	return n > 0 && side->region[n - 1] == region;
 }
 
-bool prec_index_insert(struct prec_region *region)
+static bool overlaps(const struct side *side, const struct prec_region *region)
 {
-	if (copies[readers.active].count == PREC_REGION_MAX)
-		return false;
+	uint64_t start = region->span.host;
+	uint32_t n = rank(side, start);
+	const struct prec_region *below = n > 0 ? side->region[n - 1] : NULL;
+
+	if (below && start - below->span.host < own(below)->mapped)
+		return true;
+	return n < side->count && side->start[n] - start < own(region)->mapped;
+}
+
+enum prec_status prec_index_insert(struct prec_region *region)
+{
+	const struct side *side = &copies[readers.active];
+
+	if (side->count == PREC_REGION_MAX)
+		return PREC_FULL;
+	if (overlaps(side, region))
+		return PREC_OVERLAP;
 	change(insert, region);
-	return true;
+	return PREC_OK;
 }
 
 void prec_index_remove(struct prec_region *region)
@@ -149,6 +164,7 @@ static void leave_behind(struct side *side)
 	for (i = 0; i < side->count; i++) {
 		if (region_left(side->region[i]))
 			continue;
+		own(side->region[i])->covering = 0; /* those have no threads */
 		side->start[count] = side->start[i];
 		side->region[count++] = side->region[i];
 	}

@@ -43,6 +43,13 @@ enum prec_status prec_transaction_end(struct prec_transaction *t,
 				 now.epochs);
 }
 
+enum prec_status prec_scope_end(struct prec_transaction *scope)
+{
+	if (prec_self.top != scope || !transaction_is_scope(scope))
+		return PREC_INVALID;
+	return prec_transaction_end(scope, false);
+}
+
 enum prec_status prec_transaction_left(struct prec_transaction *t)
 {
 	forget_stack(t);
@@ -52,8 +59,9 @@ enum prec_status prec_transaction_left(struct prec_transaction *t)
 /*
  * The personality of prec_enter's frame: an exception, pthread_exit or a
  * cancellation of the thread comes past it.  The transaction ends, and the
- * unwinder goes on to the frames outside.  It is the innermost, because those
- * inside it have had their frames unwound before.
+ * unwinder goes on to the frames outside.  Inside it there are at most scopes
+ * that nothing has ended, because other transactions have had their frames
+ * unwound before.
  */
 _Unwind_Reason_Code prec_unwind(int version, _Unwind_Action actions,
 				uint64_t class,
@@ -64,7 +72,11 @@ _Unwind_Reason_Code prec_unwind(int version, _Unwind_Action actions,
 	(void)class;
 	(void)exception;
 	(void)context;
-	if (actions & _UA_CLEANUP_PHASE && prec_self.top)
+	if (!(actions & _UA_CLEANUP_PHASE))
+		return _URC_CONTINUE_UNWIND;
+	while (prec_self.top && transaction_is_scope(prec_self.top))
+		prec_transaction_end(prec_self.top, false);
+	if (prec_self.top)
 		prec_transaction_end(prec_self.top, false);
 	return _URC_CONTINUE_UNWIND;
 }

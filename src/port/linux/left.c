@@ -35,7 +35,7 @@ struct left {
 	struct prec_budget *budget;
 	uint64_t offset, size; /* of the region, in the file */
 	uint64_t charged;
-	uint64_t *made; /* as region->made */
+	uint64_t *made; /* as own(region)->made */
 	uint64_t made_size;
 };
 
@@ -140,7 +140,7 @@ bool prec_left_look(void)
 /* False: nobody would say when the file goes. */
 static bool can_mark(const struct prec_region *region, int *watch)
 {
-	*watch = marks < 0 ? -1 : mark(region->file);
+	*watch = marks < 0 ? -1 : mark(prec_file_descriptor(own(region)->file));
 	return *watch >= 0;
 }
 
@@ -150,22 +150,22 @@ void prec_left_add(struct prec_region *region, uint64_t made_size)
 	int watch;
 
 	prec_left_look();
-	if (region->charged == 0 || !can_mark(region, &watch)) {
-		prec_budget_credit(region->budget, region->charged);
-		munmap(region->made, made_size);
+	if (own(region)->charged == 0 || !can_mark(region, &watch)) {
+		prec_budget_credit(own(region)->budget, own(region)->charged);
+		munmap(own(region)->made, made_size);
 		return;
 	}
 	left = count < LEFT_MAX ? malloc(sizeof(*left)) : NULL;
 	if (!left) {
-		munmap(region->made, made_size);
+		munmap(own(region)->made, made_size);
 		return;
 	}
 	left->watch = watch;
-	left->budget = region->budget;
-	left->offset = region->file_offset;
-	left->size = region->span.size;
-	left->charged = region->charged;
-	left->made = region->made;
+	left->budget = own(region)->budget;
+	left->offset = own(region)->file_offset;
+	left->size = own(region)->mapped;
+	left->charged = own(region)->charged;
+	left->made = own(region)->made;
 	left->made_size = made_size;
 	left->next = first;
 	first = left;
@@ -175,9 +175,9 @@ void prec_left_add(struct prec_region *region, uint64_t made_size)
 static bool is_of(const struct left *left, int watch,
 		  const struct prec_region *region)
 {
-	return left->watch == watch && left->budget == region->budget &&
-	       left->offset == region->file_offset &&
-	       left->size == region->span.size;
+	return left->watch == watch && left->budget == own(region)->budget &&
+	       left->offset == own(region)->file_offset &&
+	       left->size == own(region)->mapped;
 }
 
 void prec_left_take(struct prec_region *region, uint64_t made_size)
@@ -191,9 +191,9 @@ void prec_left_take(struct prec_region *region, uint64_t made_size)
 	while (*at && !is_of(*at, watch, region))
 		at = &(*at)->next;
 	if (*at) {
-		munmap(region->made, made_size);
-		region->made = (*at)->made;
-		region->charged = (*at)->charged;
+		munmap(own(region)->made, made_size);
+		own(region)->made = (*at)->made;
+		own(region)->charged = (*at)->charged;
 		take_out(at);
 	}
 	if (!is_marked(watch))

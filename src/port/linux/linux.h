@@ -7,10 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <ucontext.h>
 
+#include "machine.h"
+
+#include <precarium/claim.h>
 #include <precarium/fault.h>
+#include <precarium/lending_linux.h>
 #include <precarium/region.h>
+#include <precarium/signals_linux.h>
 #include <precarium/transaction.h>
 
 /* Hidden, so that no access inside the library goes through a symbol table. */
@@ -27,8 +33,11 @@
  *   substitute.c   puts empty pages in the place of lost ones
  *   provide.c      puts pages in the place of holes;  budget.c  what they cost,
  *                  and left.c  when the region has gone
- *   region.c       maps, revokes, unmaps;  admit.c  decides what is accepted
+ *   map.c          makes a region;  admit.c  decides what is accepted
+ *   grow.c         lends more of a region, and heals it
+ *   region.c       revokes, unmaps, looks
  *   void.c         the file that a revoked region is mapped from
+ *   files.c        one descriptor for each file that regions are mapped from
  *   transaction.c  enters;  leave.c  leaves
  *   thread.c       what each thread has open
  *   health.c       reports what could keep a fault from our handler
@@ -43,12 +52,49 @@ enum {
 	REGION_UNCOVERABLE = 1u << 2, /* substituting a page has failed */
 	REGION_CLOSING = 1u << 3,     /* unmap is looking for threads inside */
 	REGION_KEEPS_SIZE = 1u << 4,  /* sealed against shrinking */
-	REGION_TAIL = 1u << 5,	   /* the file may end inside its last page */
-	REGION_WATCHED = 1u << 6,  /* touching a hole is a fault */
-	REGION_ZEROPAGE = 1u << 7, /* how its pages are made: provide.c */
-	REGION_CLOSED = 1u << 8,   /* unmapped, or about to be */
-	REGION_KEPT = 1u << 9,	   /* children have it, too */
+	REGION_TOLERATES = 1u << 5, /* code outside transactions meets losses */
+	REGION_WATCHED = 1u << 6,   /* touching a hole is a fault */
+	REGION_ZEROPAGE = 1u << 7,  /* how its pages are made: provide.c */
+	REGION_CLOSED = 1u << 8,    /* unmapped, or about to be */
+	REGION_KEPT = 1u << 9,	    /* children have it, too */
+	REGION_ADOPTED = 1u << 10,  /* the mapping is somebody else's */
+	REGION_HEALING = 1u << 11,  /* the client's pages are being put back */
 };
+
+/* What this port keeps of a region, in its `port`. */
+struct region_own {
+	uint64_t mapped;     /* bytes in whole pages; the span may have fewer */
+	uint64_t lost;	     /* replaced by empty pages from here to the end */
+	uint64_t singles[8]; /* single pages replaced: see substitute.c */
+	uint64_t file_offset; /* of its first byte */
+	uint32_t file;	      /* files.c; PREC_NONE: it is not known */
+	uint32_t born;	      /* forks before it was mapped */
+	uint32_t prot;
+	bool withdrawn;		    /* revoke has finished */
+	struct prec_budget *budget; /* NULL: holes are not watched */
+	uint64_t *made;		    /* bits of the pages that we made */
+	uint64_t charged;	    /* bytes, in the budget */
+	uint32_t covering;	    /* threads that are replacing pages */
+};
+
+_Static_assert(sizeof(struct region_own) <=
+		       sizeof(((struct prec_region *)0)->port),
+	       "the room that region.h leaves");
+
+static inline struct region_own *own_of(struct prec_region *region)
+{
+	return (struct region_own *)region->port;
+}
+
+static inline const struct region_own *
+own_of_const(const struct prec_region *region)
+{
+	return (const struct region_own *)region->port;
+}
+
+#define own(region)                                                            \
+	_Generic((region), struct prec_region *: own_of,                       \
+		 const struct prec_region *: own_of_const)(region)
 
 /* How many regions the transactions of one thread may have open at a time. */
 #define OPEN_MAX 32u
@@ -68,9 +114,9 @@ struct prec_thread {
 extern __thread struct prec_thread prec_self
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* Before the calling thread's first transaction: unblock the fault signals, and
- * put the thread on the list.  PREC_SYSTEM: see errno. */
-enum prec_status prec_thread_prepare(struct prec_thread *self);
+/* Unblock the fault signals, and put the calling thread on the list, once.
+ * PREC_SYSTEM: see errno. */
+enum prec_status prec_thread_enter(struct prec_thread *self);
 /* Is the region open in any thread (PREC_BUSY), or in none (PREC_OK)?
  * PREC_SYSTEM: there is no way to know.  The caller has set REGION_CLOSING. */
 enum prec_status prec_thread_holds(const struct prec_region *region);
@@ -84,7 +130,8 @@ void prec_setup_unlock(void);
 
 /* The caller of these holds the lock of the index. */
 bool prec_index_has(const struct prec_region *region);
-bool prec_index_insert(struct prec_region *region); /* false: no room */
+/* PREC_FULL, or PREC_OVERLAP: part of its range is a region already. */
+enum prec_status prec_index_insert(struct prec_region *region);
 void prec_index_remove(struct prec_region *region);
 /* Each region, upwards from the one that holds the address, or lies above it,
  * until `visit` says false.  None is unmapped meanwhile.  In signal handlers
@@ -123,6 +170,14 @@ enum prec_refusal prec_admit_again(const struct prec_lending *lending,
 /* A duplicate of a descriptor that is to stay open: never 0, 1 or 2, which a
  * program that has closed them writes its messages to.  -1: see errno. */
 int prec_descriptor_keep(int fd);
+/* A file that a region is mapped from, as a number for region_own.file; the
+ * caller holds the lock of the index.  PREC_NONE: see errno. */
+uint32_t prec_file_keep(int fd);
+void prec_file_let_go(uint32_t file);
+/* Our descriptor of it, and what it says now.  False: it is not known, or the
+ * program has closed ours.  In signal handlers too. */
+int prec_file_descriptor(uint32_t file);
+bool prec_file_is_there(uint32_t file, struct stat *now);
 /* The file that is mapped in the place of revoked memory; -1: see errno.  The
  * caller holds the lock of the index. */
 int prec_void_file(void);
@@ -131,6 +186,7 @@ int prec_void_file(void);
 enum prec_cover {
 	COVER_DONE,    /* the page is there */
 	COVER_ALREADY, /* another thread did or does it: retry the access */
+	COVER_HEALING, /* the client's pages are being put back: the same */
 	COVER_FAILED,  /* the system refused, or too many single pages */
 };
 /* Async-signal-safe.  What is replaced goes into the note. */
@@ -149,6 +205,12 @@ void prec_pass_on(int sig, siginfo_t *info, ucontext_t *context);
 /* Before our handler is installed: what was there. */
 void prec_pass_remember(int sig, const struct sigaction *before);
 
+/* A scope has no place to return to. */
+static inline bool transaction_is_scope(const struct prec_transaction *t)
+{
+	return t->frame[FRAME_SP] == 0;
+}
+
 void prec_fault_handler(int sig, siginfo_t *info, void *context);
 extern bool prec_fault_is_hosted; /* the program owns the signals */
 extern bool prec_fault_is_installed;
@@ -161,8 +223,39 @@ static inline uint32_t region_flags(const struct prec_region *region)
 /* Was it left behind by a fork?  Its range may be anybody's in this process. */
 static inline bool region_left(const struct prec_region *region)
 {
-	return region->born != prec_generation &&
+	return own(region)->born != prec_generation &&
 	       !(region_flags(region) & REGION_KEPT);
+}
+
+/* Of what was left behind by a fork only the book-keeping is here.  The caller
+ * holds the lock of the index. */
+static inline bool region_is_mapped(const struct prec_region *region)
+{
+	return region_left(region) ? region->span.size != 0
+				   : prec_index_has(region);
+}
+
+/* Does its file have so many bytes of it?  Yes, if it is not known. */
+static inline bool region_file_covers(const struct prec_region *region,
+				      uint64_t size)
+{
+	struct stat file;
+
+	if (own(region)->file == PREC_NONE)
+		return true;
+	return prec_file_is_there(own(region)->file, &file) &&
+	       (uint64_t)file.st_size >= own(region)->file_offset + size;
+}
+
+/* Its range has been mapped anew. */
+static inline void region_has_none_replaced(struct prec_region *region)
+{
+	struct region_own *own = own(region);
+	uint32_t i;
+
+	for (i = 0; i < sizeof(own->singles) / sizeof(own->singles[0]); i++)
+		__atomic_store_n(&own->singles[i], 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&own->lost, own->mapped, __ATOMIC_SEQ_CST);
 }
 
 static inline void region_mark(struct prec_region *region, uint32_t flags)

@@ -108,7 +108,7 @@ const ucontext_t *prec_machine_find_frame(uint64_t from, uint64_t to,
  * Those in between are private to enter.S.  A processor with more registers to
  * keep than fit there stores them on the stack, above FRAME_SP.
  */
-enum { FRAME_SP = 0, FRAME_LEFT_AT = 11 };
+enum { FRAME_SP = 0, FRAME_LEFT_AT = PREC_FRAME_WORDS - 1 };
 
 /*
  * Record in transaction->frame what the calling convention says a function must

@@ -119,7 +119,7 @@ enum prec_status prec_budget_prepare(void)
 static bool enrol(struct prec_region *region, bool *zeropage)
 {
 	struct uffdio_register range = {
-		.range = { region->span.host, region->span.size },
+		.range = { region->span.host, own(region)->mapped },
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
@@ -138,16 +138,17 @@ static bool enrol_private(struct prec_region *region)
 
 	if (errno != EPERM || region->span.rights & PREC_WRITE)
 		return false;
-	if (mmap(at, region->span.size, (int)region->prot,
-		 MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, region->file,
-		 (off_t)region->file_offset) == MAP_FAILED)
+	if (mmap(at, own(region)->mapped, (int)own(region)->prot,
+		 MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED,
+		 prec_file_descriptor(own(region)->file),
+		 (off_t)own(region)->file_offset) == MAP_FAILED)
 		return false;
 	return enrol(region, &unused);
 }
 
 static uint64_t bits_size(const struct prec_region *region)
 {
-	uint64_t pages = region->span.size / region->page_size;
+	uint64_t pages = own(region)->mapped / region->page_size;
 
 	return (pages / 64 + 1) * sizeof(uint64_t);
 }
@@ -167,7 +168,7 @@ static bool watch(struct prec_region *region)
 		munmap(bits, bits_size(region));
 		return false;
 	}
-	region->made = bits;
+	own(region)->made = bits;
 	region->flags |= REGION_WATCHED | (zeropage ? REGION_ZEROPAGE : 0);
 	return true;
 }
@@ -179,7 +180,7 @@ enum prec_refusal prec_provide_begin(struct prec_region *region,
 
 	if (!lending->budget)
 		return PREC_REFUSAL_NONE;
-	region->budget = lending->budget;
+	own(region)->budget = lending->budget;
 	if (watch(region)) {
 		pthread_mutex_lock(&lock);
 		prec_left_take(region, bits_size(region));
@@ -189,23 +190,23 @@ enum prec_refusal prec_provide_begin(struct prec_region *region,
 	if (lending->options & PREC_ADMIT_SPARSE)
 		return PREC_REFUSAL_NONE;
 	holes = prec_admit_holes(lending);
-	if (!prec_budget_charge(region->budget, holes))
+	if (!prec_budget_charge(own(region)->budget, holes))
 		return PREC_REFUSAL_SPARSE;
-	region->charged = holes;
+	own(region)->charged = holes;
 	return PREC_REFUSAL_NONE;
 }
 
 void prec_provide_end(struct prec_region *region)
 {
-	if (region->made) {
+	if (own(region)->made) {
 		pthread_mutex_lock(&lock);
 		prec_left_add(region, bits_size(region));
 		pthread_mutex_unlock(&lock);
-	} else if (region->budget) {
-		prec_budget_credit(region->budget, region->charged);
+	} else if (own(region)->budget) {
+		prec_budget_credit(own(region)->budget, own(region)->charged);
 	}
-	region->made = NULL;
-	region->budget = NULL;
+	own(region)->made = NULL;
+	own(region)->budget = NULL;
 }
 
 /* Does the file still have the page that begins at this offset? */
@@ -213,18 +214,18 @@ static bool covers(const struct prec_region *region, uint64_t offset)
 {
 	struct stat file;
 
-	return fstat(region->file, &file) == 0 &&
-	       (uint64_t)file.st_size > region->file_offset + offset;
+	return prec_file_is_there(own(region)->file, &file) &&
+	       (uint64_t)file.st_size > own(region)->file_offset + offset;
 }
 
 /* Makes this page only, and not the huge page that it could be part of where
  * files in memory may have such. */
 static bool make_by_mapping(const struct prec_region *region, uint64_t page)
 {
-	uint64_t offset = region->file_offset + page * region->page_size;
-	void *at =
-		mmap(NULL, region->page_size, PROT_READ,
-		     MAP_SHARED | MAP_NORESERVE, region->file, (off_t)offset);
+	uint64_t offset = own(region)->file_offset + page * region->page_size;
+	void *at = mmap(NULL, region->page_size, PROT_READ,
+			MAP_SHARED | MAP_NORESERVE,
+			prec_file_descriptor(own(region)->file), (off_t)offset);
 	bool made;
 
 	if (at == MAP_FAILED)
@@ -270,13 +271,13 @@ static enum making make(const struct prec_region *region, uint64_t page)
 static void record(struct prec_region *region, uint64_t page)
 {
 	uint64_t bit = 1ull << page % 64;
-	uint64_t old = __atomic_fetch_or(&region->made[page / 64], bit,
+	uint64_t old = __atomic_fetch_or(&own(region)->made[page / 64], bit,
 					 __ATOMIC_SEQ_CST);
 
 	if (old & bit)
-		prec_budget_credit(region->budget, region->page_size);
+		prec_budget_credit(own(region)->budget, region->page_size);
 	else
-		__atomic_add_fetch(&region->charged, region->page_size,
+		__atomic_add_fetch(&own(region)->charged, region->page_size,
 				   __ATOMIC_RELAXED);
 }
 
@@ -292,7 +293,7 @@ enum prec_provided prec_provide(struct prec_region *region, uint64_t offset,
 		return PROVIDE_LOST;
 	if (!covers(region, page * region->page_size))
 		return PROVIDE_LOST;
-	if (!prec_budget_charge(region->budget, region->page_size))
+	if (!prec_budget_charge(own(region)->budget, region->page_size))
 		return PROVIDE_OVER;
 	switch (make(region, page)) {
 	case MADE:
@@ -300,12 +301,12 @@ enum prec_provided prec_provide(struct prec_region *region, uint64_t offset,
 		*made = true;
 		return PROVIDE_DONE;
 	case THERE_ALREADY:
-		prec_budget_credit(region->budget, region->page_size);
+		prec_budget_credit(own(region)->budget, region->page_size);
 		return PROVIDE_DONE;
 	case NOT_MADE:
 		break;
 	}
-	prec_budget_credit(region->budget, region->page_size);
+	prec_budget_credit(own(region)->budget, region->page_size);
 	return PROVIDE_LOST;
 }
 

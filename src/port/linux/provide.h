@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include <precarium/budget.h>
+#include <precarium/lending_linux.h>
 #include <precarium/region.h>
 
 #ifndef MADV_POPULATE_READ

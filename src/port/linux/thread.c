@@ -143,7 +143,7 @@ void prec_fault_unblock(void)
 	pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 }
 
-enum prec_status prec_thread_prepare(struct prec_thread *self)
+enum prec_status prec_thread_enter(struct prec_thread *self)
 {
 	int error = pthread_setspecific(at_exit, self);
 

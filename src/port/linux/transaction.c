@@ -42,12 +42,23 @@ run_again(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 	__atomic_store_n(&prec_self.open_count, t->were_open, __ATOMIC_RELEASE);
 	for (i = 0; i < t->region_count; i++)
 		if (!region_stay_open(t->regions[i]))
-			return PREC_GONE;
-	return prec_transaction_run(t, fn, argument);
+			return PREC_REFUSED;
+	return fn ? prec_transaction_run(t, fn, argument) : prec_scope_begin(t);
+}
+
+enum prec_status prec_thread_prepare(void)
+{
+	struct prec_thread *self = &prec_self;
+	enum prec_status status;
+
+	if (self->prepared)
+		return PREC_OK;
+	status = prec_fault_install();
+	return status ? status : prec_thread_enter(self);
 }
 
 /* There is room on the list.  For one region, the common case, this is inlined
- * with a count that is known. */
+ * with a count that is known.  Without `fn` it is a scope. */
 __attribute__((always_inline)) static inline enum prec_status
 enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
       prec_transaction_fn *fn, void *argument)
@@ -64,7 +75,11 @@ enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
 		   (REGION_CLOSING | REGION_CLOSED | REGION_WITHDRAWN)))
 		return run_again(t, fn, argument);
 	t->epochs = now.epochs;
+	if (!fn)
+		t->frame[FRAME_SP] = 0;
 	__atomic_store_n(&self->top, t, __ATOMIC_RELEASE);
+	if (!fn)
+		return PREC_OK;
 	return prec_enter(t, fn, argument); /* calls _end, or lands in _left */
 }
 
@@ -76,10 +91,10 @@ run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 	enum prec_status status = PREC_OK;
 
 	if (t->region_count == 0 || t->policy > PREC_SUBSTITUTE ||
-	    t == self->top)
+	    t == self->top || (!fn && t->policy != PREC_SUBSTITUTE))
 		return PREC_INVALID;
 	if (!self->prepared)
-		status = prec_thread_prepare(self);
+		status = prec_thread_prepare();
 	if (status)
 		return status;
 	if (t->region_count > OPEN_MAX - self->open_count)
@@ -96,6 +111,17 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 		   self->open_count >= OPEN_MAX || self->top == t))
 		return run_other(t, fn, argument);
 	return enter(self, t, 1, fn, argument);
+}
+
+enum prec_status prec_scope_begin(struct prec_transaction *scope)
+{
+	struct prec_thread *self = &prec_self;
+
+	if (RARELY(scope->region_count != 1 ||
+		   scope->policy != PREC_SUBSTITUTE ||
+		   self->open_count >= OPEN_MAX || self->top == scope))
+		return run_other(scope, NULL, NULL);
+	return enter(self, scope, 1, NULL, NULL);
 }
 
 struct prec_transaction *prec_transaction_current(void)

@@ -21,11 +21,6 @@ static int file = -1;
 static dev_t device;
 static ino_t inode;
 
-int prec_descriptor_keep(int fd)
-{
-	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
-}
-
 static bool there(void)
 {
 	struct stat now;
