@@ -8,16 +8,22 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 APT = ("apt-get install --no-install-recommends "
-       "frama-c-base why3 z3 cvc5")
+       "frama-c-base why3 z3 cvc5 clang")
 # command, its version, the versions that the goals were counted with
 TOOLS = [
     (["frama-c", "-version"], r"(\d+\.\d+)", "25.0"),
     (["why3", "--version"], r"version (\S+)", "1.5.1"),
     (["z3", "--version"], r"version (\S+)", "4.8.12"),
     (["cvc5", "--version"], r"version (\S+)", "1.0.3"),
+    (["clang", "--version"], r"version (\d+\.\d+)", "14.0"),
 ]
 PARSE = ["-c11", "-machdep", "gcc_x86_64",
          "-cpp-extra-args=-Iinclude -Isrc"]
+# What C defines, or leaves to the compiler, and nobody means.
+MEANT = ["-warn-unsigned-overflow", "-warn-unsigned-downcast",
+         "-warn-signed-downcast", "-warn-right-shift-negative"]
+# What the memory model takes for granted becomes something to prove at calls.
+MODEL = ["-wp-check-memory-model"]
 PROVERS = "z3,cvc5"
 
 
@@ -92,10 +98,16 @@ def configure(work):
 
 
 def read_units(path=None):
-    """The units, how many goals each has at least, and who is asked first."""
+    """The units, how many goals each has at least, and how it is asked for."""
     with open(path or os.path.join(TOP, "proofs/units"),
               encoding="utf-8") as lines:
         rows = [line.split() for line in lines
                 if line.strip() and not line.startswith("#")]
-    return [(unit, int(goals), *(order or [PROVERS]))
-            for unit, goals, *order in rows]
+    return [(unit, int(goals), options_of(words))
+            for unit, goals, *words in rows]
+
+
+def options_of(words):
+    """The words are the order of the provers, and whether numbers may wrap."""
+    orders = [word for word in words if word != "wraps"]
+    return asking(*orders) + MODEL + ([] if "wraps" in words else MEANT)

@@ -16,34 +16,79 @@ ROOT = sys.argv[1]
 RUN = os.path.join(ROOT, "proofs/run")
 ENDS = "terminates \\true; exits \\false; assigns \\nothing;"
 GOOD = "/*@ %s ensures same: \\result == x; */ " % ENDS
-ASSURANCE = "| A1 | a device answers (`device_*`, `B`, `axiom_named`) |\n"
+WRONG = "/*@ terminates \\true; exits \\false; assigns \\nothing;" \
+    " ensures wrong: \\result == x + 1; */ "
+SAME = "int f(int x) { return x; }\n"
+ASSURANCE = "| A1 | a device answers (`device_*`) |\n"
+ASSUMED = ("device_get include/device.h\n"
+           "differs include/differs.h 1\n")
 
 HEADERS = {
     "believed.h": "/*@ axiomatic A { axiom cheap: 1 == 2; } */\n",
     "inline.h": "static inline int helper(int x) { return x; }\n",
     "hidden.h": "#ifdef __FRAMAC__\n#define SEEN 1\n#endif\n",
+    "differs.h": "#ifdef __FRAMAC__\n#define KNOWN 1\n#endif\n",
     "macro.h": "#define AT(n) (*(unsigned char *)(n))\n",
     "declared.h": GOOD + "int declared(int x);\n",
+    "device.h": "/*@ %s */ int device_get(int x);\n" % ENDS,
+    "meaning.h": "/*@ %s ensures small: small(\\result); */\n"
+                 "int meant(int x);\n" % ENDS,
 }
 # the unit, its text, what must be said of it
-REFUSED = [
-    ("static", GOOD + "int f(int x) { return x; }\n"
-     "static int bare(int x) { return x; }\n", "no contract: bare"),
+NO_CONTRACT = [
+    ("static", GOOD + SAME + "static int bare(int x) { return x; }\n",
+     "no contract: bare"),
     ("loop", "static int loops(int x) { int i;\n"
      "/*@ loop invariant 0 <= i; loop assigns i; loop variant 3 - i; */\n"
      "for (i = 0; i < 3; i++) ; return x; }\n", "no contract: loops"),
     ("predicate", "/*@ predicate assigned(integer i) = i == 0; */\n"
      "int bare(int x) { return x; }\n", "no contract: bare"),
-    ("inline", '#include "inline.h"\n' + GOOD +
-     "int f(int x) { return x; }\n", "no contract: helper"),
+    ("inline", '#include "inline.h"\n' + GOOD + SAME,
+     "no contract: helper"),
     ("part", "/*@ requires x > 0; assigns \\nothing; */\n"
      "int part(int x) { return x; }\n", "part has no terminates, exits"),
-    ("axiom", '#include "believed.h"\n' + GOOD +
-     "int f(int x) { return x; }\n", "axiom cheap"),
+    ("endless", "/*@ requires 0 == 0; terminates \\false; exits \\false;\n"
+     "assigns \\nothing; */ " + SAME, "f says: terminates \\false"),
+    ("sometimes", "/*@ terminates x > 0; exits \\false; assigns \\nothing; */" +
+     SAME, "f says: terminates"),
+    ("leaves", "/*@ terminates \\true; exits \\true; assigns \\nothing; */ " +
+     SAME, "f says: exits \\true"),
+    ("case", "/*@ assigns \\nothing; behavior b: assumes x > 0;\n"
+     "exits \\false; */ " + SAME, "f has no terminates, exits"),
+]
+BELIEVED = [
+    ("axiom", '#include "believed.h"\n' + GOOD + SAME, "axiom cheap"),
+    ("listed", "/*@ axiomatic B { axiom device_axiom: 1 == 1; } */\n" + GOOD +
+     SAME, "axiom device_axiom"),
+    ("lemma", "/*@ lemma believed: 1 == 1; */\n" + GOOD + SAME, "lemma"),
+    ("inductive", "/*@ inductive I(integer n) { case i: \\forall integer n;\n"
+     "I(n); } */\n" + GOOD + SAME, "inductive"),
+    ("nothing", "/*@ axiomatic N { predicate P(integer n); } */\n" + GOOD +
+     SAME, "axiomatic"),
     ("admit", "/*@ %s ensures \\result == 1; */ int f(int x)\n"
      "{ //@ admit later: x == 1;\n return x; }\n" % ENDS, "admit later"),
-    ("requires", "/*@ admit requires wish: x == 1; %s */\n"
-     "int f(int x) { return x; }\n" % ENDS, "admit requires"),
+    ("requires", "/*@ admit requires wish: x == 1; %s */\n" % ENDS + SAME,
+     "admit requires"),
+    ("statement", GOOD + "int f(int x) {\n//@ ensures x == 5;\nx = x; "
+     "return x; }\n", "ensures x"),
+    ("invariant", GOOD + "int f(int x) {\n//@ invariant x == 5;\n"
+     "return x; }\n", "invariant x"),
+    ("not", "/*@ predicate P(integer n) = !P(n); */\n" + GOOD + SAME,
+     "without end: P"),
+    ("upwards", "/*@ logic integer K(integer n) = n <= 0 ? 0 : K(n + 1); */\n" +
+     GOOD + SAME, "without end: K"),
+    ("up", "/*@ logic integer L(integer n) = L(n) + 1; */\n" + GOOD + SAME,
+     "without end: L"),
+    ("moving", "/*@ logic integer L(integer e, integer n) =\n"
+     "    n <= e ? 0 : L(e - 1, n - 1); */\n" + GOOD + SAME, "without end: L"),
+    ("measure", "/*@ predicate less(integer a, integer b) = a < b; */\n" +
+     GOOD + "int f(int x) { int i;\n/*@ loop invariant 0 <= i <= 3;\n"
+     "loop assigns i; loop variant i for less; */\n"
+     "for (i = 0; i < 3; i++) ; return x; }\n", "measure of its own"),
+    ("from", "/*@ terminates \\true; exits \\false;\n"
+     "assigns \\result \\from \\nothing; */ " + SAME, "not shown: f"),
+]
+POINTERS = [
     ("cast", GOOD + "int f(unsigned long x)\n"
      "{ return *(unsigned char *)x; }\n", "f makes a pointer"),
     ("const", GOOD + "int f(unsigned long x)\n"
@@ -51,14 +96,41 @@ REFUSED = [
     ("macro", '#include "macro.h"\n' + GOOD +
      "int f(unsigned long x) { return AT(x); }\n", "f makes a pointer"),
     ("typedef", "typedef unsigned char *bytes;\n" + GOOD +
-     "int f(unsigned long x) { return *(bytes)x; }\n", "hides a pointer"),
+     "int f(unsigned long x) { return *(bytes)x; }\n", "f makes a pointer"),
+    ("void", GOOD + "int f(unsigned long x) { const unsigned char *p =\n"
+     "(void *)x; return *p; }\n", "f makes a pointer"),
+    ("null", GOOD + "int f(unsigned long x) { const unsigned char *p = 0;\n"
+     "return *(p + x); }\n", "f makes a pointer"),
+    ("through", GOOD + "int f(unsigned long x) { const unsigned char *p;\n"
+     "p = *(const unsigned char **)&x; return *p; }\n", "f makes a pointer"),
+    ("initialiser", GOOD + "int f(int x) { static const unsigned char *const\n"
+     "at[1] = { (const unsigned char *)4096 }; return *at[0]; }\n",
+     "makes a pointer"),
+    ("member", "struct s { const unsigned char *at; };\n" + GOOD +
+     "int f(unsigned long x) { struct s s = { .at = "
+     "(const unsigned char *)x };\nreturn *s.at; }\n", "f makes a pointer"),
+    ("global", "extern const unsigned char *lent;\n"
+     "/*@ requires \\valid_read(lent); %s */ int f(int x)\n"
+     "{ return *lent; }\n" % ENDS, "a pointer that anybody may set: lent"),
+    ("ghosts", GOOD + "int f(unsigned long x) {\n"
+     "/*@ ghost unsigned char *p = (unsigned char *)x; */ return x; }\n",
+     "f makes a pointer"),
     ("union", GOOD + "int f(unsigned long x)\n"
      "{ union { unsigned long n; unsigned char *p; } u = { .n = x };\n"
      "return *u.p; }\n", "union"),
-    ("volatile", GOOD + "int f(volatile int *x) { return *x; }\n",
+    ("field", "struct s { int a : 3; };\n" + GOOD +
+     "int f(int x) { struct s s; s.a = 1; return x; }\n", "bit-field"),
+    ("volatile", "/*@ %s */ int f(volatile int *x) { return *x; }\n" % ENDS,
      "volatile"),
-    ("lent", GOOD + "int f(int x) { return x; }\n"
-     "/*@ %s ensures \\valid_read(\\result); */\n"
+    ("asm", GOOD + 'int f(int x) { __asm__("nop"); return x; }\n',
+     "not for the prover: GCCAsmStmt"),
+    ("indirect", "/*@ requires \\valid_function(g); %s */\n" % ENDS +
+     "int f(int x, int (*g)(int))\n{ return g(x); }\n",
+     "calls through a pointer"),
+    ("variable", GOOD + "int f(int x, ...) { return x; }\n", "..."),
+]
+STRANGERS = [
+    ("lent", GOOD + SAME + "/*@ %s ensures \\valid_read(\\result); */\n"
      "const unsigned char *prec_lent(int x);\n"
      "/*@ %s */ int g(int x) { return *prec_lent(x); }\n" % (ENDS, ENDS),
      "believed: prec_lent"),
@@ -66,23 +138,76 @@ REFUSED = [
      "\\valid_read(b) && \\separated(a, b); terminates \\true;\n"
      "exits \\false; assigns *a; */ void f(int *a, int *b)\n"
      "{ memcpy(a, b, sizeof(*a)); }\n", "believed: memcpy"),
-    ("hidden", '#include "hidden.h"\n' + GOOD +
-     "int f(int x) { return x; }\n", "asks for __FRAMAC__"),
-    ("false", "/*@ %s ensures wrong: \\result == x + 1; */\n"
-     "int f(int x) { return x; }\n" % ENDS, "goals are not proved"),
-    ("fewer", GOOD + "int f(int x) { return x; }\n", "there were 1000"),
+    ("named", "/*@ %s ensures \\false; */ int device_other(int x);\n" % ENDS +
+     WRONG + "int f(int x) { return device_other(x); }\n",
+     "believed: device_other"),
+    ("ghost", "/*@ ghost /@ %s ensures \\false; @/ void lie(void); */\n"
+     % ENDS + WRONG + "int f(int x) { /*@ ghost lie(); */ return x; }\n",
+     "believed: lie"),
+    ("stopped", "/*@ %s ensures \\false; */\n" % ENDS +
+     "void stop(void) __attribute__((noreturn));\n" + WRONG +
+     "int f(int x) { stop(); return x; }\n", "__attribute__"),
+    ("private", GOOD + "int get(int x);\n" + GOOD +
+     "int f(int x) { return get(x); }\n", "believed: get"),
+    ("stronger", '#include "declared.h"\n/*@ ensures \\false; */\n'
+     "int declared(int x);\n" + WRONG +
+     "int f(int x) { return declared(x); }\n",
+     "another contract is proved of it: declared"),
+    ("louder", '#include "device.h"\n/*@ ensures \\false; */\n'
+     "int device_get(int x);\n" + WRONG +
+     "int f(int x) { return device_get(x); }\n",
+     "another contract than assumed: device_get"),
+    ("meaning", "/*@ predicate small(integer n) = \\false; */\n"
+     '#include "meaning.h"\n' + WRONG +
+     "int f(int x) { return meant(x); }\n", "small means something else"),
+]
+UNSEEN = [
+    ("hidden", '#include "hidden.h"\n' + GOOD + SAME, "1 conditions in"),
+    ("machine", "#ifdef __FC_MACHDEP_X86_64\n#define F(x) (x)\n#else\n"
+     "#define F(x) (x + 1)\n#endif\n" + GOOD +
+     "int f(int x) { return F(x); }\n", "1 conditions in"),
+    ("optimised", "#if !defined(NDEBUG)\n#endif\n" + GOOD + SAME,
+     "1 conditions in"),
+    ("later", "#ifndef LATER_H\n#endif\n#define LATER_H\n" + GOOD + SAME,
+     "1 conditions in"),
+    ("compiler", GOOD + "int f(int x) { return __GNUC__ > 0 ? x : x; }\n",
+     "names of the compiler: __GNUC__"),
+    ("assert", "#include <assert.h>\n" + GOOD +
+     "int f(int x) { assert(x == x); return x; }\n",
+     "not for the prover: #include <assert.h>"),
+    ("pragma", "#pragma GCC optimize (\"O0\")\n" + GOOD + SAME, "#pragma"),
+]
+NOT_PROVED = [
+    ("false", WRONG + SAME, "goals are not proved"),
+    ("wraps", "/*@ terminates \\true; exits \\false; assigns \\nothing; */\n"
+     "unsigned f(unsigned x) { return x + 1; }\n", "goals are not proved"),
+    ("narrows", "/*@ terminates \\true; exits \\false; assigns \\nothing; */\n"
+     "unsigned char f(unsigned x) { return x; }\n", "goals are not proved"),
+    ("aliases", "/*@ requires \\valid(a) && \\valid_read(b);\n"
+     "terminates \\true; exits \\false; assigns *a;\n"
+     "ensures kept: *b == \\old(*b); */\n"
+     "void set(int *a, const int *b) { *a = 1; }\n"
+     "/*@ requires \\valid(a); terminates \\true; exits \\false;\n"
+     "assigns *a; */ void f(int *a) { set(a, a); }\n",
+     "goals are not proved"),
+    ("fewer", GOOD + SAME, "there were 1000"),
     ("syntax", "int f(int x) { return x }\n", "cannot read"),
 ]
-IN_ORDER = ('#include "declared.h"\n'
-            "/*@ %s */ int device_get(int x);\n"
-            "/*@ axiomatic B { axiom axiom_named: 1 == 1; } */\n"
+REFUSED = NO_CONTRACT + BELIEVED + POINTERS + STRANGERS + UNSEEN + NOT_PROVED
+IN_ORDER = ('#include "declared.h"\n#include "device.h"\n'
+            '#include "differs.h"\n'
+            "/*@ predicate small(integer n) = n == n; */\n"
+            '#include "meaning.h"\n'
+            "int meant(int x) { return x; }\n"
+            "/*@ logic integer total(int *a, integer n) =\n"
+            "    n <= 0 ? 0 : total(a, n - 1) + a[n - 1]; */\n"
             "int declared(int x) { return x; }\n"
             "/*@ requires p: \\valid_read(p); %s */\n"
             "static int get(const int *p) { return *p; }\n"
             "/*@ requires p: \\valid_read(p); %s */\n"
             "static int hand_on(int *p) { return get(p); }\n"
             "/*@ %s */ int ask(int x) { return device_get(x); }\n"
-            % ((ENDS,) * 4))
+            % ((ENDS,) * 3))
 # proved, like everything of no number at all
 NEVER = ("/*@ requires less: x < 0; requires more: x > 0; %s\n"
          "ensures wrong: \\result == x + 1; */\n"
@@ -99,20 +224,18 @@ def expect(holds, what):
         print("not so: " + what)
 
 
-def make_tree(tree):
-    for folder in ("include", "src", "proofs"):
-        os.mkdir(os.path.join(tree, folder))
-    texts = {"include/" + name: text for name, text in HEADERS.items()}
-    texts.update({"src/%s.c" % n: text for n, text, _ in REFUSED})
-    texts["src/good.c"] = IN_ORDER
-    texts["src/never.c"] = NEVER
-    texts["ASSURANCE.md"] = ASSURANCE
-    texts["proofs/units"] = "src/good.c 9\nsrc/never.c 1 cvc5,z3\n" + "".join(
-        "src/%s.c %d\n" % (n, 1000 if n == "fewer" else 1)
-        for n, _, _ in REFUSED)
+def write(tree, texts):
     for name, text in texts.items():
         with open(os.path.join(tree, name), "w", encoding="utf-8") as out:
             out.write(text)
+
+
+def make_tree(tree):
+    for folder in ("include", "src", "proofs"):
+        os.mkdir(os.path.join(tree, folder))
+    write(tree, {"include/" + name: text for name, text in HEADERS.items()})
+    write(tree, {"src/good.c": IN_ORDER, "src/never.c": NEVER,
+                 "ASSURANCE.md": ASSURANCE, "proofs/assumed": ASSUMED})
 
 
 def run(tree, *arguments, path=None, program=RUN):
@@ -159,7 +282,33 @@ def contradiction_is_found(tree, plain):
            "good.c has the same goals and no contradiction: " + result.stdout)
 
 
+UNITS = "src/good.c 9\nsrc/never.c 1 cvc5,z3\n"
+
+
+def in_order(tree):
+    """The tree without a faulty unit; then with a source that is no unit, and
+    with names that nobody declares or that ASSURANCE.md does not have."""
+    write(tree, {"proofs/units": UNITS})
+    result = run(tree, "--tree", tree, "src/good.c")
+    expect(result.returncode == 0, "the status is 0: " + result.stdout)
+    contradiction_is_found(tree, result.stdout)
+    write(tree, {"src/left.c": GOOD + SAME, "proofs/assumed": ASSUMED +
+                 "device_gone include/device.h\nevil include/declared.h\n"})
+    result = run(tree, "--tree", tree, "src/never.c")
+    for why in ("src/left.c is not in proofs/units",
+                "device_gone has no contract in include/device.h",
+                "ASSURANCE.md does not name evil"):
+        expect(result.returncode == 1 and why in result.stdout,
+               "%s: %s" % (why, result.stdout))
+    os.unlink(os.path.join(tree, "src/left.c"))
+    write(tree, {"proofs/assumed": ASSUMED})
+
+
 def refuses(tree):
+    write(tree, {"src/%s.c" % name: text for name, text, _ in REFUSED})
+    write(tree, {"proofs/units": UNITS + "".join(
+        "src/%s.c %d\n" % (name, 1000 if name == "fewer" else 1)
+        for name, _, _ in REFUSED)})
     result = run(tree, "--timeout", "1", "--tree", tree)
     expect(result.returncode == 1, "the status is 1 where units are refused")
     for name, _, why in REFUSED:
@@ -168,16 +317,14 @@ def refuses(tree):
                "%s.c is refused for '%s': %s" % (name, why, said))
     said = said_of("src/good.c", result.stdout)
     expect(said == [], "good.c is in order: %s" % said)
-    result = run(tree, "--tree", tree, "src/good.c")
-    expect(result.returncode == 0, "the status is 0: " + result.stdout)
-    contradiction_is_found(tree, result.stdout)
 
 
 def tools_are_named(tree):
     """Without z3, and with one that says it is another."""
+    write(tree, {"proofs/units": UNITS})
     tools = os.path.join(tree, "bin")
     os.mkdir(tools)
-    for name in ("frama-c", "why3", "cvc5", "cc", "gcc"):
+    for name in ("frama-c", "why3", "cvc5", "cc", "gcc", "clang"):
         os.symlink(shutil.which(name), os.path.join(tools, name))
     for program in (RUN, os.path.join(ROOT, "proofs/mutants/run")):
         result = run(tree, path=tools, program=program)
@@ -195,13 +342,14 @@ def tools_are_named(tree):
 
 
 def main():
-    missing = [tool for tool in ("frama-c", "why3", "z3", "cvc5")
+    missing = [tool for tool in ("frama-c", "why3", "z3", "cvc5", "clang")
                if not shutil.which(tool)]
     if missing:
         print("skipped: missing: " + ", ".join(missing))
         return 77
     with tempfile.TemporaryDirectory(prefix="refuse.") as tree:
         make_tree(tree)
+        in_order(tree)
         refuses(tree)
         tools_are_named(tree)
     print("%d points, %d failed" % (points, failed))
