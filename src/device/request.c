@@ -283,6 +283,9 @@ static void transfer(struct queue *queue, const struct virtq_request *chain,
 	struct request *request = request_new(queue, chain, block, ranges);
 
 	if (!request) {
+		client_log(queue->device->client,
+			   "a request of %llu bytes failed: out of memory",
+			   (unsigned long long)block->bytes);
 		complete_request(queue, block, PREC_SYSTEM, 0, true);
 		return;
 	}
