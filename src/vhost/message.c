@@ -162,8 +162,13 @@ static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
 	while (got < 0 && errno == EINTR);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return VHOST_RECEIVE_MORE;
-	if (got <= 0)
+	if (got == 0 || (got < 0 && errno == ECONNRESET))
 		return VHOST_RECEIVE_CLOSED;
+	if (got < 0) {
+		*why = "a message could not be received: the system lacks "
+		       "memory, or has an error";
+		return VHOST_RECEIVE_BROKEN;
+	}
 	if (!collect_fds(message, &msg)) {
 		*why = "more than 8 file descriptors in a message";
 		return VHOST_RECEIVE_BROKEN;
@@ -266,7 +271,10 @@ const char *vhost_message_reply(int fd, const struct vhost_message *message,
 	while (sent < 0 && errno == EINTR);
 	if (sent == (ssize_t)(sizeof(header) + size))
 		return NULL;
-	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+	if (sent >= 0 || errno == EAGAIN)
+		return "does not read its replies";
+	if (errno == EPIPE || errno == ECONNRESET)
 		return "closed by the client";
-	return "does not read its replies";
+	return "a reply could not be sent: the system lacks memory, or has an "
+	       "error";
 }
