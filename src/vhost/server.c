@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <precarium/budget.h>
@@ -312,6 +313,15 @@ static bool accept_and_drop(struct vhost_server *server,
 	return fd >= 0;
 }
 
+/* The system lacks memory.  What we wait for stays ready, so we would spin, and
+ * keep busy who may be freeing some. */
+static void rest(void)
+{
+	const struct timespec a_little = { .tv_nsec = 10000000 };
+
+	nanosleep(&a_little, NULL);
+}
+
 static void take_clients(struct vhost_server *server,
 			 struct vhost_export *export)
 {
@@ -323,6 +333,8 @@ static void take_clients(struct vhost_server *server,
 			give(server, export, fd);
 			continue;
 		}
+		if (errno == ENOMEM || errno == ENOBUFS)
+			rest();
 		if ((errno != EMFILE && errno != ENFILE) ||
 		    !accept_and_drop(server, export))
 			return;
@@ -398,8 +410,11 @@ static bool turn(struct vhost_server *server)
 	uint32_t count = list_fds(server);
 	bool watched;
 
-	if (poll(server->fds, FDS_OWN + count, -1) < 0)
+	if (poll(server->fds, FDS_OWN + count, -1) < 0) {
+		if (errno != EINTR)
+			rest();
 		return false;
+	}
 	if (server->fds[FD_ENDED].revents)
 		drain(server->ended_fd);
 	if (server->fds[FD_WAKE].revents && drain(server->wake_fd))
