@@ -12,6 +12,7 @@
 
 #include "program/ask/ask.h"
 #include "vhost/listen.h"
+#include "device/log.h"
 
 #define CALLERS 8
 
@@ -45,6 +46,15 @@ static void hang_up(struct caller *caller)
 	caller->fd = -1;
 }
 
+/* What ends it is not the caller's doing: it will ask why. */
+static void drop(struct caller *caller, const char *what, int error)
+{
+	log_print("control socket: %s: %s; a program that asks is left without "
+		  "an answer",
+		  what, strerror(error));
+	hang_up(caller);
+}
+
 /* Waits for room to send an answer or for a request, never for both. */
 static void await(struct control *control, struct caller *caller)
 {
@@ -54,7 +64,7 @@ static void await(struct control *control, struct caller *caller)
 	};
 
 	if (epoll_ctl(control->epoll_fd, EPOLL_CTL_MOD, caller->fd, &event) < 0)
-		hang_up(caller);
+		drop(caller, "it could not be watched", errno);
 }
 
 static void answer(struct control *control, struct caller *caller,
@@ -64,7 +74,7 @@ static void answer(struct control *control, struct caller *caller,
 
 	json_decref(object);
 	if (!text) {
-		hang_up(caller);
+		drop(caller, "an answer could not be made", ENOMEM);
 		return;
 	}
 	/* The null byte becomes the end of the line. */
@@ -121,6 +131,10 @@ static void receive(struct control *control, struct caller *caller)
 
 	if (done < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (done < 0 && errno != ECONNRESET) {
+		drop(caller, "a request could not be received", errno);
+		return;
+	}
 	if (done <= 0) {
 		hang_up(caller);
 		return;
@@ -138,6 +152,10 @@ static void send_on(struct control *control, struct caller *caller)
 
 	if (done < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (done < 0 && errno != EPIPE && errno != ECONNRESET) {
+		drop(caller, "an answer could not be sent", errno);
+		return;
+	}
 	if (done < 0) {
 		hang_up(caller);
 		return;
@@ -204,7 +222,7 @@ static void take_caller(struct control *control)
 	caller->received = 0;
 	caller->last = false;
 	if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-		hang_up(caller);
+		drop(caller, "it could not be watched", errno);
 }
 
 /* Handles one event at a time: of a batch, a later event could belong to a
