@@ -18,108 +18,144 @@
 #include "device/clock.h"
 #include "device/counters.h"
 
-static void add_number(json_t *object, const char *name, uint64_t value)
-{
-	json_object_set_new(object, name, json_integer((json_int_t)value));
-}
-
-static void add_counters(json_t *object, const struct counters *counters)
-{
-	for (size_t i = 0; i < COUNTER_COUNT; i++)
-		add_number(object, counter_table[i].key,
-			   counter_read(counters, &counter_table[i]));
-}
-
+/*
+ * Without memory a part of the tree is missing, and the rest is no answer.  So
+ * each step notes it, and goes on: jansson takes NULL for a value, an object or
+ * a list that could not be made.
+ */
 struct tree {
+	json_t *root;
 	json_t *exports;
 	json_t *clients; /* of the export that was visited last */
+	bool whole;
 };
+
+static void put(struct tree *tree, json_t *object, const char *name,
+		json_t *value)
+{
+	if (json_object_set_new(object, name, value) < 0)
+		tree->whole = false;
+}
+
+static void put_number(struct tree *tree, json_t *object, const char *name,
+		       uint64_t value)
+{
+	put(tree, object, name, json_integer((json_int_t)value));
+}
+
+/* Puts what is to be filled in later.  NULL: it could not be put. */
+static json_t *put_empty(struct tree *tree, json_t *object, const char *name,
+			 json_t *empty)
+{
+	if (json_object_set_new(object, name, empty) == 0)
+		return empty;
+	tree->whole = false;
+	return NULL;
+}
+
+static json_t *append_object(struct tree *tree, json_t *list)
+{
+	json_t *object = json_object();
+
+	if (json_array_append_new(list, object) == 0)
+		return object;
+	tree->whole = false;
+	return NULL;
+}
+
+static void put_counters(struct tree *tree, json_t *object,
+			 const struct counters *counters)
+{
+	for (size_t i = 0; i < COUNTER_COUNT; i++)
+		put_number(tree, object, counter_table[i].key,
+			   counter_read(counters, &counter_table[i]));
+}
 
 static void add_export(void *argument, const struct vhost_export_stats *stats)
 {
 	struct tree *tree = argument;
-	json_t *export = json_object();
+	json_t *export = append_object(tree, tree->exports);
 
-	json_object_set_new(export, "name", json_text(stats->name));
+	put(tree, export, "name", json_text(stats->name));
 	if (stats->socket_path)
-		json_object_set_new(export, "socket",
-				    json_text(stats->socket_path));
-	json_object_set_new(export, "removed", json_boolean(stats->removed));
-	add_number(export, "clients-so-far", stats->clients);
-	add_number(export, "connected", stats->connected);
-	add_number(export, "turned-away", stats->turned_away);
-	add_number(export, "sync-failed", stats->sync_error != 0);
+		put(tree, export, "socket", json_text(stats->socket_path));
+	put(tree, export, "removed", json_boolean(stats->removed));
+	put_number(tree, export, "clients-so-far", stats->clients);
+	put_number(tree, export, "connected", stats->connected);
+	put_number(tree, export, "turned-away", stats->turned_away);
+	put_number(tree, export, "sync-failed", stats->sync_error != 0);
 	if (stats->sync_error)
-		json_object_set_new(export, "sync-error",
-				    json_text(strerror(stats->sync_error)));
-	add_counters(export, &stats->counters);
-	tree->clients = json_array();
-	json_object_set_new(export, "clients", tree->clients);
-	json_array_append_new(tree->exports, export);
+		put(tree, export, "sync-error",
+		    json_text(strerror(stats->sync_error)));
+	put_counters(tree, export, &stats->counters);
+	tree->clients = put_empty(tree, export, "clients", json_array());
 }
 
 static void add_client(void *argument, const struct vhost_client_stats *stats)
 {
 	struct tree *tree = argument;
-	json_t *client = json_object();
+	json_t *client = append_object(tree, tree->clients);
 
-	add_number(client, "number", stats->number);
-	add_number(client, "pid", (uint64_t)stats->pid);
-	add_number(client, "uid", stats->uid);
-	json_object_set_new(client, "connected", json_boolean(!stats->ended));
+	put_number(tree, client, "number", stats->number);
+	put_number(tree, client, "pid", (uint64_t)stats->pid);
+	put_number(tree, client, "uid", stats->uid);
+	put(tree, client, "connected", json_boolean(!stats->ended));
 	if (stats->ended)
-		json_object_set_new(client, "ended", json_text(stats->ended));
-	add_counters(client, &stats->counters);
-	json_array_append_new(tree->clients, client);
+		put(tree, client, "ended", json_text(stats->ended));
+	put_counters(tree, client, &stats->counters);
 }
 
-static json_t *faults(void)
+static void put_faults(struct tree *tree)
 {
-	json_t *object = json_object();
+	json_t *object = put_empty(tree, tree->root, "faults", json_object());
 	struct prec_fault_counts counts;
 
 	prec_fault_read_counts(&counts);
-	add_number(object, "fixed", counts.fixed);
-	add_number(object, "abandoned", counts.abandoned);
-	add_number(object, "substituted", counts.substituted);
-	add_number(object, "passed", counts.passed);
-	add_number(object, "retried", counts.retried);
-	add_number(object, "provided", counts.provided);
-	return object;
+	put_number(tree, object, "fixed", counts.fixed);
+	put_number(tree, object, "abandoned", counts.abandoned);
+	put_number(tree, object, "substituted", counts.substituted);
+	put_number(tree, object, "passed", counts.passed);
+	put_number(tree, object, "retried", counts.retried);
+	put_number(tree, object, "provided", counts.provided);
 }
 
-static json_t *sparse(const struct vhost_server *server)
+static void put_sparse(struct tree *tree, const struct vhost_server *server)
 {
 	struct vhost_sparse_stats stats = vhost_server_sparse(server);
-	json_t *object = json_object();
+	json_t *object = put_empty(tree, tree->root, "sparse", json_object());
 
-	add_number(object, "bytes", stats.used);
-	add_number(object, "bytes-max", stats.max);
-	add_number(object, "client-bytes-max", stats.client_max);
-	json_object_set_new(object, "watched", json_boolean(stats.watched));
-	return object;
+	put_number(tree, object, "bytes", stats.used);
+	put_number(tree, object, "bytes-max", stats.max);
+	put_number(tree, object, "client-bytes-max", stats.client_max);
+	put(tree, object, "watched", json_boolean(stats.watched));
 }
 
 json_t *stats_gather(struct vhost_server *server)
 {
-	struct tree tree = { json_array(), NULL };
+	struct tree tree = { .root = json_object(), .whole = true };
 	const struct vhost_stats_visitor visitor = { add_export, add_client,
 						     &tree };
-	json_t *root = json_object();
 
-	json_object_set_new(root, "version", json_string(PRECARIUM_VERSION));
-	add_number(root, "clock-ms", (uint64_t)clock_now_ms());
-	json_object_set_new(root, "exports", tree.exports);
-	json_object_set_new(root, "faults", faults());
-	json_object_set_new(root, "sparse", sparse(server));
+	put(&tree, tree.root, "version", json_string(PRECARIUM_VERSION));
+	put_number(&tree, tree.root, "clock-ms", (uint64_t)clock_now_ms());
+	tree.exports = put_empty(&tree, tree.root, "exports", json_array());
+	put_faults(&tree);
+	put_sparse(&tree, server);
 	vhost_server_visit(server, &visitor);
-	return root;
+	if (tree.whole)
+		return tree.root;
+	json_decref(tree.root);
+	return NULL;
 }
 
 void stats_print(struct vhost_server *server)
 {
 	json_t *stats = stats_gather(server);
 
+	if (!stats) {
+		complain("statistics: out of memory");
+		return;
+	}
 	stats_text(stdout, stats);
 	json_decref(stats);
 	fflush(stdout);
