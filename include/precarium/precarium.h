@@ -12,6 +12,7 @@
 #include <precarium/access.h>
 #include <precarium/budget.h>
 #include <precarium/fault.h>
+#include <precarium/io_linux.h>
 #include <precarium/lending_linux.h>
 #include <precarium/note.h>
 #include <precarium/region.h>

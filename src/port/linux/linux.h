@@ -34,6 +34,7 @@
  *   provide.c      puts pages in the place of holes;  budget.c  what they cost,
  *                  and left.c  when the region has gone
  *   map.c          makes a region;  admit.c  decides what is accepted
+ *   io.c           lent memory in system calls
  *   grow.c         lends more of a region, and heals it
  *   region.c       revokes, unmaps, looks
  *   void.c         the file that a revoked region is mapped from
