@@ -20,5 +20,6 @@
 #include <precarium/space.h>
 #include <precarium/status.h>
 #include <precarium/transaction.h>
+#include <precarium/version.h>
 
 #endif

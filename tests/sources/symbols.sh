@@ -13,10 +13,18 @@ trap 'rm -r "$work"' EXIT
 nm -D --defined-only "$library" | sed -n 's/.* [TDBRVW] \([^@]*\).*/\1/p' |
 	sort >"$work/exported"
 grep -v '^#' "$root/tests/sources/symbols.expected" | sort >"$work/expected"
-# A declaration starts with PREC_EXPORT; its name is the first prec_ before (.
-cat "$root"/include/precarium/*.h | tr '\n' ' ' |
-	grep -o 'PREC_EXPORT[^;{]*;' | grep -o '[ *]prec_[a-z0-9_]* *(' |
-	tr -d ' *(' | sort -u >"$work/declared"
+# A declaration starts with PREC_EXPORT, an inline function with PREC_INLINE; its
+# name is the first prec_ before (.  Those that a macro defines end in ##bits.
+names() {
+	tr '\n\t' '  ' | grep -o "$1" | grep -o '[ *]prec_[a-z0-9_#]* *(' |
+		tr -d ' *('
+}
+{
+	cat "$root"/include/precarium/*.h | names 'PREC_EXPORT[^;{]*;'
+	cat "$root"/include/precarium/*.h | names 'PREC_INLINE [^;{(]*('
+} | sed '/_\(raw_\)\?c[a-z_]*##bits/{s/##bits//;s/.*/&32\n&64/}
+	/##bits/{s/##bits//;s/.*/&8\n&16\n&32\n&64/}' |
+	sort -u >"$work/declared"
 
 diff "$work/expected" "$work/exported" || {
 	echo "< expected, > exported"

@@ -42,6 +42,7 @@
  *   transaction.c  enters;  leave.c  leaves
  *   thread.c       what each thread has open
  *   health.c       reports what could keep a fault from our handler
+ *   symbols.c      the inline functions of the headers, as symbols
  *   sides.h        readers that never wait, for fixup.c and index.c
  *   machine.h      what all this asks of a processor
  */
