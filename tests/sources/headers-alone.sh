@@ -17,12 +17,16 @@ try() {
 	}
 }
 
-for path in "$root"/include/precarium/*.h; do
+for path in "$root"/include/precarium/*.h "$root"/include/precarium/*.hpp; do
 	header=$(basename "$path")
 	for compiler in gcc clang; do
 		command -v $compiler >/dev/null || continue
-		try "$header" "$compiler -std=c11 -x c"
-		try "$header" "$compiler -std=c17 -x c"
+		case $header in
+		*.h)
+			try "$header" "$compiler -std=c11 -x c"
+			try "$header" "$compiler -std=c17 -x c" ;;
+		*)	try "$header" "$compiler -std=c++11 -x c++" ;;
+		esac
 		try "$header" "$compiler -std=c++17 -x c++"
 		try "$header" "$compiler -std=c++20 -x c++"
 	done
