@@ -6,12 +6,14 @@
 #include <linux/fs.h>
 #include <linux/sockios.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -19,8 +21,8 @@
 const bool sandbox_has_filter = true;
 
 /* The system calls of a running server that may have any arguments; more are in
- * allow_with.  Its threads and its rings of io_uring exist already: neither
- * clone nor execve nor io_uring_setup is needed. */
+ * allow_with and allow_threads.  Its rings of io_uring exist already: neither
+ * execve nor io_uring_setup is needed. */
 static const int needed[] = {
 	/* lent memory; mmap and mprotect are below */
 	SCMP_SYS(munmap),
@@ -185,6 +187,29 @@ struct allowed {
 /* What would open, make or truncate a file for writing: see opener.h. */
 #define WRITING (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
+/* A thread of this process, to replace one that hangs; neither a process nor a
+ * namespace.  The flags of clone3 lie in memory, where a filter cannot see them:
+ * without it the C library uses clone.  0, or an error number. */
+static int allow_threads(scmp_filter_ctx filter)
+{
+	const uint64_t needed_flags = CLONE_VM | CLONE_FS | CLONE_FILES |
+				      CLONE_SIGHAND | CLONE_THREAD;
+	const uint64_t harmless = CLONE_SYSVSEM | CLONE_SETTLS |
+				  CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	const struct scmp_arg_cmp thread = {
+		.arg = 0,
+		.op = SCMP_CMP_MASKED_EQ,
+		.datum_a = ~harmless,
+		.datum_b = needed_flags,
+	};
+	int status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+					    SCMP_SYS(clone), 1, &thread);
+
+	return status ? status
+		      : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+					 SCMP_SYS(clone3), 0);
+}
+
 /* 0, or an error number. */
 static int allow_with(scmp_filter_ctx filter)
 {
@@ -194,6 +219,7 @@ static int allow_with(scmp_filter_ctx filter)
 		{ SCMP_SYS(mprotect), IF_NONE_OF(2, PROT_EXEC) },
 		{ SCMP_SYS(openat), IF_NONE_OF(2, WRITING) },
 		{ SCMP_SYS(socket), IF_EQUAL(0, AF_UNIX) },
+		{ SCMP_SYS(prctl), IF_EQUAL(0, PR_SET_NAME) },
 		/* no other process */
 		{ SCMP_SYS(prlimit64), IF_EQUAL(0, 0) },
 		{ SCMP_SYS(tgkill), IF_EQUAL(0, self) },
@@ -228,6 +254,8 @@ static int allow(scmp_filter_ctx filter)
 {
 	int status = allow_with(filter);
 
+	if (status == 0)
+		status = allow_threads(filter);
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		if (status == 0)
 			status = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,12 @@ static void *another_thread(void *argument)
 	return argument;
 }
 
+static void *a_new_thread(void *argument)
+{
+	REFUSED(syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0));
+	return argument;
+}
+
 static void try_what_is_not_needed(void)
 {
 	char *const nothing[] = { NULL };
@@ -46,6 +54,9 @@ static void try_what_is_not_needed(void)
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	REFUSED(mprotect((void *)((unsigned long)&wrong & ~4095ul), 4096,
 			 PROT_READ | PROT_WRITE | PROT_EXEC));
+	REFUSED(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+	REFUSED(syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0,
+			0));
 	REFUSED(syscall(SYS_setuid, 0));
 	REFUSED(syscall(SYS_bpf, 0, NULL, 0));
 	/* Told of once already. */
@@ -101,6 +112,13 @@ int main(void)
 	}
 	pthread_barrier_wait(&filtered);
 	pthread_join(thread, NULL);
+	/* A thread that hangs can be replaced. */
+	if (pthread_create(&thread, NULL, a_new_thread, NULL) != 0) {
+		fprintf(stderr, "no thread: %s\n", strerror(errno));
+		wrong = 1;
+	} else {
+		pthread_join(thread, NULL);
+	}
 	try_what_is_not_needed();
 	check_lines(lines[0]);
 	return wrong;
