@@ -301,7 +301,7 @@ void control_close(struct control *control)
 		hang_up(&control->callers[i]);
 	if (control->listen_fd >= 0 && control->path)
 		vhost_unlisten(control->path, control->listen_fd,
-			       &control->file);
+			       &control->file, NULL);
 	else if (control->listen_fd >= 0)
 		close(control->listen_fd);
 	if (control->epoll_fd >= 0)

@@ -188,8 +188,8 @@ struct allowed {
 #define WRITING (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
 /* A thread of this process, to replace one that hangs; neither a process nor a
- * namespace.  The flags of clone3 lie in memory, where a filter cannot see them:
- * without it the C library uses clone.  0, or an error number. */
+ * namespace.  The flags of clone3 lie in memory, where a filter cannot see
+ * them: without it the C library uses clone.  0, or an error number. */
 static int allow_threads(scmp_filter_ctx filter)
 {
 	const uint64_t needed_flags = CLONE_VM | CLONE_FS | CLONE_FILES |

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "program/torture/case.h"
+#include "client/slow.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -162,26 +163,7 @@ bool attack_served(struct attack *attack, uint16_t before, int ms)
 int attack_send(struct attack *attack, const void *bytes, size_t size,
 		const int *fds, uint32_t fd_count)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int) * 253)];
-	} control;
-	struct iovec part = { (void *)(uintptr_t)bytes, size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (fd_count > 0) {
-		memset(&control, 0, sizeof(control));
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
-	}
-	return sendmsg(attack->client.socket, &message,
-		       MSG_NOSIGNAL | MSG_DONTWAIT) < 0
-		       ? -1
-		       : 0;
+	return slow_send(attack->client.socket, bytes, size, fds, fd_count);
 }
 
 int attack_say(struct attack *attack, uint32_t request, const void *payload,

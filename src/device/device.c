@@ -20,12 +20,15 @@ const char *device_open(struct device *device, struct loop *loop,
 	device->policy = policy;
 	device->client = client;
 	device->inflight.fd = -1;
+	device->inflight.releases = policy->releases;
 	device->dirty.call_fd = -1;
+	device->dirty.releases = policy->releases;
 	device->memory = calloc(1, sizeof(*device->memory));
 	device->queues = calloc(policy->queues_max, sizeof(*device->queues));
 	if (!device->memory || !device->queues)
 		return "out of memory";
 	device->memory->regions = policy->regions;
+	device->memory->releases = policy->releases;
 	device->admission = policy->admission;
 	if (policy->sparse && !sparse_take(policy->sparse, &device->sparse))
 		return "out of memory";
@@ -48,9 +51,7 @@ void device_close(struct device *device)
 	free(device->queues);
 	inflight_close(&device->inflight);
 	dirty_close(&device->dirty, &device->loop->notifier);
-	if (device->memory)
-		memory_clear(device->memory);
-	free(device->memory);
+	memory_free(device->memory);
 	if (device->sparse)
 		sparse_put(device->policy->sparse, device->sparse);
 	if (device->lane)
@@ -148,8 +149,7 @@ void device_set_memory(struct device *device, struct memory *memory)
 {
 	counter_add(&device->client->counters.revocations,
 		    device->memory->guest.count);
-	memory_clear(device->memory);
-	free(device->memory);
+	memory_free(device->memory);
 	device->memory = memory;
 	device_memory_changed(device);
 }
@@ -172,6 +172,7 @@ void device_log_inflight(struct device *device, struct memory_region *region,
 		inflight_use(&device->queues[i].inflight, span);
 	}
 	if (device->inflight.region)
-		memory_region_free(device->inflight.region);
+		memory_region_free(device->inflight.region,
+				   device->policy->releases);
 	device->inflight.region = region;
 }

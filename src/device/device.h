@@ -45,6 +45,8 @@ struct device_policy {
 	uint64_t bytes_in_flight_max;
 	struct memory_admission admission;
 	struct share *regions; /* the export's; NULL: no limit */
+	/* What its clients lent is given up on it; NULL: see release.h. */
+	struct release_account *releases;
 	/* Where its clients have their budgets; NULL: they have none. */
 	struct sparse_list *sparse;
 };

@@ -2,29 +2,27 @@
 #include "device/dirty.h"
 
 #include <stddef.h>
-#include <unistd.h>
 
 #include <precarium/access.h>
 
 #include "device/memory.h"
 #include "device/notify.h"
+#include "device/release.h"
 
 #define PAGE_BITS 12
 
 void dirty_use(struct dirty *dirty, struct memory_region *region, uint64_t size)
 {
 	if (dirty->region)
-		memory_region_free(dirty->region);
+		memory_region_free(dirty->region, dirty->releases);
 	dirty->region = region;
 	dirty->size = size;
 }
 
-/* Known to be an eventfd: closing it cannot block. */
 void dirty_set_call(struct dirty *dirty, struct notifier *notifier, int fd)
 {
 	notifier_settle(notifier, dirty->call_fd);
-	if (dirty->call_fd >= 0)
-		close(dirty->call_fd);
+	release_fd(dirty->releases, dirty->call_fd);
 	dirty->call_fd = fd;
 }
 

@@ -7,6 +7,7 @@
 
 struct memory_region;
 struct notifier;
+struct release_account;
 
 /*
  * The log of what we write into the client's memory, for its migration: a bit
@@ -27,6 +28,7 @@ struct dirty {
 	bool all;    /* mark data as well as rings: VHOST_F_LOG_ALL */
 	bool lost;   /* it was found gone, which was not logged yet */
 	int call_fd; /* signalled when there are new marks; -1: none */
+	struct release_account *releases;
 };
 
 /* Mark in this bitmap of `size` bytes from now on; NULL: do not mark.  Takes

@@ -11,6 +11,7 @@
 #include "virtio/ring_wire.h"
 
 struct memory_region;
+struct release_account;
 struct inflight_lists;
 
 /*
@@ -31,6 +32,7 @@ struct inflight_lists;
 struct inflight {
 	int fd;			      /* what we made; -1: none */
 	struct memory_region *region; /* in use; NULL: none */
+	struct release_account *releases;
 };
 
 /* The part of one queue. */

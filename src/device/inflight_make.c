@@ -8,6 +8,7 @@
 #include "device/inflight_packed.h"
 #include "device/inflight_split.h"
 #include "device/memory.h"
+#include "device/release.h"
 
 /* Parts of queues do not share a cache line. */
 #define LOG_ALIGN 64u
@@ -59,8 +60,7 @@ int inflight_make(struct inflight *log, uint64_t size)
 
 		if (fd < 0)
 			return -1;
-		if (log->fd >= 0)
-			close(log->fd);
+		release_fd(log->releases, log->fd);
 		log->fd = fd;
 	} else if (fallocate(log->fd,
 			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
@@ -73,9 +73,8 @@ int inflight_make(struct inflight *log, uint64_t size)
 void inflight_close(struct inflight *log)
 {
 	if (log->region)
-		memory_region_free(log->region);
+		memory_region_free(log->region, log->releases);
 	log->region = NULL;
-	if (log->fd >= 0)
-		close(log->fd);
+	release_fd(log->releases, log->fd);
 	log->fd = -1;
 }

@@ -4,11 +4,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "device/close.h"
+/* Only files in memory (memfd, tmpfs, hugetlbfs) have seals.  Never blocks, as
+ * fstat and fstatfs may. */
+static bool is_in_memory(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
 
 static const char *why_not_added(enum prec_status status)
 {
@@ -63,8 +69,7 @@ static bool map_region(struct memory_region *new, int fd,
 
 	/* Checked before the library asks for its size or file system, which a
 	 * file server that the client controls need not answer. */
-	if (!(admission->admit & PREC_ADMIT_ANY_FILE) &&
-	    !close_is_in_memory(fd)) {
+	if (!(admission->admit & PREC_ADMIT_ANY_FILE) && !is_in_memory(fd)) {
 		*why = "not a file in memory; expected a memfd, or a file of "
 		       "tmpfs or hugetlbfs";
 		return false;
@@ -96,10 +101,26 @@ memory_region_new(const struct memory_entry *entry, int fd,
 	return NULL;
 }
 
-void memory_region_free(struct memory_region *old)
+/* Other threads that map or unmap wait while the kernel takes pages out of our
+ * page tables, so that is done in pieces.  Nobody touches the pages any
+ * more. */
+#define UNMAP_PIECE (8ull << 20)
+
+static void empty(const struct prec_span *span)
+{
+	for (uint64_t at = 0; at < span->size; at += UNMAP_PIECE) {
+		uint64_t left = span->size - at;
+
+		madvise((void *)(uintptr_t)(span->host + at),
+			left < UNMAP_PIECE ? left : UNMAP_PIECE, MADV_DONTNEED);
+	}
+}
+
+static void unmap(struct memory_region *old)
 {
 	enum prec_status revoked;
 
+	empty(&old->region.span);
 	if (prec_region_unmap(&old->region) == PREC_OK) {
 		free(old);
 		return;
@@ -109,6 +130,31 @@ void memory_region_free(struct memory_region *old)
 	 * reused. */
 	revoked = prec_region_revoke(&old->region);
 	assert(revoked == PREC_OK || revoked == PREC_SYSTEM);
+}
+
+static void give_places(struct share *regions, uint32_t count)
+{
+	if (regions && count)
+		share_give(regions, count);
+}
+
+static void unmap_region(struct release *release)
+{
+	struct memory_region *old =
+		(struct memory_region *)((char *)release -
+					 offsetof(struct memory_region,
+						  release));
+	struct share *regions = old->regions;
+
+	unmap(old);
+	give_places(regions, 1);
+}
+
+void memory_region_free(struct memory_region *region,
+			struct release_account *releases)
+{
+	region->release.descriptors = 1;
+	release_later(releases, &region->release, unmap_region);
 }
 
 static uint32_t free_slot(const struct memory *memory, uint32_t max)
@@ -125,12 +171,6 @@ static bool take_place(struct memory *memory)
 	return !memory->regions ||
 	       share_take(memory->regions, 1,
 			  memory->guest.count >= MEMORY_REGIONS_USUAL);
-}
-
-static void give_place(struct memory *memory)
-{
-	if (memory->regions)
-		share_give(memory->regions, 1);
 }
 
 static enum prec_status enter(struct memory *memory, struct memory_region *new,
@@ -187,7 +227,7 @@ static bool add_region(struct memory *memory, const struct memory_entry *entry,
 	if (status == PREC_OK)
 		return true;
 	*why = why_not_added(status);
-	memory_region_free(new);
+	memory_region_free(new, memory->releases);
 	return false;
 }
 
@@ -201,7 +241,7 @@ bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
 	}
 	if (add_region(memory, entry, fd, admission, why))
 		return true;
-	give_place(memory);
+	give_places(memory->regions, 1);
 	return false;
 }
 
@@ -213,8 +253,8 @@ static void take_out(struct memory *memory, uint32_t guest, uint32_t user,
 	prec_space_remove(&memory->guest, guest);
 	prec_space_remove(&memory->user, user);
 	memory->slots[slot] = NULL;
-	memory_region_free(old);
-	give_place(memory);
+	old->regions = memory->regions;
+	memory_region_free(old, memory->releases);
 }
 
 bool memory_remove(struct memory *memory, const struct memory_entry *entry,
@@ -251,15 +291,24 @@ const char *memory_why_no_rings(const struct memory *memory)
 	       "front-end in a region that was added";
 }
 
-void memory_clear(struct memory *memory)
+static void unmap_all(struct release *release)
 {
-	memory->guest.count = 0;
-	memory->user.count = 0;
+	struct memory *old =
+		(struct memory *)((char *)release -
+				  offsetof(struct memory, release));
+
 	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
-		if (!memory->slots[i])
-			continue;
-		memory_region_free(memory->slots[i]);
-		memory->slots[i] = NULL;
-		give_place(memory);
+		if (old->slots[i])
+			unmap(old->slots[i]);
 	}
+	give_places(old->regions, old->guest.count);
+	free(old);
+}
+
+void memory_free(struct memory *memory)
+{
+	if (!memory)
+		return;
+	memory->release.descriptors = memory->guest.count;
+	release_later(memory->releases, &memory->release, unmap_all);
 }

@@ -9,6 +9,7 @@
 #include <precarium/region.h>
 #include <precarium/space.h>
 
+#include "device/release.h"
 #include "device/share.h"
 
 /* A region as the client describes it. */
@@ -27,6 +28,8 @@ struct memory_entry {
 struct memory_region {
 	struct prec_region region;
 	struct memory_entry entry;
+	struct release release;
+	struct share *regions; /* its place is of these; NULL: of none */
 };
 
 /*
@@ -36,7 +39,10 @@ struct memory_region {
 #define MEMORY_REGIONS_USUAL 32u
 
 struct memory {
-	struct share *regions; /* set by whoever makes it; NULL: no limit */
+	/* Set by whoever makes it; NULL: no limit, and see release.h. */
+	struct share *regions;
+	struct release_account *releases;
+	struct release release;
 	struct prec_space guest;
 	struct prec_space user;
 	struct memory_region *slots[PREC_SPACE_MAX]; /* NULL: free */
@@ -56,8 +62,10 @@ struct memory_admission {
 struct memory_region *
 memory_region_new(const struct memory_entry *entry, int fd,
 		  const struct memory_admission *admission, const char **why);
-/* Revoked first, so that nothing can reach it when this returns. */
-void memory_region_free(struct memory_region *region);
+/* Unmap it, later (release.h): until then the pages stay mapped, but no span
+ * names them. */
+void memory_region_free(struct memory_region *region,
+			struct release_account *releases);
 
 /* Add one region.  `fd` is borrowed.  On error nothing has changed, and *why
  * is one line with what was expected. */
@@ -65,8 +73,8 @@ bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
 		const struct memory_admission *admission, const char **why);
 
 /*
- * Take a region out: revoked first, so that nothing can reach it when this
- * returns.  It is named by both addresses and the size.  No request may use it
+ * Take a region out: nothing reaches it when this returns, and it is unmapped
+ * later.  It is named by both addresses and the size.  No request may use it
  * any more.
  */
 bool memory_remove(struct memory *memory, const struct memory_entry *entry,
@@ -75,7 +83,7 @@ bool memory_remove(struct memory *memory, const struct memory_entry *entry,
 /* Why rings are not found in it: one line, with what was expected. */
 const char *memory_why_no_rings(const struct memory *memory);
 
-/* Remove everything that was lent. */
-void memory_clear(struct memory *memory);
+/* Free it, and unmap what was lent, later.  NULL is ignored. */
+void memory_free(struct memory *memory);
 
 #endif

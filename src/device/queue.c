@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "device/feature.h"
 #include "device/mark.h"
+#include "device/release.h"
 #include "device/room.h"
 #include "device/sparse.h"
 
@@ -33,11 +33,9 @@ void queue_init(struct queue *queue, struct device *device, uint32_t index)
 	LIST_INIT(&queue->requests);
 }
 
-/* These are known to be eventfds: closing one cannot block. */
-static void replace_fd(int *fd, int new)
+static void replace_fd(struct queue *queue, int *fd, int new)
 {
-	if (*fd >= 0)
-		close(*fd);
+	release_fd(queue->device->policy->releases, *fd);
 	*fd = new;
 }
 
@@ -45,7 +43,7 @@ static void replace_fd(int *fd, int new)
 static void replace_notified(struct queue *queue, int *fd, int new)
 {
 	notifier_settle(&queue->device->loop->notifier, *fd);
-	replace_fd(fd, new);
+	replace_fd(queue, fd, new);
 }
 
 void queue_set_broken(struct queue *queue, bool broken)
@@ -60,7 +58,7 @@ void queue_drop_kick(struct queue *queue)
 {
 	if (queue->kick_fd >= 0)
 		loop_unwatch(queue->device->loop, queue->kick_fd);
-	replace_fd(&queue->kick_fd, -1);
+	replace_fd(queue, &queue->kick_fd, -1);
 }
 
 void queue_leave_lists(struct queue *queue)

@@ -3,11 +3,11 @@
 
 #include <assert.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "device/device.h"
 #include "device/feature.h"
 #include "device/layout.h"
+#include "device/release.h"
 
 bool queue_set_num(struct queue *queue, uint32_t num, const char **why)
 {
@@ -99,7 +99,7 @@ bool queue_set_kick(struct queue *queue, int fd, const char **why)
 	if (!loop_watch(queue->device->loop, fd, EPOLLIN | EPOLLET,
 			&queue->kick)) {
 		*why = "the descriptor cannot be watched";
-		close(fd);
+		release_fd(queue->device->policy->releases, fd);
 		return false;
 	}
 	queue_drop_kick(queue);

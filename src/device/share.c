@@ -93,3 +93,10 @@ void share_give(struct share *share, uint64_t count)
 	share->used -= count;
 	pthread_mutex_unlock(&share->pool->lock);
 }
+
+void share_add(struct share *share, uint64_t count)
+{
+	pthread_mutex_lock(&share->pool->lock);
+	share->used += count;
+	pthread_mutex_unlock(&share->pool->lock);
+}

@@ -46,5 +46,7 @@ void share_close(struct share *share);
  * so many, and nothing has changed. */
 bool share_take(struct share *share, uint64_t count, bool greedy);
 void share_give(struct share *share, uint64_t count);
+/* So many more are in use already, whether there are so many or not. */
+void share_add(struct share *share, uint64_t count);
 
 #endif

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "device/close.h"
+#include "device/release.h"
 
 static bool is_unix_stream(int fd)
 {
@@ -34,15 +34,9 @@ static bool is_of_a_pair(int fd)
 	       size <= sizeof(peer.sun_family);
 }
 
-/* Nor may such an end be in a message that was sent on the channel and is never
- * read: drop what is there, and let nothing be added. */
-static void take_nothing(int fd)
+static struct release_account *releases(struct vhost_connection *connection)
 {
-	char bytes[4096];
-
-	shutdown(fd, SHUT_RD);
-	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		continue;
+	return connection->export->policy.releases;
 }
 
 bool vhost_channel_set(struct vhost_connection *connection, const char **why)
@@ -59,15 +53,17 @@ bool vhost_channel_set(struct vhost_connection *connection, const char **why)
 	*why = "the socket is connected to a listening one, or to none";
 	if (!is_of_a_pair(message->fds[0]))
 		return false;
-	take_nothing(message->fds[0]);
-	close_lent(connection->channel_fd);
+	/* Nor may such an end be in a message that was sent on the channel and
+	 * is never read. */
+	release_unread(releases(connection), message->fds[0]);
+	vhost_channel_drop(connection);
 	connection->channel_fd = vhost_message_take_fd(message, 0);
 	return true;
 }
 
 void vhost_channel_drop(struct vhost_connection *connection)
 {
-	close_lent(connection->channel_fd);
+	release_fd(releases(connection), connection->channel_fd);
 	connection->channel_fd = -1;
 }
 

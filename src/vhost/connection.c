@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "device/release.h"
 #include "vhost/channel.h"
 #include "vhost/dispatch.h"
 #include "vhost/held.h"
@@ -21,7 +22,8 @@ static void connection_free(struct vhost_connection *connection)
 	vhost_message_reset(&connection->message);
 	device_close(&connection->device);
 	vhost_channel_drop(connection);
-	close(connection->fd);
+	/* Messages that were not read are dropped with it. */
+	release_fd(connection->export->policy.releases, connection->fd);
 	free(connection);
 }
 
@@ -50,12 +52,19 @@ static void unpark(struct vhost_connection *connection)
 	connection->parked = false;
 }
 
+static void unpause(struct vhost_connection *connection)
+{
+	connection->worker->paused -= connection->paused;
+	connection->paused = false;
+}
+
 static void abort_once(struct vhost_connection *connection)
 {
 	if (connection->aborted)
 		return;
 	connection->aborted = true;
 	unpark(connection);
+	unpause(connection);
 	loop_unwatch(connection->device.loop, connection->fd);
 	device_abort(&connection->device);
 }
@@ -168,6 +177,22 @@ static void carry_out(struct vhost_connection *connection)
 		serve_again(connection);
 }
 
+static void pause_messages(struct vhost_connection *connection)
+{
+	connection->paused = true;
+	connection->worker->paused++;
+	watch_for(connection, EPOLLRDHUP);
+}
+
+void vhost_connection_listen_again(struct vhost_connection *connection)
+{
+	if (!connection->paused || connection->device.state != DEVICE_SERVING ||
+	    release_is_clogged(connection->message.releases))
+		return;
+	unpause(connection);
+	watch_for(connection, EPOLLIN | EPOLLRDHUP);
+}
+
 static struct vhost_connection *connection_of(struct loop_source *source)
 {
 	return (struct vhost_connection *)((char *)source -
@@ -182,7 +207,7 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 
 	if (connection->device.state == DEVICE_ENDING)
 		return;
-	if (connection->device.state == DEVICE_PARKED) {
+	if (connection->device.state == DEVICE_PARKED || connection->paused) {
 		/* Only hang-ups are reported now. */
 		if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 			device_end(&connection->device, "closed by the client");
@@ -191,6 +216,10 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	for (int i = 0;
 	     i < MESSAGES_A_TURN && connection->device.state == DEVICE_SERVING;
 	     i++) {
+		if (release_is_clogged(connection->message.releases)) {
+			pause_messages(connection);
+			return;
+		}
 		switch (vhost_message_receive(connection->fd,
 					      &connection->message, &why)) {
 		case VHOST_RECEIVE_DONE:
@@ -243,6 +272,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->fd = fd;
 		connection->channel_fd = -1;
 		connection->held = VHOST_HELD_BY_ALL;
+		connection->message.releases = export->policy.releases;
 		why = connection_make(connection, client);
 	}
 	if (!why) {
@@ -255,7 +285,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection_free(connection);
 	} else {
 		free(connection);
-		close(fd);
+		release_fd(export->policy.releases, fd);
 	}
 	leave(worker, export, client, VHOST_HELD_BY_ALL, why);
 }

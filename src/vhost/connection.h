@@ -19,6 +19,9 @@
  *
  * What waits for a store waits with a deadline (deadline.h).
  *
+ * While too much waits to be released that clients of its export sent
+ * (release.h), no message is received: it could bring more.
+ *
  * The socket stays open until the last request has ended, so that a front-end
  * that sees it closed knows that its memory is no longer written.
  */
@@ -33,6 +36,7 @@ struct vhost_connection {
 	struct vhost_message message;
 	int64_t deadline_ms; /* of the message, while PARKED */
 	bool parked;	     /* counted in worker->parked */
+	bool paused;	     /* counted in worker->paused */
 	bool aborted;	     /* its device was aborted */
 
 	int channel_fd;		    /* see channel.h; -1: none */
@@ -51,6 +55,9 @@ static inline void vhost_connection_put_off(struct vhost_connection *connection)
 /* Take over the socket.  On failure it is closed and a line is logged. */
 void vhost_connection_open(struct vhost_worker *worker,
 			   struct vhost_export *export, int fd);
+
+/* Receive messages again, if that was paused and need not be any more. */
+void vhost_connection_listen_again(struct vhost_connection *connection);
 
 /* To be called when a turn ends and some device may have become quiet: carries
  * out the message that waited for that, aborts the device of a client that has

@@ -100,7 +100,8 @@ enum vhost_outcome vhost_get_inflight(struct vhost_connection *connection,
 }
 
 static struct memory_region *
-map_writable(const struct memory_entry *entry, int fd,
+map_writable(const struct vhost_connection *connection,
+	     const struct memory_entry *entry, int fd,
 	     const struct memory_admission *admission, const char **why)
 {
 	struct memory_region *region =
@@ -109,7 +110,7 @@ map_writable(const struct memory_entry *entry, int fd,
 	if (!region || region->region.span.rights & PREC_WRITE)
 		return region;
 	*why = "expected a descriptor that can be written to";
-	memory_region_free(region);
+	memory_region_free(region, connection->device.policy->releases);
 	return NULL;
 }
 
@@ -131,7 +132,7 @@ static struct memory_region *map_log(const struct vhost_connection *connection,
 		.budget = connection->device.admission.budget,
 	};
 
-	return map_writable(&entry, fd, &admission, why);
+	return map_writable(connection, &entry, fd, &admission, why);
 }
 
 enum vhost_outcome vhost_set_inflight(struct vhost_connection *connection,
@@ -168,7 +169,7 @@ map_bitmap(const struct vhost_connection *connection,
 	struct memory_admission admission = connection->device.admission;
 
 	admission.admit &= ~(uint32_t)PREC_ADMIT_STRICT;
-	return map_writable(&entry, fd, &admission, why);
+	return map_writable(connection, &entry, fd, &admission, why);
 }
 
 static struct memory_region *log_base(const struct vhost_connection *connection,

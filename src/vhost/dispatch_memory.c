@@ -92,9 +92,9 @@ enum vhost_outcome vhost_set_table(struct vhost_connection *connection,
 		return VHOST_REFUSED;
 	}
 	new->regions = connection->device.policy->regions;
+	new->releases = connection->device.policy->releases;
 	if (!fill_table(connection, new, why)) {
-		memory_clear(new);
-		free(new);
+		memory_free(new);
 		return VHOST_REFUSED;
 	}
 	device_set_memory(&connection->device, new);

@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "device/release.h"
 
 void vhost_export_free(struct vhost_export *export)
 {
+	if (export->policy.releases)
+		release_account_free(export->policy.releases);
 	vhost_roll_free(&export->roll);
 	share_close(&export->descriptors);
 	share_close(&export->regions);
@@ -32,7 +35,8 @@ static uint64_t sparse_max(const struct vhost_export_options *options,
 
 struct vhost_export *
 vhost_export_new(const struct vhost_export_options *options,
-		 const struct vhost_limits *limits, struct vhost_common *common)
+		 const struct vhost_limits *limits, struct vhost_common *common,
+		 int idle_fd)
 {
 	struct vhost_export *export = calloc(1, sizeof(*export));
 
@@ -48,7 +52,10 @@ vhost_export_new(const struct vhost_export_options *options,
 	export->name = strdup(options->name);
 	if (options->socket_path)
 		export->socket_path = strdup(options->socket_path);
-	if (!export->name || (options->socket_path && !export->socket_path)) {
+	export->policy.releases =
+		release_account_new(idle_fd, &export->descriptors);
+	if (!export->name || !export->policy.releases ||
+	    (options->socket_path && !export->socket_path)) {
 		vhost_export_free(export);
 		return NULL;
 	}
@@ -72,7 +79,8 @@ void vhost_export_gone(struct vhost_export *export)
 {
 	if (export->gone)
 		export->gone(export->argument);
-	vhost_export_free(export);
+	if (!vhost_export_is_in_use(export))
+		vhost_export_free(export);
 }
 
 /* A descriptor that was opened for us: it listens, or it is connected. */
@@ -149,12 +157,18 @@ void vhost_export_close(struct vhost_export *export, bool shared)
 
 	export->listen_fd = -1;
 	if (fd >= 0 && export->file.inode && !shared)
-		vhost_unlisten(export->socket_path, fd, &export->file);
-	else if (fd >= 0)
-		close(fd);
-	if (export->first_fd >= 0)
-		close(export->first_fd);
+		vhost_unlisten(export->socket_path, fd, &export->file,
+			       export->policy.releases);
+	else
+		release_fd(export->policy.releases, fd);
+	release_fd(export->policy.releases, export->first_fd);
 	export->first_fd = -1;
+}
+
+bool vhost_export_is_in_use(struct vhost_export *export)
+{
+	return vhost_export_connected(export) > 0 ||
+	       release_pending(export->policy.releases) > 0;
 }
 
 uint32_t vhost_export_connected(struct vhost_export *export)
@@ -177,6 +191,12 @@ bool vhost_export_is_over(struct vhost_export *export)
 	       (roll->so_far || roll->turned_away);
 	pthread_mutex_unlock(&roll->lock);
 	return over;
+}
+
+bool vhost_export_listens(const struct vhost_export *export)
+{
+	return export->listen_fd >= 0 &&
+	       release_pending(export->policy.releases) < RELEASE_PENDING;
 }
 
 void vhost_export_turn_away(struct vhost_export *export, int fd,

@@ -38,14 +38,15 @@ struct vhost_common {
 };
 
 /* An export that does not listen yet.  `limits` are complete; `common` outlives
- * the export.  NULL: no memory. */
+ * the export.  `idle_fd`: see release_account_new.  NULL: no memory. */
 struct vhost_export *
 vhost_export_new(const struct vhost_export_options *options,
-		 const struct vhost_limits *limits,
-		 struct vhost_common *common);
+		 const struct vhost_limits *limits, struct vhost_common *common,
+		 int idle_fd);
 /* Frees it without calling `gone`. */
 void vhost_export_free(struct vhost_export *export);
-/* Frees it, and calls `gone`.  No client may be left. */
+/* Calls `gone`, and frees it unless something hangs that it has to release.  No
+ * client may be left. */
 void vhost_export_gone(struct vhost_export *export);
 
 /* Take over the descriptor of the options, or listen at their path.  False:
@@ -60,6 +61,13 @@ void vhost_export_close(struct vhost_export *export, bool shared);
 
 /* Clients that are there, or on their way to a worker. */
 uint32_t vhost_export_connected(struct vhost_export *export);
+
+/* A client is there, or something is left to be released. */
+bool vhost_export_is_in_use(struct vhost_export *export);
+
+/* May connections be accepted?  Not while so much is left to be released that
+ * one that is turned away could be too much. */
+bool vhost_export_listens(const struct vhost_export *export);
 
 /* True if it takes no more clients, and those that it had have left. */
 bool vhost_export_is_over(struct vhost_export *export);

@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "device/release.h"
+
 #define BACKLOG 64
 
 __attribute__((format(printf, 2, 3))) static bool
@@ -254,7 +256,7 @@ int vhost_listen(const char *path, const struct vhost_access *access,
 	}
 	if (listen(fd, BACKLOG) < 0) {
 		fail(error, "%s: listen: %s", path, strerror(errno));
-		vhost_unlisten(path, fd, file);
+		vhost_unlisten(path, fd, file, NULL);
 		return -1;
 	}
 	return fd;
@@ -307,9 +309,10 @@ bool vhost_listen_allow(const char *path, const struct vhost_socket_file *file,
 }
 
 void vhost_unlisten(const char *path, int fd,
-		    const struct vhost_socket_file *file)
+		    const struct vhost_socket_file *file,
+		    struct release_account *releases)
 {
 	/* While the descriptor is open no other file has the inode's number. */
 	remove_file(path, file);
-	close(fd);
+	release_fd(releases, fd);
 }

@@ -6,6 +6,8 @@
 
 #include "vhost/server.h"
 
+struct release_account;
+
 /* Identifies the file of a socket that we made, and tells its first owner.  The
  * kernel keeps the inode while the socket is open, so no other file can get its
  * number.  Zeroed: we did not make it, and must neither change nor remove
@@ -35,8 +37,10 @@ bool vhost_listen_allow(const char *path, const struct vhost_socket_file *file,
 			const struct vhost_access *access,
 			struct vhost_error *error);
 
-/* Close `fd`, and remove its file if that is still at `path`. */
+/* Remove its file if that is still at `path`, and close `fd`, later
+ * (release.h): with it goes what clients sent that were not accepted. */
 void vhost_unlisten(const char *path, int fd,
-		    const struct vhost_socket_file *file);
+		    const struct vhost_socket_file *file,
+		    struct release_account *releases);
 
 #endif

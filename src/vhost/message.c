@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "device/close.h"
+#include "device/release.h"
 
 /* What each request may look like.  A request that is not listed is not
  * understood: its size is bounded, and its contents are skipped. */
@@ -110,31 +110,90 @@ static const char *check_fds(const struct vhost_message *message)
 	return NULL;
 }
 
-/* Keep the descriptors that came along, and close those for which there is no
- * room. */
-static bool collect_fds(struct vhost_message *message, struct msghdr *msg)
-{
-	bool all = true;
+/* The descriptors that came along, of which there is room for one more than a
+ * message may have. */
+struct arrived {
+	int fds[VHOST_FDS_MAX + 1];
+	uint32_t count;
+};
 
+static void collect_fds(struct arrived *arrived, struct msghdr *msg)
+{
+	arrived->count = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
 	     c = CMSG_NXTHDR(msg, c)) {
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		size_t size = c->cmsg_len - CMSG_LEN(0);
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (message->fd_count < VHOST_FDS_MAX) {
-				message->fds[message->fd_count++] = fd;
-				continue;
-			}
-			close_lent(fd);
-			all = false;
-		}
+		memcpy(arrived->fds, CMSG_DATA(c), size);
+		arrived->count = (uint32_t)(size / sizeof(int));
 	}
-	return all;
+}
+
+/*
+ * Look at the next bytes, and get the descriptors that are sent with them,
+ * without taking either from the socket.
+ *
+ * What is taken from it without room for all descriptors, in the buffer or in
+ * this process, has the others closed by the kernel, in this thread, and close
+ * may wait for as long as the client likes.  What is only looked at stays open,
+ * and so do descriptors that we have already when the bytes are taken.
+ */
+static ssize_t look(int fd, struct iovec *vector, struct arrived *arrived,
+		    bool *all)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(arrived->fds))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr msg = {
+		.msg_iov = vector,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got;
+
+	do
+		got = recvmsg(fd, &msg,
+			      MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	arrived->count = 0;
+	if (got > 0)
+		collect_fds(arrived, &msg);
+	*all = !(msg.msg_flags & MSG_CTRUNC);
+	return got;
+}
+
+/* Take the bytes that were looked at. */
+static bool take(int fd, const struct iovec *vector, ssize_t size)
+{
+	ssize_t got;
+
+	do
+		got = recv(fd, vector->iov_base, (size_t)size, MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	return got == size;
+}
+
+static bool keep_fds(struct vhost_message *message,
+		     const struct arrived *arrived, bool all, const char **why)
+{
+	bool fit = message->fd_count + arrived->count <= VHOST_FDS_MAX;
+
+	if (fit && all) {
+		memcpy(&message->fds[message->fd_count], arrived->fds,
+		       arrived->count * sizeof(int));
+		message->fd_count += arrived->count;
+		return true;
+	}
+	*why = fit ? "file descriptors were lost in transit (too many, or this "
+		     "process has no room for them)"
+		   : "more than 8 file descriptors in a message";
+	for (uint32_t i = 0; i < arrived->count; i++)
+		release_fd(message->releases, arrived->fds[i]);
+	return false;
 }
 
 /* Receive exactly the rest of the header, or of the payload: what follows
@@ -143,39 +202,20 @@ static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
 					void *to, uint32_t size,
 					const char **why)
 {
-	/* One more than allowed, so that too many are noticed. */
-	union {
-		char bytes[CMSG_SPACE((VHOST_FDS_MAX + 1) * sizeof(int))];
-		struct cmsghdr align;
-	} control;
 	struct iovec vector = { to, size };
-	struct msghdr msg = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t got;
+	struct arrived arrived;
+	bool all;
+	ssize_t got = look(fd, &vector, &arrived, &all);
 
-	do
-		got = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return VHOST_RECEIVE_MORE;
 	if (got == 0 || (got < 0 && errno == ECONNRESET))
 		return VHOST_RECEIVE_CLOSED;
-	if (got < 0) {
+	if (got > 0 && !keep_fds(message, &arrived, all, why))
+		return VHOST_RECEIVE_BROKEN;
+	if (got < 0 || !take(fd, &vector, got)) {
 		*why = "a message could not be received: the system lacks "
 		       "memory, or has an error";
-		return VHOST_RECEIVE_BROKEN;
-	}
-	if (!collect_fds(message, &msg)) {
-		*why = "more than 8 file descriptors in a message";
-		return VHOST_RECEIVE_BROKEN;
-	}
-	if (msg.msg_flags & MSG_CTRUNC) {
-		*why = "file descriptors were lost in transit (too many, or "
-		       "this process has no room for them)";
 		return VHOST_RECEIVE_BROKEN;
 	}
 	message->received += (uint32_t)got;
@@ -230,11 +270,9 @@ int vhost_message_take_fd(struct vhost_message *message, uint32_t index)
 
 void vhost_message_reset(struct vhost_message *message)
 {
-	for (uint32_t i = 0; i < message->fd_count; i++) {
-		if (message->fds[i] >= 0)
-			close_lent(message->fds[i]);
-	}
-	memset(message, 0, sizeof(*message));
+	for (uint32_t i = 0; i < message->fd_count; i++)
+		release_fd(message->releases, message->fds[i]);
+	*message = (struct vhost_message){ .releases = message->releases };
 }
 
 const char *vhost_message_reply(int fd, const struct vhost_message *message,

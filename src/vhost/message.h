@@ -7,12 +7,15 @@
 
 #include "vhost/protocol.h"
 
+struct release_account;
+
 /*
- * One message as it arrives, in as many pieces as the client likes.  All zeroes
- * between messages.  The message owns the descriptors that came with it, until
- * vhost_message_take_fd.
+ * One message as it arrives, in as many pieces as the client likes.  Between
+ * messages all zeroes but the first member.  The message owns the descriptors
+ * that came with it, until vhost_message_take_fd.
  */
 struct vhost_message {
+	struct release_account *releases; /* of descriptors; kept */
 	struct vhost_header header;
 	union vhost_payload payload;
 	uint32_t received; /* bytes so far, header and payload */
@@ -31,7 +34,8 @@ enum vhost_receive {
  * Read what has arrived of one message, never more, and never block.  DONE: the
  * version and direction in the header are right, and the size of the payload
  * and the number of descriptors are possible for the request; the contents of
- * the payload are unchecked.
+ * the payload are unchecked.  After BROKEN the socket may hold descriptors that
+ * nobody received: it is closed by release_fd.
  */
 enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
 					 const char **why);

@@ -17,7 +17,7 @@
 #include <precarium/budget.h>
 #include <precarium/signals_linux.h>
 
-#include "device/close.h"
+#include "device/release.h"
 #include "vhost/held.h"
 #include "vhost/usable.h"
 #include "vhost/worker.h"
@@ -33,6 +33,12 @@
 
 /* Descriptors that the process has, apart from exports, workers and clients. */
 #define FDS_OF_SERVER 64u
+
+/* When to look again at a socket from which nothing could be accepted. */
+#define LISTEN_AGAIN_MS 20
+
+/* How long the end waits for what clients have left to be released. */
+#define RELEASE_WAIT_MS 1000
 
 /* As many memory slots as QEMU has. */
 #define REGIONS_MAX 509u
@@ -149,7 +155,7 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (server->wake_fd >= 0 && server->ended_fd >= 0 &&
-	    server->spare_fd >= 0 && close_start())
+	    server->spare_fd >= 0 && release_start())
 		return server;
 	snprintf(error->text, sizeof(error->text), "server: %s",
 		 strerror(errno));
@@ -199,8 +205,8 @@ vhost_server_add(struct vhost_server *server,
 		 const struct vhost_export_options *options,
 		 struct vhost_error *error)
 {
-	struct vhost_export *export =
-		vhost_export_new(options, &server->limits, &server->common);
+	struct vhost_export *export = vhost_export_new(
+		options, &server->limits, &server->common, server->ended_fd);
 	bool good = false;
 
 	if (!export || !make_room(server))
@@ -276,6 +282,10 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 				       "the limit of %u connections "
 				       "(max-clients) is reached",
 				       export->connections_max);
+	} else if (release_is_clogged(export->policy.releases)) {
+		vhost_export_turn_away(export, fd,
+				       "what earlier clients sent cannot be "
+				       "closed");
 	} else if (!share_take(&export->descriptors, VHOST_HELD_BY_ALL,
 			       false)) {
 		vhost_export_turn_away(export, fd,
@@ -290,27 +300,36 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 		vhost_roll_leave(&export->roll, NULL, NULL);
 		vhost_export_turn_away(export, fd, "out of memory");
 	}
-	close(fd);
+	release_fd(export->policy.releases, fd);
+}
+
+static bool has_spare(struct vhost_server *server)
+{
+	if (server->spare_fd < 0)
+		server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return server->spare_fd >= 0;
 }
 
 /* No descriptor is left: the connection would stay in the backlog, the socket
  * would stay readable, and we would spin.  Accept it with the spare descriptor,
- * and close it. */
+ * and have it closed.  Until it is, there may be no spare, and nothing is
+ * accepted. */
 static bool accept_and_drop(struct vhost_server *server,
 			    struct vhost_export *export)
 {
 	int fd;
 
+	if (!has_spare(server))
+		return false;
 	close(server->spare_fd);
+	server->spare_fd = -1;
 	fd = accept4(export->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0) {
+	if (fd >= 0)
 		vhost_export_turn_away(
 			export, fd,
 			"no file descriptor is left, see ulimit -n");
-		close(fd);
-	}
-	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return fd >= 0;
+	release_fd(export->policy.releases, fd);
+	return has_spare(server) && fd >= 0;
 }
 
 /* The system lacks memory.  What we wait for stays ready, so we would spin, and
@@ -325,7 +344,8 @@ static void rest(void)
 static void take_clients(struct vhost_server *server,
 			 struct vhost_export *export)
 {
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && vhost_export_listens(export);
+	     i++) {
 		int fd = accept4(export->listen_fd, NULL, NULL,
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -378,7 +398,7 @@ static void free_removed(struct vhost_server *server)
 	for (uint32_t i = 0; i < server->export_count; i++) {
 		struct vhost_export *export = server->exports[i];
 
-		if (!export->removed || vhost_export_connected(export) > 0) {
+		if (!export->removed || vhost_export_is_in_use(export)) {
 			server->exports[kept++] = export;
 			continue;
 		}
@@ -388,29 +408,40 @@ static void free_removed(struct vhost_server *server)
 	server->export_count = kept;
 }
 
-static uint32_t list_fds(struct vhost_server *server)
+/* Returns for how long to poll: some sockets may have to be left out for a
+ * while. */
+static int list_fds(struct vhost_server *server)
 {
 	struct pollfd *fds = server->fds;
+	bool spare = has_spare(server);
+	int timeout_ms = -1;
 
 	fds[FD_WAKE].fd = server->wake_fd;
 	fds[FD_ENDED].fd = server->ended_fd;
 	fds[FD_WATCHED].fd = server->watched.fd;
-	for (uint32_t i = 0; i < server->export_count; i++)
-		fds[FDS_OWN + i].fd = server->exports[i]->listen_fd;
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+		bool listens = spare && vhost_export_listens(export);
+
+		fds[FDS_OWN + i].fd = listens ? export->listen_fd : -1;
+		if (!listens && export->listen_fd >= 0)
+			timeout_ms = LISTEN_AGAIN_MS;
+	}
 	for (uint32_t i = 0; i < FDS_OWN + server->export_count; i++) {
 		fds[i].events = POLLIN;
 		fds[i].revents = 0;
 	}
-	return server->export_count;
+	return timeout_ms;
 }
 
 /* True: it was interrupted. */
 static bool turn(struct vhost_server *server)
 {
-	uint32_t count = list_fds(server);
+	uint32_t count = server->export_count;
+	int timeout_ms = list_fds(server);
 	bool watched;
 
-	if (poll(server->fds, FDS_OWN + count, -1) < 0) {
+	if (poll(server->fds, FDS_OWN + count, timeout_ms) < 0) {
 		if (errno != EINTR)
 			rest();
 		return false;
@@ -487,11 +518,17 @@ void vhost_server_stop(struct vhost_server *server)
 
 void vhost_server_free(struct vhost_server *server)
 {
+	bool released;
+
 	if (!server)
 		return;
 	vhost_server_stop(server);
+	released = release_wait(RELEASE_WAIT_MS);
 	for (uint32_t i = 0; i < server->export_count; i++)
 		vhost_export_gone(server->exports[i]);
+	/* A thread that hangs may come back, and needs what is here. */
+	if (!released)
+		return;
 	share_pool_destroy(&server->common.descriptors);
 	share_pool_destroy(&server->common.regions);
 	free(server->exports);

@@ -2,7 +2,6 @@
 #include "vhost/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +15,14 @@
 #include "vhost/channel.h"
 #include "vhost/connection.h"
 #include "vhost/deadline.h"
+#include "device/thread.h"
 #include "device/turn.h"
 
 /* How soon to retry what the kernel had no room for. */
 #define RETRY_MS 2
+
+/* How soon to look again whether messages can be received. */
+#define LISTEN_AGAIN_MS 20
 
 static struct vhost_worker *worker_of(struct loop_source *inbox)
 {
@@ -87,6 +90,16 @@ static void settle(struct vhost_worker *worker)
 	}
 }
 
+static void listen_again(struct vhost_worker *worker)
+{
+	struct vhost_connection *connection;
+
+	if (worker->paused == 0)
+		return;
+	LIST_FOREACH(connection, &worker->connections, entry)
+	vhost_connection_listen_again(connection);
+}
+
 static enum store_left turn(struct vhost_worker *worker, int timeout_ms)
 {
 	struct loop *loop = &worker->loop;
@@ -95,23 +108,33 @@ static enum store_left turn(struct vhost_worker *worker, int timeout_ms)
 	if (polling_begin(&loop->poll, timeout_ms != 0))
 		loop_take_events(loop, timeout_ms);
 	vhost_deadline_check(worker);
+	listen_again(worker);
 	left = turn_serve(loop);
 	settle(worker);
 	polling_end(&loop->poll);
 	return left;
 }
 
+/* -1: never. */
+static int sooner(int a_ms, int b_ms)
+{
+	if (a_ms < 0 || b_ms < 0)
+		return a_ms < 0 ? b_ms : a_ms;
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
 static int timeout_of(const struct vhost_worker *worker, enum store_left left)
 {
-	int deadline_ms = vhost_deadline_ms(worker);
+	int timeout_ms = vhost_deadline_ms(worker);
 
 	if (!TAILQ_EMPTY(&worker->loop.ready) || worker->loop.settling ||
 	    left == STORE_MORE)
 		return 0;
-	if (left == STORE_NO_ROOM &&
-	    (deadline_ms < 0 || deadline_ms > RETRY_MS))
-		return RETRY_MS;
-	return deadline_ms;
+	if (left == STORE_NO_ROOM)
+		timeout_ms = sooner(timeout_ms, RETRY_MS);
+	if (worker->paused)
+		timeout_ms = sooner(timeout_ms, LISTEN_AGAIN_MS);
+	return timeout_ms;
 }
 
 static void *worker_main(void *argument)
@@ -119,30 +142,11 @@ static void *worker_main(void *argument)
 	struct vhost_worker *worker = argument;
 	enum store_left left = STORE_NOTHING;
 
+	thread_name("worker");
 	prec_fault_unblock();
 	while (!worker->stopping || !LIST_EMPTY(&worker->connections))
 		left = turn(worker, timeout_of(worker, left));
 	return NULL;
-}
-
-/* The thread that runs the server takes the signals of the process. */
-static int start_thread(struct vhost_worker *worker)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGTRAP);
-	sigdelset(&all, SIGABRT);
-	sigdelset(&all, SIGSYS);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&worker->thread, NULL, worker_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
 }
 
 static void worker_release(struct vhost_worker *worker)
@@ -183,7 +187,7 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 	what = "an event descriptor";
 	if (open_inbox(worker)) {
 		what = "a thread";
-		errno = start_thread(worker);
+		errno = thread_start(&worker->thread, worker_main, worker);
 		worker->running = errno == 0;
 	}
 	if (worker->running)

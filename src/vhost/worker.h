@@ -38,6 +38,7 @@ struct vhost_worker {
 	int ended_fd; /* the server's: signalled when a connection has ended */
 	struct vhost_connections connections;
 	uint32_t parked; /* connections that a deadline waits for */
+	uint32_t paused; /* connections whose messages wait */
 	bool stopping;
 };
 

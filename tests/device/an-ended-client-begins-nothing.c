@@ -15,7 +15,7 @@
 
 #include <precarium/signals_linux.h>
 
-#include "device/close.h"
+#include "device/release.h"
 #include "device/device.h"
 #include "device/queue.h"
 #include "device/setup.h"
@@ -327,7 +327,7 @@ int main(void)
 	const char *what;
 
 	MUST(prec_fault_install() == PREC_OK);
-	MUST(close_start());
+	MUST(release_start());
 	MUST(loop_open(&loop, POLLING_NEVER, &what));
 	log_group_init(&group, 64, 8);
 	is_served();

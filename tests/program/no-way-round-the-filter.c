@@ -251,7 +251,8 @@ static void try_programs_and_network(void)
 		REFUSED(socket(families[i], SOCK_STREAM, 0));
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		REFUSED(syscall(calls[i], 0, 0, 0, 0, 0, 0));
-	/* So that the C library makes threads by clone, whose flags are seen. */
+	/* So that the C library makes threads by clone, whose flags are
+	 * seen. */
 	CHECK(syscall(SYS_clone3, 0, 0) == -1 && errno == ENOSYS);
 	REFUSED(syscall(SYS_clone,
 			CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |

@@ -105,7 +105,7 @@ static void right_from_the_beginning(void)
 			fd = vhost_listen(PATH, &access, &file, &error);
 			umask(022);
 			EXPECT(fd >= 0 && connect_to(PATH) == 0);
-			vhost_unlisten(PATH, fd, &file);
+			vhost_unlisten(PATH, fd, &file, NULL);
 			EXPECT(connect_to(PATH) == ENOENT);
 		}
 	}
@@ -184,7 +184,7 @@ static void replaced_late(void)
 	wanted = 0777; /* of the link */
 	fd = vhost_listen(PATH, &access, &file, &error);
 	EXPECT(mode_at(OTHER) == 0600 && mode_at(ASIDE) == 0666);
-	vhost_unlisten(PATH, fd, &file);
+	vhost_unlisten(PATH, fd, &file, NULL);
 	EXPECT(mode_at(PATH) == 0777); /* not ours to remove */
 	unlink(PATH);
 	unlink(OTHER);
@@ -217,7 +217,7 @@ static void never_more_than_old_or_new(gid_t group)
 	EXPECT((st.st_mode & 07777) == 0660 && st.st_gid == file.group);
 	between = 0;
 	EXPECT(chowns == 3);
-	vhost_unlisten(PATH, fd, &file);
+	vhost_unlisten(PATH, fd, &file, NULL);
 }
 
 static void nothing_is_left(gid_t group)
