@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -116,12 +118,41 @@ enum prec_status prec_thread_setup(void)
 	return PREC_OK;
 }
 
+/* No more of the first thread's stack is read than this. */
+#define FIRST_STACK_MAX (64u << 20)
+
+/*
+ * The C library reads /proc/self/maps for the first thread, which takes
+ * milliseconds with thousands of regions, and need not be there.  The kernel
+ * put the name of the program at the top of its stack, and keeps what is below
+ * it, up to the limit, free of other mappings.
+ */
+static bool find_first_stack(struct prec_thread *self)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t name = getauxval(AT_EXECFN), page = getauxval(AT_PAGESZ);
+	struct rlimit limit;
+
+	if (gettid() != getpid() || name == 0 ||
+	    getrlimit(RLIMIT_STACK, &limit) != 0)
+		return false;
+	if (limit.rlim_cur > FIRST_STACK_MAX)
+		limit.rlim_cur = FIRST_STACK_MAX;
+	if (here > name || name - here >= limit.rlim_cur)
+		return false;
+	self->stack_high = (name / page + 1) * page;
+	self->stack_low = self->stack_high - limit.rlim_cur;
+	return true;
+}
+
 static void find_stack(struct prec_thread *self)
 {
 	pthread_attr_t attributes;
 	void *low;
 	size_t size;
 
+	if (find_first_stack(self))
+		return;
 	if (pthread_getattr_np(pthread_self(), &attributes) != 0)
 		return;
 	if (pthread_attr_getstack(&attributes, &low, &size) == 0) {
