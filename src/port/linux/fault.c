@@ -224,7 +224,9 @@ void prec_fault_handler(int sig, siginfo_t *info, void *context)
 {
 	prec_machine_allow_misaligned();
 	if (!handle(sig, info, context))
-		prec_pass_on(sig, info, context);
+		prec_pass_on(sig, info, context,
+			     !prec_machine_delivered(
+				     context, __builtin_return_address(0)));
 }
 
 void prec_fault_read_counts(struct prec_fault_counts *out)
@@ -251,6 +253,12 @@ enum prec_status prec_fault_hosted(void)
 	return status;
 }
 
+static bool is_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) &&
+	       action->sa_sigaction == prec_fault_handler;
+}
+
 /*
  * The previous action is stored before ours is installed, because another
  * thread may fault at once.  SA_ONSTACK, because the program may run on small
@@ -264,8 +272,7 @@ static int install(int sig)
 	memset(&ours, 0, sizeof(ours));
 	if (sigaction(sig, NULL, &before) != 0)
 		return -1;
-	if ((before.sa_flags & SA_SIGINFO) &&
-	    before.sa_sigaction == prec_fault_handler)
+	if (is_ours(&before))
 		return 0;
 	prec_pass_remember(sig, &before);
 	ours.sa_sigaction = prec_fault_handler;
@@ -314,6 +321,50 @@ static void stay_loaded(void)
 		load(ours.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
+static enum prec_status install_both(void)
+{
+	if (install(SIGBUS) != 0 || install(SIGSEGV) != 0)
+		return PREC_SYSTEM;
+	prec_fault_is_installed = true;
+	return PREC_OK;
+}
+
+/* The caller holds the lock of the setup. */
+static enum prec_status set_up(void)
+{
+	enum prec_status status = set_up_once();
+
+	if (status == PREC_OK && !prec_fault_is_hosted &&
+	    !prec_fault_is_installed)
+		status = install_both();
+	return status;
+}
+
+static bool has_room(int sig)
+{
+	struct sigaction now;
+
+	return sigaction(sig, NULL, &now) != 0 || is_ours(&now) ||
+	       prec_pass_has_room(sig, &now);
+}
+
+enum prec_status prec_fault_reinstall(void)
+{
+	enum prec_status status = prec_fault_install();
+
+	if (status)
+		return status;
+	prec_setup_lock();
+	if (prec_fault_is_hosted)
+		status = PREC_INVALID;
+	else if (!has_room(SIGBUS) || !has_room(SIGSEGV))
+		status = PREC_FULL;
+	else
+		status = install_both();
+	prec_setup_unlock();
+	return status;
+}
+
 enum prec_status prec_fault_install(void)
 {
 	enum prec_status status;
@@ -324,14 +375,7 @@ enum prec_status prec_fault_install(void)
 	}
 	stay_loaded();
 	prec_setup_lock();
-	status = set_up_once();
-	if (status == PREC_OK && !prec_fault_is_hosted &&
-	    !prec_fault_is_installed) {
-		if (install(SIGBUS) != 0 || install(SIGSEGV) != 0)
-			status = PREC_SYSTEM;
-		else
-			prec_fault_is_installed = true;
-	}
+	status = set_up();
 	prec_setup_unlock();
 	return status;
 }

@@ -49,6 +49,8 @@ unsigned int prec_fault_health(void)
 		health |= PREC_HEALTH_TABLE_DROPPED;
 	if (alternate_stack_is_small())
 		health |= PREC_HEALTH_STACK_SMALL;
+	if (prec_self.prepared && prec_self.stack_high == 0)
+		health |= PREC_HEALTH_STACK_UNKNOWN;
 	return health;
 }
 
@@ -61,11 +63,13 @@ const char *prec_fault_health_text(unsigned int bit)
 		return "the fault handler is not installed: call "
 		       "prec_fault_install";
 	case PREC_HEALTH_BUS_REPLACED:
-		return "another SIGBUS handler was installed later: let it "
-		       "call prec_fault_handle first";
+		return "another SIGBUS handler was installed later: call "
+		       "prec_fault_reinstall, or let it call "
+		       "prec_fault_handle first";
 	case PREC_HEALTH_SEGV_REPLACED:
-		return "another SIGSEGV handler was installed later: let it "
-		       "call prec_fault_handle first";
+		return "another SIGSEGV handler was installed later: call "
+		       "prec_fault_reinstall, or let it call "
+		       "prec_fault_handle first";
 	case PREC_HEALTH_BUS_BLOCKED:
 		return "SIGBUS is blocked in this thread: a fault would kill "
 		       "the process";
@@ -75,6 +79,14 @@ const char *prec_fault_health_text(unsigned int bit)
 	case PREC_HEALTH_STACK_SMALL:
 		return "this thread's alternate signal stack is too small for "
 		       "this processor's frames";
+	case PREC_HEALTH_STACK_UNKNOWN:
+		return "where this thread's stack is cannot be found out: "
+		       "deep code goes on on empty pages instead of being "
+		       "abandoned";
+	case PREC_HEALTH_LOSS_KILLS:
+		return "a loss ended the process that tried it: let the "
+		       "handlers of SIGBUS and SIGSEGV call "
+		       "prec_fault_handle first";
 	case PREC_HEALTH_TABLE_DROPPED:
 		return "a program or shared object was linked without its "
 		       "section prec_fixup: let the linker keep it";

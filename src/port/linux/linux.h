@@ -41,7 +41,8 @@
  *   files.c        one descriptor for each file that regions are mapped from
  *   transaction.c  enters;  leave.c  leaves
  *   thread.c       what each thread has open
- *   health.c       reports what could keep a fault from our handler
+ *   health.c       reports what could keep a fault from our handler, and
+ *                  selftest.c tries it
  *   symbols.c      the inline functions of the headers, as symbols
  *   sides.h        readers that never wait, for fixup.c and index.c
  *   machine.h      what all this asks of a processor
@@ -109,6 +110,11 @@ struct prec_thread {
 	uintptr_t stack_low, stack_high; /* the thread's own stack */
 	uint64_t retry_at; /* address of the last fault answered by a retry */
 	uint32_t retry_count;		  /* retries there in a row */
+	struct {			  /* a foreign fault: pass.c */
+		uint32_t at;		  /* 1 + who has it; 0: nobody */
+		const void *context;	  /* of its first delivery, */
+		siginfo_t info;		  /* and what it said */
+	} passing[2];			  /* SIGBUS, SIGSEGV */
 	struct prec_thread *next, **link; /* list of all prepared threads */
 };
 
@@ -202,9 +208,13 @@ bool prec_on_top(const ucontext_t *context, uint64_t entry_sp);
 /* Mark our own signal frame, which is dead as soon as the handler returns. */
 void prec_on_top_mark(ucontext_t *context);
 
-/* Deliver a foreign fault as the kernel would have done without us. */
-void prec_pass_on(int sig, siginfo_t *info, ucontext_t *context);
-/* Before our handler is installed: what was there. */
+/* Deliver a foreign fault as the kernel would have done without us.
+ * `came_back`: our handler was not called by the kernel. */
+void prec_pass_on(int sig, siginfo_t *info, ucontext_t *context,
+		  bool came_back);
+/* Before our handler is installed, or put on top again: what is there.  The
+ * caller holds the lock of the setup.  False: there is no room. */
+bool prec_pass_has_room(int sig, const struct sigaction *before);
 void prec_pass_remember(int sig, const struct sigaction *before);
 
 /* A scope has no place to return to. */

@@ -62,6 +62,11 @@ uint64_t prec_machine_sp(const ucontext_t *context);
  * false if neither the kernel nor the instruction says. */
 bool prec_machine_wrote(const ucontext_t *context);
 
+/* Did the kernel call the handler that got this context and returns to
+ * `return_address`?  Else it was called by another handler. */
+bool prec_machine_delivered(const ucontext_t *context,
+			    const void *return_address);
+
 /*
  * When the handler returns, continue at `instruction`, with all other registers
  * as they were at the fault, except for the flags that compiled code expects to

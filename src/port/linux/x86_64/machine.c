@@ -40,6 +40,14 @@ bool prec_machine_wrote(const ucontext_t *context)
 	return context->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE;
 }
 
+/* The word beneath a context is the address of the return trampoline. */
+__attribute__((no_sanitize("address", "thread"))) bool
+prec_machine_delivered(const ucontext_t *context, const void *return_address)
+{
+	return ((const uint64_t *)context)[-1] ==
+	       (uint64_t)(uintptr_t)return_address;
+}
+
 /* Either flag may be set at the fault, and the calling convention wants DF
  * clear; C code may access misaligned. */
 void prec_machine_jump(ucontext_t *context, uint64_t instruction)
