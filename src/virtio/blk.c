@@ -45,13 +45,13 @@ static bool place_status(const struct virtq *q, const struct prec_space *space,
 /*@
   requires chain: \valid(c) && i < VIRTQ_SEGMENTS_MAX;
   requires part: size < c->segment[i].size;
+  requires bounded: span_bounded(c->segment[i]);
   terminates \true;
   exits \false;
   assigns c->segment[i].host, c->segment[i].address, c->segment[i].size;
-  ensures host: c->segment[i].host ==
-    (uint64_t)(\old(c->segment[i].host) + size);
+  ensures host: c->segment[i].host == \old(c->segment[i].host) + size;
   ensures address: c->segment[i].address ==
-    (uint64_t)(\old(c->segment[i].address) + size);
+    \old(c->segment[i].address) + size;
   ensures size: c->segment[i].size == \old(c->segment[i].size) - size;
 */
 static void trim(struct virtq_request *c, uint32_t i, uint64_t size)

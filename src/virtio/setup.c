@@ -207,7 +207,7 @@ enum prec_status split_setup(struct virtq *q, const struct prec_space *space,
 			     uint64_t used)
 {
 	/* 2.7: a power of 2. */
-	if ((size & (size - 1)) != 0)
+	if (size != 0 && (size & (size - 1)) != 0)
 		return PREC_INVALID;
 	return begin_rings(q, space, false, size, desc, avail, used);
 }
