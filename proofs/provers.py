@@ -24,6 +24,9 @@ MEANT = ["-warn-unsigned-overflow", "-warn-unsigned-downcast",
          "-warn-signed-downcast", "-warn-right-shift-negative"]
 # What the memory model takes for granted becomes something to prove at calls.
 MODEL = ["-wp-check-memory-model"]
+# Pruning looks for branches that cannot be taken, before a prover is asked; it
+# decides nothing that the provers do not, and took half of all the time.
+FAST = ["-wp-no-pruning"]
 PROVERS = "z3,cvc5"
 
 
@@ -110,4 +113,4 @@ def read_units(path=None):
 def options_of(words):
     """The words are the order of the provers, and whether numbers may wrap."""
     orders = [word for word in words if word != "wraps"]
-    return asking(*orders) + MODEL + ([] if "wraps" in words else MEANT)
+    return asking(*orders) + FAST + MODEL + ([] if "wraps" in words else MEANT)
