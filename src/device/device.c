@@ -23,6 +23,7 @@ const char *device_open(struct device *device, struct loop *loop,
 	device->inflight.releases = policy->releases;
 	device->dirty.call_fd = -1;
 	device->dirty.releases = policy->releases;
+	TAILQ_INIT(&device->line);
 	device->memory = calloc(1, sizeof(*device->memory));
 	device->queues = calloc(policy->queues_max, sizeof(*device->queues));
 	if (!device->memory || !device->queues)

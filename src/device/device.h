@@ -53,10 +53,14 @@ struct device_policy {
 
 /* What a client may still fetch in one turn of its loop. */
 struct device_turn {
-	uint64_t number;
 	uint64_t bytes;
 	uint32_t requests;
 };
+
+static inline bool device_turn_is_over(const struct device_turn *turn)
+{
+	return turn->requests == 0 || turn->bytes == 0;
+}
 
 struct device {
 	struct loop *loop;
@@ -71,6 +75,9 @@ struct device {
 
 	uint32_t in_flight; /* requests, over all queues */
 	uint64_t bytes_in_flight;
+	TAILQ_ENTRY(device) next; /* in the line of its lane, see line.h */
+	bool in_line;
+	struct queues line;
 	struct device_turn turn;
 	bool waits_for_room; /* its queues go on when some have ended */
 	struct memory *memory;

@@ -8,13 +8,6 @@
 #include "device/room.h"
 #include "device/setup.h"
 
-/* What a client may fetch in one turn, over all its queues: so many requests,
- * or so many bytes; fewer requests where other clients wait for the turn to
- * end. */
-#define REQUESTS_A_TURN	       64
-#define REQUESTS_BESIDE_OTHERS 32
-#define BYTES_A_TURN	       (1ull << 20)
-
 /* Take the next request that the previous server had taken.  False: no more. */
 static bool retake(struct queue *queue, struct virtq_request *chain,
 		   enum virtq_answer *answer)
@@ -84,27 +77,6 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 	return false;
 }
 
-/* What is left of the client's turn. */
-static struct device_turn *turn_of(struct queue *queue)
-{
-	struct device *device = queue->device;
-	const struct loop *loop = device->loop;
-
-	if (device->turn.number != loop->turn)
-		device->turn = (struct device_turn){
-			.number = loop->turn,
-			.requests = is_shared(loop) ? REQUESTS_BESIDE_OTHERS
-						    : REQUESTS_A_TURN,
-			.bytes = BYTES_A_TURN,
-		};
-	return &device->turn;
-}
-
-static bool is_over(const struct device_turn *turn)
-{
-	return turn->requests == 0 || turn->bytes == 0;
-}
-
 /* Its queues are ready again when a request has ended.  A client that keeps its
  * device busy is logged once. */
 static void wait_for_room(struct device *device)
@@ -126,7 +98,7 @@ static void wait_for_room(struct device *device)
 /* False: the queue has nothing more, or cannot continue now. */
 static bool serve_turn(struct queue *queue, struct device_turn *turn)
 {
-	while (!is_over(turn)) {
+	while (!device_turn_is_over(turn)) {
 		uint64_t bytes = 0;
 
 		if (!has_room(queue->device)) {
@@ -143,39 +115,14 @@ static bool serve_turn(struct queue *queue, struct device_turn *turn)
 	return true;
 }
 
-/* The client's turn was over before this queue was reached: put it before
- * the client's queues that were served, or the first queue would take every
- * turn. */
-static void stay_in_line(struct queue *queue)
-{
-	struct loop *loop = queue->device->loop;
-
-	queue->is_ready = true;
-	if (loop->again)
-		TAILQ_INSERT_BEFORE(loop->again, queue, ready);
-	else
-		TAILQ_INSERT_TAIL(&loop->ready, queue, ready);
-}
-
 void queue_serve(struct queue *queue)
 {
-	struct loop *loop = queue->device->loop;
-	struct device_turn *turn = turn_of(queue);
-
-	queue->is_ready = false;
 	queue->keep_polling = false;
 	if (!may_serve(queue))
 		return;
-	if (is_over(turn)) {
-		stay_in_line(queue);
-		return;
-	}
 	if (!queue->attached && !queue_attach(queue))
 		return;
 	queue_check_logs(queue);
-	if (!serve_turn(queue, turn) && !queue->keep_polling)
-		return;
-	queue_ready(queue);
-	if (queue->is_ready && !loop->again)
-		loop->again = queue;
+	if (serve_turn(queue, &queue->device->turn) || queue->keep_polling)
+		queue_ready(queue);
 }

@@ -4,8 +4,9 @@
 
 #include "device/queue.h"
 
-/* Fetch requests from the ring and begin them, as many as the client may in
- * one turn of its worker.  The queue returns to the line if it has more. */
+/* Fetch requests from the ring and begin them, as many as are left of the turn
+ * of its device.  The queue, which was taken out of line, returns to it if it
+ * may have more. */
 void queue_serve(struct queue *queue);
 
 #endif

@@ -107,6 +107,7 @@ struct lane *lane_get(struct loop *loop, const struct store *store,
 	}
 	lane->store = store;
 	lane->users = 1;
+	TAILQ_INIT(&lane->line);
 	TAILQ_INIT(&lane->stalled);
 	if (!lane_open(loop, lane, error)) {
 		free(lane);
@@ -122,6 +123,7 @@ void lane_put(struct loop *loop, struct lane *lane)
 	if (--lane->users > 0)
 		return;
 	assert(lane->in_flight == 0 && TAILQ_EMPTY(&lane->stalled));
+	assert(!lane->in_line);
 	LIST_REMOVE(lane, entry);
 	if (lane->lane->fd >= 0 && !is_watched(loop, lane->lane->fd))
 		loop_unwatch(loop, lane->lane->fd);
@@ -155,7 +157,7 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 	memset(loop, 0, sizeof(*loop));
 	loop->poll.mode = polling;
 	LIST_INIT(&loop->lanes);
-	TAILQ_INIT(&loop->ready);
+	TAILQ_INIT(&loop->line);
 	TAILQ_INIT(&loop->served);
 	LIST_INIT(&loop->spares);
 	*what = "an event descriptor";

@@ -10,11 +10,14 @@
 #include "device/polling.h"
 #include "store/store.h"
 
+struct device;
 struct queue;
 struct request;
 LIST_HEAD(requests, request);
 TAILQ_HEAD(queues, queue);
+TAILQ_HEAD(devices, device);
 LIST_HEAD(lanes, lane);
+TAILQ_HEAD(lane_line, lane);
 
 /* What is called when a watched descriptor is ready.  It is embedded in the
  * object that it belongs to.  NULL: the event only wakes the loop. */
@@ -29,6 +32,13 @@ struct lane {
 	struct store_lane *lane;
 	uint32_t users;
 	uint32_t in_flight;
+	TAILQ_ENTRY(lane) next; /* in the loop's line, see line.h */
+	bool in_line;
+	struct devices line;
+	uint64_t turn;	   /* when the next three began */
+	uint32_t devices;  /* that may still be served in it */
+	uint32_t requests; /* begun in it */
+	uint64_t bytes;
 	struct queues stalled; /* with a request it had no room for */
 };
 
@@ -43,11 +53,9 @@ struct loop {
 	struct notifier notifier;
 	struct polling poll;
 	struct lanes lanes;
-	uint64_t turn;	/* counts them */
-	uint32_t begun; /* requests of this turn */
-	struct queues ready;
-	struct queue *again;	/* the first in line that was served in this
-				      turn already */
+	uint64_t turn;		/* counts them */
+	uint32_t begun;		/* requests of this turn */
+	struct lane_line line;	/* of those that have something to serve */
 	struct queues served;	/* to be notified at the end of the turn */
 	struct requests spares; /* kept for reuse */
 	uint32_t spare_count;

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "device/feature.h"
+#include "device/line.h"
 #include "device/mark.h"
 #include "device/release.h"
 #include "device/room.h"
@@ -65,13 +66,9 @@ void queue_leave_lists(struct queue *queue)
 {
 	struct loop *loop = queue->device->loop;
 
-	if (loop->again == queue)
-		loop->again = TAILQ_NEXT(queue, ready);
-	if (queue->is_ready)
-		TAILQ_REMOVE(&loop->ready, queue, ready);
+	line_leave(queue);
 	if (queue->is_served)
 		TAILQ_REMOVE(&loop->served, queue, served);
-	queue->is_ready = false;
 	queue->is_served = false;
 }
 
@@ -158,12 +155,8 @@ void queue_break(struct queue *queue, const char *why)
 
 void queue_ready(struct queue *queue)
 {
-	struct loop *loop = queue->device->loop;
-
-	if (queue->is_ready || !may_serve(queue))
-		return;
-	queue->is_ready = true;
-	TAILQ_INSERT_TAIL(&loop->ready, queue, ready);
+	if (!queue->is_ready && may_serve(queue))
+		line_join(queue);
 }
 
 void queue_continue(struct queue *queue)

@@ -37,7 +37,7 @@ struct queue {
 	bool attached; /* virtq is set up from num, base and addr */
 	bool has_addr;
 	bool has_base;
-	bool is_ready; /* in the loop's line of ready queues */
+	bool is_ready; /* in line */
 	bool is_served;
 	uint32_t slots_served; /* since maybe_notify */
 	bool keep_polling;     /* it was empty, and is polled without a kick */

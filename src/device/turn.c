@@ -3,29 +3,120 @@
 
 #include "device/calls.h"
 #include "device/fetch.h"
+#include "device/line.h"
 #include "device/request.h"
+#include "device/room.h"
 
 /* Requests that are begun before finished ones are reaped.  With more of them,
  * many clients' requests would have left the processor's caches. */
 #define BEGUN_A_TURN 128u
 
-/* Serve at most as many queues as were in line when the turn began: queues that
- * return to the line are behind those. */
-static void serve_queues(struct loop *loop)
+/* What a client may fetch in one turn, over all its queues: so many requests,
+ * or so many bytes; fewer requests where other clients wait for the turn to
+ * end.  An export gets as much, over all its clients, where others have
+ * something to serve. */
+#define REQUESTS_A_TURN	       64u
+#define REQUESTS_BESIDE_OTHERS 32u
+#define BYTES_A_TURN	       (1ull << 20)
+
+/* Each queue that was in line once, as far as the turn goes. */
+static void serve_device(struct lane *lane, struct device *device)
 {
+	struct device_turn *turn = &device->turn;
+	uint32_t most = is_shared(device->loop) ? REQUESTS_BESIDE_OTHERS
+						: REQUESTS_A_TURN;
 	struct queue *queue;
 	uint32_t count = 0;
 
-	TAILQ_FOREACH(queue, &loop->ready, ready)
+	*turn = (struct device_turn){ BYTES_A_TURN, most };
+	TAILQ_FOREACH(queue, &device->line, ready)
 	count++;
+	while (count-- && !device_turn_is_over(turn) &&
+	       (queue = line_next_queue(device)))
+		queue_serve(queue);
+	lane->requests += most - turn->requests;
+	lane->bytes += BYTES_A_TURN - turn->bytes;
+}
+
+/* Devices that are in line now may be served in this turn, each once. */
+static void begin_turn(struct lane *lane, uint64_t turn)
+{
+	const struct device *device;
+
+	lane->turn = turn;
+	lane->devices = 0;
+	lane->requests = 0;
+	lane->bytes = 0;
+	TAILQ_FOREACH(device, &lane->line, next)
+	lane->devices++;
+}
+
+/* What a lane gets beside others that have as much to serve. */
+static bool share_is_used(const struct lane *lane)
+{
+	return lane->requests >= REQUESTS_BESIDE_OTHERS ||
+	       lane->bytes >= BYTES_A_TURN;
+}
+
+/* The lane, which was taken out of line, serves its next device.  False: it has
+ * had its turn, or, unless it is alone, its share. */
+static bool serve_one(struct loop *loop, struct lane *lane, bool alone)
+{
+	struct device *device;
+
+	if (lane->turn != loop->turn)
+		begin_turn(lane, loop->turn);
+	if (lane->devices == 0 || (!alone && share_is_used(lane)))
+		return false;
+	lane->devices--;
+	device = line_next_device(lane);
+	if (!device)
+		return false;
+	serve_device(lane, device);
+	line_return_device(lane, device);
+	return true;
+}
+
+/* Each lane in line once.  False: none has anything left in this turn. */
+static bool serve_round(struct loop *loop, bool alone)
+{
+	uint32_t count = 0;
+	bool any = false;
+	struct lane *lane;
+
+	TAILQ_FOREACH(lane, &loop->line, next)
+	count++;
+	while (count-- && loop->begun < BEGUN_A_TURN &&
+	       (lane = line_next_lane(loop))) {
+		any |= serve_one(loop, lane, alone);
+		line_return_lane(loop, lane);
+	}
+	return any;
+}
+
+/* Has at most one lane in line used up its share?  The others have nothing, or
+ * little. */
+static bool one_is_left(const struct loop *loop)
+{
+	const struct lane *lane;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(lane, &loop->line, next)
+	count += lane->turn == loop->turn && share_is_used(lane);
+	return count <= 1;
+}
+
+/* First each lane its share; then the one that has more, if it is one. */
+static void serve_queues(struct loop *loop)
+{
 	loop->turn++;
 	loop->begun = 0;
-	loop->again = NULL;
-	while (count-- && loop->begun < BEGUN_A_TURN &&
-	       (queue = TAILQ_FIRST(&loop->ready)) && queue != loop->again) {
-		TAILQ_REMOVE(&loop->ready, queue, ready);
-		queue_serve(queue);
-	}
+	while (loop->begun < BEGUN_A_TURN && serve_round(loop, false))
+		continue;
+	if (!one_is_left(loop))
+		return;
+	while (loop->begun < BEGUN_A_TURN && serve_round(loop, true))
+		continue;
 }
 
 /* Begin what was added, reap what has ended. */

@@ -127,7 +127,7 @@ static int timeout_of(const struct vhost_worker *worker, enum store_left left)
 {
 	int timeout_ms = vhost_deadline_ms(worker);
 
-	if (!TAILQ_EMPTY(&worker->loop.ready) || worker->loop.settling ||
+	if (!TAILQ_EMPTY(&worker->loop.line) || worker->loop.settling ||
 	    left == STORE_MORE)
 		return 0;
 	if (left == STORE_NO_ROOM)

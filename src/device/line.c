@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "device/line.h"
+
+static void lane_leave(struct loop *loop, struct lane *lane)
+{
+	if (!lane->in_line || !TAILQ_EMPTY(&lane->line))
+		return;
+	TAILQ_REMOVE(&loop->line, lane, next);
+	lane->in_line = false;
+}
+
+static void device_leave(struct device *device)
+{
+	struct lane *lane = device->lane;
+
+	if (!device->in_line || !TAILQ_EMPTY(&device->line))
+		return;
+	TAILQ_REMOVE(&lane->line, device, next);
+	device->in_line = false;
+	lane_leave(device->loop, lane);
+}
+
+void line_join(struct queue *queue)
+{
+	struct device *device = queue->device;
+
+	queue->is_ready = true;
+	TAILQ_INSERT_TAIL(&device->line, queue, ready);
+	line_return_device(device->lane, device);
+	line_return_lane(device->loop, device->lane);
+}
+
+void line_leave(struct queue *queue)
+{
+	if (!queue->is_ready)
+		return;
+	TAILQ_REMOVE(&queue->device->line, queue, ready);
+	queue->is_ready = false;
+	device_leave(queue->device);
+}
+
+struct lane *line_next_lane(struct loop *loop)
+{
+	struct lane *lane = TAILQ_FIRST(&loop->line);
+
+	if (!lane)
+		return NULL;
+	TAILQ_REMOVE(&loop->line, lane, next);
+	lane->in_line = false;
+	return lane;
+}
+
+struct device *line_next_device(struct lane *lane)
+{
+	struct device *device = TAILQ_FIRST(&lane->line);
+
+	if (!device)
+		return NULL;
+	TAILQ_REMOVE(&lane->line, device, next);
+	device->in_line = false;
+	return device;
+}
+
+struct queue *line_next_queue(struct device *device)
+{
+	struct queue *queue = TAILQ_FIRST(&device->line);
+
+	if (!queue)
+		return NULL;
+	TAILQ_REMOVE(&device->line, queue, ready);
+	queue->is_ready = false;
+	return queue;
+}
+
+void line_return_lane(struct loop *loop, struct lane *lane)
+{
+	if (lane->in_line || TAILQ_EMPTY(&lane->line))
+		return;
+	lane->in_line = true;
+	TAILQ_INSERT_TAIL(&loop->line, lane, next);
+}
+
+void line_return_device(struct lane *lane, struct device *device)
+{
+	if (device->in_line || TAILQ_EMPTY(&device->line))
+		return;
+	device->in_line = true;
+	TAILQ_INSERT_TAIL(&lane->line, device, next);
+}

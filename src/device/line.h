@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_DEVICE_LINE_H
+#define PRECARIUM_DEVICE_LINE_H
+
+#include "device/queue.h"
+
+/*
+ * Who is served next.  In the line of a loop are the lanes to stores, in that
+ * of a lane its devices, and in that of a device its queues, as far as there
+ * may be something to serve; who was served goes to the end.  So an export gets
+ * no more of a thread for having more clients, and a client no more for having
+ * more queues.
+ */
+
+/* The queue may have something.  It is in no line. */
+void line_join(struct queue *queue);
+
+/* Take it out, if it is in line. */
+void line_leave(struct queue *queue);
+
+/* The next of each line, taken out of it; NULL: none.  A lane or device that
+ * still has something returns by its line_return, unless a queue of it has
+ * joined meanwhile. */
+struct lane *line_next_lane(struct loop *loop);
+struct device *line_next_device(struct lane *lane);
+struct queue *line_next_queue(struct device *device);
+void line_return_lane(struct loop *loop, struct lane *lane);
+void line_return_device(struct lane *lane, struct device *device);
+
+#endif
