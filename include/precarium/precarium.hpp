@@ -35,9 +35,9 @@ public:
 	const prec_refusal refusal;
 };
 
-/* A region from its construction to its end.  It cannot be moved, as the library
- * knows where it is; to hand it on, keep it in a std::unique_ptr.  Ending it while
- * a transaction is open on it ends the program. */
+/* A region from its construction to its end.  It cannot be moved, as the
+ * library knows where it is; to hand it on, keep it in a std::unique_ptr.
+ * Ending it while a transaction is open on it ends the program. */
 class region
 {
 public:
@@ -88,8 +88,8 @@ private:
 
 /*
  * Work with plain pointers, on empty pages where memory is lost, until end() or
- * the end of the block, be it by an exception.  Who leaves without end() does not
- * learn what was lost.
+ * the end of the block, be it by an exception.  Who leaves without end() does
+ * not learn what was lost.
  */
 class scope
 {
