@@ -144,9 +144,10 @@ static void our_arguments(const struct backend *backend,
 
 		add(arguments, "--export");
 		if (export->file)
-			add(arguments, "socket=%s,file=%s%s%s",
+			add(arguments, "socket=%s,file=%s%s%s%s",
 			    export->socket_path, export->file, only,
-			    export->direct ? ",direct" : "");
+			    export->direct ? ",direct" : "",
+			    export->shared ? ",shared" : "");
 		else
 			add(arguments, "socket=%s,null=%llu%s",
 			    export->socket_path,

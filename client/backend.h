@@ -22,6 +22,7 @@ struct backend_export {
 	uint32_t queue_count; /* to ask of the peer */
 	bool read_only;
 	bool direct; /* past the page cache: requests stay in flight longer */
+	bool shared; /* among clients, and with other programs */
 };
 
 struct backend {

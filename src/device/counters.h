@@ -39,6 +39,8 @@
 	  "REFUSED", "Regions that were not accepted.")                        \
 	X(queues_broken, "queues-broken", "queues_broken", NULL, true,         \
 	  "BROKEN", "Queues that are stopped until they are set up again.")    \
+	X(waits, "waiting-for-image", "waiting_for_image", NULL, true, NULL,   \
+	  "1: its rings wait for another client of the image.")                \
 	X(sparse, "sparse-bytes", "sparse_bytes", "bytes", true, "SPARSE",     \
 	  "Bytes that filling holes in lent memory costs the server now.")     \
 	X(over_sparse, "sparse-refused", "sparse_refused", NULL, false,        \

@@ -8,6 +8,7 @@
 #include "device/queue.h"
 #include "device/request.h"
 #include "device/setup.h"
+#include "device/start.h"
 
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
@@ -50,6 +51,7 @@ void device_close(struct device *device)
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_close(&device->queues[i]);
 	free(device->queues);
+	start_close(device);
 	inflight_close(&device->inflight);
 	dirty_close(&device->dirty, &device->loop->notifier);
 	memory_free(device->memory);
@@ -63,8 +65,15 @@ void device_close(struct device *device)
 void device_abort(struct device *device)
 {
 	device->loop->settling = true;
+	claim_set_gone(&device->claim);
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_abort(&device->queues[i]);
+	start_cancel(device);
+}
+
+bool device_has_ended(struct device *device)
+{
+	return device->in_flight == 0 && start_end(device);
 }
 
 void device_cancel(struct device *device)
@@ -72,6 +81,7 @@ void device_cancel(struct device *device)
 	device->cancelled = true;
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_cancel(&device->queues[i]);
+	start_cancel(device);
 }
 
 void device_resume(struct device *device)
@@ -88,7 +98,16 @@ bool device_stop(struct device *device)
 
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		quiet &= queue_stop(&device->queues[i]);
-	return quiet;
+	return quiet && device->in_flight == 0 && start_end(device);
+}
+
+bool device_stop_queue(struct device *device, struct queue *queue)
+{
+	if (!queue_stop(queue))
+		return false;
+	if (!device_is_stopped(device))
+		return true;
+	return device->in_flight == 0 && start_end(device);
 }
 
 void device_reset(struct device *device)

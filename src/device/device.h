@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_DEVICE_DEVICE_H
 #define PRECARIUM_DEVICE_DEVICE_H
 
+#include "device/claim.h"
 #include "device/client.h"
 #include "device/dirty.h"
 #include "device/inflight.h"
@@ -79,6 +80,13 @@ struct device {
 	bool in_line;
 	struct queues line;
 	struct device_turn turn;
+	struct claim claim;
+	TAILQ_ENTRY(device) waiting; /* while `waits` is set */
+	bool waits;		     /* to be started, or with its errand */
+	bool started;		     /* it may use the image: start.h */
+	bool errand_due;
+	bool errand_busy;
+	struct store_io errand;
 	bool waits_for_room; /* its queues go on when some have ended */
 	struct memory *memory;
 	struct memory_admission admission;
@@ -97,6 +105,9 @@ struct device {
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
 			struct client_record *client);
+/* It is ENDING, and was aborted.  True: nothing is in flight any more, and it
+ * can be closed. */
+bool device_has_ended(struct device *device);
 /* Nothing may be in flight.  Not to be called while events are handed over. */
 void device_close(struct device *device);
 
@@ -122,8 +133,12 @@ void device_cancel(struct device *device);
 /* PARKED or SERVING: it serves (again). */
 void device_resume(struct device *device);
 
-/* Stop all queues.  True: nothing is in flight, and each has its base. */
+/* Stop all queues.  True: nothing is in flight, each has its base, and the
+ * image is left to others. */
 bool device_stop(struct device *device);
+/* Likewise one.  False: it is not quiet yet, or, if it is the last, the image
+ * cannot be left yet. */
+bool device_stop_queue(struct device *device, struct queue *queue);
 
 /* As after opening, but for the memory.  All queues were stopped. */
 void device_reset(struct device *device);

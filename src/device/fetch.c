@@ -7,6 +7,7 @@
 #include "device/request.h"
 #include "device/room.h"
 #include "device/setup.h"
+#include "device/start.h"
 
 /* Take the next request that the previous server had taken.  False: no more. */
 static bool retake(struct queue *queue, struct virtq_request *chain,
@@ -120,7 +121,8 @@ void queue_serve(struct queue *queue)
 	queue->keep_polling = false;
 	if (!may_serve(queue))
 		return;
-	if (!queue->attached && !queue_attach(queue))
+	if (!queue->attached &&
+	    !(start_begin(queue->device) && queue_attach(queue)))
 		return;
 	queue_check_logs(queue);
 	if (serve_turn(queue, &queue->device->turn) || queue->keep_polling)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -150,13 +151,32 @@ void loop_take_events(struct loop *loop, int timeout_ms)
 		hand_over(&events[i]);
 }
 
+static bool open_wake(struct loop *loop)
+{
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* Edge-triggered, so that it need not be read. */
+	return loop->wake_fd >= 0 &&
+	       loop_watch(loop, loop->wake_fd, EPOLLIN | EPOLLET, &loop->woken);
+}
+
+void loop_wake(const struct loop *loop)
+{
+	uint64_t one = 1;
+
+	/* If it were full, the loop would have been woken. */
+	if (write(loop->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
 bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 {
 	int error;
 
 	memset(loop, 0, sizeof(*loop));
+	loop->wake_fd = -1;
 	loop->poll.mode = polling;
 	LIST_INIT(&loop->lanes);
+	TAILQ_INIT(&loop->waiting);
 	TAILQ_INIT(&loop->line);
 	TAILQ_INIT(&loop->served);
 	LIST_INIT(&loop->spares);
@@ -164,11 +184,15 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
 		return false;
-	*what = "asynchronous I/O (io_setup, for notifications that cannot "
-		"block)";
-	if (notifier_open(&loop->notifier))
-		return true;
+	if (open_wake(loop)) {
+		*what = "asynchronous I/O (io_setup, for notifications that "
+			"cannot block)";
+		if (notifier_open(&loop->notifier))
+			return true;
+	}
 	error = errno;
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
 	close(loop->epoll_fd);
 	errno = error;
 	return false;
@@ -183,5 +207,6 @@ void loop_close(struct loop *loop)
 		free(request);
 	}
 	notifier_close(&loop->notifier);
+	close(loop->wake_fd);
 	close(loop->epoll_fd);
 }

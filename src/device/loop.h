@@ -49,12 +49,15 @@ struct lane {
  */
 struct loop {
 	int epoll_fd;
+	int wake_fd; /* loop_wake */
+	struct loop_source woken;
 	uint32_t devices; /* that share it, or will soon; atomic */
 	struct notifier notifier;
 	struct polling poll;
 	struct lanes lanes;
 	uint64_t turn;		/* counts them */
 	uint32_t begun;		/* requests of this turn */
+	struct devices waiting; /* to be started: start.h */
 	struct lane_line line;	/* of those that have something to serve */
 	struct queues served;	/* to be notified at the end of the turn */
 	struct requests spares; /* kept for reuse */
@@ -71,6 +74,9 @@ void loop_close(struct loop *loop);
 /* Wait for events, at most so long (-1: for ever), and hand them to their
  * sources. */
 void loop_take_events(struct loop *loop, int timeout_ms);
+
+/* Let it begin another turn.  Any thread. */
+void loop_wake(const struct loop *loop);
 
 /* Watch `fd` for `events` of epoll, edge-triggered if they say so.  False:
  * errno. */

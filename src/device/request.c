@@ -223,6 +223,7 @@ static struct request *request_new(struct queue *queue,
 	request->io.span_count = count;
 	request->io.result = (struct prec_result){ PREC_OK, 0, 0 };
 	request->io.first_sync_failed = false;
+	request->io.errand = false;
 	request->io.next = NULL;
 	request->io.slot = NULL;
 	request->seen_count = 0;
@@ -357,6 +358,8 @@ static const char *name_of(enum store_io_kind kind)
 		return "discard";
 	case STORE_WRITE_ZEROES:
 		return "write zeroes";
+	case STORE_REFRESH:
+		break;
 	}
 	return "request";
 }

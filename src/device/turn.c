@@ -6,6 +6,7 @@
 #include "device/line.h"
 #include "device/request.h"
 #include "device/room.h"
+#include "device/start.h"
 
 /* Requests that are begun before finished ones are reaped.  With more of them,
  * many clients' requests would have left the processor's caches. */
@@ -129,8 +130,12 @@ static enum store_left serve_lane(struct lane *lane)
 		return STORE_NOTHING;
 	ops = lane->lane->store->ops;
 	ops->start(lane->lane);
-	while ((io = ops->reap(lane->lane)))
-		request_finish(io);
+	while ((io = ops->reap(lane->lane))) {
+		if (io->errand)
+			start_errand_ended(io);
+		else
+			request_finish(io);
+	}
 	request_resume(lane);
 	/* Reaping may have left the rest of a transfer to begin. */
 	return ops->start(lane->lane);
@@ -155,6 +160,7 @@ enum store_left turn_serve(struct loop *loop)
 {
 	enum store_left left;
 
+	start_waiting(loop);
 	serve_queues(loop);
 	left = serve_lanes(loop);
 	queue_notify_served(loop);

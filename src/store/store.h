@@ -37,6 +37,7 @@ enum store_io_kind {
 	STORE_FLUSH,   /* make durable what was written and reported before */
 	STORE_DISCARD, /* the ranges may be forgotten, but need not be */
 	STORE_WRITE_ZEROES, /* the ranges read as zeroes from now on */
+	STORE_REFRESH,	    /* forget what is cached: others may have written */
 };
 
 /*
@@ -45,6 +46,7 @@ enum store_io_kind {
  */
 struct store_io {
 	enum store_io_kind kind;
+	bool errand;	 /* of the caller's: no request */
 	bool durable;	 /* of a write: durable by the time it is reported */
 	uint64_t offset; /* bytes into the store; offset + size <= capacity */
 	uint64_t size;	 /* bytes: the sum of the spans, or of the ranges */
@@ -142,6 +144,9 @@ struct store {
 	 * pages for clean afterwards.  See store_sync_error. */
 	int sync_error;
 	bool read_only; /* the caller must add nothing that writes */
+	/* Several clients may write at once, of this server and of others, on
+	 * other hosts, too. */
+	bool shared;
 };
 
 #define STORE_SECTOR 512u

@@ -297,6 +297,6 @@ void vhost_connection_settle(struct vhost_connection *connection)
 	if (connection->device.state != DEVICE_ENDING)
 		return;
 	abort_once(connection);
-	if (connection->device.in_flight == 0)
+	if (device_has_ended(&connection->device))
 		connection_finish(connection);
 }

@@ -93,7 +93,7 @@ enum vhost_outcome vhost_get_base(struct vhost_connection *connection,
 
 	if (!queue)
 		return VHOST_BROKEN;
-	if (!queue_stop(queue))
+	if (!device_stop_queue(&connection->device, queue))
 		return VHOST_LATER;
 	state.num = queue->base;
 	return vhost_answer(connection, &state, sizeof(state), -1, why);

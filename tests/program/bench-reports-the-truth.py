@@ -37,7 +37,7 @@ def counts(control):
 def own_server():
     with open("disk.img", "wb") as file:
         file.truncate(4 * MIB)
-    server = Server("disk.sock", "--export", "socket=disk.sock,file=disk.img",
+    server = Server("disk.sock", "--export", "socket=disk.sock,file=disk.img,shared",
                     "--export", "socket=null.sock,null=1048576",
                     "--control", "control")
     counted()

@@ -85,7 +85,7 @@ static bool is_needed(uint8_t opcode)
 	       opcode == IORING_OP_WRITEV || opcode == IORING_OP_FSYNC ||
 	       opcode == IORING_OP_FALLOCATE ||
 	       opcode == IORING_OP_ASYNC_CANCEL ||
-	       opcode == IORING_OP_URING_CMD;
+	       opcode == IORING_OP_FADVISE || opcode == IORING_OP_URING_CMD;
 }
 
 static void try_ring(struct io_uring *ring)

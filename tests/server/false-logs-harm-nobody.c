@@ -30,7 +30,7 @@ static void check_good(const char *when)
 static void open_client(struct client *client, bool inflight)
 {
 	const struct client_options options = {
-		.socket_path = backend.exports[0].socket_path,
+		.socket_path = backend.exports[client == &good].socket_path,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
 		.inflight = inflight,
@@ -216,8 +216,14 @@ static void what_is_none(void)
 
 int main(void)
 {
+	char *disk;
+
 	serve_init(100);
-	backend_add(&backend, make_image("disk", DEPTH * SIZE), 0);
+	disk = make_image("disk", DEPTH * SIZE);
+	backend_add(&backend, disk, 0);
+	/* Of the good client, who reads it. */
+	backend_add(&backend, disk, 0);
+	backend.exports[1].read_only = true;
 	serve_start();
 	open_client(&good, false);
 	DO(&good, client_start(&good));

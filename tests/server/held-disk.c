@@ -40,6 +40,7 @@ static struct board {
 	int fallocate_error;
 	uint32_t fallocates;
 	uint32_t failing_syncs;
+	uint32_t hold_writes;
 } * board;
 
 static struct held held[HELD_MAX];
@@ -68,9 +69,17 @@ static void get_attributes(fuse_req_t request, fuse_ino_t inode,
 static void open_disk(fuse_req_t request, fuse_ino_t inode,
 		      struct fuse_file_info *file)
 {
+	/* As in linux/fuse.h: libfuse 3.14 does not know the second flag.
+	 * Else one write that is held would hold all others of the file. */
+	const struct {
+		uint64_t handle;
+		uint32_t flags, padding;
+	} opened = { .flags = 1u << 0 /* direct I/O */ |
+			      1u << 6 /* parallel direct writes */ };
+
 	(void)inode;
-	file->direct_io = 1;
-	fuse_reply_open(request, file);
+	(void)file;
+	fuse_reply_buf(request, (const char *)&opened, sizeof(opened));
 }
 
 static void answer_write(const struct held *one)
@@ -120,8 +129,14 @@ static void answer(const struct held *one)
 static void take(const struct held *one)
 {
 	uint32_t count = board->waiting;
+	uint32_t next = __atomic_load_n(&board->hold_writes, __ATOMIC_ACQUIRE);
 
-	if (!__atomic_load_n(&board->hold, __ATOMIC_ACQUIRE)) {
+	if (one->kind != HELD_WRITE)
+		next = 0;
+	if (next)
+		__atomic_store_n(&board->hold_writes, next - 1,
+				 __ATOMIC_RELEASE);
+	if (!next && !__atomic_load_n(&board->hold, __ATOMIC_ACQUIRE)) {
 		answer(one);
 		return;
 	}
@@ -367,6 +382,11 @@ bool held_disk_start_file(const char *path, uint64_t size, int data)
 void held_disk_hold(void)
 {
 	__atomic_store_n(&board->hold, true, __ATOMIC_RELEASE);
+}
+
+void held_disk_hold_writes(uint32_t count)
+{
+	__atomic_store_n(&board->hold_writes, count, __ATOMIC_RELEASE);
 }
 
 void held_disk_release(void)

@@ -24,6 +24,8 @@ bool held_disk_start(const char *path, uint64_t size);
 /* The same, with the data of the file that is open as `data`. */
 bool held_disk_start_file(const char *path, uint64_t size, int data);
 void held_disk_hold(void);
+/* Hold the next writes, so many, and answer all else. */
+void held_disk_hold_writes(uint32_t count);
 void held_disk_release(void);
 /* Shall it give up, with an error, what whoever waits for has given up?  Else
  * it is like a network disk that is mounted hard. */

@@ -17,7 +17,7 @@ static struct client good;
 static void open_client(struct client *client)
 {
 	struct client_options options = {
-		.socket_path = backend.exports[0].socket_path,
+		.socket_path = backend.exports[client == &good].socket_path,
 		.region_count = 3,
 		.buffer_size = SIZE,
 	};
@@ -72,6 +72,8 @@ int main(void)
 	CHECK(asprintf(&with, "%s,on-loss=end", disk) > 0, "memory");
 	free(disk);
 	backend_add(&backend, with, 0);
+	/* Of the good client. */
+	backend_add(&backend, make_image("good", 1u << 20), 0);
 	serve_start();
 	open_client(&good);
 	for (uint32_t region = 0; region < 3; region++) {

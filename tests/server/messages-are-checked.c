@@ -33,7 +33,7 @@ static void check_good(const char *when)
 static void open_client(struct client *client, bool start)
 {
 	struct client_options options = {
-		.socket_path = backend.exports[0].socket_path,
+		.socket_path = backend.exports[client == &good].socket_path,
 		.buffer_size = SIZE,
 		.timeout_ms = 3000,
 	};
@@ -387,9 +387,14 @@ static void nothing_lent(void)
 int main(void)
 {
 	struct client client;
+	char *disk;
 
 	serve_init(120);
-	backend_add(&backend, make_image("disk", 1u << 20), 0);
+	disk = make_image("disk", 1u << 20);
+	backend_add(&backend, disk, 0);
+	/* Of the good client, who reads it. */
+	backend_add(&backend, disk, 0);
+	backend.exports[1].read_only = true;
 	serve_start();
 	open_client(&good, true);
 	open_client(&client, true);

@@ -41,7 +41,7 @@ static bool over;
 static void open_client(struct client *one, bool plain, bool packed)
 {
 	const struct client_options options = {
-		.socket_path = backend.exports[0].socket_path,
+		.socket_path = backend.exports[one == &good].socket_path,
 		.region_count = REGIONS,
 		.depth = DEPTH,
 		.buffer_size = SIZE,
@@ -336,8 +336,14 @@ static const char *full_image(void)
 
 int main(void)
 {
+	const char *disk;
+
 	serve_init(100);
-	backend_add(&backend, full_image(), 0);
+	disk = full_image();
+	backend_add(&backend, disk, 0);
+	/* Of the good client, who reads it. */
+	backend_add(&backend, disk, 0);
+	backend.exports[1].read_only = true;
 	serve_start();
 	open_client(&good, false, false);
 	for (int way = 0; way < 4; way++)

@@ -52,6 +52,7 @@ int main(void)
 
 	serve_init(60);
 	backend_add(&backend, make_image("disk", 4u << 20), 0);
+	backend.exports[0].shared = true;
 	serve_start();
 	options.socket_path = backend.exports[0].socket_path;
 	for (uint32_t i = 0; i < CLIENTS; i++) {

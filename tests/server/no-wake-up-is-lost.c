@@ -215,7 +215,7 @@ static void end(struct load *load, bool event_idx)
 static void try(const char *polling)
 {
 	static struct load loads[5];
-	char *disk;
+	char *disk, *other;
 	uint32_t i;
 
 	printf("polling: %s\n", polling);
@@ -225,16 +225,19 @@ static void try(const char *polling)
 	backend.workers = 1;
 	backend_add(&backend, NULL, 1u << 20);
 	disk = make_image("disk", 1u << 20);
+	other = make_image("other", 1u << 20);
 	backend_add(&backend, disk, 0);
+	backend_add(&backend, other, 0);
 	serve_start();
 	start(&loads[4], 0, true, true);
 	end(&loads[4], true);
 	for (i = 0; i < 4; i++)
-		start(&loads[i], i % 2, i < 2, false);
+		start(&loads[i], i % 2 ? 1 + i / 2 : 0, i < 2, false);
 	for (i = 0; i < 4; i++)
 		end(&loads[i], i < 2);
 	serve_end();
 	free(disk);
+	free(other);
 }
 
 int main(void)

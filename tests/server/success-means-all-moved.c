@@ -99,7 +99,7 @@ static void race(void)
 	uint64_t random = 5;
 	struct client reader;
 
-	open_client(&reader, 0, false, 1);
+	open_client(&reader, 2, false, 1);
 	for (round = 0; round < ROUNDS; round++) {
 		good = write_and_lose(round + 1, &random);
 		successes += (uint32_t)__builtin_popcount(good);
@@ -132,11 +132,16 @@ static void race(void)
 
 int main(void)
 {
+	char *disk;
 	int i;
 
 	serve_init(60);
-	backend_add(&backend, make_image("disk", 8u << 20), 0);
+	disk = make_image("disk", 8u << 20);
+	backend_add(&backend, disk, 0);
 	backend_add(&backend, NULL, 8u << 20);
+	/* To read beside who writes. */
+	backend_add(&backend, disk, 0);
+	backend.exports[2].read_only = true;
 	serve_start();
 	for (i = 0; i < 2; i++) {
 		cut(0, VIRTIO_BLK_T_IN, i);

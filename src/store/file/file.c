@@ -283,6 +283,7 @@ static bool file_open(struct file_store *file, const char *path,
 	 * does not have.  Whoever opens the image anew reads the disk. */
 	posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	file->store.read_only = options->read_only;
+	file->store.shared = store_options_get(options, "shared");
 	return true;
 }
 
@@ -383,7 +384,7 @@ static const struct store_key file_keys[] = {
 	  "also if it looks like a qcow2 image, or another", "expected raw" },
 	{ "direct", STORE_KEY_FLAG, NULL, "bypass the page cache", NULL },
 	{ "shared", STORE_KEY_FLAG, NULL,
-	  "other programs may write to the image", NULL },
+	  "several clients and programs may write to it", NULL },
 	{ NULL, STORE_KEY_FLAG, NULL, NULL, NULL },
 };
 

@@ -115,6 +115,9 @@ static void prep_slot(struct io_uring_sqe *sqe, struct file_lane *lane,
 
 	if (sync)
 		prep_fsync(sqe, lane->file);
+	else if (slot->io->kind == STORE_REFRESH)
+		io_uring_prep_fadvise(sqe, lane->file->fd, 0, 0,
+				      POSIX_FADV_DONTNEED);
 	else if (slot->io->range_count)
 		way_prep(sqe, lane, slot);
 	else
@@ -406,6 +409,8 @@ static bool slot_ended(struct file_lane *lane, struct file_slot *slot,
 
 	if (is_passing(slot, got))
 		return false;
+	if (slot->io->kind == STORE_REFRESH)
+		return slot_end(slot, got);
 	if ((!ranges || slot->way == WAY_WRITE) && !window_take(slot, &got)) {
 		return slot->cancelled && slot_end(slot, -ECANCELED);
 	}
@@ -466,6 +471,9 @@ static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
 
 	if (is_sync(slot))
 		return fdatasync(fd) < 0 ? -errno : 0;
+	/* It is the cache. */
+	if (io->kind == STORE_REFRESH)
+		return 0;
 	count = (int)window_fill(slot, COPY_WINDOW);
 	if (io->kind == STORE_READ)
 		got = preadv(fd, vectors, count, offset);

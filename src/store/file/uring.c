@@ -11,9 +11,9 @@
 /* What lanes ask of a ring; it does nothing else.  The last, for a discard on a
  * block device, they can do without: kernels have it from 5.19 on. */
 static const uint8_t operations[] = {
-	IORING_OP_NOP,	     IORING_OP_READV,	  IORING_OP_WRITEV,
-	IORING_OP_FSYNC,     IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
-	IORING_OP_URING_CMD,
+	IORING_OP_NOP,	   IORING_OP_READV,	IORING_OP_WRITEV,
+	IORING_OP_FSYNC,   IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
+	IORING_OP_FADVISE, IORING_OP_URING_CMD,
 };
 
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
@@ -132,10 +132,10 @@ static bool ring_complete(struct io_uring *ring, struct store_error *error)
 	int err;
 
 	if (count < OPERATIONS - 1)
-		return store_fail(error,
-				  "io_uring cannot be used: it lacks readv, "
-				  "writev, fsync, fallocate or cancel; "
-				  "expected a kernel from 5.10 on");
+		return store_fail(
+			error, "io_uring cannot be used: it lacks readv, "
+			       "writev, fsync, fallocate, fadvise or cancel; "
+			       "expected a kernel from 5.10 on");
 	ring_allow_threads(ring);
 	err = ring_restrict(ring, count);
 	return err == 0 ||

@@ -407,7 +407,7 @@ bool window_collides(struct file_lane *lane, struct file_slot *slot)
 	const struct file_slot *other;
 
 	if (file->direct_fd < 0 || file->align == STORE_SECTOR ||
-	    slot->io->kind == STORE_READ || slot->io->kind == STORE_FLUSH)
+	    slot->io->size == 0 || slot->io->kind == STORE_READ)
 		return false;
 	note_blocks(file, slot);
 	for (other = lane->waiting; other && other != slot; other = other->next)
