@@ -17,7 +17,8 @@ import provers
 
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "caught")
 HEADER = """# Which goal each bug makes fail.  Written by proofs/mutants/run --record.
-# What the verdict depends on, in short; the goal; the bug.
+# What the verdict depends on, in short; how many seconds the goal was given; the
+# goal; the bug.
 """
 ALWAYS = re.compile(r"\b(axiom\w*|lemma|admit|assume|(?:type|global) invariant)\b")
 WORDS = re.compile(r"[A-Za-z_]\w*")
@@ -28,14 +29,14 @@ PREDICATE = re.compile(r"(?:predicate|logic\s+[\w ]+?)\s+(\w+)\s*[{(=]")
 
 
 def read():
-    """What is recorded: bug -> digest and goal."""
+    """What is recorded: bug -> digest, seconds and goal."""
     records = {}
     if os.path.exists(PATH):
         with open(PATH, encoding="utf-8") as lines:
             for line in lines:
                 if line.strip() and not line.startswith("#"):
-                    digest, goal, bug = line.rstrip("\n").split("\t")
-                    records[bug] = (digest, goal)
+                    *found, bug = line.rstrip("\n").split("\t")
+                    records[bug] = tuple(found)
     return records
 
 
@@ -45,7 +46,7 @@ def write(records, bugs):
         out.write(HEADER)
         for bug in bugs:
             if bug in records:
-                out.write("%s\t%s\t%s\n" % (*records[bug], bug))
+                out.write("\t".join([*records[bug], bug]) + "\n")
     os.replace(PATH + ".new", PATH)
 
 
