@@ -124,6 +124,8 @@ static void park(struct vhost_connection *connection)
 
 static void serve_again(struct vhost_connection *connection)
 {
+	if (connection->stopping)
+		return;
 	unpark(connection);
 	if (watch_for(connection, EPOLLIN | EPOLLRDHUP))
 		device_resume(&connection->device);
@@ -159,6 +161,7 @@ static void carry_out(struct vhost_connection *connection)
 	case VHOST_LATER:
 		if (connection->device.state == DEVICE_SERVING)
 			park(connection);
+		connection->asked = true;
 		return;
 	case VHOST_REFUSED:
 		refuse(connection, why);
@@ -171,6 +174,7 @@ static void carry_out(struct vhost_connection *connection)
 		device_end(&connection->device, why);
 		break;
 	}
+	connection->asked = false;
 	vhost_message_reset(&connection->message);
 	vhost_held_settle(connection);
 	if (connection->device.state == DEVICE_PARKED)
@@ -290,10 +294,23 @@ void vhost_connection_open(struct vhost_worker *worker,
 	leave(worker, export, client, VHOST_HELD_BY_ALL, why);
 }
 
+void vhost_connection_stop(struct vhost_connection *connection)
+{
+	connection->stopping = true;
+	connection->device.loop->settling = true;
+	if (connection->device.state != DEVICE_SERVING)
+		return;
+	unpause(connection);
+	park(connection);
+}
+
 void vhost_connection_settle(struct vhost_connection *connection)
 {
-	if (connection->device.state == DEVICE_PARKED)
+	if (connection->device.state == DEVICE_PARKED && connection->asked)
 		carry_out(connection);
+	if (connection->device.state == DEVICE_PARKED && !connection->asked &&
+	    connection->device.in_flight == 0)
+		device_end(&connection->device, "the server stops");
 	if (connection->device.state != DEVICE_ENDING)
 		return;
 	abort_once(connection);

@@ -16,6 +16,7 @@
  *	   +-------- nothing in flight: answered -----+
  *	any --client gone, or at fault--> ENDING --nothing in flight--> freed
  *	PARKED --two deadlines--> ENDING
+ *	SERVING --the server stops--> PARKED --nothing in flight--> ENDING
  *
  * What waits for a store waits with a deadline (deadline.h).
  *
@@ -36,6 +37,8 @@ struct vhost_connection {
 	struct vhost_message message;
 	int64_t deadline_ms; /* of the message, while PARKED */
 	bool parked;	     /* counted in worker->parked */
+	bool asked;	     /* its message waits, while PARKED */
+	bool stopping;	     /* the server is */
 	bool paused;	     /* counted in worker->paused */
 	bool aborted;	     /* its device was aborted */
 
@@ -58,6 +61,10 @@ void vhost_connection_open(struct vhost_worker *worker,
 
 /* Receive messages again, if that was paused and need not be any more. */
 void vhost_connection_listen_again(struct vhost_connection *connection);
+
+/* The server stops: nothing more is begun for the client, what is in flight is
+ * completed, and then it is ended. */
+void vhost_connection_stop(struct vhost_connection *connection);
 
 /* To be called when a turn ends and some device may have become quiet: carries
  * out the message that waited for that, aborts the device of a client that has

@@ -25,9 +25,29 @@ int vhost_deadline_ms(const struct vhost_worker *worker)
 	return next > now ? (int)(next - now) : 0;
 }
 
-static const char *message_of(const struct vhost_connection *connection)
+/* What waits for its requests. */
+static const char *waiting_for(const struct vhost_connection *connection)
 {
-	return vhost_message_name(connection->message.header.request);
+	return connection->asked
+		       ? vhost_message_name(connection->message.header.request)
+		       : "the server stops";
+}
+
+/* What the next server is told by the client's log of requests in flight need
+ * not be failed. */
+static bool leave_to_next(struct vhost_connection *connection)
+{
+	struct device *device = &connection->device;
+
+	if (connection->asked || !device->inflight.region)
+		return false;
+	client_log(device->client,
+		   "the server stops: %u requests, %" PRIu64 " bytes, did not "
+		   "end within %u ms: the next server carries them out",
+		   device->in_flight, device_bytes_in_store(device),
+		   connection->export->drain_timeout_ms);
+	device_end(device, "the server stops");
+	return true;
 }
 
 static void cancel(struct vhost_connection *connection)
@@ -36,7 +56,7 @@ static void cancel(struct vhost_connection *connection)
 	client_log(connection->device.client,
 		   "%s: %u requests, %" PRIu64 " bytes, did not end "
 		   "within %u ms: they are cancelled",
-		   message_of(connection), connection->device.in_flight,
+		   waiting_for(connection), connection->device.in_flight,
 		   device_bytes_in_store(&connection->device),
 		   connection->export->drain_timeout_ms);
 	vhost_connection_put_off(connection);
@@ -52,7 +72,7 @@ static void give_up(struct vhost_connection *connection)
 		"%s: %u requests, %" PRIu64
 		" bytes, are stuck in the store: the client is ended without "
 		"an acknowledgement; its memory is held until they end",
-		message_of(connection), connection->device.in_flight,
+		waiting_for(connection), connection->device.in_flight,
 		device_bytes_in_store(&connection->device));
 	device_end(&connection->device, "its requests were stuck in the store");
 }
@@ -70,6 +90,8 @@ void vhost_deadline_check(struct vhost_worker *worker)
 	{
 		if (connection->device.state != DEVICE_PARKED ||
 		    now < connection->deadline_ms)
+			continue;
+		if (leave_to_next(connection))
 			continue;
 		if (connection->device.cancelled)
 			give_up(connection);

@@ -65,8 +65,9 @@ struct vhost_limits {
 	 * three quarters of the memory that the process may use. */
 	uint64_t sparse;
 	uint64_t sparse_all;
-	/* How long a message waits for requests in flight before they are
-	 * cancelled, and then again until its client is ended; 5000 */
+	/* How long a message, or the end of the server, waits for requests in
+	 * flight before they are cancelled, and then again until the client is
+	 * ended; 5000 */
 	uint32_t drain_timeout_ms;
 };
 
@@ -129,9 +130,11 @@ struct vhost_watched {
 void vhost_server_watch(struct vhost_server *server,
 			const struct vhost_watched *watched);
 
-/* End all clients when their requests in flight are done, end the workers and
- * unlink the sockets.  Waits for a store that does not answer: the kernel would
- * not let the process exit either.  Statistics can still be read. */
+/* Complete the requests in flight, end all clients and the workers, and unlink
+ * the sockets.  What is still in flight after drain_timeout_ms is left to the
+ * next server, if the client logs its requests, or is cancelled.  Waits for a
+ * store that does not answer: the kernel would not let the process exit either.
+ * Statistics can still be read. */
 void vhost_server_stop(struct vhost_server *server);
 
 /* Stops the server first, if that was not done.  NULL is allowed. */

@@ -72,7 +72,7 @@ static void take_inbox(struct loop_source *source, uint32_t events)
 	if (!worker->stopping)
 		return;
 	LIST_FOREACH(connection, &worker->connections, entry)
-	device_end(&connection->device, "the server stops");
+	vhost_connection_stop(connection);
 }
 
 static void settle(struct vhost_worker *worker)
