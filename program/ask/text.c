@@ -133,6 +133,33 @@ static void put_clients(FILE *out, const json_t *export, bool connected)
 	}
 }
 
+/* "  limits: 1000 requests, 1.0M a second, 64 in flight; 1.5 s throttled" */
+static void put_limits(FILE *out, const json_t *export)
+{
+	uint64_t requests = stats_number(export, "rate-requests");
+	uint64_t bytes = stats_number(export, "rate-bytes");
+	uint64_t in_flight = stats_number(export, "in-flight");
+	const char *between = "  limits: ";
+	char size[16];
+
+	if (!requests && !bytes && !in_flight)
+		return;
+	if (requests) {
+		fprintf(out, "%s%" PRIu64 " requests a second", between,
+			requests);
+		between = ", ";
+	}
+	if (bytes) {
+		stats_format_size(size, (double)bytes);
+		fprintf(out, "%s%s a second", between, size);
+		between = ", ";
+	}
+	if (in_flight)
+		fprintf(out, "%s%" PRIu64 " in flight", between, in_flight);
+	fprintf(out, "; throttled for %.1f s\n",
+		(double)stats_number(export, "throttled-ms") / 1000);
+}
+
 static void put_export(FILE *out, const json_t *export)
 {
 	put_name(out, stats_string(export, "name"));
@@ -146,6 +173,7 @@ static void put_export(FILE *out, const json_t *export)
 	if (stats_number(export, "sync-failed"))
 		fprintf(out, "  a sync failed: %s: no flush succeeds\n",
 			stats_string(export, "sync-error"));
+	put_limits(out, export);
 	put_clients(out, export, true);
 	put_clients(out, export, false);
 }

@@ -44,6 +44,7 @@ static bool open_export(struct vhost_server *server,
 		.on_loss = export->on_loss,
 		.sparse_max = export->sparse_max,
 		.admit = export->admit,
+		.limits = export->limits,
 	};
 	struct store_error store_error;
 	struct store *store = store_open(&export->storing, &store_error);
@@ -85,6 +86,28 @@ static bool same(const struct export *a, const struct export *b)
 	       store_options_same(&a->storing, &b->storing) &&
 	       a->on_loss == b->on_loss && a->sparse_max == b->sparse_max &&
 	       a->admit == b->admit;
+}
+
+static bool limits_same(const struct rates_limits *a,
+			const struct rates_limits *b)
+{
+	return a->requests == b->requests && a->bytes == b->bytes &&
+	       a->requests_burst == b->requests_burst &&
+	       a->bytes_burst == b->bytes_burst && a->in_flight == b->in_flight;
+}
+
+/* Of those that go on: a new one has its limits already, and one whose limits
+ * have not changed keeps what it has saved up. */
+static void limit_all(struct options *old, const struct options *wanted)
+{
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		const struct export *now = &wanted->exports[i];
+		const struct export *before = exports_find(old, now->name);
+
+		if (before && before->served == now->served &&
+		    !limits_same(&before->limits, &now->limits))
+			vhost_export_limit(now->served, &now->limits);
+	}
 }
 
 struct export *exports_find(struct options *options, const char *name)
@@ -184,7 +207,8 @@ static bool open_wanted(struct context *context, struct options *wanted,
 		if (may_stay(old, export)) {
 			export->served = old->served;
 			export->store = old->store;
-			if (access_same(&old->access, &export->access))
+			if (access_same(&old->access, &export->access) &&
+			    limits_same(&old->limits, &export->limits))
 				changes->kept++;
 			else
 				changes->changed++;
@@ -290,6 +314,7 @@ bool exports_apply(struct context *context, struct options *wanted,
 		options_free(wanted);
 		return false;
 	}
+	limit_all(&context->options, wanted);
 	close_unwanted(context, wanted, changes);
 	options_free(&context->options);
 	context->options = *wanted;

@@ -35,6 +35,14 @@ static const char help_head[] =
 	"      sparse=SIZE|any    what a client's holes may cost, as "
 	"--max-sparse;\n"
 	"                         any: they are not counted\n"
+	"      rate-requests=N, rate-bytes=SIZE\n"
+	"                         what all its clients together may ask for in "
+	"a\n"
+	"                         second\n"
+	"      burst-requests=N, burst-bytes=SIZE\n"
+	"                         and at once after a while of less (default a "
+	"tenth)\n"
+	"      in-flight=N        requests of all its clients at a time\n"
 	"    and where its blocks are stored:\n";
 
 static const char help_tail[] =

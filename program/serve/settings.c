@@ -203,6 +203,50 @@ static const char *set_sparse(struct export *export, const char *value)
 		       : "expected any, or bytes, with K, M, G or T";
 }
 
+static const char *set_count(uint64_t *limit, const char *value)
+{
+	_Static_assert(RATES_MAX >= UINT32_MAX, "the buckets hold it");
+	return parse_number(value, 1, UINT32_MAX, limit)
+		       ? NULL
+		       : "expected a number from 1 to 4294967295";
+}
+
+static const char *set_bytes(uint64_t *limit, const char *value)
+{
+	uint64_t bytes;
+
+	_Static_assert(RATES_MAX == 8ull << 40, "the text tells it");
+	if (!parse_size(value, &bytes) || bytes > RATES_MAX)
+		return "expected bytes, with K, M, G or T, up to 8T";
+	*limit = bytes;
+	return NULL;
+}
+
+static const char *set_rate_requests(struct export *export, const char *value)
+{
+	return set_count(&export->limits.requests, value);
+}
+
+static const char *set_burst_requests(struct export *export, const char *value)
+{
+	return set_count(&export->limits.requests_burst, value);
+}
+
+static const char *set_rate_bytes(struct export *export, const char *value)
+{
+	return set_bytes(&export->limits.bytes, value);
+}
+
+static const char *set_burst_bytes(struct export *export, const char *value)
+{
+	return set_bytes(&export->limits.bytes_burst, value);
+}
+
+static const char *set_in_flight(struct export *export, const char *value)
+{
+	return set_count(&export->limits.in_flight, value);
+}
+
 static const struct export_setting own_settings[] = {
 	{ "socket", false, set_socket, NULL, 0 },
 	{ "socket-mode", false, set_socket_mode, NULL, 0 },
@@ -212,6 +256,11 @@ static const struct export_setting own_settings[] = {
 	{ "name", false, set_name, NULL, 0 },
 	{ "on-loss", false, set_on_loss, NULL, 0 },
 	{ "sparse", false, set_sparse, NULL, 0 },
+	{ "rate-requests", false, set_rate_requests, NULL, 0 },
+	{ "burst-requests", false, set_burst_requests, NULL, 0 },
+	{ "rate-bytes", false, set_rate_bytes, NULL, 0 },
+	{ "burst-bytes", false, set_burst_bytes, NULL, 0 },
+	{ "in-flight", false, set_in_flight, NULL, 0 },
 	{ NULL, false, NULL, NULL, 0 },
 };
 
@@ -308,6 +357,14 @@ void export_setting_names(char *text, size_t size)
 
 bool export_check(const struct export *export, struct store_error *error)
 {
+	const struct rates_limits *limits = &export->limits;
+
+	if (limits->requests_burst && !limits->requests)
+		return store_fail(error, "burst-requests: there is no rate; "
+					 "expected rate-requests, too");
+	if (limits->bytes_burst && !limits->bytes)
+		return store_fail(error, "burst-bytes: there is no rate; "
+					 "expected rate-bytes, too");
 	if (!export->socket_path && export->fd < 0)
 		return store_fail(error, "no socket; expected socket=PATH");
 	return store_options_check(&export->storing, error);

@@ -24,6 +24,7 @@ struct export
 	enum device_on_loss on_loss;
 	uint64_t sparse_max;
 	uint32_t admit;
+	struct rates_limits limits;
 	struct vhost_export *served; /* NULL: not yet */
 	struct store *store;	     /* … on this store, which it owns */
 	bool single; /* described by --socket-path or --fd, and --blk-file */

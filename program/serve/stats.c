@@ -71,6 +71,20 @@ static void put_counters(struct tree *tree, json_t *object,
 			   counter_read(counters, &counter_table[i]));
 }
 
+/* 0: not limited. */
+static void put_limits(struct tree *tree, json_t *export,
+		       const struct vhost_export_stats *stats)
+{
+	const struct rates_limits *limits = &stats->limits;
+
+	put_number(tree, export, "rate-requests", limits->requests);
+	put_number(tree, export, "burst-requests", limits->requests_burst);
+	put_number(tree, export, "rate-bytes", limits->bytes);
+	put_number(tree, export, "burst-bytes", limits->bytes_burst);
+	put_number(tree, export, "in-flight", limits->in_flight);
+	put_number(tree, export, "throttled-ms", stats->throttled_us / 1000);
+}
+
 static void add_export(void *argument, const struct vhost_export_stats *stats)
 {
 	struct tree *tree = argument;
@@ -87,6 +101,7 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 	if (stats->sync_error)
 		put(tree, export, "sync-error",
 		    json_text(strerror(stats->sync_error)));
+	put_limits(tree, export, stats);
 	put_counters(tree, export, &stats->counters);
 	tree->clients = put_empty(tree, export, "clients", json_array());
 }

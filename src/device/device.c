@@ -40,8 +40,10 @@ const char *device_open(struct device *device, struct loop *loop,
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_init(&device->queues[i], device, i);
 	device->lane = lane_get(loop, policy->store, &error);
-	if (device->lane)
+	if (device->lane) {
+		device->lane->rates = policy->rates;
 		return NULL;
+	}
 	client_log(client, "store: %s", error.text);
 	return "the store could not be opened for it";
 }

@@ -50,6 +50,7 @@ struct device_policy {
 	struct release_account *releases;
 	/* Where its clients have their budgets; NULL: they have none. */
 	struct sparse_list *sparse;
+	struct rates *rates; /* the export's limits; NULL: none */
 };
 
 /* What a client may still fetch in one turn of its loop. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "device/line.h"
 
+#include <time.h>
+
 static void lane_leave(struct loop *loop, struct lane *lane)
 {
 	if (!lane->in_line || !TAILQ_EMPTY(&lane->line))
@@ -74,7 +76,7 @@ struct queue *line_next_queue(struct device *device)
 
 void line_return_lane(struct loop *loop, struct lane *lane)
 {
-	if (lane->in_line || TAILQ_EMPTY(&lane->line))
+	if (lane->in_line || lane->throttled || TAILQ_EMPTY(&lane->line))
 		return;
 	lane->in_line = true;
 	TAILQ_INSERT_TAIL(&loop->line, lane, next);
@@ -86,4 +88,54 @@ void line_return_device(struct lane *lane, struct device *device)
 		return;
 	device->in_line = true;
 	TAILQ_INSERT_TAIL(&lane->line, device, next);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void line_throttle(struct loop *loop, struct lane *lane, uint32_t wait_us)
+{
+	lane->throttled = true;
+	lane->throttled_us = now_us();
+	lane->due_us = lane->throttled_us + wait_us;
+	TAILQ_INSERT_TAIL(&loop->throttled, lane, next);
+}
+
+void line_release(struct loop *loop, struct lane *lane)
+{
+	TAILQ_REMOVE(&loop->throttled, lane, next);
+	lane->throttled = false;
+	rates_add_wait(lane->rates, (uint64_t)(now_us() - lane->throttled_us));
+	line_return_lane(loop, lane);
+}
+
+void line_release_due(struct loop *loop)
+{
+	struct lane *lane = TAILQ_FIRST(&loop->throttled), *following;
+	int64_t now = lane ? now_us() : 0;
+
+	for (; lane; lane = following) {
+		following = TAILQ_NEXT(lane, next);
+		if (now >= lane->due_us)
+			line_release(loop, lane);
+	}
+}
+
+int line_due_ms(const struct loop *loop)
+{
+	int64_t next = INT64_MAX, now;
+	const struct lane *lane;
+
+	if (TAILQ_EMPTY(&loop->throttled))
+		return -1;
+	TAILQ_FOREACH(lane, &loop->throttled, next)
+	next = lane->due_us < next ? lane->due_us : next;
+	now = now_us();
+	/* At most as long as rates.h lets one wait. */
+	return next > now ? (int)((next - now + 999) / 1000) : 0;
 }

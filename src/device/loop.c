@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "device/line.h"
 #include "device/request.h"
 
 #define EVENTS_A_TURN 64
@@ -125,6 +126,8 @@ void lane_put(struct loop *loop, struct lane *lane)
 		return;
 	assert(lane->in_flight == 0 && TAILQ_EMPTY(&lane->stalled));
 	assert(!lane->in_line);
+	if (lane->throttled)
+		line_release(loop, lane);
 	LIST_REMOVE(lane, entry);
 	if (lane->lane->fd >= 0 && !is_watched(loop, lane->lane->fd))
 		loop_unwatch(loop, lane->lane->fd);
@@ -178,6 +181,7 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 	LIST_INIT(&loop->lanes);
 	TAILQ_INIT(&loop->waiting);
 	TAILQ_INIT(&loop->line);
+	TAILQ_INIT(&loop->throttled);
 	TAILQ_INIT(&loop->served);
 	LIST_INIT(&loop->spares);
 	*what = "an event descriptor";

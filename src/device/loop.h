@@ -8,6 +8,7 @@
 
 #include "device/notify.h"
 #include "device/polling.h"
+#include "device/rates.h"
 #include "store/store.h"
 
 struct device;
@@ -39,6 +40,16 @@ struct lane {
 	uint32_t devices;  /* that may still be served in it */
 	uint32_t requests; /* begun in it */
 	uint64_t bytes;
+	struct rates *rates; /* of the export; NULL: none */
+	/* While a device is served and its export is limited: what it begins,
+	 * and how much of that is counted in flight. */
+	bool limited;
+	bool counts;
+	uint32_t counted;
+	uint64_t limited_bytes;
+	bool throttled; /* in the loop's list, and not in its line */
+	int64_t throttled_us;
+	int64_t due_us;
 	struct queues stalled; /* with a request it had no room for */
 };
 
@@ -55,12 +66,13 @@ struct loop {
 	struct notifier notifier;
 	struct polling poll;
 	struct lanes lanes;
-	uint64_t turn;		/* counts them */
-	uint32_t begun;		/* requests of this turn */
-	struct devices waiting; /* to be started: start.h */
-	struct lane_line line;	/* of those that have something to serve */
-	struct queues served;	/* to be notified at the end of the turn */
-	struct requests spares; /* kept for reuse */
+	uint64_t turn;		    /* counts them */
+	uint32_t begun;		    /* requests of this turn */
+	struct devices waiting;	    /* to be started: start.h */
+	struct lane_line line;	    /* of those that have something to serve */
+	struct lane_line throttled; /* … and have to wait, see rates.h */
+	struct queues served;	    /* to be notified at the end of the turn */
+	struct requests spares;	    /* kept for reuse */
 	uint32_t spare_count;
 	bool settling; /* some device may have become quiet, or ended */
 };

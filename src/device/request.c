@@ -11,6 +11,7 @@
 #include "device/device.h"
 #include "device/feature.h"
 #include "device/layout.h"
+#include "device/line.h"
 #include "device/mark.h"
 #include "device/queue.h"
 #include "device/sparse.h"
@@ -227,6 +228,7 @@ static struct request *request_new(struct queue *queue,
 	request->io.next = NULL;
 	request->io.slot = NULL;
 	request->seen_count = 0;
+	request->limited = false;
 	request->tries = 0;
 	request->moved = 0;
 	note_epochs(request, device->memory);
@@ -247,10 +249,27 @@ static uint64_t bytes_of(const struct request *request)
 	return is_of_ranges(request->block.op) ? 0 : request->block.bytes;
 }
 
-static void count_begun(const struct request *request)
+static void count_limited(struct request *request, struct lane *lane)
+{
+	request->limited = lane->counts;
+	lane->counted += lane->counts;
+	lane->limited_bytes += bytes_of(request);
+}
+
+/* Who waits for another to end need not wait for the time to pass. */
+static void end_limited(struct loop *loop, struct lane *lane)
+{
+	rates_end(lane->rates);
+	if (lane->throttled)
+		line_release(loop, lane);
+}
+
+static void count_begun(struct request *request)
 {
 	struct device *device = request->queue->device;
 
+	if (device->lane->limited)
+		count_limited(request, device->lane);
 	device->in_flight++;
 	device->bytes_in_flight += bytes_of(request);
 	report_in_flight(device);
@@ -263,6 +282,8 @@ static void count_ended(const struct request *request)
 	device->in_flight--;
 	device->bytes_in_flight -= bytes_of(request);
 	report_in_flight(device);
+	if (request->limited)
+		end_limited(device->loop, device->lane);
 }
 
 static bool hand_over(struct request *request)

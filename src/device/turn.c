@@ -21,22 +21,37 @@
 #define BYTES_A_TURN	       (1ull << 20)
 
 /* Each queue that was in line once, as far as the turn goes. */
-static void serve_device(struct lane *lane, struct device *device)
+static void serve_device(struct lane *lane, struct device *device,
+			 const struct device_turn *most)
 {
 	struct device_turn *turn = &device->turn;
-	uint32_t most = is_shared(device->loop) ? REQUESTS_BESIDE_OTHERS
-						: REQUESTS_A_TURN;
 	struct queue *queue;
 	uint32_t count = 0;
 
-	*turn = (struct device_turn){ BYTES_A_TURN, most };
+	*turn = *most;
 	TAILQ_FOREACH(queue, &device->line, ready)
 	count++;
 	while (count-- && !device_turn_is_over(turn) &&
 	       (queue = line_next_queue(device)))
 		queue_serve(queue);
-	lane->requests += most - turn->requests;
-	lane->bytes += BYTES_A_TURN - turn->bytes;
+	lane->requests += most->requests - turn->requests;
+	lane->bytes += most->bytes - turn->bytes;
+}
+
+/* As serve_device, as far as the limits of its export go. */
+static void serve_limited(struct lane *lane, struct device *device,
+			  const struct rates_grant *grant)
+{
+	const struct device_turn most = { grant->bytes, grant->requests };
+
+	lane->limited = true;
+	lane->counts = grant->in_flight;
+	lane->counted = 0;
+	lane->limited_bytes = 0;
+	serve_device(lane, device, &most);
+	lane->limited = false;
+	rates_settle(lane->rates, grant, most.requests - device->turn.requests,
+		     lane->limited_bytes, lane->counted);
 }
 
 /* Devices that are in line now may be served in this turn, each once. */
@@ -59,23 +74,46 @@ static bool share_is_used(const struct lane *lane)
 	       lane->bytes >= BYTES_A_TURN;
 }
 
+/* The lane, which was taken out of line and has a device in its own, serves
+ * that, unless its export has to wait: false. */
+static bool serve_next(struct loop *loop, struct lane *lane)
+{
+	const struct device_turn most = {
+		.bytes = BYTES_A_TURN,
+		.requests = is_shared(loop) ? REQUESTS_BESIDE_OTHERS
+					    : REQUESTS_A_TURN,
+	};
+	struct rates_grant grant;
+	struct device *device;
+	bool limited = rates_are_limited(lane->rates);
+
+	if (limited) {
+		grant = rates_take(lane->rates, most.requests, most.bytes);
+		if (grant.requests == 0) {
+			line_throttle(loop, lane, grant.wait_us);
+			return false;
+		}
+	}
+	device = line_next_device(lane);
+	if (limited)
+		serve_limited(lane, device, &grant);
+	else
+		serve_device(lane, device, &most);
+	line_return_device(lane, device);
+	return true;
+}
+
 /* The lane, which was taken out of line, serves its next device.  False: it has
  * had its turn, or, unless it is alone, its share. */
 static bool serve_one(struct loop *loop, struct lane *lane, bool alone)
 {
-	struct device *device;
-
 	if (lane->turn != loop->turn)
 		begin_turn(lane, loop->turn);
-	if (lane->devices == 0 || (!alone && share_is_used(lane)))
+	if (lane->devices == 0 || TAILQ_EMPTY(&lane->line) ||
+	    (!alone && share_is_used(lane)))
 		return false;
 	lane->devices--;
-	device = line_next_device(lane);
-	if (!device)
-		return false;
-	serve_device(lane, device);
-	line_return_device(lane, device);
-	return true;
+	return serve_next(loop, lane);
 }
 
 /* Each lane in line once.  False: none has anything left in this turn. */
@@ -112,6 +150,7 @@ static void serve_queues(struct loop *loop)
 {
 	loop->turn++;
 	loop->begun = 0;
+	line_release_due(loop);
 	while (loop->begun < BEGUN_A_TURN && serve_round(loop, false))
 		continue;
 	if (!one_is_left(loop))

@@ -18,6 +18,7 @@ void vhost_export_free(struct vhost_export *export)
 	vhost_roll_free(&export->roll);
 	share_close(&export->descriptors);
 	share_close(&export->regions);
+	rates_destroy(&export->rates);
 	sparse_list_free(&export->sparse);
 	free(export->socket_path);
 	free(export->name);
@@ -45,6 +46,8 @@ vhost_export_new(const struct vhost_export_options *options,
 	vhost_roll_init(&export->roll);
 	share_open(&export->descriptors, &common->descriptors);
 	share_open(&export->regions, &common->regions);
+	rates_init(&export->rates);
+	rates_set(&export->rates, &options->limits);
 	sparse_list_init(&export->sparse, &common->sparse,
 			 sparse_max(options, limits));
 	export->listen_fd = -1;
@@ -70,6 +73,7 @@ vhost_export_new(const struct vhost_export_options *options,
 	export->connections_max = limits->connections;
 	export->policy.admission.regions_max = limits->regions;
 	export->policy.regions = &export->regions;
+	export->policy.rates = &export->rates;
 	export->policy.admission.admit = options->admit;
 	export->policy.sparse = &export->sparse;
 	return export;
@@ -149,6 +153,12 @@ bool vhost_export_allow(const struct vhost_export *export,
 	return !export->file.inode ||
 	       vhost_listen_allow(export->socket_path, &export->file, access,
 				  error);
+}
+
+void vhost_export_limit(struct vhost_export *export,
+			const struct rates_limits *limits)
+{
+	rates_set(&export->rates, limits);
 }
 
 void vhost_export_close(struct vhost_export *export, bool shared)
@@ -243,6 +253,8 @@ static void show(struct vhost_export *export,
 		.connected = roll->connected,
 		.sync_error = store_sync_error(export->policy.store),
 		.counters = roll->past,
+		.limits = rates_get(&export->rates),
+		.throttled_us = rates_waited_us(&export->rates),
 	};
 
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next)

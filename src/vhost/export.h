@@ -26,6 +26,7 @@ struct vhost_export {
 	uint32_t connections_max;
 	struct share descriptors; /* of the process */
 	struct share regions;	  /* of the library's table */
+	struct rates rates;
 	struct sparse_list sparse;
 	struct vhost_roll roll;
 };

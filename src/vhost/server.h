@@ -51,6 +51,7 @@ struct vhost_export_options {
 	enum device_on_loss on_loss;
 	uint64_t sparse_max; /* limits.sparse for this one; 0: as that */
 	uint32_t admit;	     /* PREC_ADMIT_* */
+	struct rates_limits limits;
 };
 
 /* 0 stands for the default throughout. */
@@ -97,6 +98,11 @@ vhost_server_add(struct vhost_server *server,
 bool vhost_export_allow(const struct vhost_export *export,
 			const struct vhost_access *access,
 			struct vhost_error *error);
+
+/* Limit what its clients ask of the store, from now on.  Threads as
+ * vhost_server_add. */
+void vhost_export_limit(struct vhost_export *export,
+			const struct rates_limits *limits);
 
 /* Take no more clients for it.  Those that are connected stay until they leave;
  * then the export is freed.  Threads as vhost_server_add. */
@@ -162,6 +168,8 @@ struct vhost_export_stats {
 	uint64_t clients;	 /* so far */
 	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;
+	struct rates_limits limits;
+	uint64_t throttled_us; /* that its clients had to wait for them */
 	/* The errno of the store's first sync that failed; 0: none has. */
 	int sync_error;
 	struct counters counters; /* of all its clients so far; gauges: of those

@@ -16,6 +16,7 @@
 #include "vhost/connection.h"
 #include "vhost/deadline.h"
 #include "device/thread.h"
+#include "device/line.h"
 #include "device/turn.h"
 
 /* How soon to retry what the kernel had no room for. */
@@ -132,6 +133,7 @@ static int timeout_of(const struct vhost_worker *worker, enum store_left left)
 		return 0;
 	if (left == STORE_NO_ROOM)
 		timeout_ms = sooner(timeout_ms, RETRY_MS);
+	timeout_ms = sooner(timeout_ms, line_due_ms(&worker->loop));
 	if (worker->paused)
 		timeout_ms = sooner(timeout_ms, LISTEN_AGAIN_MS);
 	return timeout_ms;
