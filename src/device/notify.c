@@ -58,13 +58,8 @@ static void prepare(struct iocb *block, int null_fd, int fd)
 	block->aio_resfd = (uint32_t)fd;
 }
 
-void notifier_add(struct notifier *notifier, int fd)
-{
-	if (notifier->count == NOTIFY_BATCH)
-		notifier_flush(notifier);
-	prepare(&notifier->blocks[notifier->count++], notifier->null_fd, fd);
-}
-
+/* If this is interrupted there is no room when there is none left, and then it
+ * is tried again. */
 static void take_completions(struct notifier *notifier)
 {
 	struct io_event events[EVENTS_MAX];
@@ -74,34 +69,92 @@ static void take_completions(struct notifier *notifier)
 	notifier->unreaped = 0;
 }
 
+/* Fails with EAGAIN where the system has no room, though we made some. */
+static long submit_with_room(struct notifier *notifier, uint32_t count,
+			     struct iocb **blocks)
+{
+	long got = submit(notifier, count, blocks);
+
+	if (got >= 0 || errno != EAGAIN)
+		return got;
+	take_completions(notifier);
+	return submit(notifier, count, blocks);
+}
+
+/* How many of the blocks are dealt with.  0: the system has no room just now.
+ * An eventfd that cannot be signalled harms only its owner. */
+static uint32_t signal_some(struct notifier *notifier, uint32_t count,
+			    struct iocb **blocks)
+{
+	long got = submit_with_room(notifier, count, blocks);
+
+	if (got > 0)
+		return (uint32_t)got;
+	return got < 0 && errno == EAGAIN ? 0 : 1;
+}
+
+/* Forget the first ones. */
+static void drop_first(struct notifier *notifier, uint32_t count)
+{
+	notifier->count -= count;
+	memmove(notifier->blocks, &notifier->blocks[count],
+		notifier->count * sizeof(notifier->blocks[0]));
+}
+
 void notifier_flush(struct notifier *notifier)
 {
 	struct iocb *blocks[NOTIFY_BATCH];
-	uint32_t sent = 0;
+	uint32_t sent = 0, some = 1;
 
 	for (uint32_t i = 0; i < notifier->count; i++)
 		blocks[i] = &notifier->blocks[i];
 	if (notifier->unreaped > EVENTS_MAX - 2 * NOTIFY_BATCH)
 		take_completions(notifier);
-	while (sent < notifier->count) {
-		long got = submit(notifier, (long)(notifier->count - sent),
-				  &blocks[sent]);
-
-		/* An eventfd that cannot be signalled harms only its owner. */
-		sent += got > 0 ? (uint32_t)got : 1;
+	while (some && sent < notifier->count) {
+		some = signal_some(notifier, notifier->count - sent,
+				   &blocks[sent]);
+		sent += some;
 	}
-	notifier->unreaped += notifier->count;
-	notifier->count = 0;
+	notifier->unreaped += sent;
+	drop_first(notifier, sent);
+}
+
+static bool has(const struct notifier *notifier, int fd)
+{
+	for (uint32_t i = 0; i < notifier->count; i++)
+		if (notifier->blocks[i].aio_resfd == (uint32_t)fd)
+			return true;
+	return false;
+}
+
+void notifier_add(struct notifier *notifier, int fd)
+{
+	if (notifier->count == NOTIFY_BATCH)
+		notifier_flush(notifier);
+	/* The system has no room for as many as wait already. */
+	if (notifier->count == NOTIFY_BATCH && has(notifier, fd))
+		return;
+	if (notifier->count == NOTIFY_BATCH)
+		drop_first(notifier, 1);
+	prepare(&notifier->blocks[notifier->count++], notifier->null_fd, fd);
+}
+
+static void forget(struct notifier *notifier, int fd)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < notifier->count; i++)
+		if (notifier->blocks[i].aio_resfd != (uint32_t)fd)
+			notifier->blocks[kept++] = notifier->blocks[i];
+	notifier->count = kept;
 }
 
 void notifier_settle(struct notifier *notifier, int fd)
 {
-	for (uint32_t i = 0; i < notifier->count; i++) {
-		if (notifier->blocks[i].aio_resfd == (uint32_t)fd) {
-			notifier_flush(notifier);
-			return;
-		}
-	}
+	if (!has(notifier, fd))
+		return;
+	notifier_flush(notifier);
+	forget(notifier, fd);
 }
 
 /*
@@ -118,5 +171,5 @@ bool notifier_knows(struct notifier *notifier, int fd)
 	if (flags < 0 || flags & O_PATH)
 		return false;
 	prepare(&block, notifier->unread_fd, fd);
-	return submit(notifier, 1, blocks) < 0 && errno == EBADF;
+	return submit_with_room(notifier, 1, blocks) < 0 && errno == EBADF;
 }

@@ -40,7 +40,9 @@ bool notifier_open(struct notifier *notifier);
 void notifier_close(struct notifier *notifier);
 
 /* Signal `fd`, at the latest when notifier_flush is called.  `fd` stays the
- * caller's, who keeps it open until then. */
+ * caller's, who calls notifier_settle before closing it.  While the system has
+ * no room `count` stays above 0: flush again soon.  If more than NOTIFY_BATCH
+ * come meanwhile, the oldest are forgotten. */
 void notifier_add(struct notifier *notifier, int fd);
 void notifier_flush(struct notifier *notifier);
 

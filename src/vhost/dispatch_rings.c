@@ -125,7 +125,8 @@ enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
 	}
 	if (!none && !notifier_knows(&connection->device.loop->notifier,
 				     message->fds[0])) {
-		*why = "the descriptor is not an eventfd";
+		*why = "the descriptor is not an eventfd, or the system "
+		       "lacks memory to see if it is";
 		return VHOST_REFUSED;
 	}
 	fd = vhost_message_take_fd(message, 0);

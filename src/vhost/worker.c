@@ -131,7 +131,7 @@ static int timeout_of(const struct vhost_worker *worker, enum store_left left)
 	if (!TAILQ_EMPTY(&worker->loop.line) || worker->loop.settling ||
 	    left == STORE_MORE)
 		return 0;
-	if (left == STORE_NO_ROOM)
+	if (left == STORE_NO_ROOM || worker->loop.notifier.count > 0)
 		timeout_ms = sooner(timeout_ms, RETRY_MS);
 	timeout_ms = sooner(timeout_ms, line_due_ms(&worker->loop));
 	if (worker->paused)
