@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 /* Only files in memory (memfd, tmpfs, hugetlbfs) have seals.  Never blocks, as
  * fstat and fstatfs may. */
@@ -116,12 +117,29 @@ static void empty(const struct prec_span *span)
 	}
 }
 
+/* The system may lack memory for a moment, even to unmap.  This thread has
+ * time. */
+#define UNMAP_TRIES 20
+#define RETRY_NS    10000000
+
+static enum prec_status try_to_unmap(struct prec_region *region)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_NS };
+	enum prec_status status = prec_region_unmap(region);
+
+	for (int i = 1; status == PREC_SYSTEM && i < UNMAP_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		status = prec_region_unmap(region);
+	}
+	return status;
+}
+
 static void unmap(struct memory_region *old)
 {
 	enum prec_status revoked;
 
 	empty(&old->region.span);
-	if (prec_region_unmap(&old->region) == PREC_OK) {
+	if (try_to_unmap(&old->region) == PREC_OK) {
 		free(old);
 		return;
 	}
