@@ -2,6 +2,7 @@
 #include "vhost/channel.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -85,9 +86,14 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 		sent = send(connection->channel_fd, &header, sizeof(header),
 			    MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	if (sent == (ssize_t)sizeof(header) ||
-	    (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)))
+	if (sent == (ssize_t)sizeof(header) || (sent < 0 && errno == EAGAIN))
 		return;
+	if (sent < 0 && (errno == ENOBUFS || errno == ENOMEM)) {
+		client_log(connection->device.client,
+			   "it could not be notified of a new size: %s",
+			   strerror(errno));
+		return;
+	}
 	client_log(connection->device.client,
 		   "its back-end channel is closed: it is no longer notified "
 		   "of a new size");
