@@ -281,6 +281,64 @@ static void stop_and_start(struct attack *attack,
 	}
 }
 
+#define LATE_ROUNDS 12u
+#define LATE_SIZE   (1u << 20)
+#define LATE_DEPTH  8u
+
+/* Gone while its writes, all of the same place, are on their way. */
+static int leave_writes(struct attack *attack, uint32_t round)
+{
+	struct client *client = &attack->client;
+	uint32_t i;
+
+	if (attack_start(attack,
+			 (struct client_options){ .depth = LATE_DEPTH,
+						  .buffer_size = LATE_SIZE }))
+		return -1;
+	for (i = 0; i < LATE_DEPTH; i++) {
+		memset(client_data(client, 0, i), 0xa1, LATE_SIZE);
+		if (client_submit(client, 0, i, VIRTIO_BLK_T_OUT, 0, LATE_SIZE))
+			return -1;
+	}
+	if (client_kick(client, 0))
+		return -1;
+	usleep(round * 200);
+	client_close(client);
+	return 0;
+}
+
+/* What the next client has written, and flushed, is still there a while
+ * later: nothing of the one before has come after it. */
+static void late_write(struct attack *attack, const struct torture_case *self)
+{
+	struct client *client = &attack->client;
+	uint32_t round, i;
+
+	(void)self;
+	for (round = 0; round < LATE_ROUNDS; round++) {
+		if (leave_writes(attack, round) ||
+		    attack_start(attack, (struct client_options){
+						 .buffer_size = LATE_SIZE }))
+			return;
+		memset(client_data(client, 0, 0), 0xb2, LATE_SIZE);
+		if (client_io(client, 0, VIRTIO_BLK_T_OUT, 0, LATE_SIZE) ||
+		    client_io(client, 0, VIRTIO_BLK_T_FLUSH, 0, 0))
+			return;
+		poll(NULL, 0, 20);
+		if (client_io(client, 0, VIRTIO_BLK_T_IN, 0, LATE_SIZE))
+			return;
+		for (i = 0; i < LATE_SIZE; i++)
+			if (client_data(client, 0, 0)[i] != 0xb2) {
+				attack_found(attack, VERDICT_CORRUPTED,
+					     "byte %u, written and flushed, is "
+					     "what a client before it wrote",
+					     i);
+				return;
+			}
+		client_close(client);
+	}
+}
+
 void cases_add_life(struct case_list *list)
 {
 	static const struct {
@@ -309,6 +367,7 @@ void cases_add_life(struct case_list *list)
 	add_case(list, GROUP, reconnect_storm, "reconnect-storm", "")->kind =
 		200;
 	add_case(list, GROUP, whole_lives, "lives-in-a-row", "")->kind = 200;
+	add_case(list, GROUP, late_write, "late-write", "");
 	add_case(list, GROUP, start_again, "started-without-a-stop", "");
 	add_case(list, GROUP, stop_and_start, "stopped-and-started", "")->kind =
 		20;
