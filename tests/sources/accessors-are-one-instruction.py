@@ -7,7 +7,9 @@ table of instructions that may fault names one mov of the width that is due
 between memory and a register; the instruction after it clears the status, and
 the one after that is where a fault resumes.  The objects have as many entries as
 the calls in their source ask for: nothing is fetched a second time because the
-compiler found it convenient, and no access is without its entry.
+compiler found it convenient, and no access is without its entry.  They have as
+many fences, too.  What is ours and stored before an access, or after it, stays
+there: the compiler knows that an access clobbers memory.
 Usage: accessors-are-one-instruction.py SOURCE_ROOT ALONE_LIBRARY VIRTQ_LIBRARY
 """
 import os
@@ -33,6 +35,12 @@ ACCESSES = {
 for bits in (8, 16, 32, 64):
     for kind in ("load", "store"):
         ACCESSES["prec_raw_%s%d" % (kind, bits)] = ["%s %d" % (kind, bits)]
+BETWEEN = {name: what for name, (what, *more) in ACCESSES.items()
+           if name.startswith("prec_raw")}
+BETWEEN.update({"prec_raw_cas32": "cmpxchg 32", "prec_raw_cas64": "cmpxchg 64",
+                "prec_raw_or8": "or 8", "prec_raw_fence": "fence",
+                "lent_fence": "fence", "prec_raw_load_fence": None})
+FENCE = "lock addl $0x0,(%rsp)"
 points = failed = 0
 
 
@@ -101,7 +109,8 @@ def entries(name, made):
         said = made["code"].get(at, "nothing")
         load = re.fullmatch(r"mov[bwlq]? \(%\w+\),(%\w+) ?", said + " ")
         store = re.fullmatch(r"mov[bwlq]? (%\w+),\(%\w+\) ?", said + " ")
-        expect(load or store, "%s: one mov: %s" % (name, said))
+        locked = re.fullmatch(r"lock (cmpxchg|or) (%\w+),\(%\w+\) ?", said + " ")
+        expect(load or store or locked, "%s: one access: %s" % (name, said))
         clears = made["code"].get(after.get(at), "nothing")
         expect(re.fullmatch(r"xor (%\w+),\1", clears.strip()),
                "%s: the status is cleared next: %s" % (name, clears))
@@ -110,6 +119,8 @@ def entries(name, made):
         if load or store:
             yield at, "%s %d" % ("load" if load else "store",
                                  bits_of((load or store).group(1)))
+        elif locked:
+            yield at, "%s %d" % (locked.group(1), bits_of(locked.group(2)))
 
 
 def each_alone():
@@ -132,6 +143,26 @@ def each_alone():
                        "%s touches no other memory: %s" % (accessor, touched))
 
 
+def stays_around():
+    """1 is stored before the access and 2 after it, in each object alone."""
+    for name, made in objects(ALONE).items():
+        accesses = dict(entries(name, made))
+        for accessor, what in BETWEEN.items():
+            seen = []
+            for at in sorted(made["code"]):
+                if made["function"][at] != "between_" + accessor:
+                    continue
+                text = made["code"][at].strip()
+                ours = re.fullmatch(r"movl \$0x([12]),\(%\w+\)", text)
+                seen += ours.group(1) if ours else []
+                seen += ["fence"] if text == FENCE else []
+                seen += [accesses[at]] if at in accesses else []
+            wanted = ["1", what, "2"] if what else ["1", "2"]
+            expect(seen[:len(wanted)] == wanted and
+                   set(seen[len(wanted):]) <= {"2"},
+                   "nothing moves across %s: %s" % (accessor, seen))
+
+
 def in_the_product():
     for name, made in objects(VIRTQ).items():
         source = os.path.join(ROOT, "src/virtio", name[:-len(".o")])
@@ -143,11 +174,16 @@ def in_the_product():
         found = sorted(what for _, what in entries(name, made))
         expect(found == wanted, "%s: %s, the source asks for %s"
                % (name, found, wanted))
-        print("%s: %d entries for the accesses of its source"
-              % (name, len(found)))
+        fences = list(made["code"].values()).count(FENCE)
+        asked = len(re.findall(r"\blent_fence\(", words))
+        expect(fences == asked, "%s: %d fences, the source asks for %d"
+               % (name, fences, asked))
+        print("%s: %d entries for the accesses of its source, %d fences"
+              % (name, len(found), fences))
 
 
 each_alone()
+stays_around()
 in_the_product()
 print("%d points, %d failed" % (points, failed))
 sys.exit(1 if failed or points < 50 else 0)

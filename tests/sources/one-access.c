@@ -40,3 +40,45 @@ ALONE(prec_raw_store8, (uint64_t host, uint8_t value), (host, value))
 ALONE(prec_raw_store16, (uint64_t host, uint16_t value), (host, value))
 ALONE(prec_raw_store32, (uint64_t host, uint32_t value), (host, value))
 ALONE(prec_raw_store64, (uint64_t host, uint64_t value), (host, value))
+
+/* What is ours is stored before an access and after it, and the compiler may
+ * neither join the two nor move one across. */
+#define BETWEEN(name, parameters, arguments)                                   \
+	enum prec_status between_##name(uint32_t *ours, uint64_t host,         \
+					parameters);                           \
+	enum prec_status between_##name(uint32_t *ours, uint64_t host,         \
+					parameters)                            \
+	{                                                                      \
+		enum prec_status status;                                       \
+                                                                               \
+		*ours = 1;                                                     \
+		status = name arguments;                                       \
+		*ours = 2;                                                     \
+		return status;                                                 \
+	}
+#define FENCED(name)                                                           \
+	void between_##name(uint32_t *ours);                                   \
+	void between_##name(uint32_t *ours)                                    \
+	{                                                                      \
+		*ours = 1;                                                     \
+		name();                                                        \
+		*ours = 2;                                                     \
+	}
+
+BETWEEN(prec_raw_load8, uint8_t *out, (host, out))
+BETWEEN(prec_raw_load16, uint16_t *out, (host, out))
+BETWEEN(prec_raw_load32, uint32_t *out, (host, out))
+BETWEEN(prec_raw_load64, uint64_t *out, (host, out))
+BETWEEN(prec_raw_store8, uint8_t value, (host, value))
+BETWEEN(prec_raw_store16, uint16_t value, (host, value))
+BETWEEN(prec_raw_store32, uint32_t value, (host, value))
+BETWEEN(prec_raw_store64, uint64_t value, (host, value))
+BETWEEN(prec_raw_or8, uint8_t bits, (host, bits))
+#define SWAP(bits)                                                             \
+	BETWEEN(prec_raw_cas##bits, uint##bits##_t expected,                   \
+		(host, &expected, 7))
+SWAP(32)
+SWAP(64)
+FENCED(prec_raw_fence)
+FENCED(prec_raw_load_fence)
+FENCED(lent_fence)
