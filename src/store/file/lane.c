@@ -29,6 +29,11 @@
  * write: of one that does both, an error would not say which part failed.  One
  * sync is for all that wait for one, and no two of a file overlap (sync.h).
  *
+ * What a client asks for may be gigabytes, and the kernel copies what is in the
+ * page cache before io_uring_enter returns.  So windows are small, and so much
+ * is submitted in a turn; the windows of other transfers come before the next
+ * of this one.
+ *
  * If the file is memory, the worker copies the bytes itself: a thread of the
  * kernel would do the same, and would have to be woken first.  Windows are
  * small there, because all clients of the lane take turns.  Ranges are small
@@ -49,6 +54,9 @@ enum {
 	COPY_WINDOW = 65536,
 	COPIES_A_TURN = 256 << 10,
 	COPY_LEAST = 4096, /* a shorter copy counts as this much */
+	/* To the kernel, in bytes, before other lanes and the clients have
+	 * their turn. */
+	SENDS_A_TURN = 512 << 10,
 };
 
 static struct file_lane *file_lane(struct store_lane *lane)
@@ -75,6 +83,8 @@ struct store_lane *file_lane_open(const struct store *store,
 	/* One that was opened here, and is not constant. */
 	lane->file = (struct file_store *)(uintptr_t)store;
 	lane->copy_last = &lane->copy;
+	lane->unsent_last = &lane->unsent;
+	lane->sends = SENDS_A_TURN;
 	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
 		lane->slots[i].lane = lane;
 		lane->slots[i].next = lane->free;
@@ -112,7 +122,9 @@ static void prep_slot(struct io_uring_sqe *sqe, struct file_lane *lane,
 		      struct file_slot *slot)
 {
 	bool sync = is_sync(slot);
+	uint64_t cost;
 
+	slot->window.bytes = 0;
 	if (sync)
 		prep_fsync(sqe, lane->file);
 	else if (slot->io->kind == STORE_REFRESH)
@@ -126,15 +138,25 @@ static void prep_slot(struct io_uring_sqe *sqe, struct file_lane *lane,
 	/* The kernel never syncs inline, so a sync needs no flag. */
 	if (lane->file->manner == FILE_WAITS && !sync)
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	cost = slot->window.bytes > COPY_LEAST ? slot->window.bytes
+					       : COPY_LEAST;
+	lane->sends -= cost < lane->sends ? (uint32_t)cost : lane->sends;
+}
+
+/* An entry for the next window, unless the turn is over or none is free. */
+static struct io_uring_sqe *entry_for(struct file_lane *lane)
+{
+	return lane->sends > 0 ? file_uring_entry(lane->uring) : NULL;
 }
 
 static void send_slot(struct file_lane *lane, struct file_slot *slot)
 {
-	struct io_uring_sqe *sqe = file_uring_entry(lane->uring);
+	struct io_uring_sqe *sqe = lane->unsent ? NULL : entry_for(lane);
 
 	if (!sqe) {
-		slot->ring_next = lane->unsent;
-		lane->unsent = slot;
+		slot->ring_next = NULL;
+		*lane->unsent_last = slot;
+		lane->unsent_last = &slot->ring_next;
 		return;
 	}
 	prep_slot(sqe, lane, slot);
@@ -153,26 +175,33 @@ static void keep_completed(struct file_slot *slot, int32_t got)
 	lane->uring->undelivered++;
 }
 
+static struct file_slot *take_unsent(struct file_lane *lane)
+{
+	struct file_slot *slot = lane->unsent;
+
+	lane->unsent = slot->ring_next;
+	if (!lane->unsent)
+		lane->unsent_last = &lane->unsent;
+	return slot;
+}
+
 /* False: the kernel takes no more just now. */
 static bool send_all(struct file_lane *lane)
 {
-	struct file_slot *slot;
-
-	while ((slot = lane->unsent)) {
+	while (lane->unsent) {
 		struct io_uring_sqe *sqe;
 
-		if (slot->cancelled) {
-			lane->unsent = slot->ring_next;
-			keep_completed(slot, -ECANCELED);
+		if (lane->unsent->cancelled) {
+			keep_completed(take_unsent(lane), -ECANCELED);
 			continue;
 		}
-		sqe = file_uring_entry(lane->uring);
+		sqe = entry_for(lane);
 		if (!sqe)
-			return false;
-		lane->unsent = slot->ring_next;
-		prep_slot(sqe, lane, slot);
+			break;
+		prep_slot(sqe, lane, take_unsent(lane));
 	}
-	return file_uring_submit(lane->uring);
+	return file_uring_submit(lane->uring) &&
+	       (!lane->unsent || lane->sends == 0);
 }
 
 /* Sync for all that wait, if none of this lane is under way, and no other lane
@@ -305,12 +334,13 @@ enum store_left file_lane_start(struct store_lane *generic)
 	struct file_lane *lane = file_lane(generic);
 
 	lane->copies = COPIES_A_TURN;
+	lane->sends = SENDS_A_TURN;
 	queue_delayed(lane);
 	begin_sync(lane);
 	/* Other lanes, with completions, may have had their turn before. */
 	if (!send_all(lane) && !lane->copy && !lane->uring->undelivered)
 		return STORE_NO_ROOM;
-	if (lane->copy || lane->uring->undelivered)
+	if (lane->copy || lane->uring->undelivered || lane->unsent)
 		return STORE_MORE;
 	/* Another lane syncs, and does not tell when it has; nor does memory
 	 * that becomes free. */

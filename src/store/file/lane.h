@@ -44,6 +44,7 @@ struct file_window {
 	uint32_t skip;	 /* bytes of the buffer before the cursor */
 	uint32_t part;	 /* … of the transfer */
 	uint32_t size;	 /* … in all */
+	uint64_t bytes;	 /* that the vectors hold */
 	uint64_t offset; /* of the buffer in the file */
 	uint8_t *buffer; /* aligned; NULL: none */
 	struct iovec vectors[SLOT_VECTORS];
@@ -91,13 +92,15 @@ struct file_lane {
 	struct file_slot *free;
 	struct file_slot *copy; /* windows for the worker to copy, in turn */
 	struct file_slot **copy_last;
-	uint32_t copies;	     /* bytes to copy in this turn, still */
-	struct file_slot *to_sync;   /* wait for the next sync */
-	struct file_slot *leader;    /* whose sync is with the kernel */
-	struct file_slot *synced;    /* have their result */
-	struct file_slot *waiting;   /* for those that they collide with */
-	struct file_slot *delayed;   /* wait for memory */
-	struct file_slot *unsent;    /* found no entry free */
+	uint32_t copies;	   /* bytes to copy in this turn, still */
+	struct file_slot *to_sync; /* wait for the next sync */
+	struct file_slot *leader;  /* whose sync is with the kernel */
+	struct file_slot *synced;  /* have their result */
+	struct file_slot *waiting; /* for those that they collide with */
+	struct file_slot *delayed; /* wait for memory */
+	struct file_slot *unsent;  /* found no entry free, or a turn over */
+	struct file_slot **unsent_last;
+	uint32_t sends;		     /* bytes to submit in this turn, still */
 	struct file_slot *completed; /* found by other lanes */
 	struct file_sync_place place;
 	uint8_t *buffers[BUFFERS_KEPT];

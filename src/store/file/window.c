@@ -12,6 +12,11 @@
 /* The worker copies so much at once. */
 #define BUFFER_SIZE (128u << 10)
 
+/* A window at most.  The kernel copies what is in the page cache while it takes
+ * the entry, and looks up each page that a disk is to read or write. */
+#define MOST_CACHED (256u << 10)
+#define MOST_OTHERS (1u << 20)
+
 /* Never written. */
 static _Alignas(PAGE) uint8_t zeroes[ZEROES_SIZE];
 
@@ -229,8 +234,12 @@ static int32_t begin_bounce(struct file_lane *lane, struct file_slot *slot)
 static void prep(struct io_uring_sqe *sqe, const struct file_lane *lane,
 		 struct file_slot *slot, uint32_t count, uint64_t offset)
 {
-	const struct file_window *window = &slot->window;
+	struct file_window *window = &slot->window;
 	int fd = window->direct ? lane->file->direct_fd : lane->file->fd;
+
+	window->bytes = 0;
+	for (uint32_t i = 0; i < count; i++)
+		window->bytes += window->vectors[i].iov_len;
 
 	if (slot->io->kind == STORE_READ || window->stage == WINDOW_FILL)
 		io_uring_prep_readv(sqe, fd, window->vectors, count, offset);
@@ -248,10 +257,12 @@ static void prep_buffer(struct io_uring_sqe *sqe, const struct file_lane *lane,
 static uint32_t fill_plain(const struct file_store *file,
 			   struct file_slot *slot)
 {
-	uint64_t rest = left(slot);
+	bool cached = file->direct_fd < 0 && file->manner == FILE_REFUSES;
+	uint64_t rest = cached ? MOST_CACHED : MOST_OTHERS;
 
 	if (!slot->io->range_count)
-		return window_fill(slot, slot->io->size);
+		return window_fill(slot, rest);
+	rest = rest < left(slot) ? rest : left(slot);
 	if (file->direct_fd >= 0 && rest > file->align)
 		rest -= rest % file->align;
 	return fill_zeroes(slot, rest);
