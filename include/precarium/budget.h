@@ -42,6 +42,7 @@ struct prec_budget {
 	uint64_t looked_to;	 /* private: where the last look ended */
 	uint32_t looking;	 /* private */
 	uint32_t short_of_all;	 /* private: prec_budget_short */
+	uint64_t reserved[4];	 /* 0 */
 };
 
 /*

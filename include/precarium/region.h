@@ -58,6 +58,7 @@ struct prec_adoption {
 	uint32_t options;   /* PREC_TOLERATE; a platform may allow more */
 	uint32_t page_size; /* of huge pages; 0: the system's */
 	uint32_t reserved;  /* 0 */
+	uint64_t reserved_more[4]; /* 0 */
 };
 
 /*

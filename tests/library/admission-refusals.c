@@ -123,6 +123,8 @@ static void senseless(void)
 		{ .rights = BOTH, .size = PREC_ADDRESS_MAX },
 		{ .rights = BOTH, .size = ~0ull },
 		{ .rights = BOTH, .size = PAGE, .offset = ~0ull },
+		{ .rights = BOTH, .size = PAGE, .reserved = 1 },
+		{ .rights = BOTH, .size = PAGE, .reserved_more = { [2] = 1 } },
 		{ .rights = BOTH, .size = PAGE, .address = PREC_ADDRESS_MAX },
 		{ .rights = BOTH,
 		  .size = PAGE,

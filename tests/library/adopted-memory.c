@@ -131,6 +131,7 @@ static void refused(void)
 	WRONG(page_size, 3);
 	WRONG(page_size, 1u << 31);
 	WRONG(reserved, 1);
+	WRONG(reserved_more[3], 1);
 
 	a = adoption_of(owner, SIZE);
 	EXPECT(prec_region_adopt_file(&other, &a, fd, 8) == PREC_INVALID);

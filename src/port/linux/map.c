@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
@@ -25,14 +24,17 @@ static bool sensible_rights(uint32_t rights)
 	return rights != 0 && (rights & ~both) == 0;
 }
 
+/* Fields of a later version, which this one would not obey. */
+static bool is_zero(const uint64_t reserved[4])
+{
+	return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
+}
+
 static bool sensible(const struct prec_lending *lending)
 {
-	static const uint64_t none[4];
-
 	return lending->size > 0 && sensible_rights(lending->rights) &&
 	       (lending->options & ~OPTIONS_MAP) == 0 &&
-	       lending->reserved == 0 &&
-	       memcmp(lending->reserved_more, none, sizeof(none)) == 0 &&
+	       lending->reserved == 0 && is_zero(lending->reserved_more) &&
 	       lending->size < PREC_ADDRESS_MAX &&
 	       lending->window < PREC_ADDRESS_MAX &&
 	       lending->offset < PREC_ADDRESS_MAX &&
@@ -219,7 +221,8 @@ static bool adoptable(const struct prec_adoption *adoption, uint32_t page)
 	       at % page == 0 && adoption->size > 0 &&
 	       sensible_rights(adoption->rights) &&
 	       (adoption->options & ~OPTIONS_ADOPT) == 0 &&
-	       adoption->reserved == 0 && at < PREC_ADDRESS_MAX &&
+	       adoption->reserved == 0 && is_zero(adoption->reserved_more) &&
+	       at < PREC_ADDRESS_MAX &&
 	       adoption->size <= PREC_ADDRESS_MAX - at - page &&
 	       adoption->address <= PREC_ADDRESS_MAX - adoption->size;
 }
