@@ -83,12 +83,17 @@ static void count_library(void)
 {
 	const struct path paths[] = {
 		{ "one load, in a loop", run_load, NULL, TIMES, 1, 0 },
+		{ "one checked load, in a loop", run_checked_load, NULL, TIMES,
+		  1, 0 },
 		{ "enter and leave a transaction", run_transaction, NULL, TIMES,
 		  1, 0 },
+		{ "the same with eight further regions", run_further, NULL,
+		  TIMES, 1, 0 },
+		{ "begin and end a scope", run_scope, NULL, TIMES, 1, 0 },
 	};
 
 	operations_prepare();
-	for (uint32_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		count(&paths[i]);
 	count_copy(64);
 	count_copy(512);

@@ -28,6 +28,72 @@ static void load_peer(void *argument, uint64_t times)
 		(void)at[i % 1024];
 }
 
+/* The same with the checks of prec_load32. */
+__attribute__((noinline)) static bool load_checked(struct prec_span span,
+						   uint64_t offset)
+{
+	if (span.size < 4 || offset > span.size - 4 ||
+	    !(span.rights & PREC_READ) || (span.host + offset) % 4)
+		return false;
+	(void)*(const volatile uint32_t *)(uintptr_t)(span.host + offset);
+	return true;
+}
+
+__attribute__((noinline)) static bool load_ours(struct prec_span span,
+						uint64_t offset)
+{
+	uint32_t value;
+
+	return prec_load32(span, offset, &value) == PREC_OK;
+}
+
+static void checked_peer(void *argument, uint64_t times)
+{
+	const struct prec_span span = operations_region.span;
+	uint64_t i;
+
+	(void)argument;
+	for (i = 0; i < times; i++)
+		if (!load_checked(span, i % 1024 * 4))
+			abort();
+}
+
+static void checked_ours(void *argument, uint64_t times)
+{
+	const struct prec_span span = operations_region.span;
+	uint64_t i;
+
+	(void)argument;
+	for (i = 0; i < times; i++)
+		if (!load_ours(span, i % 1024 * 4))
+			abort();
+}
+
+/* Nothing is around a load in a region that tolerates losses. */
+static struct prec_region tolerant;
+
+static void tolerated_ours(void *argument, uint64_t times)
+{
+	const volatile uint32_t *at = (void *)(uintptr_t)tolerant.span.host;
+	uint64_t i;
+
+	(void)argument;
+	for (i = 0; i < times; i++)
+		(void)at[i % 1024];
+}
+
+static void map_tolerant(void)
+{
+	struct prec_lending lending = { .fd = lend(4096),
+					.size = 4096,
+					.rights = PREC_READ | PREC_WRITE,
+					.options = PREC_TOLERATE };
+
+	if (prec_region_map(&tolerant, &lending, NULL) != PREC_OK)
+		die("prec_region_map");
+	memset((void *)(uintptr_t)tolerant.span.host, 1, 4096);
+}
+
 /* Entering and leaving. */
 static prec_transaction_fn *volatile call_me = nothing;
 
@@ -295,9 +361,19 @@ int main(int argc, char **argv)
 	measure_print("one load", "a plain load",
 		      (struct measure_side){ run_load, NULL, NULL },
 		      (struct measure_side){ load_peer, NULL, NULL });
+	measure_print("one checked load", "a plain load, checked",
+		      (struct measure_side){ checked_ours, NULL, NULL },
+		      (struct measure_side){ checked_peer, NULL, NULL });
+	map_tolerant();
+	measure_print("one tolerated load", "a plain load",
+		      (struct measure_side){ tolerated_ours, NULL, NULL },
+		      (struct measure_side){ load_peer, NULL, NULL });
 	measure_print("enter and leave a transaction", "an empty call",
 		      (struct measure_side){ run_transaction, NULL, NULL },
 		      (struct measure_side){ enter_peer, NULL, NULL });
+	measure_print("a transaction with 8 further regions", "with one",
+		      (struct measure_side){ run_further, NULL, NULL },
+		      (struct measure_side){ run_transaction, NULL, NULL });
 	print_copies();
 	print_faults();
 	print_scan();

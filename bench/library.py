@@ -7,6 +7,7 @@ import sys
 from turns import Row
 
 SMALL, NEAR, FLAT, SAME = 1.5, 1.03, 1.1, 1.05
+CHECKED, FURTHER = 1.3, 1.5  # the latter in ns, each
 
 
 def copy_bound(name):
@@ -24,9 +25,13 @@ def bounds(row):
     if row["row"].startswith("an address among"):
         return FLAT, None
     return {("one load", "a plain load"): (SAME, None),
-            ("enter and leave a transaction", "an empty call"): (None, 2),
-            ("enter and leave a transaction", "libwayland-server"):
-            (0.25, None),
+            ("one checked load", "a plain load, checked"): (CHECKED, None),
+            ("one tolerated load", "a plain load"): (SAME, None),
+            ("enter and leave a transaction", "an empty call"): (None, None),
+            ("a transaction with 8 further regions", "with one"):
+            (None, 8 * FURTHER),
+            ("enter and leave a transaction", "libwayland-server"): (1, None),
+            ("begin and end a scope", "libwayland-server"): (1, None),
             ("fault to abandoned", "an empty handler"): (1.3, None),
             ("scan of 1 MiB, half of it gone", "no loss, and a signal"):
             (1.2, None),

@@ -17,6 +17,10 @@ unsigned char *operations_mine;
 
 static struct prec_region *regions[] = { &operations_region };
 
+/* Of a transaction on several regions. */
+static struct prec_region further[FURTHER];
+static struct prec_region *many[1 + FURTHER] = { &operations_region };
+
 void die(const char *what)
 {
 	perror(what);
@@ -50,6 +54,10 @@ void operations_prepare(void)
 	map(&operations_region, lend(SIZE), SIZE);
 	memset((void *)(uintptr_t)operations_region.span.host, 1, SIZE);
 	memset(operations_mine, 2, SIZE);
+	for (uint32_t i = 0; i < FURTHER; i++) {
+		map(&further[i], lend(4096), 4096);
+		many[1 + i] = &further[i];
+	}
 }
 
 void run_load(void *none, uint64_t times)
@@ -61,6 +69,45 @@ void run_load(void *none, uint64_t times)
 	for (i = 0; i < times; i++)
 		if (prec_raw_load32(host + i % 1024 * 4, &value) != PREC_OK)
 			abort();
+}
+
+void run_checked_load(void *none, uint64_t times)
+{
+	const struct prec_span span = operations_region.span;
+	uint32_t value;
+	uint64_t i;
+
+	(void)none;
+	for (i = 0; i < times; i++)
+		if (prec_load32(span, i % 1024 * 4, &value) != PREC_OK)
+			abort();
+}
+
+void run_further(void *none, uint64_t times)
+{
+	struct prec_transaction t = { .regions = many,
+				      .region_count = 1 + FURTHER };
+
+	(void)none;
+	while (times--)
+		if (prec_transaction_run(&t, nothing, NULL) != PREC_OK)
+			abort();
+}
+
+void run_scope(void *none, uint64_t times)
+{
+	struct prec_transaction t = { .regions = regions,
+				      .region_count = 1,
+				      .policy = PREC_SUBSTITUTE };
+
+	(void)none;
+	while (times--) {
+		if (prec_scope_begin(&t) != PREC_OK)
+			abort();
+		__asm__ volatile("");
+		if (prec_scope_end(&t) != PREC_OK)
+			abort();
+	}
 }
 
 void nothing(struct prec_transaction *t, void *argument)

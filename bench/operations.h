@@ -17,8 +17,14 @@ extern unsigned char *operations_mine; /* driver memory of the same size */
 void operations_prepare(void);
 
 void run_load(void *none, uint64_t times);
-/* An empty body, one region. */
+/* The call that the manual recommends. */
+void run_checked_load(void *none, uint64_t times);
+/* An empty body, one region; and with so many further ones. */
 void run_transaction(void *none, uint64_t times);
+#define FURTHER 8u
+void run_further(void *none, uint64_t times);
+/* One region, nothing in between. */
+void run_scope(void *none, uint64_t times);
 /* Of so many bytes. */
 void run_copy_in(void *size, uint64_t times);
 void run_copy_out(void *size, uint64_t times);

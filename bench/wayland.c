@@ -122,6 +122,22 @@ static void enter_ours(void *argument, uint64_t times)
 			abort();
 }
 
+static void scope_ours(void *argument, uint64_t times)
+{
+	struct prec_transaction t = { .regions = regions,
+				      .region_count = 1,
+				      .policy = PREC_SUBSTITUTE };
+
+	(void)argument;
+	while (times--) {
+		if (prec_scope_begin(&t) != PREC_OK)
+			abort();
+		__asm__ volatile("");
+		if (prec_scope_end(&t) != PREC_OK)
+			abort();
+	}
+}
+
 static void enter_peer(void *argument, uint64_t times)
 {
 	(void)argument;
@@ -144,6 +160,9 @@ int main(int argc, char **argv)
 	measure_head(argc > 1 && strcmp(argv[1], "--json") == 0);
 	measure_print("enter and leave a transaction", "libwayland-server",
 		      (struct measure_side){ enter_ours, NULL, NULL },
+		      (struct measure_side){ enter_peer, NULL, NULL });
+	measure_print("begin and end a scope", "libwayland-server",
+		      (struct measure_side){ scope_ours, NULL, NULL },
 		      (struct measure_side){ enter_peer, NULL, NULL });
 	return 0;
 }

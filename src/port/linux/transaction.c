@@ -58,10 +58,10 @@ enum prec_status prec_thread_prepare(void)
 }
 
 /* There is room on the list.  For one region, the common case, this is inlined
- * with a count that is known.  Without `fn` it is a scope. */
+ * with a count that is known, and so is which of the two it is. */
 __attribute__((always_inline)) static inline enum prec_status
 enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
-      prec_transaction_fn *fn, void *argument)
+      bool scope, prec_transaction_fn *fn, void *argument)
 {
 	uint32_t were_open = self->open_count;
 	struct standing now;
@@ -75,16 +75,18 @@ enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
 		   (REGION_CLOSING | REGION_CLOSED | REGION_WITHDRAWN)))
 		return run_again(t, fn, argument);
 	t->epochs = now.epochs;
-	if (!fn)
+	if (scope)
 		t->frame[FRAME_SP] = 0;
 	__atomic_store_n(&self->top, t, __ATOMIC_RELEASE);
-	if (!fn)
+	if (scope)
 		return PREC_OK;
 	return prec_enter(t, fn, argument); /* calls _end, or lands in _left */
 }
 
-/* Several regions, the thread's first transaction, or a mistake. */
-__attribute__((noinline, cold)) static enum prec_status
+/* Several regions, the thread's first transaction, or a mistake.  Out of the
+ * way, but not cold: for that gcc would choose the smallest code, which takes
+ * twice as long. */
+__attribute__((noinline)) static enum prec_status
 run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 {
 	struct prec_thread *self = &prec_self;
@@ -99,7 +101,7 @@ run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 		return status;
 	if (t->region_count > OPEN_MAX - self->open_count)
 		return PREC_FULL;
-	return enter(self, t, t->region_count, fn, argument);
+	return enter(self, t, t->region_count, !fn, fn, argument);
 }
 
 enum prec_status prec_transaction_run(struct prec_transaction *t,
@@ -110,7 +112,7 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 	if (RARELY(t->region_count != 1 || t->policy > PREC_SUBSTITUTE ||
 		   self->open_count >= OPEN_MAX || self->top == t))
 		return run_other(t, fn, argument);
-	return enter(self, t, 1, fn, argument);
+	return enter(self, t, 1, false, fn, argument);
 }
 
 enum prec_status prec_scope_begin(struct prec_transaction *scope)
@@ -121,7 +123,7 @@ enum prec_status prec_scope_begin(struct prec_transaction *scope)
 		   scope->policy != PREC_SUBSTITUTE ||
 		   self->open_count >= OPEN_MAX || self->top == scope))
 		return run_other(scope, NULL, NULL);
-	return enter(self, scope, 1, NULL, NULL);
+	return enter(self, scope, 1, true, NULL, NULL);
 }
 
 struct prec_transaction *prec_transaction_current(void)
