@@ -70,7 +70,7 @@ void manager_take_log(void)
 	snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev,
 		 (uintmax_t)st.st_ino);
 	if (strcmp(stream, here) == 0)
-		log_to(to_journal);
+		log_write_by(to_journal);
 }
 
 #define SOCKETS_MAX 256

@@ -18,6 +18,9 @@ static struct vhost_server *running;
 static volatile sig_atomic_t asked_to_stop;
 static volatile sig_atomic_t asked_to_tell;
 static volatile sig_atomic_t asked_to_reload;
+/* How long the end waits for who reads the log. */
+#define LOG_END_MS 1000
+
 static bool has_config; /* else SIGHUP ends it: the terminal has gone */
 
 static void on_signal(int number)
@@ -60,15 +63,6 @@ static void release_signals(void)
 	signal(SIGUSR1, SIG_IGN);
 }
 
-static bool tell(struct context *context)
-{
-	const char *path = context->options.general.stats_json;
-
-	if (!path || strcmp(path, "-") != 0)
-		stats_print(context->server);
-	return !path || stats_write(context->server, path);
-}
-
 static void reload(struct context *context)
 {
 	struct changes changes;
@@ -81,7 +75,8 @@ static void act_on_signals(struct context *context)
 {
 	if (asked_to_tell) {
 		asked_to_tell = 0;
-		tell(context);
+		stats_tell(context->server,
+			   context->options.general.stats_json);
 	}
 	if (asked_to_reload) {
 		asked_to_reload = 0;
@@ -97,7 +92,10 @@ static int run(struct context *context)
 	release_signals();
 	manager_tell_stopping();
 	vhost_server_stop(context->server);
-	return tell(context) ? EXIT_GOOD : EXIT_FAILED;
+	log_end(LOG_END_MS);
+	return stats_end(context->server, context->options.general.stats_json)
+		       ? EXIT_GOOD
+		       : EXIT_FAILED;
 }
 
 /* An unwritable path is an error at the start, not at the end. */
@@ -130,8 +128,16 @@ static bool prepare_filter(const struct general *general,
 	return opener_start(general->stats_json, error);
 }
 
-/* First what needs the rights of the start; threads before the filter, which
- * refuses to create any. */
+static bool start_log(struct vhost_error *error)
+{
+	if (log_start())
+		return true;
+	snprintf(error->text, sizeof(error->text), "no thread for the log");
+	return false;
+}
+
+/* First what needs the rights of the start; the server's threads before the
+ * filter. */
 static bool start(struct context *context, struct control **control,
 		  struct vhost_error *error)
 {
@@ -146,7 +152,7 @@ static bool start(struct context *context, struct control **control,
 		return false;
 	if (is_filtered(general) && !prepare_filter(general, error))
 		return false;
-	return vhost_server_start(context->server, error) &&
+	return start_log(error) && vhost_server_start(context->server, error) &&
 	       (!is_filtered(general) || sandbox_filter(error));
 }
 
@@ -216,5 +222,6 @@ int command_serve(int argc, char **argv)
 	}
 	options_free(&context.options);
 	options_free(&command_line);
+	log_end(LOG_END_MS);
 	return status;
 }

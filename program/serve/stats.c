@@ -11,12 +11,13 @@
 
 #include <precarium/fault.h>
 
-#include "program/command.h"
 #include "program/ask/stats.h"
 #include "program/json_text.h"
 #include "program/serve/opener.h"
 #include "device/clock.h"
 #include "device/counters.h"
+#include "device/log.h"
+#include "device/release.h"
 
 /*
  * Without memory a part of the tree is missing, and the rest is no answer.  So
@@ -163,19 +164,6 @@ json_t *stats_gather(struct vhost_server *server)
 	return NULL;
 }
 
-void stats_print(struct vhost_server *server)
-{
-	json_t *stats = stats_gather(server);
-
-	if (!stats) {
-		complain("statistics: out of memory");
-		return;
-	}
-	stats_text(stdout, stats);
-	json_decref(stats);
-	fflush(stdout);
-}
-
 static bool write_all(int fd, const char *text, size_t size)
 {
 	while (size > 0) {
@@ -229,26 +217,128 @@ static bool write_whole(const char *path, const char *text)
 	return good;
 }
 
+/* One report: text for people on standard output, or JSON for a file or for
+ * standard output. */
+struct report {
+	struct release release;
+	char *text;
+	const char *path; /* borrowed; NULL: for people, "-": JSON */
+};
+
+static bool is_output(const struct report *report)
+{
+	return !report->path || strcmp(report->path, "-") == 0;
+}
+
+static void report_print(const struct report *report, FILE *out,
+			 const json_t *stats)
+{
+	if (!report->path)
+		stats_text(out, stats);
+	else
+		json_dumpf(stats, out, JSON_INDENT(2));
+	if (report->path && is_output(report))
+		fputc('\n', out);
+}
+
+static bool report_fill(struct report *report, const json_t *stats)
+{
+	size_t size;
+	FILE *out = open_memstream(&report->text, &size);
+
+	if (!out)
+		return false;
+	report_print(report, out, stats);
+	return fclose(out) == 0;
+}
+
+static void report_free(struct report *report)
+{
+	free(report->text);
+	free(report);
+}
+
+static struct report *report_new(struct vhost_server *server, const char *path)
+{
+	struct report *report = calloc(1, sizeof(*report));
+	json_t *stats = stats_gather(server);
+	bool good = false;
+
+	if (report) {
+		report->path = path;
+		good = stats && report_fill(report, stats);
+	}
+	json_decref(stats);
+	if (good)
+		return report;
+	if (report)
+		report_free(report);
+	log_print("statistics: out of memory");
+	return NULL;
+}
+
+static bool report_write(const struct report *report)
+{
+	bool good = is_output(report) ? write_all(STDOUT_FILENO, report->text,
+						  strlen(report->text))
+				      : write_whole(report->path, report->text);
+
+	/* The table is for who looks on. */
+	if (!good && report->path)
+		log_print("%s: statistics cannot be written: %s; expected a "
+			  "file that can be replaced",
+			  is_output(report) ? "standard output" : report->path,
+			  strerror(errno));
+	return good;
+}
+
 bool stats_write(struct vhost_server *server, const char *path)
 {
-	json_t *stats = stats_gather(server);
-	char *text = stats ? json_dumps(stats, JSON_INDENT(2)) : NULL;
-	bool good;
+	struct report *report = report_new(server, path);
+	bool good = report && report_write(report);
 
-	json_decref(stats);
-	if (!text) {
-		complain("statistics: out of memory");
-		return false;
-	}
-	if (strcmp(path, "-") == 0)
-		good = puts(text) >= 0 && fflush(stdout) == 0;
-	else
-		good = write_whole(path, text);
-	if (!good)
-		complain("%s: statistics cannot be written: %s; expected a "
-			 "file that can be replaced",
-			 strcmp(path, "-") ? path : "standard output",
-			 strerror(errno));
-	free(text);
+	if (report)
+		report_free(report);
 	return good;
+}
+
+static void write_and_free(struct release *release)
+{
+	struct report *report = (struct report *)release;
+
+	report_write(report);
+	report_free(report);
+}
+
+/* Of reports that are being written. */
+static struct release_account *reports;
+
+static void write_later(struct vhost_server *server, const char *path)
+{
+	struct report *report = NULL;
+
+	if (!reports)
+		reports = release_account_new(-1, NULL);
+	if (!reports || release_pending(reports) >= RELEASE_THREADS)
+		log_print("statistics are left out: those before are still "
+			  "being written");
+	else
+		report = report_new(server, path);
+	if (report)
+		release_later(reports, &report->release, write_and_free);
+}
+
+void stats_tell(struct vhost_server *server, const char *path)
+{
+	if (!path || strcmp(path, "-") != 0)
+		write_later(server, NULL);
+	if (path)
+		write_later(server, path);
+}
+
+bool stats_end(struct vhost_server *server, const char *path)
+{
+	if (!path || strcmp(path, "-") != 0)
+		stats_write(server, NULL);
+	return !path || stats_write(server, path);
 }

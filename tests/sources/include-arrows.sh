@@ -60,7 +60,7 @@ allow "program/check_host.c" \
 	"($public|$shared|program/serve/sandbox\.h|device/notify\.h|store/file/uring\.h)"
 allow "program/ask/*.[ch]" "($shared|program/ask/$own|device/counters\.h)"
 allow "program/serve/*.[ch]" \
-	"($public|$shared|program/ask/(ask|stats)\.h|program/serve/$own|device/(clock|counters|log)\.h|vhost/$own|store/$own)"
+	"($public|$shared|program/ask/(ask|stats)\.h|program/serve/$own|device/(clock|counters|log|release|thread)\.h|vhost/$own|store/$own)"
 for folder in bench torture; do
 	allow "program/$folder/*.[ch]" "($shared|program/$folder/$own|client/$own)"
 done
