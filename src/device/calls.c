@@ -18,7 +18,8 @@ static void maybe_notify(struct queue *queue, bool must)
 	if (!(wish || must) || queue->call_fd < 0)
 		return;
 	counter_add(&device->client->counters.notifications, 1);
-	notifier_add(&device->loop->notifier, queue->call_fd);
+	notifier_add(&device->loop->notifier, queue->call_fd,
+		     &device->notify_cost);
 }
 
 /*
@@ -54,12 +55,13 @@ void queue_served(struct queue *queue, uint32_t slots)
 	TAILQ_INSERT_TAIL(&loop->served, queue, served);
 }
 
-static void notify_log(const struct device *device)
+static void notify_log(struct device *device)
 {
 	const struct dirty *dirty = &device->dirty;
 
 	if (dirty->region && dirty->call_fd >= 0)
-		notifier_add(&device->loop->notifier, dirty->call_fd);
+		notifier_add(&device->loop->notifier, dirty->call_fd,
+			     &device->notify_cost);
 }
 
 static bool is_empty(const struct queue *queue)
@@ -82,4 +84,6 @@ void queue_notify_served(struct loop *loop)
 		maybe_notify(queue, is_empty(queue));
 	}
 	notifier_flush(&loop->notifier);
+	loop->settling |= loop->notifier.found_slow;
+	loop->notifier.found_slow = false;
 }

@@ -88,6 +88,7 @@ struct device {
 	bool errand_due;
 	bool errand_busy;
 	struct store_io errand;
+	struct notify_cost notify_cost;
 	bool waits_for_room; /* its queues go on when some have ended */
 	struct memory *memory;
 	struct memory_admission admission;

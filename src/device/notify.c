@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Completions that may wait to be reaped. */
@@ -101,6 +102,62 @@ static void drop_first(struct notifier *notifier, uint32_t count)
 		notifier->count * sizeof(notifier->blocks[0]));
 }
 
+/* A call that takes so long is suspect, also if this thread only had to wait
+ * for a processor. */
+#define SUSPECT_NS 50000u
+
+/* How many are then timed one by one. */
+#define CAREFUL 256u
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void charge(struct notifier *notifier, struct notify_cost *cost,
+		   uint64_t ns)
+{
+	cost->ns += ns;
+	cost->count++;
+	cost->too_slow |= ns >= NOTIFY_MOST_NS;
+	if (cost->count == NOTIFY_COUNTED) {
+		cost->too_slow |= cost->ns >= NOTIFY_COUNTED * NOTIFY_USUAL_NS;
+		cost->count = 0;
+		cost->ns = 0;
+	}
+	notifier->found_slow |= cost->too_slow;
+}
+
+/* One, and charge its client. */
+static uint32_t signal_carefully(struct notifier *notifier, struct iocb **block)
+{
+	uint64_t before = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint32_t some = signal_some(notifier, 1, block);
+
+	charge(notifier, (struct notify_cost *)(uintptr_t)(*block)->aio_data,
+	       now_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+	notifier->careful--;
+	return some;
+}
+
+static uint32_t signal_next(struct notifier *notifier, uint32_t count,
+			    struct iocb **blocks)
+{
+	uint64_t before;
+	uint32_t some;
+
+	if (notifier->careful)
+		return signal_carefully(notifier, blocks);
+	before = now_ns(CLOCK_MONOTONIC);
+	some = signal_some(notifier, count, blocks);
+	if (now_ns(CLOCK_MONOTONIC) - before >= SUSPECT_NS)
+		notifier->careful = CAREFUL;
+	return some;
+}
+
 void notifier_flush(struct notifier *notifier)
 {
 	struct iocb *blocks[NOTIFY_BATCH];
@@ -111,7 +168,7 @@ void notifier_flush(struct notifier *notifier)
 	if (notifier->unreaped > EVENTS_MAX - 2 * NOTIFY_BATCH)
 		take_completions(notifier);
 	while (some && sent < notifier->count) {
-		some = signal_some(notifier, notifier->count - sent,
+		some = signal_next(notifier, notifier->count - sent,
 				   &blocks[sent]);
 		sent += some;
 	}
@@ -127,8 +184,10 @@ static bool has(const struct notifier *notifier, int fd)
 	return false;
 }
 
-void notifier_add(struct notifier *notifier, int fd)
+void notifier_add(struct notifier *notifier, int fd, struct notify_cost *cost)
 {
+	struct iocb *block;
+
 	if (notifier->count == NOTIFY_BATCH)
 		notifier_flush(notifier);
 	/* The system has no room for as many as wait already. */
@@ -136,7 +195,9 @@ void notifier_add(struct notifier *notifier, int fd)
 		return;
 	if (notifier->count == NOTIFY_BATCH)
 		drop_first(notifier, 1);
-	prepare(&notifier->blocks[notifier->count++], notifier->null_fd, fd);
+	block = &notifier->blocks[notifier->count++];
+	prepare(block, notifier->null_fd, fd);
+	block->aio_data = (uintptr_t)cost;
 }
 
 static void forget(struct notifier *notifier, int fd)

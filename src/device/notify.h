@@ -26,12 +26,33 @@
  */
 enum { NOTIFY_BATCH = 32 };
 
+/*
+ * What it costs is up to the client, all the same: everybody who waits for the
+ * eventfd is woken, and an eventfd may have a million epoll instances.  So
+ * calls are timed.  After one that takes long, eventfds are signalled one at a
+ * time for a while, and the processor time of this thread is charged to the
+ * client: one that costs NOTIFY_MOST_NS, or NOTIFY_USUAL_NS on average of
+ * NOTIFY_COUNTED in a row, is too slow.
+ */
+#define NOTIFY_MOST_NS	5000000u
+#define NOTIFY_USUAL_NS 100000u
+#define NOTIFY_COUNTED	16u
+
+/* Of one client. */
+struct notify_cost {
+	uint64_t ns; /* of the last `count` that were timed */
+	uint32_t count;
+	bool too_slow;
+};
+
 struct notifier {
 	aio_context_t context;
 	int null_fd;   /* /dev/null, readable */
 	int unread_fd; /* /dev/null, not readable */
 	uint32_t count;
 	uint32_t unreaped;
+	uint32_t careful; /* so many are still signalled one at a time */
+	bool found_slow;  /* some client, for the caller to look and clear */
 	struct iocb blocks[NOTIFY_BATCH];
 };
 
@@ -39,11 +60,11 @@ struct notifier {
 bool notifier_open(struct notifier *notifier);
 void notifier_close(struct notifier *notifier);
 
-/* Signal `fd`, at the latest when notifier_flush is called.  `fd` stays the
- * caller's, who calls notifier_settle before closing it.  While the system has
- * no room `count` stays above 0: flush again soon.  If more than NOTIFY_BATCH
- * come meanwhile, the oldest are forgotten. */
-void notifier_add(struct notifier *notifier, int fd);
+/* Signal `fd`, at the latest when notifier_flush is called, and charge `cost`.
+ * Both stay the caller's, who calls notifier_settle before closing it.  While
+ * the system has no room `count` stays above 0: flush again soon.  If more than
+ * NOTIFY_BATCH come meanwhile, the oldest are forgotten. */
+void notifier_add(struct notifier *notifier, int fd, struct notify_cost *cost);
 void notifier_flush(struct notifier *notifier);
 
 /* The caller is about to close `fd`, or -1: signal it now if that is due.  Once

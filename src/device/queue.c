@@ -150,7 +150,8 @@ void queue_break(struct queue *queue, const char *why)
 	client_log(device->client, "queue %u is stopped: %s", queue->index,
 		   why);
 	if (queue->err_fd >= 0)
-		notifier_add(&device->loop->notifier, queue->err_fd);
+		notifier_add(&device->loop->notifier, queue->err_fd,
+			     &device->notify_cost);
 }
 
 void queue_ready(struct queue *queue)

@@ -174,7 +174,8 @@ static enum prec_status find_place(struct queue *queue)
 			   "are carried out again",
 			   queue->index, taken);
 	if (recovered && queue->call_fd >= 0)
-		notifier_add(notifier, queue->call_fd);
+		notifier_add(notifier, queue->call_fd,
+			     &queue->device->notify_cost);
 	return status;
 }
 

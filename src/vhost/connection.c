@@ -304,8 +304,23 @@ void vhost_connection_stop(struct vhost_connection *connection)
 	park(connection);
 }
 
+/* Each of its notifications makes the others of this worker wait. */
+static void end_slow(struct vhost_connection *connection)
+{
+	if (connection->device.state == DEVICE_ENDING)
+		return;
+	client_log(connection->device.client,
+		   "its eventfds take more than %u us to signal, or one takes "
+		   "%u ms: too many wait for them",
+		   NOTIFY_USUAL_NS / 1000, NOTIFY_MOST_NS / 1000000);
+	vhost_export_bar(connection->export);
+	device_end(&connection->device, "its notifications take too long");
+}
+
 void vhost_connection_settle(struct vhost_connection *connection)
 {
+	if (connection->device.notify_cost.too_slow)
+		end_slow(connection);
 	if (connection->device.state == DEVICE_PARKED && connection->asked)
 		carry_out(connection);
 	if (connection->device.state == DEVICE_PARKED && !connection->asked &&

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "device/clock.h"
 #include "device/release.h"
 
 void vhost_export_free(struct vhost_export *export)
@@ -189,6 +190,25 @@ uint32_t vhost_export_connected(struct vhost_export *export)
 	count = export->roll.connected;
 	pthread_mutex_unlock(&export->roll.lock);
 	return count;
+}
+
+#define BAR_MS	  10000
+#define BARS_MOST 8u
+
+void vhost_export_bar(struct vhost_export *export)
+{
+	uint32_t bars = __atomic_fetch_add(&export->bars, 1, __ATOMIC_RELAXED);
+	int64_t ms = (int64_t)BAR_MS << (bars < BARS_MOST ? bars : BARS_MOST);
+
+	__atomic_store_n(&export->barred_until_ms, clock_now_ms() + ms,
+			 __ATOMIC_RELAXED);
+}
+
+bool vhost_export_is_barred(const struct vhost_export *export)
+{
+	return __atomic_load_n(&export->bars, __ATOMIC_RELAXED) > 0 &&
+	       clock_now_ms() < __atomic_load_n(&export->barred_until_ms,
+						__ATOMIC_RELAXED);
 }
 
 bool vhost_export_is_over(struct vhost_export *export)

@@ -24,6 +24,8 @@ struct vhost_export {
 	void *argument;
 	uint32_t drain_timeout_ms;
 	uint32_t connections_max;
+	int64_t barred_until_ms; /* atomic, as the next */
+	uint32_t bars;
 	struct share descriptors; /* of the process */
 	struct share regions;	  /* of the library's table */
 	struct rates rates;
@@ -69,6 +71,12 @@ bool vhost_export_is_in_use(struct vhost_export *export);
 /* May connections be accepted?  Not while so much is left to be released that
  * one that is turned away could be too much. */
 bool vhost_export_listens(const struct vhost_export *export);
+
+/* One of its clients had to be ended for what it cost the others: take no new
+ * one for ten seconds, and twice as long each time that this happens, up to
+ * most of an hour.  Any thread. */
+void vhost_export_bar(struct vhost_export *export);
+bool vhost_export_is_barred(const struct vhost_export *export);
 
 /* True if it takes no more clients, and those that it had have left. */
 bool vhost_export_is_over(struct vhost_export *export);

@@ -282,6 +282,10 @@ static void give(struct vhost_server *server, struct vhost_export *export,
 				       "the limit of %u connections "
 				       "(max-clients) is reached",
 				       export->connections_max);
+	} else if (vhost_export_is_barred(export)) {
+		vhost_export_turn_away(export, fd,
+				       "a client was ended for what it cost "
+				       "the others, less than an hour ago");
 	} else if (release_is_clogged(export->policy.releases)) {
 		vhost_export_turn_away(export, fd,
 				       "what earlier clients sent cannot be "

@@ -22,6 +22,9 @@
 /* How soon to retry what the kernel had no room for. */
 #define RETRY_MS 2
 
+/* Clients that are set up before those that are there have their turn. */
+#define ARRIVALS_A_TURN 2u
+
 /* How soon to look again whether messages can be received. */
 #define LISTEN_AGAIN_MS 20
 
@@ -44,32 +47,57 @@ static void config_changed(struct vhost_worker *worker,
 	}
 }
 
+static void ring_inbox(struct vhost_worker *worker)
+{
+	uint64_t one = 1;
+
+	/* Non-blocking, and our own: when it is full, the worker is awake. */
+	if (write(worker->inbox_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* The next, if it may have its turn.  NULL: *more says whether some are
+ * left. */
+static struct vhost_arrival *next_arrival(struct vhost_worker *worker,
+					  uint32_t taken, bool *more)
+{
+	struct vhost_arrival *arrival;
+
+	pthread_mutex_lock(&worker->lock);
+	arrival = STAILQ_FIRST(&worker->arrivals);
+	*more = arrival && taken == ARRIVALS_A_TURN && !worker->stop;
+	if (*more)
+		arrival = NULL;
+	if (arrival)
+		STAILQ_REMOVE_HEAD(&worker->arrivals, entry);
+	else if (!*more)
+		worker->stopping = worker->stop;
+	pthread_mutex_unlock(&worker->lock);
+	return arrival;
+}
+
 static void take_inbox(struct loop_source *source, uint32_t events)
 {
 	struct vhost_worker *worker = worker_of(source);
 	struct vhost_connection *connection;
 	struct vhost_arrival *arrival;
 	uint64_t count;
+	bool more;
 
 	(void)events;
 	if (read(worker->inbox_fd, &count, sizeof(count)) < 0)
 		return;
-	pthread_mutex_lock(&worker->lock);
-	arrival = worker->arrivals;
-	worker->arrivals = NULL;
-	worker->stopping = worker->stop;
-	pthread_mutex_unlock(&worker->lock);
-	while (arrival) {
-		struct vhost_arrival *next = arrival->next;
-
+	for (uint32_t taken = 0; (arrival = next_arrival(worker, taken, &more));
+	     taken++) {
 		if (arrival->fd >= 0)
 			vhost_connection_open(worker, arrival->export,
 					      arrival->fd);
 		else
 			config_changed(worker, arrival->export);
 		free(arrival);
-		arrival = next;
 	}
+	if (more)
+		ring_inbox(worker);
 	if (!worker->stopping)
 		return;
 	LIST_FOREACH(connection, &worker->connections, entry)
@@ -186,6 +214,7 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 	pthread_mutex_init(&worker->lock, NULL);
 	worker->ended_fd = ended_fd;
 	LIST_INIT(&worker->connections);
+	STAILQ_INIT(&worker->arrivals);
 	what = "an event descriptor";
 	if (open_inbox(worker)) {
 		what = "a thread";
@@ -197,15 +226,6 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 	refuse_start(error, what);
 	worker_release(worker);
 	return false;
-}
-
-static void ring_inbox(struct vhost_worker *worker)
-{
-	uint64_t one = 1;
-
-	/* Non-blocking, and our own: when it is full, the worker is awake. */
-	if (write(worker->inbox_fd, &one, sizeof(one)) < 0)
-		return;
 }
 
 bool vhost_worker_config_changed(struct vhost_worker *worker,
@@ -226,8 +246,7 @@ bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 	if (fd >= 0)
 		__atomic_fetch_add(&worker->loop.devices, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&worker->lock);
-	arrival->next = worker->arrivals;
-	worker->arrivals = arrival;
+	STAILQ_INSERT_TAIL(&worker->arrivals, arrival, entry);
 	pthread_mutex_unlock(&worker->lock);
 	ring_inbox(worker);
 	return true;

@@ -15,7 +15,7 @@ LIST_HEAD(vhost_connections, vhost_connection);
 
 /* What the server hands to a worker. */
 struct vhost_arrival {
-	struct vhost_arrival *next;
+	STAILQ_ENTRY(vhost_arrival) entry;
 	struct vhost_export *export;
 	int fd; /* a connection; -1: the export's configuration has changed */
 };
@@ -33,7 +33,7 @@ struct vhost_worker {
 	struct loop_source inbox;
 	int inbox_fd;
 	pthread_mutex_t lock; /* of the next two */
-	struct vhost_arrival *arrivals;
+	STAILQ_HEAD(, vhost_arrival) arrivals;
 	bool stop;
 	int ended_fd; /* the server's: signalled when a connection has ended */
 	struct vhost_connections connections;

@@ -63,6 +63,8 @@ static uint64_t signals(int fd)
 	return eventfd_read(fd, &count) == 0 ? count : 0;
 }
 
+static struct notify_cost cost;
+
 static void begin(void)
 {
 	memset(&device, 0, sizeof(device));
@@ -76,7 +78,7 @@ static void is_signalled_first(int fd, int ours, void (*closes)(void))
 {
 	int others;
 
-	notifier_add(&loop.notifier, fd);
+	notifier_add(&loop.notifier, fd, &cost);
 	closes();
 	others = new_eventfd();
 	MUST(others == fd);
