@@ -2,13 +2,14 @@
 /*
  * Code that is deep on its stack when memory is lost is abandoned, also on the
  * first thread of a process that may open no file: the stack is found without
- * /proc.
+ * /proc, and what only looks like a signal frame there does not count.
  */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,6 +27,19 @@ static __attribute__((noinline)) int deeper(int levels)
 	if (levels == 0)
 		return *bytes_of(&lender.region);
 	return deeper(levels - 1) + room[0];
+}
+
+/* sigaction() leaves on the stack what begins like a signal frame. */
+static __attribute__((noinline)) int litter(int levels)
+{
+	volatile char room[512];
+	struct sigaction action = { .sa_handler = SIG_IGN };
+	int i;
+
+	room[0] = (char)levels;
+	for (i = 0; i < 2; i++)
+		MUST(sigaction(SIGUSR1, &action, NULL) == 0);
+	return levels == 0 ? 0 : litter(levels - 1) + room[0];
 }
 
 UNWATCHED
@@ -56,9 +70,14 @@ static void *abandons(void *argument)
 {
 	const int depths[] = { 0, 3, 5, 40, 400 };
 	struct prec_transaction t;
+	sigset_t some;
 	size_t i;
 
 	(void)argument;
+	sigemptyset(&some);
+	sigaddset(&some, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &some, NULL);
+	(void)litter(1000);
 	MUST(prec_thread_prepare() == PREC_OK);
 	EXPECT(prec_fault_health() == 0);
 	for (i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {

@@ -19,6 +19,7 @@ _Static_assert(offsetof(struct prec_transaction, frame) == 72,
  * context ends there; that of the C library is longer. */
 #define CONTEXT_READ (offsetof(ucontext_t, uc_sigmask) + sizeof(uint64_t))
 _Static_assert(CONTEXT_READ == 304, "as the kernel lays it out");
+_Static_assert(offsetof(ucontext_t, uc_flags) == 0, "find_frame's flags");
 
 void prec_machine_setup(void)
 {
@@ -79,15 +80,19 @@ void prec_machine_allow_misaligned(void)
 			flags & ~(uint64_t)(EFLAGS_AC | EFLAGS_TF));
 }
 
-/* A frame is the address of the return trampoline and then the context. */
+/* A frame is the address of the return trampoline and then the context, whose
+ * flags are those of any context in this process.  The address alone is also
+ * what sigaction(2) of the C library leaves on the stack. */
 __attribute__((no_sanitize("address", "thread"))) const ucontext_t *
 prec_machine_find_frame(uint64_t from, uint64_t to, const ucontext_t *ours)
 {
 	uint64_t trampoline = ((const uint64_t *)ours)[-1];
+	uint64_t flags = ((const uint64_t *)ours)[0];
 	uint64_t at;
 
 	for (at = (from + 7) & ~7ull; at + 8 + CONTEXT_READ <= to; at += 8)
-		if (*(const volatile uint64_t *)at == trampoline)
+		if (*(const volatile uint64_t *)at == trampoline &&
+		    *(const volatile uint64_t *)(at + 8) == flags)
 			return (const ucontext_t *)(at + 8);
 	return NULL;
 }
