@@ -26,7 +26,7 @@ enum prec_refusal {
 	PREC_REFUSAL_PAGE_SIZE,    /* huge pages larger than allowed */
 	PREC_REFUSAL_SPARSE,       /* holes: reading them is charged to us */
 	PREC_REFUSAL_SEALS,        /* strict mode, and it cannot be sealed */
-	PREC_REFUSAL_RIGHTS,       /* not open for the rights asked */
+	PREC_REFUSAL_RIGHTS,       /* not open for the rights, or sealed */
 	PREC_REFUSAL_SECRET,       /* secret memory, which neither the kernel
 				      nor a device can access */
 };

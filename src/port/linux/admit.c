@@ -45,19 +45,28 @@ const char *prec_refusal_text(enum prec_refusal refusal)
 		return "strict admission, and the file cannot be sealed "
 		       "against shrinking";
 	case PREC_REFUSAL_RIGHTS:
-		return "the descriptor is not open for the rights asked";
+		return "the descriptor is not open for the rights asked, or "
+		       "the file is sealed against writing";
 	case PREC_REFUSAL_SECRET:
 		return "secret memory: the kernel cannot be handed its pages";
 	}
 	return "unknown reason";
 }
 
-static enum prec_refusal rights(int mode, uint32_t asked)
+static bool sealed_against_writing(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
+}
+
+static enum prec_refusal rights(int fd, int mode, uint32_t asked)
 {
 	/* mmap wants a readable descriptor, whatever the rights. */
 	if (mode == O_WRONLY)
 		return PREC_REFUSAL_RIGHTS;
-	if ((asked & PREC_WRITE) && mode != O_RDWR)
+	if ((asked & PREC_WRITE) &&
+	    (mode != O_RDWR || sealed_against_writing(fd)))
 		return PREC_REFUSAL_RIGHTS;
 	return PREC_REFUSAL_NONE;
 }
@@ -162,7 +171,7 @@ enum prec_refusal prec_admit(const struct prec_lending *lending,
 	*keeps_size = sealed_against_shrinking(lending->fd);
 	if (fstat(lending->fd, &file) != 0 || !S_ISREG(file.st_mode))
 		return PREC_REFUSAL_NOT_A_FILE;
-	refusal = rights(flags & O_ACCMODE, lending->rights);
+	refusal = rights(lending->fd, flags & O_ACCMODE, lending->rights);
 	if (refusal)
 		return refusal;
 	refusal = file_system(lending, page_size);
