@@ -2,6 +2,7 @@
 #include "linux.h"
 #include "machine.h"
 #include "standing.h"
+#include "unsafe_stack.h"
 
 #include <precarium/access.h>
 
@@ -53,6 +54,8 @@ enum prec_status prec_scope_end(struct prec_transaction *scope)
 enum prec_status prec_transaction_left(struct prec_transaction *t)
 {
 	forget_stack(t);
+	if (prec_unsafe_stack_there())
+		prec_unsafe_stack_put_back(t->frame[FRAME_UNSAFE_SP]);
 	return prec_transaction_end(t, true);
 }
 

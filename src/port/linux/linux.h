@@ -44,6 +44,7 @@
  *   health.c       reports what could keep a fault from our handler, and
  *                  selftest.c tries it
  *   symbols.c      the inline functions of the headers, as symbols
+ *   unsafe_stack.h a second stack of the program
  *   sides.h        readers that never wait, for fixup.c and index.c
  *   machine.h      what all this asks of a processor
  */
@@ -130,6 +131,9 @@ enum prec_status prec_thread_enter(struct prec_thread *self);
 enum prec_status prec_thread_holds(const struct prec_region *region);
 /* The system has no membarrier, so each thread must fence for itself. */
 extern bool prec_thread_must_fence;
+/* Something besides the list is to be done at each entry: a fence, or keeping
+ * the program's second stack pointer. */
+extern bool prec_thread_has_more;
 /* The caller holds the lock of the setup, of which there is one so that no fork
  * comes in the middle. */
 enum prec_status prec_thread_setup(void);

@@ -109,11 +109,16 @@ const ucontext_t *prec_machine_find_frame(uint64_t from, uint64_t to,
 /*
  * The words of prec_transaction.frame that are the same on each processor: the
  * stack pointer that prec_land starts on, which is that of prec_enter's caller
- * or a little below, and the stack pointer of the code that was abandoned.
+ * or a little below; the stack pointer of the code that was abandoned; and,
+ * where the program has a second stack, the pointer to that at entry.
  * Those in between are private to enter.S.  A processor with more registers to
  * keep than fit there stores them on the stack, above FRAME_SP.
  */
-enum { FRAME_SP = 0, FRAME_LEFT_AT = PREC_FRAME_WORDS - 1 };
+enum {
+	FRAME_SP = 0,
+	FRAME_UNSAFE_SP = PREC_FRAME_WORDS - 2,
+	FRAME_LEFT_AT = PREC_FRAME_WORDS - 1,
+};
 
 /*
  * Record in transaction->frame what the calling convention says a function must

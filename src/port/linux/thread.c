@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "provide.h"
+#include "unsafe_stack.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
@@ -25,7 +26,7 @@ __thread struct prec_thread prec_self = { .open_count = OPEN_MAX };
 static struct prec_thread *threads;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t at_exit;
-bool prec_thread_must_fence;
+bool prec_thread_must_fence, prec_thread_has_more;
 
 static void forget(void *argument)
 {
@@ -115,6 +116,8 @@ enum prec_status prec_thread_setup(void)
 	prec_thread_must_fence =
 		syscall(SYS_membarrier,
 			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+	prec_thread_has_more =
+		prec_thread_must_fence || prec_unsafe_stack_there();
 	return PREC_OK;
 }
 

@@ -2,8 +2,17 @@
 #include "linux.h"
 #include "machine.h"
 #include "standing.h"
+#include "unsafe_stack.h"
 
 #include <precarium/access.h>
+
+__attribute__((noinline)) static void do_more(struct prec_transaction *t)
+{
+	if (prec_thread_must_fence)
+		prec_raw_fence(); /* gcc warns of C's fences under TSan */
+	if (prec_unsafe_stack_there())
+		t->frame[FRAME_UNSAFE_SP] = prec_unsafe_stack_pointer();
+}
 
 /*
  * Put the regions on the thread's list, before their flags are read.
@@ -14,9 +23,10 @@
  * used the same places.
  */
 static inline void open_regions(struct prec_thread *self, uint32_t at,
-				struct prec_region *const *regions,
-				uint32_t count)
+				struct prec_transaction *t, uint32_t count,
+				bool more)
 {
+	struct prec_region *const *regions = t->regions;
 	const struct prec_region **open = &self->open[at];
 	uint32_t i;
 
@@ -27,8 +37,8 @@ static inline void open_regions(struct prec_thread *self, uint32_t at,
 	for (i = 0; i < count; i++)
 		__atomic_store_n(&open[i], regions[i], __ATOMIC_RELAXED);
 	/* Stores to the list come before loads of the flags: see thread.c. */
-	if (RARELY(prec_thread_must_fence))
-		prec_raw_fence(); /* gcc warns of C's fences under TSan */
+	if (more && prec_thread_has_more)
+		do_more(t);
 	else
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
@@ -58,10 +68,11 @@ enum prec_status prec_thread_prepare(void)
 }
 
 /* There is room on the list.  For one region, the common case, this is inlined
- * with a count that is known, and so is which of the two it is. */
+ * with a count that is known, and so is which of the two it is, and that a
+ * thread has no more to do. */
 __attribute__((always_inline)) static inline enum prec_status
 enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
-      bool scope, prec_transaction_fn *fn, void *argument)
+      bool scope, bool more, prec_transaction_fn *fn, void *argument)
 {
 	uint32_t were_open = self->open_count;
 	struct standing now;
@@ -69,7 +80,7 @@ enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
 	t->note = (struct prec_note){ .faults = 0 };
 	t->outer = self->top;
 	t->were_open = were_open;
-	open_regions(self, were_open, t->regions, count);
+	open_regions(self, were_open, t, count, more);
 	now = standing_of(t->regions, count);
 	if (RARELY(now.flags &
 		   (REGION_CLOSING | REGION_CLOSED | REGION_WITHDRAWN)))
@@ -83,9 +94,9 @@ enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
 	return prec_enter(t, fn, argument); /* calls _end, or lands in _left */
 }
 
-/* Several regions, the thread's first transaction, or a mistake.  Out of the
- * way, but not cold: for that gcc would choose the smallest code, which takes
- * twice as long. */
+/* Several regions, more to do, the thread's first transaction, or a mistake.
+ * Out of the way, but not cold: for that gcc would choose the smallest code,
+ * which takes twice as long. */
 __attribute__((noinline)) static enum prec_status
 run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 {
@@ -101,7 +112,7 @@ run_other(struct prec_transaction *t, prec_transaction_fn *fn, void *argument)
 		return status;
 	if (t->region_count > OPEN_MAX - self->open_count)
 		return PREC_FULL;
-	return enter(self, t, t->region_count, !fn, fn, argument);
+	return enter(self, t, t->region_count, !fn, true, fn, argument);
 }
 
 enum prec_status prec_transaction_run(struct prec_transaction *t,
@@ -110,9 +121,10 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 	struct prec_thread *self = &prec_self;
 
 	if (RARELY(t->region_count != 1 || t->policy > PREC_SUBSTITUTE ||
-		   self->open_count >= OPEN_MAX || self->top == t))
+		   self->open_count >= OPEN_MAX || self->top == t ||
+		   prec_thread_has_more))
 		return run_other(t, fn, argument);
-	return enter(self, t, 1, false, fn, argument);
+	return enter(self, t, 1, false, false, fn, argument);
 }
 
 enum prec_status prec_scope_begin(struct prec_transaction *scope)
@@ -121,9 +133,10 @@ enum prec_status prec_scope_begin(struct prec_transaction *scope)
 
 	if (RARELY(scope->region_count != 1 ||
 		   scope->policy != PREC_SUBSTITUTE ||
-		   self->open_count >= OPEN_MAX || self->top == scope))
+		   self->open_count >= OPEN_MAX || self->top == scope ||
+		   prec_thread_has_more))
 		return run_other(scope, NULL, NULL);
-	return enter(self, scope, 1, true, NULL, NULL);
+	return enter(self, scope, 1, true, false, NULL, NULL);
 }
 
 struct prec_transaction *prec_transaction_current(void)

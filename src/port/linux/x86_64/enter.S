@@ -11,6 +11,7 @@
  *   7 mxcsr (low half), x87 control word (high half)
  *   8 shadow stack pointer, 0 if there is none
  *
+ *  30 the pointer to the program's second stack (FRAME_UNSAFE_SP)
  *  31 the stack pointer of abandoned code (FRAME_LEFT_AT of machine.h)
  *
  * If the function is left by an exception, or because its thread ends, the
