@@ -138,7 +138,8 @@ static void log_failed_sync(const struct device *device)
 	log_export(device->policy->name,
 		   "store: what was written to a shared image could not be "
 		   "made durable when its client stopped: %s; another host "
-		   "may read old data",
+		   "may read old data, and flushes fail until the export is "
+		   "opened anew",
 		   strerror(device->errand.result.error));
 }
 
