@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,24 @@ def one_export():
                     "--export", READER.replace("r.", "s.")))
 
 
+def one_device():
+    """A block device is one image, whatever node it is opened by."""
+    done = subprocess.run(["losetup", "--find", "--show", "image"],
+                          capture_output=True, text=True, timeout=60)
+    if done.returncode or os.geteuid():
+        print("a loop device cannot be had: nodes of one are not looked at")
+        return
+    loop = done.stdout.strip()
+    try:
+        os.mknod("node", 0o600 | stat.S_IFBLK, os.stat(loop).st_rdev)
+        twice = run("serve", "--export", f"socket=w.sock,file={loop}",
+                    "--export", "socket=x.sock,file=node")
+        check(twice.returncode == 1 and "write to the same image"
+              in twice.stderr, "two nodes are served:", twice.stderr)
+    finally:
+        subprocess.run(["losetup", "--detach", loop], check=False, timeout=60)
+
+
 def configure(how):
     with open("p.yaml", "w", encoding="utf-8") as file:
         file.write("control: c.sock\nexports:\n"
@@ -139,8 +158,8 @@ def main():
         with open("image", "wb") as image:
             image.truncate(1 << 20)
         os.symlink("image", "link")
-        for test in (one_writer, many_readers, shared, one_export, reloaded,
-                     other_programs):
+        for test in (one_writer, many_readers, shared, one_export, one_device,
+                     reloaded, other_programs):
             test()
         os.chdir("/")
     return 1 if serving.failures else 0

@@ -53,13 +53,26 @@ struct file_lock {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct file_lock *all;
 
+/* A block device may have several nodes: it is known by its own number, and no
+ * file has the inode 0. */
+static ino_t inode_of(const struct stat *st)
+{
+	return S_ISBLK(st->st_mode) ? 0 : st->st_ino;
+}
+
+static dev_t device_of(const struct stat *st)
+{
+	return S_ISBLK(st->st_mode) ? st->st_rdev : st->st_dev;
+}
+
 static struct file_lock *lock_find(const struct stat *st)
 {
 	struct file_lock *lock;
 
 	pthread_mutex_lock(&mutex);
 	for (lock = all; lock; lock = lock->next) {
-		if (lock->device == st->st_dev && lock->inode == st->st_ino) {
+		if (lock->device == device_of(st) &&
+		    lock->inode == inode_of(st)) {
 			lock->users++;
 			break;
 		}
@@ -74,8 +87,8 @@ static struct file_lock *lock_new(int fd, const struct stat *st, bool shared)
 
 	if (!lock)
 		return NULL;
-	lock->device = st->st_dev;
-	lock->inode = st->st_ino;
+	lock->device = device_of(st);
+	lock->inode = inode_of(st);
 	lock->users = 1;
 	lock->shared = shared;
 	lock->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
