@@ -186,6 +186,7 @@ int main(void)
 	data = make_image("data", DISK);
 	file = make_image("file", DISK);
 	data_fd = open(data, O_RDWR | O_CLOEXEC);
+	free(data);
 	if (!held_disk_start_file(disk, DISK, data_fd)) {
 		puts("skipped: FUSE cannot be mounted");
 		backend_free(&backend);
@@ -194,6 +195,7 @@ int main(void)
 	let_go = held_disk_stop;
 	backend_add(&backend, disk, 0);
 	loop_fd = loop_device_on(file, 512, path);
+	free(file);
 	if (loop_fd >= 0)
 		backend_add(&backend, path, 0);
 	serve_start();
@@ -207,5 +209,6 @@ int main(void)
 		close(loop_fd);
 	held_disk_stop();
 	backend_free(&backend);
+	free(disk);
 	return 0;
 }

@@ -142,6 +142,7 @@ int main(void)
 	disk = make_image("held", DISK);
 	file = make_image("data", DISK);
 	data = open(file, O_RDWR | O_CLOEXEC);
+	free(file);
 	if (!held_disk_start_file(disk, DISK, data)) {
 		puts("skipped: FUSE cannot be mounted");
 		backend_free(&backend);
@@ -154,5 +155,6 @@ int main(void)
 	with(disk, data, true);
 	close(data);
 	backend_free(&backend);
+	free(disk);
 	return 0;
 }

@@ -105,6 +105,7 @@ int main(void)
 	file = make_image("storage", DISK);
 	storage = open(file, O_RDWR | O_CLOEXEC);
 	fd = loop_device_on(file, 512, path);
+	free(file);
 	if (fd < 0) {
 		printf("skipped: a loop device cannot be had: %s\n",
 		       strerror(errno));

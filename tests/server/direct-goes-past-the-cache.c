@@ -179,8 +179,10 @@ static int add_loop(const char *name, uint32_t sector)
 {
 	static char paths[2][LOOP_DEVICE_PATH];
 	static uint32_t count;
-	int fd = loop_device_on(make_image(name, DISK), sector, paths[count]);
+	char *file = make_image(name, DISK);
+	int fd = loop_device_on(file, sector, paths[count]);
 
+	free(file);
 	if (fd >= 0)
 		backend.exports[backend_add(&backend, paths[count++], 0)]
 			.direct = true;
@@ -215,5 +217,6 @@ int main(void)
 	serve_end();
 	for (uint32_t i = 0; i < 3; i++)
 		close(fds[i]);
+	free(disk);
 	return 0;
 }

@@ -125,8 +125,10 @@ int main(void)
 	serve_init(60);
 	backend_add(&backend, direct_image(), 0);
 	for (int i = 0; i < 2; i++) {
-		loops[i] = loop_device_on(make_image(i ? "b" : "a", DISK),
-					  sectors[i], paths[i]);
+		char *file = make_image(i ? "b" : "a", DISK);
+
+		loops[i] = loop_device_on(file, sectors[i], paths[i]);
+		free(file);
 		if (loops[i] < 0) {
 			printf("block devices are not looked at: a loop device "
 			       "cannot be had: %s\n",
