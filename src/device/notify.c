@@ -163,6 +163,8 @@ void notifier_flush(struct notifier *notifier)
 	struct iocb *blocks[NOTIFY_BATCH];
 	uint32_t sent = 0, some = 1;
 
+	if (notifier->count == 0)
+		return;
 	for (uint32_t i = 0; i < notifier->count; i++)
 		blocks[i] = &notifier->blocks[i];
 	if (notifier->unreaped > EVENTS_MAX - 2 * NOTIFY_BATCH)
@@ -173,7 +175,10 @@ void notifier_flush(struct notifier *notifier)
 		sent += some;
 	}
 	notifier->unreaped += sent;
-	drop_first(notifier, sent);
+	if (sent < notifier->count)
+		drop_first(notifier, sent);
+	else
+		notifier->count = 0;
 }
 
 static bool has(const struct notifier *notifier, int fd)
