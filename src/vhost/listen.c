@@ -198,8 +198,27 @@ static bool allow_first(int fd, const char *path,
 	       fail_owner(path, owner, group, error);
 }
 
-/* Identify the file that was just bound, and set its rights.  It is ours if we
- * own it and it has one name: nobody else can make such a file. */
+/* Ours if we own it and it has one name: nobody else can make such a file. */
+static bool is_made(const struct stat *st)
+{
+	return S_ISSOCK(st->st_mode) && st->st_uid == geteuid() &&
+	       st->st_nlink == 1;
+}
+
+static bool fail_open(const char *path, struct vhost_error *error)
+{
+	int why = errno;
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && is_made(&st))
+		unlink(path);
+	return fail(error,
+		    "%.200s: cannot be opened to set its rights: %s; expected "
+		    "a directory that others cannot write to",
+		    path, strerror(why));
+}
+
+/* Identify the file that was just bound, and set its rights. */
 static bool take_file(const char *path, struct vhost_socket_file *file,
 		      const struct vhost_access *access,
 		      struct vhost_error *error)
@@ -208,10 +227,10 @@ static bool take_file(const char *path, struct vhost_socket_file *file,
 	int fd = open_file(path, &st);
 	bool good;
 
-	if (fd < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != geteuid() ||
-	    st.st_nlink != 1) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0)
+		return fail_open(path, error);
+	if (!is_made(&st)) {
+		close(fd);
 		return fail(error,
 			    "%s: was replaced while it was made; expected a "
 			    "directory that others cannot write to",
