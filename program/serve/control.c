@@ -249,12 +249,16 @@ static bool set_up(struct control *control, const char *path,
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
 
-	control->listen_fd = vhost_listen(path, access, &control->file, error);
-	if (control->listen_fd < 0)
-		return false;
+	/* Who listens has a path, by which the socket is removed. */
 	control->path = strdup(path);
 	control->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (control->path && control->epoll_fd >= 0 &&
+	if (control->path && control->epoll_fd >= 0) {
+		control->listen_fd =
+			vhost_listen(path, access, &control->file, error);
+		if (control->listen_fd < 0)
+			return false;
+	}
+	if (control->listen_fd >= 0 &&
 	    epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, control->listen_fd,
 		      &event) == 0)
 		return true;
