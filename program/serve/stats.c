@@ -230,26 +230,26 @@ static bool is_output(const struct report *report)
 	return !report->path || strcmp(report->path, "-") == 0;
 }
 
-static void report_print(const struct report *report, FILE *out,
+static bool report_print(const struct report *report, FILE *out,
 			 const json_t *stats)
 {
 	if (!report->path)
 		stats_text(out, stats);
-	else
-		json_dumpf(stats, out, JSON_INDENT(2));
+	else if (json_dumpf(stats, out, JSON_INDENT(2)) < 0)
+		return false;
 	if (report->path && is_output(report))
 		fputc('\n', out);
+	return !ferror(out);
 }
 
 static bool report_fill(struct report *report, const json_t *stats)
 {
 	size_t size;
 	FILE *out = open_memstream(&report->text, &size);
+	bool good = out && report_print(report, out, stats);
 
-	if (!out)
-		return false;
-	report_print(report, out, stats);
-	return fclose(out) == 0;
+	/* Without memory for the last of it there is no text, and no error. */
+	return out && fclose(out) == 0 && good && report->text;
 }
 
 static void report_free(struct report *report)
