@@ -100,6 +100,9 @@ static int64_t now_us(void)
 
 void line_throttle(struct loop *loop, struct lane *lane, uint32_t wait_us)
 {
+	if (lane->in_line)
+		TAILQ_REMOVE(&loop->line, lane, next);
+	lane->in_line = false;
 	lane->throttled = true;
 	lane->throttled_us = now_us();
 	lane->due_us = lane->throttled_us + wait_us;

@@ -27,7 +27,7 @@ struct queue *line_next_queue(struct device *device);
 void line_return_lane(struct loop *loop, struct lane *lane);
 void line_return_device(struct lane *lane, struct device *device);
 
-/* The lane, which is in no line, stays out of it for so long, because its
+/* The lane, which is not throttled, stays out of line for so long, because its
  * export is limited; line_release puts it back before. */
 void line_throttle(struct loop *loop, struct lane *lane, uint32_t wait_us);
 void line_release(struct loop *loop, struct lane *lane);

@@ -146,17 +146,44 @@ static bool one_is_left(const struct loop *loop)
 }
 
 /* First each lane its share; then the one that has more, if it is one. */
-static void serve_queues(struct loop *loop)
+static void share_turn(struct loop *loop)
 {
-	loop->turn++;
-	loop->begun = 0;
-	line_release_due(loop);
 	while (loop->begun < BEGUN_A_TURN && serve_round(loop, false))
 		continue;
 	if (!one_is_left(loop))
 		return;
 	while (loop->begun < BEGUN_A_TURN && serve_round(loop, true))
 		continue;
+}
+
+/* The same, if there is but one, in fewer instructions. */
+static void serve_alone(struct loop *loop)
+{
+	struct lane *lane = line_next_lane(loop);
+
+	begin_turn(lane, loop->turn);
+	while (loop->begun < BEGUN_A_TURN && lane->devices > 0 &&
+	       !TAILQ_EMPTY(&lane->line)) {
+		lane->devices--;
+		if (!serve_next(loop, lane))
+			break;
+	}
+	line_return_lane(loop, lane);
+}
+
+static void serve_queues(struct loop *loop)
+{
+	const struct lane *first;
+
+	loop->turn++;
+	loop->begun = 0;
+	if (!TAILQ_EMPTY(&loop->throttled))
+		line_release_due(loop);
+	first = TAILQ_FIRST(&loop->line);
+	if (first && TAILQ_NEXT(first, next))
+		share_turn(loop);
+	else if (first)
+		serve_alone(loop);
 }
 
 /* Begin what was added, reap what has ended. */
