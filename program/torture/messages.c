@@ -283,6 +283,51 @@ static void fds_kept(struct attack *attack, const struct torture_case *self)
 		client_hang_up(&clients[i]);
 }
 
+/* Logs of requests in flight that are asked for and never received: each is a
+ * descriptor in flight, which counts against the server's user. */
+static void ask_for_logs(struct attack *attack, uint32_t count)
+{
+	struct {
+		struct vhost_user_header header;
+		uint64_t size, offset;
+		uint16_t queues, entries;
+	} __attribute__((packed)) const ask = {
+		.header = { VHOST_USER_GET_INFLIGHT_FD, VHOST_USER_VERSION,
+			    20 },
+		.queues = 1,
+		.entries = 64,
+	};
+
+	for (uint32_t i = 0; i < count; i++)
+		if (attack_send(attack, &ask, sizeof(ask), NULL, 0))
+			return;
+}
+
+/* An honest client then asks for one. */
+static void logs_unread(struct attack *attack, const struct torture_case *self)
+{
+	struct client clients[16];
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		if (attack_open(attack,
+				(struct client_options){ .timeout_ms = 50 }))
+			break;
+		ask_for_logs(attack, self->kind);
+		clients[i] = attack->client;
+		attack->client.socket = -1;
+	}
+	poll(NULL, 0, 50);
+	if (attack_open(attack, (struct client_options){ .inflight = true }) ==
+		    0 &&
+	    client_start(&attack->client) && attack->client.lost)
+		attack_found(attack, VERDICT_HUNG,
+			     "an honest client that asks for its log is hung "
+			     "up on");
+	while (i-- > 0)
+		client_hang_up(&clients[i]);
+}
+
 static const uint64_t extremes[] = {
 	0,	    1,		3,	    255,
 	256,	    0x7fff,	0x8000,	    0xffff,
@@ -495,6 +540,8 @@ void cases_add_messages(struct case_list *list)
 	add_case(list, GROUP, fds_at_most, "descriptors-253", "")->kind = 1;
 	add_case(list, GROUP, fds_at_most, "descriptors-253-often", "")->kind =
 		40;
+	add_case(list, GROUP, logs_unread, "logs-that-nobody-receives", "")
+		->kind = 150;
 	add_case(list, GROUP, fds_kept, "descriptors-kept-by-half-messages",
 		 "");
 }
