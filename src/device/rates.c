@@ -87,14 +87,22 @@ static void fill(struct rates_bucket *bucket)
 		bucket->tokens = bucket->most;
 }
 
-static uint64_t most_of(const struct rates_bucket *bucket, uint64_t wanted)
+/* `wanted`, or a part of what is left, which is not 0 unless that is. */
+static uint64_t part_of(uint64_t left, uint64_t wanted, uint32_t parts)
+{
+	uint64_t part = (left + parts - 1) / parts;
+
+	return part < wanted ? part : wanted;
+}
+
+static uint64_t most_of(const struct rates_bucket *bucket, uint64_t wanted,
+			uint32_t parts)
 {
 	if (bucket->rate == 0)
 		return wanted;
 	if (bucket->tokens <= 0)
 		return 0;
-	return wanted < (uint64_t)bucket->tokens ? wanted
-						 : (uint64_t)bucket->tokens;
+	return part_of((uint64_t)bucket->tokens, wanted, parts);
 }
 
 static void pay(struct rates_bucket *bucket, int64_t tokens)
@@ -126,25 +134,26 @@ static uint32_t wait_of(const struct rates *rates)
 	return us < WAIT_MAX_US ? (uint32_t)us : WAIT_MAX_US;
 }
 
-static uint64_t room_of(const struct rates *rates, uint64_t wanted)
+static uint64_t room_of(const struct rates *rates, uint64_t wanted,
+			uint32_t parts)
 {
 	uint64_t most = rates->limits.in_flight;
 	uint64_t left = most > rates->in_flight ? most - rates->in_flight : 0;
 
-	return most && left < wanted ? left : wanted;
+	return most ? part_of(left, wanted, parts) : wanted;
 }
 
 struct rates_grant rates_take(struct rates *rates, uint32_t requests,
-			      uint64_t bytes)
+			      uint64_t bytes, uint32_t parts)
 {
 	struct rates_grant grant;
 
 	pthread_mutex_lock(&rates->lock);
 	fill(&rates->requests);
 	fill(&rates->bytes);
-	grant.bytes = most_of(&rates->bytes, bytes);
-	grant.requests =
-		(uint32_t)most_of(&rates->requests, room_of(rates, requests));
+	grant.bytes = most_of(&rates->bytes, bytes, parts);
+	grant.requests = (uint32_t)most_of(
+		&rates->requests, room_of(rates, requests, parts), parts);
 	if (grant.bytes == 0)
 		grant.requests = 0;
 	grant.in_flight = rates->limits.in_flight != 0;

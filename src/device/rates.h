@@ -67,9 +67,10 @@ static inline bool rates_are_limited(const struct rates *rates)
 	return rates && __atomic_load_n(&rates->limited, __ATOMIC_RELAXED);
 }
 
-/* Take so much, or as much as there is. */
+/* Take so much, or as much as there is for one of `parts` that ask in turn; at
+ * least 1 of each, if there is any. */
 struct rates_grant rates_take(struct rates *rates, uint32_t requests,
-			      uint64_t bytes);
+			      uint64_t bytes, uint32_t parts);
 
 /* Of what was granted so much was begun, and so many requests are in flight
  * and counted, until rates_end. */

@@ -88,7 +88,8 @@ static bool serve_next(struct loop *loop, struct lane *lane)
 	bool limited = rates_are_limited(lane->rates);
 
 	if (limited) {
-		grant = rates_take(lane->rates, most.requests, most.bytes);
+		grant = rates_take(lane->rates, most.requests, most.bytes,
+				   lane->devices + 1);
 		if (grant.requests == 0) {
 			line_throttle(loop, lane, grant.wait_us);
 			return false;
