@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef RECORD_H
-#define RECORD_H
+#ifndef PRECARIUM_EXAMPLES_LOG_READER_RECORD_H
+#define PRECARIUM_EXAMPLES_LOG_READER_RECORD_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WIRE_H
-#define WIRE_H
+#ifndef PRECARIUM_EXAMPLES_WL_SHM_WIRE_H
+#define PRECARIUM_EXAMPLES_WL_SHM_WIRE_H
 
 #include <stdint.h>
 

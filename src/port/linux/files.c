@@ -122,11 +122,14 @@ bool prec_file_is_there(uint32_t at, struct stat *file)
 
 void prec_file_let_go(uint32_t at)
 {
-	struct entry *entry = &entries[at];
+	struct entry *entry;
 	struct stat file;
 	uint32_t *link;
 
-	if (at == PREC_NONE || --entry->users)
+	if (at == PREC_NONE)
+		return;
+	entry = &entries[at];
+	if (--entry->users)
 		return;
 	link = bucket_of(entry->device, entry->inode);
 	while (*link != at + 1)

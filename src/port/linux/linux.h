@@ -85,20 +85,11 @@ _Static_assert(sizeof(struct region_own) <=
 		       sizeof(((struct prec_region *)0)->port),
 	       "the room that region.h leaves");
 
-static inline struct region_own *own_of(struct prec_region *region)
+/* Also of a region that the caller only reads. */
+static inline struct region_own *own(const struct prec_region *region)
 {
-	return (struct region_own *)region->port;
+	return (struct region_own *)(uintptr_t)region->port;
 }
-
-static inline const struct region_own *
-own_of_const(const struct prec_region *region)
-{
-	return (const struct region_own *)region->port;
-}
-
-#define own(region)                                                            \
-	_Generic((region), struct prec_region *: own_of,                       \
-		 const struct prec_region *: own_of_const)(region)
 
 /* How many regions the transactions of one thread may have open at a time. */
 #define OPEN_MAX 32u
@@ -266,12 +257,12 @@ static inline bool region_file_covers(const struct prec_region *region,
 /* Its range has been mapped anew. */
 static inline void region_has_none_replaced(struct prec_region *region)
 {
-	struct region_own *own = own(region);
+	struct region_own *mine = own(region);
 	uint32_t i;
 
-	for (i = 0; i < sizeof(own->singles) / sizeof(own->singles[0]); i++)
-		__atomic_store_n(&own->singles[i], 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&own->lost, own->mapped, __ATOMIC_SEQ_CST);
+	for (i = 0; i < sizeof(mine->singles) / sizeof(mine->singles[0]); i++)
+		__atomic_store_n(&mine->singles[i], 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&mine->lost, mine->mapped, __ATOMIC_SEQ_CST);
 }
 
 static inline void region_mark(struct prec_region *region, uint32_t flags)
