@@ -31,7 +31,7 @@ exports:
   - {name: good, socket: good.sock, file: good.img}
   - {name: near, socket: near.sock, file: near.img}
   - {name: attacked, socket: attacked.sock, file: attacked.img, direct: true}
-  - {name: storm, socket: storm.sock, file: storm.img}
+  - {name: storm, socket: storm.sock, file: storm.img, shared: true}
   - {name: nothing, socket: nothing.sock, null: 1G}
 """
 MORE = "  - {name: more, socket: more.sock, null: 1M}\n"
