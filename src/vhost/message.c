@@ -110,12 +110,17 @@ static const char *check_fds(const struct vhost_message *message)
 	return NULL;
 }
 
-/* The descriptors that came along, of which there is room for one more than a
- * message may have. */
+/* The descriptors that came along, with room for more than a message may
+ * have. */
 struct arrived {
-	int fds[VHOST_FDS_MAX + 1];
+	int fds[VHOST_FDS_MAX + 2];
 	uint32_t count;
 };
+
+/* Else the kernel uses what is there for alignment. */
+_Static_assert(CMSG_SPACE(sizeof(((struct arrived *)0)->fds)) ==
+		       CMSG_LEN(sizeof(((struct arrived *)0)->fds)),
+	       "no more descriptors than there is room for");
 
 static void collect_fds(struct arrived *arrived, struct msghdr *msg)
 {
@@ -126,55 +131,45 @@ static void collect_fds(struct arrived *arrived, struct msghdr *msg)
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
+		assert(size <= sizeof(arrived->fds));
 		memcpy(arrived->fds, CMSG_DATA(c), size);
 		arrived->count = (uint32_t)(size / sizeof(int));
 	}
 }
 
-/*
- * Look at the next bytes, and get the descriptors that are sent with them,
- * without taking either from the socket.
- *
- * What is taken from it without room for all descriptors, in the buffer or in
- * this process, has the others closed by the kernel, in this thread, and close
- * may wait for as long as the client likes.  What is only looked at stays open,
- * and so do descriptors that we have already when the bytes are taken.
- */
-static ssize_t look(int fd, struct iovec *vector, struct arrived *arrived,
-		    bool *all)
+/* False in *all: some did not fit, and were closed or not taken. */
+static ssize_t receive(int fd, struct iovec *vector, int flags,
+		       struct arrived *arrived, bool *all)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(arrived->fds))];
 		struct cmsghdr align;
 	} control;
-	struct msghdr msg = {
-		.msg_iov = vector,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
+	struct msghdr msg;
 	ssize_t got;
 
-	do
+	do {
+		msg = (struct msghdr){
+			.msg_iov = vector,
+			.msg_iovlen = 1,
+			.msg_control = control.bytes,
+			.msg_controllen = sizeof(control.bytes),
+		};
 		got = recvmsg(fd, &msg,
-			      MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
+			      flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
 	arrived->count = 0;
-	if (got > 0)
+	if (got >= 0)
 		collect_fds(arrived, &msg);
-	*all = !(msg.msg_flags & MSG_CTRUNC);
+	*all = got < 0 || !(msg.msg_flags & MSG_CTRUNC);
 	return got;
 }
 
-/* Take the bytes that were looked at. */
-static bool take(int fd, const struct iovec *vector, ssize_t size)
+static void release_all(const struct vhost_message *message,
+			const struct arrived *arrived)
 {
-	ssize_t got;
-
-	do
-		got = recv(fd, vector->iov_base, (size_t)size, MSG_DONTWAIT);
-	while (got < 0 && errno == EINTR);
-	return got == size;
+	for (uint32_t i = 0; i < arrived->count; i++)
+		release_fd(message->releases, arrived->fds[i]);
 }
 
 static bool keep_fds(struct vhost_message *message,
@@ -191,35 +186,63 @@ static bool keep_fds(struct vhost_message *message,
 	*why = fit ? "file descriptors were lost in transit (too many, or this "
 		     "process has no room for them)"
 		   : "more than 8 file descriptors in a message";
-	for (uint32_t i = 0; i < arrived->count; i++)
-		release_fd(message->releases, arrived->fds[i]);
+	release_all(message, arrived);
 	return false;
 }
 
-/* Receive exactly the rest of the header, or of the payload: what follows
- * belongs to the next message, and so do its descriptors. */
-static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
-					void *to, uint32_t size,
-					const char **why)
+/* Take the bytes that were looked at, and what belongs to them. */
+static enum vhost_receive take_piece(int fd, struct vhost_message *message,
+				     struct iovec *vector, const char **why)
 {
-	struct iovec vector = { to, size };
 	struct arrived arrived;
 	bool all;
-	ssize_t got = look(fd, &vector, &arrived, &all);
+	ssize_t got = receive(fd, vector, 0, &arrived, &all);
 
-	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return VHOST_RECEIVE_MORE;
-	if (got == 0 || (got < 0 && errno == ECONNRESET))
-		return VHOST_RECEIVE_CLOSED;
 	if (got > 0 && !keep_fds(message, &arrived, all, why))
 		return VHOST_RECEIVE_BROKEN;
-	if (got < 0 || !take(fd, &vector, got)) {
+	if (got != (ssize_t)vector->iov_len) {
 		*why = "a message could not be received: the system lacks "
 		       "memory, or has an error";
 		return VHOST_RECEIVE_BROKEN;
 	}
 	message->received += (uint32_t)got;
 	return VHOST_RECEIVE_DONE;
+}
+
+/*
+ * Receive exactly the rest of the header, or of the payload: what follows
+ * belongs to the next message, and so do its descriptors.
+ *
+ * What is taken from a socket without room for all descriptors, in the buffer
+ * or in this process, has the others closed by the kernel, in this thread, and
+ * that may take as long as the client likes.  So look before: what does not fit
+ * then stays in the socket, and what fits is held meanwhile.  The look may find
+ * descriptors of the next message instead, if this one has none, so they are
+ * not those of this one.
+ */
+static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
+					void *to, uint32_t size,
+					const char **why)
+{
+	struct iovec vector = { to, size };
+	enum vhost_receive result = VHOST_RECEIVE_BROKEN;
+	struct arrived seen;
+	bool all;
+	ssize_t got = receive(fd, &vector, MSG_PEEK, &seen, &all);
+
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return VHOST_RECEIVE_MORE;
+	if (got == 0 || (got < 0 && errno == ECONNRESET))
+		return VHOST_RECEIVE_CLOSED;
+	if (got > 0 && !all) {
+		*why = "more than 8 file descriptors in a message, or this "
+		       "process has no room for them";
+	} else {
+		vector.iov_len = got > 0 ? (size_t)got : size;
+		result = take_piece(fd, message, &vector, why);
+	}
+	release_all(message, &seen);
+	return result;
 }
 
 enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,

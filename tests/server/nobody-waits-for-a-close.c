@@ -94,6 +94,33 @@ static void open_client(struct client *client)
 	}
 }
 
+/* The next message, with a descriptor, is there when this one is read. */
+static void one_after_the_other(void)
+{
+	struct {
+		struct vhost_user_header header;
+		struct vhost_user_vring_state state;
+	} base = { header_of(VHOST_USER_SET_VRING_BASE, 8), { 0, 0 } };
+	struct {
+		struct vhost_user_header header;
+		uint64_t queue;
+	} __attribute__((packed))
+	call = { header_of(VHOST_USER_SET_VRING_CALL, 8), 0 };
+	struct client client;
+	uint64_t number;
+
+	open_client(&client);
+	freeze();
+	CHECK(slow_send(client.socket, &base, sizeof(base), NULL, 0) == 0 &&
+		      slow_send(client.socket, &call, sizeof(call),
+				&client.queues[0].call_fd, 1) == 0,
+	      "not sent");
+	thaw();
+	DO(&client, client_ask(&client, VHOST_USER_GET_QUEUE_NUM, NULL, 0,
+			       &number, sizeof(number)));
+	client_close(&client);
+}
+
 /* More descriptors than any message may have. */
 static void too_many(void)
 {
@@ -372,6 +399,7 @@ int main(void)
 	CHECK(client_open(&good, &options) == 0, "open: %s", good.error);
 	DO(&good, client_start(&good));
 	memory_is_freed_elsewhere();
+	one_after_the_other();
 	on_the_channel();
 	unread();
 	turned_away();
