@@ -61,6 +61,7 @@ void cases_add_requests(struct case_list *list);
 void cases_add_notifications(struct case_list *list);
 void cases_add_life(struct case_list *list);
 void cases_add_revocation(struct case_list *list);
+void cases_add_slow(struct case_list *list);
 void cases_add_time(struct case_list *list);
 
 /* attack.c.  Functions that return int return -1 if the server does not take

@@ -41,6 +41,7 @@ struct case_list cases_make(void)
 	cases_add_notifications(&list);
 	cases_add_life(&list);
 	cases_add_revocation(&list);
+	cases_add_slow(&list);
 	cases_add_time(&list);
 	return list;
 }
