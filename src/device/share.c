@@ -73,12 +73,16 @@ static uint64_t not_free(const struct share_pool *pool,
 bool share_take(struct share *share, uint64_t count, bool greedy)
 {
 	struct share_pool *pool = share->pool;
-	uint64_t wanted = count;
+	uint64_t wanted = count, others, most;
 	bool good;
 
 	pthread_mutex_lock(&pool->lock);
-	wanted += share->used + not_free(pool, share) +
-		  (greedy ? pool->total / 4 : 0);
+	/* Others may have added more than they could have taken; that does not
+	 * take the place of this one. */
+	others = not_free(pool, share);
+	most = pool->total - place_of(pool);
+	others = others < most ? others : most;
+	wanted += share->used + others + (greedy ? pool->total / 4 : 0);
 	good = wanted <= pool->total;
 	if (good)
 		share->used += count;
