@@ -127,6 +127,8 @@ void queue_reset(struct queue *queue)
 
 void queue_memory_changed(struct queue *queue)
 {
+	/* A request that is in flight has spans of the old table. */
+	assert(queue_is_quiet(queue));
 	if (!queue->attached)
 		return;
 	/* If the rings are gone, the queue is detached until they are lent
