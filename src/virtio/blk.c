@@ -16,6 +16,24 @@
   ensures last: \result ==> status->address == last_byte(\old(*c));
   ensures place: \result ==>
     writable_span(*space, *status) && status->size == 1;
+  ensures before: \forall integer i; 0 <= i <= c->readable ==>
+    bytes_before(*c, i) == bytes_before(\old(*c), i);
+  ensures laid_out: laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE) ==>
+    laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE);
+  ensures all_laid_out:
+    laid_out(*q, \old(*c), bytes_before(\old(*c), c->readable)) ==>
+    laid_out(*q, *c, bytes_before(*c, c->readable));
+  ensures one: \result ==> bytes_before(*c, c->count) + 1 ==
+    bytes_before(\old(*c), \old(c->count));
+  ensures some: \result && c->readable < c->count ==>
+    bytes_before(*c, c->readable) < bytes_before(*c, c->count);
+  ensures count: \result ==> c->count == \old(c->count) -
+    (\old(c->segment[c->count - 1].size) == 1 ? 1 : 0);
+  ensures others: \result ==>
+    \forall integer i; 0 <= i < \old(c->count) - 1 ==>
+      c->segment[i] == \old(c->segment[i]);
+  ensures cut: c->count == \old(c->count) && \result ==>
+    span_cut(\old(c->segment[c->count - 1]), c->segment[c->count - 1], 0, 1);
 */
 static bool place_status(const struct virtq *q, const struct prec_space *space,
 			 struct virtq_request *c, struct prec_span *status)
@@ -38,27 +56,67 @@ static bool place_status(const struct virtq *q, const struct prec_space *space,
 		c->count = last;
 	else
 		c->segment[last].size--;
+	/*@ ghost
+	  uint32_t i = 0;
+	  /@
+	    loop invariant range: 0 <= i <= last;
+	    loop invariant same: \forall integer j; 0 <= j <= i ==>
+	      bytes_before(*c, j) == bytes_before(\at(*c, Pre), j);
+	    loop invariant some: c->readable < i ==>
+	      bytes_before(*c, c->readable) < bytes_before(*c, i);
+	    loop assigns i;
+	    loop variant last - i;
+	  @/
+	  while (i < last) i++;
+	*/
+	/*@ assert same: \forall integer j; 0 <= j < c->readable ==>
+	      c->segment[j] == \at(c->segment[j], Pre); */
+	/*@ assert piece: \forall integer j, n; 0 <= j < c->readable ==>
+	      piece(*c, j, n) == piece(\at(*c, Pre), j, n); */
+	/*@ assert apart: \forall integer j, n; 0 <= j < c->readable ==>
+	      piece_apart(*q, \at(*c, Pre), j, n) ==>
+	      piece_apart(*q, *c, j, n); */
+	/*@ assert laid_out:
+	      laid_out(*q, \at(*c, Pre), VIRTIO_BLK_HEADER_SIZE) ==>
+	      laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE); */
+	/*@ assert all_laid_out: laid_out(*q, \at(*c, Pre),
+	      bytes_before(\at(*c, Pre), c->readable)) ==>
+	      laid_out(*q, *c, bytes_before(*c, c->readable)); */
 	return true;
 }
 
 /* Remove `size` bytes, fewer than all, from the front of segment i. */
 /*@
-  requires chain: \valid(c) && i < VIRTQ_SEGMENTS_MAX;
-  requires part: size < c->segment[i].size;
-  requires bounded: span_bounded(c->segment[i]);
+  requires chain: \valid(c) && i < c->readable <= c->count &&
+    c->count <= VIRTQ_SEGMENTS_MAX;
+  requires part: size < c->segment[i].size && span_bounded(c->segment[i]);
   terminates \true;
   exits \false;
   assigns c->segment[i].host, c->segment[i].address, c->segment[i].size;
-  ensures host: c->segment[i].host == \old(c->segment[i].host) + size;
-  ensures address: c->segment[i].address ==
-    \old(c->segment[i].address) + size;
-  ensures size: c->segment[i].size == \old(c->segment[i].size) - size;
+  ensures cut: span_cut(\old(c->segment[i]), c->segment[i], size, 0);
+  ensures before: bytes_before(*c, i) == bytes_before(\old(*c), i);
+  ensures readable: bytes_before(*c, c->readable) + size ==
+    bytes_before(\old(*c), c->readable);
+  ensures count: bytes_before(*c, c->count) + size ==
+    bytes_before(\old(*c), c->count);
 */
 static void trim(struct virtq_request *c, uint32_t i, uint64_t size)
 {
 	c->segment[i].host += size;
 	c->segment[i].address += size;
 	c->segment[i].size -= size;
+	/*@ ghost
+	  uint32_t n = 0;
+	  /@
+	    loop invariant range: 0 <= n <= c->count;
+	    loop invariant sums: \forall integer j; 0 <= j <= n ==>
+	      bytes_before(*c, j) + (i < j ? size : 0) ==
+	        bytes_before(\at(*c, Pre), j);
+	    loop assigns n;
+	    loop variant c->count - n;
+	  @/
+	  while (n < c->count) n++;
+	*/
 }
 
 /*@
@@ -69,7 +127,8 @@ static void trim(struct virtq_request *c, uint32_t i, uint64_t size)
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures sum: \result == span_total(*c, first, last);
+  ensures sum: \result == bytes_before(*c, last) - bytes_before(*c, first);
+  ensures some: first < last ==> c->segment[first].size <= \result;
 */
 static uint64_t total(const struct virtq_request *c, uint32_t first,
 		      uint32_t last)
@@ -80,7 +139,9 @@ static uint64_t total(const struct virtq_request *c, uint32_t first,
 	/*@
 	  loop invariant range: first <= i <= last;
 	  loop invariant bounded: 0 <= bytes <= (i - first) * 0xffffffff;
-	  loop invariant sum: bytes == span_total(*c, first, i);
+	  loop invariant sum: bytes == bytes_before(*c, i) -
+	    bytes_before(*c, first);
+	  loop invariant some: first < i ==> c->segment[first].size <= bytes;
 	  loop assigns i, bytes;
 	  loop variant last - i;
 	*/
@@ -113,8 +174,7 @@ static void answer_with(struct vblk_request *r, uint8_t status)
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures inside: \result ==> bytes % VIRTIO_BLK_SECTOR == 0 &&
-    sector * VIRTIO_BLK_SECTOR + bytes <= d->capacity * VIRTIO_BLK_SECTOR;
+  ensures inside: \result <==> sectors_inside(*d, sector, bytes);
 */
 static bool inside(const struct vblk_device *d, uint64_t sector, uint64_t bytes)
 {
@@ -129,17 +189,18 @@ static bool inside(const struct vblk_device *d, uint64_t sector, uint64_t bytes)
   terminates \true;
   exits \false;
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes;
-  ensures said: r->op <= VBLK_IDENTIFY;
   ensures answer: r->op == VBLK_ANSWER ==> r->first == 0 && r->count == 0 &&
-    r->bytes == 0 && r->answer <= VIRTIO_BLK_S_UNSUPP;
+    r->bytes == 0;
   ensures kept: r->op != VBLK_ANSWER ==> r->first == \old(r->first) &&
-    r->count == \old(r->count) && r->bytes == \old(r->bytes);
-  ensures transfer: r->op == VBLK_READ || r->op == VBLK_WRITE ==>
-    0 < r->bytes <= VBLK_BYTES_MAX &&
-    r->bytes % VIRTIO_BLK_SECTOR == 0 &&
-    r->offset == r->sector * VIRTIO_BLK_SECTOR &&
-    r->offset + r->bytes <= d->capacity * VIRTIO_BLK_SECTOR;
-  ensures op: r->op == op || r->op == VBLK_ANSWER;
+    r->count == \old(r->count) && r->bytes == \old(r->bytes) &&
+    r->offset == VIRTIO_BLK_SECTOR * r->sector;
+  ensures op: r->op == (\old(r->bytes) > 0 &&
+    \old(r->bytes) <= VBLK_BYTES_MAX &&
+    sectors_inside(*d, r->sector, \old(r->bytes)) ? op : VBLK_ANSWER);
+  ensures refused: r->op == VBLK_ANSWER ==> r->answer ==
+    (\old(r->bytes) <= VBLK_BYTES_MAX &&
+     sectors_inside(*d, r->sector, \old(r->bytes)) ? VIRTIO_BLK_S_OK :
+     VIRTIO_BLK_S_IOERR);
 */
 static void decide_transfer(const struct vblk_device *d, struct vblk_request *r,
 			    enum vblk_op op)
@@ -162,27 +223,20 @@ static void decide_transfer(const struct vblk_device *d, struct vblk_request *r,
 /*@
   requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
   requires request: \valid(r) && \separated(r, d);
-  requires none: r->count == 0 ==> r->bytes == 0;
+  requires none: r->count == 0 <==> r->bytes == 0;
+  requires type: !of_range_type(*r);
   terminates \true;
   exits \false;
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes;
-  ensures said: r->op <= VBLK_IDENTIFY;
   ensures answer: r->op == VBLK_ANSWER ==> r->first == 0 && r->count == 0 &&
-    r->bytes == 0 && r->answer <= VIRTIO_BLK_S_UNSUPP;
+    r->bytes == 0;
   ensures kept: r->op != VBLK_ANSWER ==> r->first == \old(r->first) &&
     r->count == \old(r->count) && r->bytes == \old(r->bytes);
-  ensures transfer: r->op == VBLK_READ || r->op == VBLK_WRITE ==>
-    0 < r->bytes <= VBLK_BYTES_MAX &&
-    r->bytes % VIRTIO_BLK_SECTOR == 0 &&
-    r->offset == r->sector * VIRTIO_BLK_SECTOR &&
-    r->offset + r->bytes <= d->capacity * VIRTIO_BLK_SECTOR;
-  ensures out: r->op == VBLK_WRITE ==>
-    r->type == VIRTIO_BLK_T_OUT && !d->read_only;
-  ensures in: r->op == VBLK_READ || r->op == VBLK_IDENTIFY ==>
-    r->type != VIRTIO_BLK_T_OUT;
-  ensures flush: r->op == VBLK_FLUSH ==> r->bytes == 0 && r->count == 0;
-  ensures identify: r->op == VBLK_IDENTIFY ==>
-    r->bytes == VIRTIO_BLK_ID_BYTES;
+  ensures offset: r->op == VBLK_READ || r->op == VBLK_WRITE ==>
+    r->offset == VIRTIO_BLK_SECTOR * r->sector;
+  ensures table: by_table(*d, *r,
+    r->type == VIRTIO_BLK_T_OUT ? \old(r->bytes) : other,
+    r->type == VIRTIO_BLK_T_OUT ? other : \old(r->bytes));
 */
 static void decide(const struct vblk_device *d, struct vblk_request *r,
 		   uint32_t other)
@@ -226,6 +280,9 @@ static void decide(const struct vblk_device *d, struct vblk_request *r,
   requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
   requires known: known <= VIRTIO_BLK_RANGE_UNMAP;
   requires bytes: \valid_read(bytes + (0 .. LENT_BYTES_MAX - 1));
+  requires log: \forall integer i;
+    0 <= i < VIRTIO_BLK_RANGE_SIZE * w->count ==>
+      bytes[i] == fetch_byte[i + ranges_from];
   requires out: \valid(w) && w->count <= VBLK_RANGES_MAX &&
     \separated(w, d, bytes + (0 .. LENT_BYTES_MAX - 1));
   terminates \true;
@@ -233,39 +290,38 @@ static void decide(const struct vblk_device *d, struct vblk_request *r,
   assigns w->range[0 .. VBLK_RANGES_MAX - 1];
   ensures said: \result <= VIRTIO_BLK_S_UNSUPP;
   ensures unknown: \result == VIRTIO_BLK_S_UNSUPP <==>
-    !(\forall integer i; 0 <= i < w->count ==>
-      \old(range_flags(bytes, i)) <= known);
+    !flags_known(ranges_from, w->count, known);
+  ensures inside: \result != VIRTIO_BLK_S_UNSUPP ==>
+    (\result == VIRTIO_BLK_S_OK <==>
+      ranges_inside(*d, ranges_from, w->count));
   ensures ranges: \result == VIRTIO_BLK_S_OK ==> ranges_ok(*d, *w);
   ensures kept: \result == VIRTIO_BLK_S_OK && known == 0 ==>
     \forall integer i; 0 <= i < w->count ==> !w->range[i].unmap;
   ensures meant: \result == VIRTIO_BLK_S_OK ==>
-    \forall integer i; 0 <= i < w->count ==>
-      w->range[i].offset == VIRTIO_BLK_SECTOR * \old(range_sector(bytes, i)) &&
-      w->range[i].size == VIRTIO_BLK_SECTOR * \old(range_sectors(bytes, i)) &&
-      (w->range[i].unmap <==>
-        \old(range_flags(bytes, i)) == VIRTIO_BLK_RANGE_UNMAP);
+    ranges_said(*w, ranges_from);
 */
 static uint8_t read_ranges(const struct vblk_device *d, const uint8_t *bytes,
 			   uint32_t known, struct vblk_ranges *w)
 {
 	uint8_t answer = VIRTIO_BLK_S_OK;
 	uint32_t i;
+	/*@ ghost uint32_t outside = 0; */
 
 	/*@
 	  loop invariant range: 0 <= i <= w->count;
 	  loop invariant said: answer == VIRTIO_BLK_S_OK ||
 	    answer == VIRTIO_BLK_S_IOERR;
-	  loop invariant known: \forall integer j; 0 <= j < i ==>
-	    range_flags(bytes, j) <= known;
+	  loop invariant known: flags_known(ranges_from, i, known);
+	  loop invariant inside: answer == VIRTIO_BLK_S_OK ==>
+	    ranges_inside(*d, ranges_from, i);
+	  loop invariant outside: answer != VIRTIO_BLK_S_OK ==>
+	    0 <= outside < i && !range_inside(*d, ranges_from, outside);
 	  loop invariant ranges: answer == VIRTIO_BLK_S_OK ==>
 	    \forall integer j; 0 <= j < i ==> range_ok(*d, w->range[j]);
 	  loop invariant meant: answer == VIRTIO_BLK_S_OK ==>
 	    \forall integer j; 0 <= j < i ==>
-	    w->range[j].offset == VIRTIO_BLK_SECTOR * range_sector(bytes, j) &&
-	    w->range[j].size == VIRTIO_BLK_SECTOR * range_sectors(bytes, j) &&
-	    (w->range[j].unmap <==>
-	      range_flags(bytes, j) == VIRTIO_BLK_RANGE_UNMAP);
-	  loop assigns i, answer, w->range[0 .. VBLK_RANGES_MAX - 1];
+	      range_said(w->range[j], ranges_from, j);
+	  loop assigns i, answer, outside, w->range[0 .. VBLK_RANGES_MAX - 1];
 	  loop variant w->count - i;
 	*/
 	for (i = 0; i < w->count; i++) {
@@ -275,13 +331,26 @@ static uint8_t read_ranges(const struct vblk_device *d, const uint8_t *bytes,
 		uint64_t size = (uint64_t)sectors * VIRTIO_BLK_SECTOR;
 		struct store_range range;
 
-		/*@ assert sector: sector == range_sector(bytes, i); */
-		/*@ assert sectors: sectors == range_sectors(bytes, i); */
-		/*@ assert flags: flags == range_flags(bytes, i); */
+		/*@ assert byte: bytes[16 * i] ==
+		      fetch_byte[16 * i + ranges_from]; */
+		/*@ assert low: wire32(bytes, 16 * i) ==
+		      logged32(ranges_from + 16 * i); */
+		/*@ assert high: wire32(bytes, 16 * i + 4) ==
+		      logged32(ranges_from + 16 * i + 4); */
+		/*@ assert sector: sector == logged_sector(ranges_from, i); */
+		/*@ assert sectors:
+		      sectors == logged_sectors(ranges_from, i); */
+		/*@ assert flags: flags == logged_flags(ranges_from, i); */
 		if (flags > known)
 			return VIRTIO_BLK_S_UNSUPP;
+		/*@ assert flags_known:
+		      flags_known(ranges_from, i + 1, known); */
+		/*@ assert inside: range_inside(*d, ranges_from, i) <==>
+		      sectors <= VBLK_RANGE_SECTORS_MAX &&
+		      sectors_inside(*d, sector, size); */
 		if (sectors > VBLK_RANGE_SECTORS_MAX ||
 		    !inside(d, sector, size)) {
+			/*@ ghost outside = i; */
 			answer = VIRTIO_BLK_S_IOERR;
 			continue;
 		}
@@ -293,6 +362,9 @@ static uint8_t read_ranges(const struct vblk_device *d, const uint8_t *bytes,
 		/*@ assert exact: range.offset == VIRTIO_BLK_SECTOR * sector; */
 		/*@ assert whole: range.offset % VIRTIO_BLK_SECTOR == 0; */
 		/*@ assert good: range_ok(*d, range); */
+		/*@ assert this: range_inside(*d, ranges_from, i); */
+		/*@ assert so_far: answer == VIRTIO_BLK_S_OK ==>
+		      ranges_inside(*d, ranges_from, i + 1); */
 		w->range[i] = range;
 	}
 	return answer;
@@ -338,9 +410,11 @@ static uint64_t sum_of(const struct vblk_ranges *w)
   exits \false;
   assigns \nothing;
   ensures count: \result <= VBLK_RANGES_MAX;
+  ensures counted: \result > 0 <==> c->count == c->readable &&
+    ranges_counted(bytes_before(*c, c->readable) - bytes_to(*c, at));
   ensures whole: \result > 0 ==> c->count == c->readable &&
-    VIRTIO_BLK_RANGE_SIZE * \result + at.part ==
-      span_total(*c, at.segment, c->readable);
+    VIRTIO_BLK_RANGE_SIZE * \result + bytes_to(*c, at) ==
+      bytes_before(*c, c->readable);
 */
 static uint32_t count_ranges(const struct virtq_request *c,
 			     struct vblk_cursor at)
@@ -370,23 +444,32 @@ static uint32_t count_ranges(const struct virtq_request *c,
     r->type == VIRTIO_BLK_T_WRITE_ZEROES;
   requires once: fetched_once && fetch_count + 256 <= FETCH_MAX;
   requires so_far: fetched_so_far(*q, *c, at);
+  requires log: may_log(LENT_BYTES_MAX);
   terminates \true;
   exits \false;
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
-    *w, BLK_FETCHES;
+    *w, BYTE_FETCHES, ranges_from;
   ensures said: r->op == VBLK_ANSWER || of_ranges(*r);
   ensures answer: r->op == VBLK_ANSWER ==> r->bytes == 0 &&
     r->answer <= VIRTIO_BLK_S_UNSUPP;
   ensures none: r->first == 0 && r->count == 0;
   ensures gone: r->gone ==> r->op == VBLK_ANSWER &&
     r->answer == VIRTIO_BLK_S_IOERR;
-  ensures type: of_ranges(*r) ==>
-    (r->op == VBLK_DISCARD <==> r->type == VIRTIO_BLK_T_DISCARD);
+  ensures type: of_ranges(*r) ==> r->op == op_of_type(r->type);
+  ensures there: r->gone <==> !fetched_there{Pre, Post};
+  ensures log_kept: \forall integer i; 0 <= i < \old(byte_count) ==>
+    fetch_byte[i] == \old(fetch_byte[i]);
+  ensures table: !r->gone &&
+    laid_out(*q, *c, bytes_before(*c, c->readable)) ==>
+    by_range_table(*d, *r, *w,
+      bytes_before(*c, c->readable) - bytes_to(*c, at),
+      c->count - c->readable, \old(byte_count));
+  ensures otherwise: failed(*r) || by_range_table(*d, *r, *w,
+    bytes_before(*c, c->readable) - bytes_to(*c, at), c->count - c->readable,
+    \old(byte_count));
   ensures decided: of_ranges(*r) ==> ranges_decided(*d, *r, *w) &&
     r->bytes <= VBLK_BYTES_MAX;
-  ensures once: fetched_once;
-  ensures bounded: \old(fetch_count) <= fetch_count <=
-    \old(fetch_count) + 256;
+  ensures anew: fetched_anew{Pre, Post}(LENT_BYTES_MAX);
 */
 static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 			  const struct prec_space *space,
@@ -400,12 +483,24 @@ static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 	answer_with(r, VIRTIO_BLK_S_IOERR);
 	r->gone = false;
 	w->count = count_ranges(c, at);
+	/*@ assert counted: w->count > 0 <==> c->count == c->readable &&
+	      ranges_counted(bytes_before(*c, c->readable) -
+	        bytes_to(*c, at)); */
 	if (d->read_only || w->count == 0)
 		return;
+	/*@ ghost uint32_t n = w->count; */
+	/*@ assert n: VIRTIO_BLK_RANGE_SIZE * n ==
+	      bytes_before(*c, c->readable) - bytes_to(*c, at); */
+	/*@ assert offered: range_refusal(*d, r->type,
+	      bytes_before(*c, c->readable) - bytes_to(*c, at),
+	      c->count - c->readable) ==
+	        ((zeroes ? d->write_zeroes : d->discard) ? VIRTIO_BLK_S_OK :
+	        VIRTIO_BLK_S_UNSUPP); */
 	if (zeroes ? !d->write_zeroes : !d->discard) {
 		r->answer = VIRTIO_BLK_S_UNSUPP;
 		return;
 	}
+	/*@ ghost ranges_from = byte_count; */
 	answer = vblk_take_rest(q, space, c, at,
 				w->count * VIRTIO_BLK_RANGE_SIZE, bytes);
 	r->gone = answer == VIRTQ_LOST;
@@ -416,8 +511,71 @@ static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 	if (r->answer != VIRTIO_BLK_S_OK)
 		return;
 	r->bytes = sum_of(w);
+	/*@ assert ranges: flags_known(ranges_from, n, known_flags(r->type)) &&
+	      ranges_inside(*d, ranges_from, n) &&
+	      ranges_said(*w, ranges_from); */
 	if (r->bytes > 0)
 		r->op = zeroes ? VBLK_ZEROES : VBLK_DISCARD;
+}
+
+/* Decide the types whose data lie in the segments themselves. */
+/*@
+  requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
+  requires out: \valid(c) && \valid(r) && \separated(r, c, d);
+  requires chain: c->readable <= c->count <= VIRTQ_SEGMENTS_MAX;
+  requires sizes: \forall integer i; 0 <= i < c->count ==>
+    0 < c->segment[i].size <= 0xffffffff;
+  requires cursor: cursor_ok(*c, at);
+  requires bounded: 0 < at.part ==> span_bounded(c->segment[at.segment]);
+  requires header: bytes_to(*c, at) == VIRTIO_BLK_HEADER_SIZE;
+  requires in: at.segment < c->readable ==> 0 < bytes_in(*c);
+  requires out: c->readable < c->count ==>
+    bytes_before(*c, c->readable) < bytes_before(*c, c->count);
+  requires type: !of_range_type(*r);
+  terminates \true;
+  exits \false;
+  assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes,
+    c->segment[at.segment].host, c->segment[at.segment].address,
+    c->segment[at.segment].size;
+  ensures table: by_table(*d, *r, bytes_in(\old(*c)),
+    bytes_before(\old(*c), c->count) - bytes_before(\old(*c), c->readable));
+  ensures answer: r->op == VBLK_ANSWER ==> r->first == 0 && r->count == 0 &&
+    r->bytes == 0;
+  ensures offset: r->op == VBLK_READ || r->op == VBLK_WRITE ==>
+    r->offset == VIRTIO_BLK_SECTOR * r->sector;
+  ensures in: r->op == VBLK_WRITE ==>
+    r->first == at.segment && r->first + r->count == c->readable;
+  ensures out: r->op != VBLK_ANSWER && r->op != VBLK_WRITE ==>
+    r->first == c->readable && r->first + r->count == c->count;
+  ensures sum: r->bytes ==
+    bytes_before(*c, r->first + r->count) - bytes_before(*c, r->first);
+  ensures bytes: r->op != VBLK_ANSWER ==> r->bytes == (r->op == VBLK_WRITE ?
+    bytes_in(\old(*c)) : bytes_before(\old(*c), c->count) -
+    bytes_before(\old(*c), c->readable));
+  ensures flush: r->op == VBLK_FLUSH ==> r->count == 0;
+  ensures cut: at.segment < c->readable ==>
+    span_cut(\old(c->segment[at.segment]), c->segment[at.segment],
+      at.part, 0);
+  ensures whole: at.segment == c->readable ==> *c == \old(*c);
+*/
+static void decide_data(const struct vblk_device *d, struct virtq_request *c,
+			struct vblk_cursor at, struct vblk_request *r)
+{
+	uint32_t other;
+
+	if (at.part > 0)
+		trim(c, at.segment, at.part);
+	if (r->type == VIRTIO_BLK_T_OUT) {
+		r->first = at.segment;
+		r->count = c->readable - at.segment;
+		other = c->count - c->readable;
+	} else {
+		r->first = c->readable;
+		r->count = c->count - c->readable;
+		other = c->readable - at.segment;
+	}
+	r->bytes = total(c, r->first, r->first + r->count);
+	decide(d, r, other);
 }
 
 enum virtq_answer vblk_decode(const struct vblk_device *d,
@@ -429,7 +587,6 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 	struct virtio_blk_req_header header = { 0, 0, 0 };
 	struct vblk_cursor at = { 0, 0 };
 	enum virtq_answer answer;
-	uint32_t other;
 
 	if (!place_status(q, space, c, &r->status))
 		return VIRTQ_MALFORMED;
@@ -444,24 +601,64 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 		answer_with(r, VIRTIO_BLK_S_IOERR);
 		return VIRTQ_TAKEN;
 	}
+	/*@ assert said: header_said(\at(*c, Pre), \at(fetch_count, Pre),
+	      r->type, r->sector); */
+	/*@ assert in: bytes_before(*c, c->readable) - bytes_to(*c, at) ==
+	      bytes_in(\at(*c, Pre)); */
+	/*@ assert out: c->readable < c->count ?
+	      0 < bytes_out(\at(*c, Pre)) : bytes_out(\at(*c, Pre)) == 0; */
 	if (header.type == VIRTIO_BLK_T_DISCARD ||
 	    header.type == VIRTIO_BLK_T_WRITE_ZEROES) {
+		/*@ assert base: fetch_count - pieces(at) ==
+		      \at(fetch_count, Pre); */
+		/*@ assert known: \forall integer m;
+		      0 <= m < \at(fetch_count, Pre) ==>
+		      fetch_at[m] == \at(fetch_at[m], Pre) &&
+		      fetch_size[m] == \at(fetch_size[m], Pre); */
+		/*@ assert so_far: fetched_so_far(*q, *c, at); */
+		/*@ ghost Ranges: ; */
 		decide_ranges(d, q, space, c, at, r, w);
+		/*@ assert type: 0 < header_logged(*c) ==>
+		      logged32(0) == \at(logged32(0), Ranges); */
+		/*@ assert low: 0 < header_logged(*c) ==>
+		      logged32(8) == \at(logged32(8), Ranges); */
+		/*@ assert high: 0 < header_logged(*c) ==>
+		      logged32(12) == \at(logged32(12), Ranges); */
+		/*@ assert there: r->gone <==> !fetched_there{Pre, Here}; */
+		/*@ assert header: header_said(\at(*c, Pre),
+		      \at(fetch_count, Pre), r->type, r->sector); */
+		/*@ assert otherwise: failed(*r) || by_range_table(*d, *r, *w,
+		      bytes_in(\at(*c, Pre)), bytes_out(\at(*c, Pre)),
+		      header_logged(\at(*c, Pre))); */
+		/*@ assert ranges: !r->gone && laid_out(*q, \at(*c, Pre),
+		      bytes_before(\at(*c, Pre), c->readable)) ==>
+		      by_range_table(*d, *r, *w, bytes_in(\at(*c, Pre)),
+		        bytes_out(\at(*c, Pre)),
+		        header_logged(\at(*c, Pre))); */
 		return VIRTQ_TAKEN;
 	}
-	if (at.part > 0)
-		trim(c, at.segment, at.part);
-	if (header.type == VIRTIO_BLK_T_OUT) {
-		r->first = at.segment;
-		r->count = c->readable - at.segment;
-		other = c->count - c->readable;
-	} else {
-		r->first = c->readable;
-		r->count = c->count - c->readable;
-		other = c->readable - at.segment;
-	}
-	r->bytes = total(c, r->first, r->first + r->count);
-	decide(d, r, other);
+	/*@ assert cut: 0 < at.part ==>
+	      segment_ok(*space, *q, *c, at.segment); */
+	/*@ ghost Decide: ; */
+	decide_data(d, c, at, r);
+	/*@ assert table: by_table(*d, *r, bytes_in(\at(*c, Pre)),
+	      bytes_out(\at(*c, Pre))); */
+	/*@ assert others: \forall integer i;
+	      0 <= i < c->count && i != at.segment ==>
+	      c->segment[i] == \at(c->segment[i], Decide); */
+	/*@ assert rest: \forall integer i;
+	      0 <= i < c->count && i != at.segment ==>
+	      segment_ok(*space, *q, *c, i); */
+	/*@ assert first: at.segment < c->readable ==>
+	      segment_ok(*space, *q, *c, at.segment); */
+	/*@ assert chain: request_ok(*space, *q, *c); */
+	/*@ assert data_in: r->op == VBLK_WRITE ==>
+	      data_in(\at(*c, Pre), *c, *r); */
+	/*@ assert data_out: r->op == VBLK_READ || r->op == VBLK_IDENTIFY ==>
+	      data_out(\at(*c, Pre), *c, *r); */
+	/*@ assert status: writable_span(*space, r->status) &&
+	      r->status.size == 1; */
+	/*@ assert decision: decision_ok(*d, *space, *c, *r, *w); */
 	return VIRTQ_TAKEN;
 }
 

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "virtio/blk_wire.h"
 #include "store/range.h"
+#include "virtio/blk_fetch.h"
+#include "virtio/blk_wire.h"
 #include "virtio/virtq.h"
 
 /*
@@ -77,12 +78,82 @@ struct vblk_ranges {
 	struct store_range range[VBLK_RANGES_MAX];
 };
 
+/*
+ * Clause 5.2.6 as a table.  What a request asks for, and what is wrong with it,
+ * depend on its type and sector, on the number of bytes that the device reads
+ * after the header (`in`) and writes before the status (`out`), on the device,
+ * and on nothing else; for DISCARD and WRITE_ZEROES also on their ranges.
+ */
 /*@
-  logic integer span_total(struct virtq_request r, integer first,
-                           integer last) =
-    last <= first ? 0 :
-    span_total(r, first, last - 1) + r.segment[last - 1].size;
+  logic integer op_of_type(integer type) =
+    type == VIRTIO_BLK_T_IN           ? VBLK_READ     :
+    type == VIRTIO_BLK_T_OUT          ? VBLK_WRITE    :
+    type == VIRTIO_BLK_T_FLUSH        ? VBLK_FLUSH    :
+    type == VIRTIO_BLK_T_GET_ID       ? VBLK_IDENTIFY :
+    type == VIRTIO_BLK_T_DISCARD      ? VBLK_DISCARD  :
+    type == VIRTIO_BLK_T_WRITE_ZEROES ? VBLK_ZEROES   : VBLK_ANSWER;
 
+  // 5.2.6.1: whole sectors, and all of them inside the device.
+  logic boolean sectors_inside(struct vblk_device d, integer sector,
+                               integer bytes) =
+    bytes % VIRTIO_BLK_SECTOR == 0 &&
+    VIRTIO_BLK_SECTOR * sector + bytes <= VIRTIO_BLK_SECTOR * d.capacity;
+
+  // 5.2.4, 5.2.6.1: whole ranges, and as many as max_discard_seg allows.
+  logic boolean ranges_counted(integer bytes) =
+    bytes % VIRTIO_BLK_RANGE_SIZE == 0 &&
+    0 < bytes <= VBLK_RANGES_MAX * VIRTIO_BLK_RANGE_SIZE;
+
+  logic integer range_refusal(struct vblk_device d, integer type, integer in,
+                              integer out) =
+    out != 0 || !ranges_counted(in) || d.read_only ? VIRTIO_BLK_S_IOERR :
+    (type == VIRTIO_BLK_T_DISCARD ? d.discard != 0 : d.write_zeroes != 0) ?
+      VIRTIO_BLK_S_OK : VIRTIO_BLK_S_UNSUPP;
+
+  // 5.2.6.2: the status of a request that is refused; OK if it is not.
+  logic integer refusal(struct vblk_device d, integer type, integer sector,
+                        integer in, integer out) =
+    type == VIRTIO_BLK_T_IN ?
+      (in == 0 && out <= VBLK_BYTES_MAX && sectors_inside(d, sector, out) ?
+        VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR) :
+    type == VIRTIO_BLK_T_OUT ?
+      (out == 0 && in <= VBLK_BYTES_MAX && sectors_inside(d, sector, in) &&
+        !d.read_only ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR) :
+    type == VIRTIO_BLK_T_FLUSH ?
+      (in == 0 && out == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR) :
+    type == VIRTIO_BLK_T_GET_ID ?
+      (in == 0 && out == VIRTIO_BLK_ID_BYTES ?
+        VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR) :
+    type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES ?
+      range_refusal(d, type, in, out) :
+    VIRTIO_BLK_S_UNSUPP;
+
+  // A transfer of no sectors is done without I/O; a flush has no data.
+  logic integer op_of(struct vblk_device d, integer type, integer sector,
+                      integer in, integer out) =
+    refusal(d, type, sector, in, out) != VIRTIO_BLK_S_OK ? VBLK_ANSWER :
+    in + out == 0 && type != VIRTIO_BLK_T_FLUSH ? VBLK_ANSWER :
+    op_of_type(type);
+
+  // The decision is the one of the table.
+  predicate by_table(struct vblk_device d, struct vblk_request r, integer in,
+                     integer out) =
+    r.op == op_of(d, r.type, r.sector, in, out) &&
+    (r.op == VBLK_ANSWER ==>
+      r.answer == refusal(d, r.type, r.sector, in, out));
+
+  // The bytes between header and status.
+  logic integer bytes_in(struct virtq_request c) =
+    bytes_before(c, c.readable) - VIRTIO_BLK_HEADER_SIZE;
+
+  logic integer bytes_out(struct virtq_request c) =
+    bytes_before(c, c.count) - bytes_before(c, c.readable) - 1;
+*/
+
+/* Ghost: where the bytes of the ranges begin in the log of bytes. */
+/*@ ghost int ranges_from; */
+
+/*@
   logic integer last_byte(struct virtq_request c) =
     c.segment[c.count - 1].address + c.segment[c.count - 1].size - 1;
 
@@ -98,6 +169,55 @@ struct vblk_ranges {
   predicate ranges_ok(struct vblk_device d, struct vblk_ranges w) =
     w.count <= VBLK_RANGES_MAX &&
     (\forall integer i; 0 <= i < w.count ==> range_ok(d, w.range[i]));
+
+  // The flags of n ranges, the bytes of which are logged from `from` on.
+  predicate flags_known{L}(integer from, integer n, integer known) =
+    \forall integer i; 0 <= i < n ==> logged_flags(from, i) <= known;
+
+  // 5.2.4, 5.2.6.1: range i is inside the device, and not too large.
+  predicate range_inside{L}(struct vblk_device d, integer from, integer i) =
+    logged_sectors(from, i) <= VBLK_RANGE_SECTORS_MAX && sectors_inside(d,
+      logged_sector(from, i), VIRTIO_BLK_SECTOR * logged_sectors(from, i));
+
+  predicate ranges_inside{L}(struct vblk_device d, integer from, integer n) =
+    \forall integer i; 0 <= i < n ==> range_inside(d, from, i);
+
+  // This is range i.
+  predicate range_said{L}(struct store_range g, integer from, integer i) =
+    g.offset == VIRTIO_BLK_SECTOR * logged_sector(from, i) &&
+    g.size == VIRTIO_BLK_SECTOR * logged_sectors(from, i) &&
+    (g.unmap <==> logged_flags(from, i) == VIRTIO_BLK_RANGE_UNMAP);
+
+  predicate ranges_said{L}(struct vblk_ranges w, integer from) =
+    \forall integer i; 0 <= i < w.count ==> range_said(w.range[i], from, i);
+
+  logic integer known_flags(integer type) =
+    type == VIRTIO_BLK_T_WRITE_ZEROES ? VIRTIO_BLK_RANGE_UNMAP : 0;
+
+  // 5.2.6.2: unknown flags first; ranges outside; nothing to do; carried out.
+  predicate by_ranges{L}(struct vblk_device d, struct vblk_request r,
+                         struct vblk_ranges w, integer n, integer from) =
+    !flags_known(from, n, known_flags(r.type)) ?
+      r.op == VBLK_ANSWER && r.answer == VIRTIO_BLK_S_UNSUPP :
+    !ranges_inside(d, from, n) ?
+      r.op == VBLK_ANSWER && r.answer == VIRTIO_BLK_S_IOERR :
+    w.count == n && ranges_said(w, from) && r.bytes == range_total(w, n) &&
+    (r.bytes > 0 ? r.op == op_of_type(r.type) :
+      r.op == VBLK_ANSWER && r.answer == VIRTIO_BLK_S_OK);
+
+  predicate by_range_table{L}(struct vblk_device d, struct vblk_request r,
+                              struct vblk_ranges w, integer in, integer out,
+                              integer from) =
+    range_refusal(d, r.type, in, out) != VIRTIO_BLK_S_OK ?
+      r.op == VBLK_ANSWER &&
+        r.answer == range_refusal(d, r.type, in, out) :
+      by_ranges(d, r, w, in / VIRTIO_BLK_RANGE_SIZE, from);
+
+  predicate failed(struct vblk_request r) =
+    r.op == VBLK_ANSWER && r.answer == VIRTIO_BLK_S_IOERR;
+
+  predicate of_range_type(struct vblk_request r) =
+    r.type == VIRTIO_BLK_T_DISCARD || r.type == VIRTIO_BLK_T_WRITE_ZEROES;
 
   predicate of_ranges(struct vblk_request r) =
     r.op == VBLK_DISCARD || r.op == VBLK_ZEROES;
@@ -132,7 +252,32 @@ struct vblk_ranges {
       r.bytes == 0 && r.count == 0) &&
     (r.op == VBLK_ANSWER ==> r.answer <= VIRTIO_BLK_S_UNSUPP) &&
     (of_ranges(r) ==> ranges_decided(d, r, w)) &&
-    (!of_ranges(r) ==> r.bytes == span_total(c, r.first, r.first + r.count));
+    (!of_ranges(r) ==> r.bytes ==
+      bytes_before(c, r.first + r.count) - bytes_before(c, r.first));
+
+  // The span after bytes were taken off its front and its back.
+  predicate span_cut(struct prec_span old, struct prec_span p, integer front,
+                     integer back) =
+    p.host == old.host + front && p.address == old.address + front &&
+    p.size == old.size - front - back && p.index == old.index &&
+    p.rights == old.rights;
+
+  // The data are the bytes that the device reads after the header, in order ...
+  predicate data_in(struct virtq_request old, struct virtq_request c,
+                    struct vblk_request r) =
+    \let cut = VIRTIO_BLK_HEADER_SIZE - bytes_before(old, r.first);
+    r.first + r.count == old.readable &&
+    (0 < r.count ==> 0 <= cut < old.segment[r.first].size) &&
+    (\forall integer i; r.first <= i < old.readable ==>
+      span_cut(old.segment[i], c.segment[i], i == r.first ? cut : 0, 0));
+
+  // ... or those that it writes before the status.
+  predicate data_out(struct virtq_request old, struct virtq_request c,
+                     struct vblk_request r) =
+    r.first == old.readable && r.first + r.count ==
+      old.count - (old.segment[old.count - 1].size == 1 ? 1 : 0) &&
+    (\forall integer i; r.first <= i < r.first + r.count ==>
+      span_cut(old.segment[i], c.segment[i], 0, i == old.count - 1 ? 1 : 0));
 */
 
 /*
@@ -159,7 +304,7 @@ struct vblk_ranges {
   terminates \true;
   exits \false;
   assigns *r, *w, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-    BLK_FETCHES;
+    BLK_FETCHES, ranges_from;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
   ensures answered: \result == VIRTQ_TAKEN <==>
     \old(c->readable) < \old(c->count);
@@ -168,6 +313,29 @@ struct vblk_ranges {
   ensures failed: \result == VIRTQ_TAKEN &&
     (\old(c->readable) == 0 || r->gone) ==>
     r->op == VBLK_ANSWER && r->answer == VIRTIO_BLK_S_IOERR;
+  ensures there: \result == VIRTQ_TAKEN ==>
+    (r->gone <==> !fetched_there{Pre, Post});
+  ensures header: \result == VIRTQ_TAKEN && (!failed(*r) || (!r->gone &&
+    laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE))) ==>
+    header_said(\old(*c), \old(fetch_count), r->type, r->sector);
+  ensures table: \result == VIRTQ_TAKEN && !r->gone && !of_range_type(*r) &&
+    laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE) ==>
+    by_table(*d, *r, bytes_in(\old(*c)), bytes_out(\old(*c)));
+  ensures ranges: \result == VIRTQ_TAKEN && !r->gone && of_range_type(*r) &&
+    laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE) &&
+    laid_out(*q, \old(*c), bytes_before(\old(*c), c->readable)) ==>
+    by_range_table(*d, *r, *w, bytes_in(\old(*c)), bytes_out(\old(*c)),
+      header_logged(\old(*c)));
+  ensures otherwise: \result == VIRTQ_TAKEN ==> failed(*r) ||
+    (!of_range_type(*r) &&
+      by_table(*d, *r, bytes_in(\old(*c)), bytes_out(\old(*c)))) ||
+    (of_range_type(*r) && by_range_table(*d, *r, *w, bytes_in(\old(*c)),
+      bytes_out(\old(*c)), header_logged(\old(*c))));
+  ensures in: \result == VIRTQ_TAKEN && r->op == VBLK_WRITE ==>
+    data_in(\old(*c), *c, *r);
+  ensures out: \result == VIRTQ_TAKEN &&
+    (r->op == VBLK_READ || r->op == VBLK_IDENTIFY) ==>
+    data_out(\old(*c), *c, *r);
   ensures chain: request_ok(*space, *q, *c);
   ensures decision: \result == VIRTQ_TAKEN ==>
     decision_ok(*d, *space, *c, *r, *w);
@@ -203,6 +371,10 @@ struct vblk_outcome {
   ensures told: \result.status == (r->op == VBLK_ANSWER ? r->answer :
     did == PREC_OK && moved == r->bytes && same_epoch ? VIRTIO_BLK_S_OK :
     VIRTIO_BLK_S_IOERR);
+  ensures used: \result.used ==
+    (r->op != VBLK_READ && r->op != VBLK_IDENTIFY ? 1 :
+    !same_epoch ? 0 : moved == r->bytes ? r->bytes + 1 :
+    moved < r->bytes ? moved : 0);
   ensures granted: \result.used <= r->bytes + 1;
   ensures happened: \result.used <= moved + 1;
   ensures believed: r->op == VBLK_READ && !same_epoch ==> \result.used == 0;
@@ -251,6 +423,17 @@ vblk_store_status(const struct vblk_request *r, const struct prec_space *space,
       (d->write_zeroes ? VBLK_RANGES_MAX : 0) &&
     config->max_write_zeroes_sectors ==
       (d->write_zeroes ? VBLK_RANGE_SECTORS_MAX : 0);
+  ensures alignment: config->discard_sector_alignment ==
+      (d->discard ? d->discard_alignment : 0);
+  ensures unmap: config->write_zeroes_may_unmap ==
+      (d->write_zeroes && d->may_unmap ? 1 : 0);
+  ensures block: config->blk_size == d->blk_size &&
+    config->topology.physical_block_exp == d->physical_block_exp &&
+    config->topology.alignment_offset == d->alignment_offset &&
+    config->topology.min_io_size == d->min_io_size &&
+    config->topology.opt_io_size == d->opt_io_size;
+  ensures rest: config->num_queues == d->queues && config->size_max == 0 &&
+    config->writeback == (d->writeback ? 1 : 0);
 */
 void vblk_config(const struct vblk_device *d, struct virtio_blk_config *config);
 

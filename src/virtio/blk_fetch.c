@@ -11,7 +11,7 @@
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures off: \result ==> off_rings(*q, p) &&
+  ensures off: \result <==> off_rings(*q, p) &&
     apart(p.address, p.size, c->table_address, c->table_size);
 */
 static bool fetchable(const struct virtq *q, const struct virtq_request *c,
@@ -32,7 +32,7 @@ static bool fetchable(const struct virtq *q, const struct virtq_request *c,
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures apart: !\result ==> \forall integer i; 0 <= i < count ==>
+  ensures apart: !\result <==> \forall integer i; 0 <= i < count ==>
     apart(p.address, p.size, c->segment[i].address, c->segment[i].size);
 */
 static bool meets_earlier(const struct virtq_request *c, uint32_t count,
@@ -95,13 +95,23 @@ static void advance(const struct virtq_request *c, struct vblk_cursor *at,
   requires may: may_fetch(*space, *q, *c, size);
   requires cursor: cursor_ok(*c, *at);
   requires so_far: fetched_so_far(*q, *c, *at);
+  requires log: may_log(size);
   terminates \true;
   exits \false;
-  assigns *at, bytes[0 .. LENT_BYTES_MAX - 1], BLK_FETCHES;
+  assigns *at, bytes[0 .. LENT_BYTES_MAX - 1], BYTE_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
+  ensures there: \result != VIRTQ_LOST <==> fetched_there{Pre, Post};
+  ensures value: \result == VIRTQ_TAKEN ==>
+    bytes_logged{Pre, Post}(bytes, size);
+  ensures log_kept: \forall integer i; 0 <= i < \old(byte_count) ==>
+    fetch_byte[i] == \old(fetch_byte[i]);
   ensures some: \result == VIRTQ_TAKEN ==> \old(at->segment) < c->readable;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
+  ensures size: \result == VIRTQ_TAKEN ==>
+    bytes_to(*c, *at) == bytes_to(*c, \old(*at)) + size;
+  ensures refused: \result == VIRTQ_MALFORMED ==>
+    !laid_out(*q, *c, bytes_to(*c, \old(*at)) + size);
   ensures fetched: \result == VIRTQ_TAKEN ==>
     fetched_between(*c, \old(at->segment), \old(at->part), at->segment,
       at->part, \old(fetch_count));
@@ -115,6 +125,7 @@ static enum virtq_answer take(const struct virtq *q,
 {
 	uint32_t have = 0;
 	/*@ ghost int before = fetch_count; */
+	/*@ ghost int start = byte_count; */
 	/*@ ghost uint32_t segment = at->segment; */
 	/*@ ghost uint32_t part = at->part; */
 	/*@ ghost int base = fetch_count - segment - (part > 0 ? 1 : 0); */
@@ -127,15 +138,24 @@ static enum virtq_answer take(const struct virtq *q,
 	  loop invariant cursor: cursor_ok(*c, *at) && segment <= at->segment;
 	  loop invariant part: 0 < have < size ==> at->part == 0 &&
 	    segment < at->segment;
+	  loop invariant there: fetched_there{Pre, Here};
+	  loop invariant logged: byte_count == start + have;
+	  loop invariant value: \forall integer i; 0 <= i < have ==>
+	    bytes[i] == fetch_byte[i + start];
+	  loop invariant log_kept: \forall integer i; 0 <= i < start ==>
+	    fetch_byte[i] == \at(fetch_byte[i], Pre);
+	  loop invariant size: bytes_to(*c, *at) ==
+	    bytes_to(*c, \at(*at, Pre)) + have;
 	  loop invariant fetched: have > 0 ==>
 	    fetched_between(*c, segment, part, at->segment, at->part, before);
 	  loop invariant work: before <= fetch_count <= before + have;
 	  loop invariant earlier: \forall integer m; 0 <= m < before ==>
 	    fetch_at[m] == \at(fetch_at[m], Pre) &&
-	    fetch_size[m] == \at(fetch_size[m], Pre);
+	    fetch_size[m] == \at(fetch_size[m], Pre) &&
+	    fetch_ok[m] == \at(fetch_ok[m], Pre);
 	  loop invariant once: fetched_once;
 	  loop assigns have, *at, bytes[0 .. LENT_BYTES_MAX - 1],
-	    BLK_FETCHES;
+	    BYTE_FETCHES;
 	  loop variant size - have;
 	*/
 	while (have < size) {
@@ -153,6 +173,8 @@ static enum virtq_answer take(const struct virtq *q,
 		/*@ assert place: p.address ==
 		      c->segment[at->segment].address + at->part &&
 		      p.size <= c->segment[at->segment].size - at->part; */
+		/*@ assert piece: at->part + p.size == piece(*c, at->segment,
+		      bytes_to(*c, \at(*at, Pre)) + size); */
 		if (!fetchable(q, c, p) || meets_earlier(c, at->segment, p))
 			return VIRTQ_MALFORMED;
 		/*@ assert new: \forall integer m; 0 <= m < base ==>
@@ -184,6 +206,12 @@ static enum virtq_answer take(const struct virtq *q,
 		/*@ assert once: fetched_once; */
 		if (gone)
 			return VIRTQ_LOST;
+		/*@ assert logged: byte_count == start + have + p.size; */
+		/*@ assert bytes_kept: \forall integer i; 0 <= i < have ==>
+		      bytes[i] == fetch_byte[i + start]; */
+		/*@ assert bytes_new: \forall integer i;
+		      have <= i < have + p.size ==>
+		      bytes[i] == fetch_byte[i + start]; */
 		have += (uint32_t)p.size;
 		/*@ assert last: fetch_at[fetch_count - 1] +
 		      fetch_size[fetch_count - 1] ==
@@ -224,6 +252,34 @@ static enum virtq_answer take(const struct virtq *q,
 	return VIRTQ_TAKEN;
 }
 
+/* A cursor before the last segment has bytes after it. */
+/*@ ghost
+  /@
+    requires chain: \valid_read(c) && cursor_ok(*c, at);
+    requires sizes: \forall integer i; 0 <= i < c->readable ==>
+      0 < c->segment[i].size;
+    terminates \true;
+    exits \false;
+    assigns \nothing;
+    ensures rest: at.segment < c->readable ==>
+      bytes_to(*c, at) < bytes_before(*c, c->readable);
+  @/
+  static void see_rest(const struct virtq_request *c, struct vblk_cursor at)
+  {
+    uint32_t i = at.segment;
+
+    /@
+      loop invariant range: at.segment <= i <= c->readable;
+      loop invariant more: at.segment < i ==>
+        bytes_to(*c, at) < bytes_before(*c, i);
+      loop assigns i;
+      loop variant c->readable - i;
+    @/
+    while (i < c->readable)
+      i++;
+  }
+*/
+
 /* Fetch a header in one segment, as every client that we know sends it. */
 /*@
   requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
@@ -238,7 +294,17 @@ static enum virtq_answer take(const struct virtq *q,
   assigns *at, *header, BLK_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
+  ensures there: \result != VIRTQ_LOST <==> fetched_there{Pre, Post};
+  ensures value: \result == VIRTQ_TAKEN ==>
+    *header == fetch_header[\old(fetch_count)];
+  ensures bytes: byte_count == \old(byte_count);
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
+  ensures header: \result == VIRTQ_TAKEN ==>
+    bytes_to(*c, *at) == VIRTIO_BLK_HEADER_SIZE;
+  ensures rest: \result == VIRTQ_TAKEN && at->segment < c->readable ==>
+    VIRTIO_BLK_HEADER_SIZE < bytes_before(*c, c->readable);
+  ensures refused: \result == VIRTQ_MALFORMED ==>
+    !laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE);
   ensures fetched: \result == VIRTQ_TAKEN ==>
     fetched_to(*c, *at, \old(fetch_count));
   ensures anew: fetched_anew{Pre, Post}(1);
@@ -264,6 +330,7 @@ static enum virtq_answer whole_header(const struct virtq *q,
 	at->segment = 0;
 	at->part = 0;
 	advance(c, at, VIRTIO_BLK_HEADER_SIZE);
+	/*@ ghost see_rest(c, *at); */
 	return VIRTQ_TAKEN;
 }
 
@@ -276,6 +343,7 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
 	uint8_t bytes[LENT_BYTES_MAX];
 	enum virtq_answer answer;
 
+	/*@ ghost byte_count = 0; */
 	if (c->readable > 0 && c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)
 		return whole_header(q, space, c, at, header);
 	at->segment = 0;
@@ -286,6 +354,7 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
 	header->type = vblk_number32(bytes, 0);
 	header->reserved = vblk_number32(bytes, 4);
 	header->sector = vblk_number64(bytes, 8);
+	/*@ ghost see_rest(c, *at); */
 	return VIRTQ_TAKEN;
 }
 
@@ -298,6 +367,7 @@ enum virtq_answer vblk_take_rest(const struct virtq *q,
 	struct vblk_cursor end = at;
 	enum virtq_answer answer = take(q, space, c, &end, size, bytes);
 
+	/*@ ghost if (answer == VIRTQ_TAKEN) see_rest(c, end); */
 	if (answer == VIRTQ_TAKEN && end.segment != c->readable)
 		return VIRTQ_MALFORMED;
 	return answer;

@@ -22,6 +22,37 @@ struct vblk_cursor {
 };
 
 /*@
+  // How many bytes the segments before i have.
+  logic integer bytes_before(struct virtq_request c, integer i) =
+    i <= 0 ? 0 : bytes_before(c, i - 1) + c.segment[i - 1].size;
+
+  logic integer bytes_to(struct virtq_request c, struct vblk_cursor at) =
+    bytes_before(c, at.segment) + at.part;
+
+  // How many of the first n bytes of a chain are in segment i.
+  logic integer piece(struct virtq_request c, integer i, integer n) =
+    bytes_before(c, i) + c.segment[i].size <= n ? c.segment[i].size :
+    n - bytes_before(c, i);
+
+  // The first `size` bytes of segment i can be fetched, and once: they do not
+  // overlap the rings, the table or the segments before them.
+  predicate piece_apart(struct virtq q, struct virtq_request c, integer i,
+                        integer size) =
+    apart(c.segment[i].address, size, q.desc.address, q.desc.size) &&
+    apart(c.segment[i].address, size, q.avail.address, q.avail.size) &&
+    apart(c.segment[i].address, size, q.used.address, q.used.size) &&
+    apart(c.segment[i].address, size, c.table_address, c.table_size) &&
+    (\forall integer j; 0 <= j < i ==>
+      apart(c.segment[i].address, size, c.segment[j].address,
+        c.segment[j].size));
+
+  // The device reads n bytes or more, and of the first n none is in the rings
+  // or the table, and none is there twice.
+  predicate laid_out(struct virtq q, struct virtq_request c, integer n) =
+    n <= bytes_before(c, c.readable) &&
+    (\forall integer i; 0 <= i < c.readable && bytes_before(c, i) < n ==>
+      piece_apart(q, c, i, piece(c, i, n)));
+
   logic integer pieces(struct vblk_cursor at) =
     at.segment + (at.part > 0 ? 1 : 0);
 
@@ -70,7 +101,18 @@ struct vblk_cursor {
       \at(fetch_count, A) + most &&
     (\forall integer m; 0 <= m < \at(fetch_count, A) ==>
       \at(fetch_at[m], B) == \at(fetch_at[m], A) &&
-      \at(fetch_size[m], B) == \at(fetch_size[m], A));
+      \at(fetch_size[m], B) == \at(fetch_size[m], A) &&
+      \at(fetch_ok[m], B) == \at(fetch_ok[m], A));
+
+  // The next `size` bytes can be logged ...
+  predicate may_log{L}(integer size) =
+    0 <= byte_count && byte_count + size <= BYTES_MAX;
+
+  // ... and now they are: `bytes` has them.
+  predicate bytes_logged{A, B}(uint8_t *bytes, integer size) =
+    \at(byte_count, B) == \at(byte_count, A) + size &&
+    (\forall integer i; 0 <= i < size ==> \at(bytes[i], B) ==
+      \at(fetch_byte[i + \at(byte_count, A)], B));
 */
 
 /*@
@@ -81,15 +123,35 @@ struct vblk_cursor {
   logic integer wire64{L}(uint8_t *bytes, integer at) =
     wire32(bytes, at) + 0x100000000 * wire32(bytes, at + 4);
 
-  // The fields of segment i of a discard or write zeroes.
-  logic integer range_sector{L}(uint8_t *bytes, integer i) =
-    wire64(bytes, VIRTIO_BLK_RANGE_SIZE * i);
+  // Numbers in the log of bytes.
+  logic integer logged32{L}(integer at) =
+    fetch_byte[at] + 0x100 * fetch_byte[at + 1] +
+    0x10000 * fetch_byte[at + 2] + 0x1000000 * fetch_byte[at + 3];
 
-  logic integer range_sectors{L}(uint8_t *bytes, integer i) =
-    wire32(bytes, VIRTIO_BLK_RANGE_SIZE * i + 8);
+  logic integer logged64{L}(integer at) =
+    logged32(at) + 0x100000000 * logged32(at + 4);
 
-  logic integer range_flags{L}(uint8_t *bytes, integer i) =
-    wire32(bytes, VIRTIO_BLK_RANGE_SIZE * i + 12);
+  // The fields of segment i of a discard or write zeroes, whose bytes begin at
+  // `from` in that log.
+  logic integer logged_sector{L}(integer from, integer i) =
+    logged64(from + VIRTIO_BLK_RANGE_SIZE * i);
+
+  logic integer logged_sectors{L}(integer from, integer i) =
+    logged32(from + VIRTIO_BLK_RANGE_SIZE * i + 8);
+
+  logic integer logged_flags{L}(integer from, integer i) =
+    logged32(from + VIRTIO_BLK_RANGE_SIZE * i + 12);
+
+  // How many bytes of the header are in that log: all, if it lay in pieces.
+  logic integer header_logged(struct virtq_request c) =
+    c.segment[0].size < VIRTIO_BLK_HEADER_SIZE ? VIRTIO_BLK_HEADER_SIZE : 0;
+
+  // Type and sector are what fetch m brought, or what the log of bytes has.
+  predicate header_said{L}(struct virtq_request c, integer m, integer type,
+                           integer sector) =
+    c.segment[0].size < VIRTIO_BLK_HEADER_SIZE ?
+      type == logged32(0) && sector == logged64(8) :
+      type == fetch_header[m].type && sector == fetch_header[m].sector;
 */
 
 /*@
@@ -130,8 +192,18 @@ static inline uint64_t vblk_number64(const uint8_t *bytes, uint32_t at)
   assigns *at, *header, BLK_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
+  ensures there: \result != VIRTQ_LOST <==> fetched_there{Pre, Post};
+  ensures value: \result == VIRTQ_TAKEN ==>
+    header_said(*c, \old(fetch_count), header->type, header->sector) &&
+    byte_count == header_logged(*c);
   ensures some: \result == VIRTQ_TAKEN ==> 0 < c->readable;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
+  ensures header: \result == VIRTQ_TAKEN ==>
+    bytes_to(*c, *at) == VIRTIO_BLK_HEADER_SIZE;
+  ensures rest: \result == VIRTQ_TAKEN && at->segment < c->readable ==>
+    VIRTIO_BLK_HEADER_SIZE < bytes_before(*c, c->readable);
+  ensures refused: \result == VIRTQ_MALFORMED ==>
+    !laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE);
   ensures fetched: \result == VIRTQ_TAKEN ==>
     fetched_to(*c, *at, \old(fetch_count));
   ensures anew: fetched_anew{Pre, Post}(VIRTIO_BLK_HEADER_SIZE);
@@ -151,14 +223,23 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
   requires may: may_fetch(*space, *q, *c, size);
   requires cursor: cursor_ok(*c, at);
   requires so_far: fetched_so_far(*q, *c, at);
+  requires log: may_log(size);
   terminates \true;
   exits \false;
-  assigns bytes[0 .. LENT_BYTES_MAX - 1], BLK_FETCHES;
+  assigns bytes[0 .. LENT_BYTES_MAX - 1], BYTE_FETCHES;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
+  ensures there: \result != VIRTQ_LOST <==> fetched_there{Pre, Post};
+  ensures value: \result == VIRTQ_TAKEN ==>
+    bytes_logged{Pre, Post}(bytes, size);
+  ensures log_kept: \forall integer i; 0 <= i < \old(byte_count) ==>
+    fetch_byte[i] == \old(fetch_byte[i]);
   ensures all: \result == VIRTQ_TAKEN ==>
     fetched_between(*c, at.segment, at.part, c->readable, 0,
       \old(fetch_count));
+  ensures refused: \result == VIRTQ_MALFORMED &&
+    bytes_to(*c, at) + size == bytes_before(*c, c->readable) ==>
+    !laid_out(*q, *c, bytes_before(*c, c->readable));
   ensures anew: fetched_anew{Pre, Post}(size);
 */
 enum virtq_answer vblk_take_rest(const struct virtq *q,

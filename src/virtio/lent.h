@@ -46,12 +46,15 @@
   struct virtq_desc fetch_desc[4096];
   struct pvirtq_desc fetch_packed[4096]; // without the flags
   struct virtio_blk_req_header fetch_header[4096];
-  uint8_t fetch_byte[4096][256];
+  // What lent_load_bytes brought for a request, in the order of its fetches.
+  int byte_count;
+  uint8_t fetch_byte[512];
   // A request has at most one indirect table.
   struct virtq_desc fetch_table[256];
   struct pvirtq_desc fetch_packed_table[256];
 */
 #define FETCH_MAX 4096
+#define BYTES_MAX 512
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */
 #define FETCHES(first, last) \
@@ -67,9 +70,9 @@
 	FETCHES(0, FETCH_MAX - 1), fetch_value[0 .. FETCH_MAX - 1], \
 	fetch_packed[0 .. FETCH_MAX - 1], \
 	fetch_packed_table[0 .. LENT_TABLE_MAX - 1]
-#define BLK_FETCHES \
-	FETCHES(0, FETCH_MAX - 1), fetch_header[0 .. FETCH_MAX - 1], \
-	fetch_byte[0 .. FETCH_MAX - 1][0 .. LENT_BYTES_MAX - 1]
+#define BYTE_FETCHES \
+	FETCHES(0, FETCH_MAX - 1), byte_count, fetch_byte[0 .. BYTES_MAX - 1]
+#define BLK_FETCHES BYTE_FETCHES, fetch_header[0 .. FETCH_MAX - 1]
 /* clang-format on */
 
 /* Ghost: every store, in order, one entry for each instruction.  Each function
@@ -100,6 +103,11 @@
   // Whatever was fetched was there.
   predicate fetched_all{L} =
     \forall integer m; 0 <= m < fetch_count ==> fetch_ok[m] != 0;
+
+  // Whatever was fetched in between was there.
+  predicate fetched_there{A, B} =
+    \forall integer m; \at(fetch_count, A) <= m < \at(fetch_count, B) ==>
+      \at(fetch_ok[m], B) != 0;
 
   // No byte of client memory has been fetched twice.
   predicate fetched_once{L} =
@@ -245,17 +253,20 @@ LENT_CALL enum prec_status lent_load_header(const struct prec_space *space,
 /*@
   requires allowed: \valid_read(space) && load_allowed(*space, span, 0, count);
   requires room: at + count <= LENT_BYTES_MAX;
+  requires log: 0 <= byte_count && byte_count + count <= BYTES_MAX;
   requires out: \valid(bytes + (0 .. LENT_BYTES_MAX - 1)) &&
     \separated(bytes + (0 .. LENT_BYTES_MAX - 1), space);
   terminates \true;
   exits \false;
-  assigns bytes[0 .. LENT_BYTES_MAX - 1], FETCH_NEXT,
-    fetch_byte[fetch_count][0 .. LENT_BYTES_MAX - 1];
+  assigns bytes[at .. at + count - 1], FETCH_NEXT, byte_count,
+    fetch_byte[byte_count .. byte_count + count - 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address, count, \result);
+  ensures bytes: byte_count == \old(byte_count) +
+    (\result == PREC_OK ? count : 0);
   ensures value: \result == PREC_OK ==>
-    \forall integer i; 0 <= i < count ==>
-      fetch_byte[\old(fetch_count)][i] == bytes[at + i];
+    \forall integer i; at <= i < at + count ==>
+      bytes[i] == fetch_byte[i + (\old(byte_count) - at)];
 */
 LENT_CALL enum prec_status lent_load_bytes(const struct prec_space *space,
 					   struct prec_span span,
