@@ -95,8 +95,8 @@ static inline bool fetch(const char *call, const struct prec_space *space,
 	REQUIRES(call, "allowed", load_allowed(space, span, offset, size));
 	fetch_at[fetch_count] = span.address + offset;
 	fetch_size[fetch_count] = size;
-	fetch_count++;
-	return !chance(failing);
+	fetch_gone[fetch_count] = chance(failing);
+	return !fetch_gone[fetch_count++];
 }
 
 /* Write down what the last fetch yielded; true: it is there. */

@@ -9,7 +9,7 @@
  * calls of its layout, and includes the unit of them first: units of src/virtio
  * are included whole, over the accessors of adversary.h.
  */
-#include "ring-specification.h"
+#include "blk-specification.h"
 
 #include "virtio/blk.c"
 #include "virtio/blk_fetch.c"
@@ -243,6 +243,12 @@ static void outcome(void)
 	else if (did == PREC_OK && moved == block.bytes && same)
 		status = VIRTIO_BLK_S_OK;
 	ENSURES(call, "told", out.status == status);
+	ENSURES(call, "used",
+		out.used == (!data		    ? 1
+			     : !same		    ? 0
+			     : moved == block.bytes ? block.bytes + 1
+			     : moved < block.bytes  ? moved
+						    : 0));
 	ENSURES(call, "granted", out.used <= block.bytes + 1);
 	ENSURES(call, "happened", out.used <= moved + 1);
 	if (block.op == VBLK_READ && !same)
@@ -259,6 +265,31 @@ static void outcome(void)
 	} else {
 		ENSURES(call, "once", store_count == 0);
 	}
+}
+
+/* By the table of blk.h, of what was fetched. */
+static void decided(const char *call, int fetched)
+{
+	const struct virtq_request *c = &chain_before;
+	bool laid = laid_out(&queue, c, VIRTIO_BLK_HEADER_SIZE);
+	bool all = laid_out(&queue, c, bytes_before(c, c->readable));
+	bool table = !failed(&block) ||
+		     (!block.gone && (laid && (all || !of_range_type(&block))));
+
+	ENSURES(call, "there", block.gone == !fetched_there(fetched));
+	if (table || (!block.gone && laid))
+		ENSURES(call, "header",
+			block.type == header_said.type &&
+				block.sector == header_said.sector);
+	if (table)
+		ENSURES(call, "table",
+			by_table(&device, &block, &ranges,
+				 (uint64_t)bytes_in(c),
+				 (uint64_t)bytes_out(c)));
+	if (block.op == VBLK_WRITE)
+		ENSURES(call, "in", data_in(c, &chain, &block));
+	if (block.op == VBLK_READ || block.op == VBLK_IDENTIFY)
+		ENSURES(call, "out", data_out(c, &chain, &block));
 }
 
 static void decode(enum virtq_answer taken)
@@ -295,10 +326,7 @@ static void decode(enum virtq_answer taken)
 		ENSURES(call, "failed",
 			block.op == VBLK_ANSWER &&
 				block.answer == VIRTIO_BLK_S_IOERR);
-	if (block.op != VBLK_ANSWER)
-		ENSURES(call, "the header that was fetched",
-			block.type == header_said.type &&
-				block.sector == header_said.sector);
+	decided(call, fetched);
 	operations[block.op]++;
 	outcome();
 }
