@@ -176,11 +176,11 @@ int prec_descriptor_keep(int fd);
 /* A file that a region is mapped from, as a number for region_own.file; the
  * caller holds the lock of the index.  PREC_NONE: see errno. */
 uint32_t prec_file_keep(int fd);
-void prec_file_let_go(uint32_t file);
+void prec_file_let_go(uint32_t at);
 /* Our descriptor of it, and what it says now.  False: it is not known, or the
  * program has closed ours.  In signal handlers too. */
-int prec_file_descriptor(uint32_t file);
-bool prec_file_is_there(uint32_t file, struct stat *now);
+int prec_file_descriptor(uint32_t at);
+bool prec_file_is_there(uint32_t at, struct stat *file);
 /* The file that is mapped in the place of revoked memory; -1: see errno.  The
  * caller holds the lock of the index. */
 int prec_void_file(void);
