@@ -147,6 +147,12 @@ prec_or8(struct prec_span span, uint64_t offset, uint8_t bits)
                          integer rights) =
     part_inside(p, offset, size) && rights_grant(p.rights, rights);
 
+  // Why a copy does not start, if it does not.
+  logic integer copy_answer(struct prec_span p, integer offset, integer size,
+                            integer rights) =
+    offset + size > p.size ? PREC_RANGE :
+    (p.rights & rights) != rights ? PREC_RIGHTS : PREC_OK;
+
   predicate copy_started(struct prec_result r) =
     r.status == PREC_OK || r.status == PREC_GONE;
 
@@ -214,6 +220,8 @@ prec_or8(struct prec_span span, uint64_t offset, uint8_t bits)
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
   ensures allowed: copy_started(\result) <==>
     copy_allowed(span, offset, size, PREC_READ);
+  ensures told: !copy_started(\result) ==> \result.status ==
+    copy_answer(span, offset, size, PREC_READ);
   ensures where: copy_touched(\result, span, offset, size, 0);
   ensures ours: copy_started(\result) ==> prec_touched[0].ours == to;
   behavior refused:
@@ -233,6 +241,8 @@ prec_copy_in(PREC_BYTES *to, struct prec_span span, uint64_t offset,
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
   ensures allowed: copy_started(\result) <==>
     copy_allowed(span, offset, size, PREC_WRITE);
+  ensures told: !copy_started(\result) ==> \result.status ==
+    copy_answer(span, offset, size, PREC_WRITE);
   ensures where: copy_touched(\result, span, offset, size, 1);
   ensures ours: copy_started(\result) ==> prec_touched[0].ours == from;
 */
@@ -248,6 +258,8 @@ prec_copy_out(struct prec_span span, uint64_t offset, const PREC_BYTES *from,
   ensures whole: \result.status == PREC_OK ==> \result.done == size;
   ensures allowed: copy_started(\result) <==>
     copy_allowed(span, offset, size, PREC_WRITE);
+  ensures told: !copy_started(\result) ==> \result.status ==
+    copy_answer(span, offset, size, PREC_WRITE);
   ensures where: copy_touched(\result, span, offset, size, 1);
   ensures value: copy_started(\result) ==> prec_touched[0].fill == value;
 */
@@ -266,6 +278,10 @@ prec_fill(struct prec_span span, uint64_t offset, uint8_t value, uint64_t size);
   ensures allowed: copy_started(\result) <==>
     copy_allowed(to, to_offset, size, PREC_WRITE) &&
     copy_allowed(from, from_offset, size, PREC_READ);
+  ensures told: !copy_started(\result) ==> \result.status ==
+    (copy_answer(to, to_offset, size, PREC_WRITE) == PREC_OK ?
+      copy_answer(from, from_offset, size, PREC_READ) :
+      copy_answer(to, to_offset, size, PREC_WRITE));
   ensures where: copy_started(\result) ? prec_touched_count == 2 &&
       touched(0, to.host + to_offset, size, 1, \result.done) &&
       touched(1, from.host + from_offset, size, 0, \result.done) :
@@ -298,6 +314,7 @@ prec_copy_across(struct prec_span to, uint64_t to_offset,
   ensures in_order: in_order;
   ensures far: list_done(\result, spans);
   ensures nowhere: !copy_started(\result) ==> prec_touched_count == 0;
+  ensures told: !copy_started(\result) ==> \result.status == PREC_RIGHTS;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_gather(PREC_BYTES *to, uint64_t size, const struct prec_span *spans,
@@ -319,6 +336,7 @@ prec_gather(PREC_BYTES *to, uint64_t size, const struct prec_span *spans,
   ensures in_order: in_order;
   ensures far: list_done(\result, spans);
   ensures nowhere: !copy_started(\result) ==> prec_touched_count == 0;
+  ensures told: !copy_started(\result) ==> \result.status == PREC_RIGHTS;
 */
 PREC_EXPORT PREC_MUST_CHECK struct prec_result
 prec_scatter(const struct prec_span *spans, uint32_t count,

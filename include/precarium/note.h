@@ -101,8 +101,8 @@ void prec_note_replaced(struct prec_note *note, uint64_t host, uint64_t size);
     epochs_before == epochs_now && note_clean(\old(*note));
   ensures left: left || \old(note->abandoned) ==> \result == PREC_GONE;
   ensures disturbed: \result == PREC_DISTURBED ==> note->substituted;
-  ensures told: replaced && !left && !\old(note->abandoned) ==>
-    \result == PREC_DISTURBED;
+  ensures told: !left && !\old(note->abandoned) ==>
+    (\result == PREC_DISTURBED <==> replaced || \old(note->substituted));
 */
 PREC_INLINE enum prec_status prec_note_outcome(struct prec_note *note,
 						 bool left, bool replaced,

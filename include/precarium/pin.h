@@ -232,6 +232,21 @@ struct prec_pin_account {
   predicate range_open(struct prec_ledger l, integer client, integer range) =
     range < PREC_LEDGER_RANGES && l.state[range] == PREC_PIN_LIVE &&
     l.owner.client[range] == client && l.dead[l.domain[range]] == 0;
+
+  // What is said of a pin: first of the range, then of the place.
+  logic integer range_answer(struct prec_ledger l, integer client,
+                             integer range) =
+    range >= PREC_LEDGER_RANGES ? PREC_INVALID :
+    l.state[range] != PREC_PIN_LIVE ? PREC_GONE :
+    l.owner.client[range] != client ? PREC_RIGHTS :
+    l.dead[l.domain[range]] != 0 ? PREC_REFUSED : PREC_OK;
+
+  logic integer pin_answer(struct prec_ledger l, integer client,
+                           integer range, integer place) =
+    range_answer(l, client, range) != PREC_OK ?
+      range_answer(l, client, range) :
+    place >= PREC_LEDGER_PLACES ? PREC_INVALID :
+    l.place.range[place] != 0 ? PREC_BUSY : PREC_OK;
 */
 
 /* Make an empty ledger.  Every client's quota is 0: nothing is granted yet. */
@@ -369,6 +384,8 @@ prec_ledger_grant(struct prec_ledger *ledger, uint32_t client, uint32_t domain,
   ensures elsewhere: \forall integer p; 0 <= p < PREC_LEDGER_PLACES &&
     p != place ==>
     ledger->place.range[p] == \old(*ledger).place.range[p];
+  ensures told: \result ==
+    pin_answer(\old(*ledger), client, range, place);
   ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
   behavior pinned:
     assumes open: range_open(*ledger, client, range);
@@ -382,9 +399,7 @@ prec_ledger_grant(struct prec_ledger *ledger, uint32_t client, uint32_t domain,
     assumes closed: !range_open(*ledger, client, range) ||
       place >= PREC_LEDGER_PLACES || ledger->place.range[place] != 0;
     assigns \nothing;
-    ensures said: \result == PREC_INVALID || \result == PREC_BUSY ||
-      \result == PREC_GONE || \result == PREC_RIGHTS ||
-      \result == PREC_REFUSED;
+    ensures said: \result != PREC_OK;
   complete behaviors;
   disjoint behaviors;
 */
@@ -406,9 +421,18 @@ prec_ledger_pin(struct prec_ledger *ledger, uint32_t client, uint32_t range,
     ledger->place.range[0 .. PREC_LEDGER_PLACES - 1];
   ensures ledger: ledger_sound(*ledger);
   ensures moves: ledger_moves(\old(*ledger), *ledger);
-  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
-    \result == PREC_BUSY || \result == PREC_GONE ||
-    \result == PREC_RIGHTS || \result == PREC_REFUSED;
+  ensures no_room: first + count > PREC_LEDGER_PLACES ==>
+    \result == PREC_INVALID;
+  ensures open: first + count <= PREC_LEDGER_PLACES &&
+    (\forall integer j; 0 <= j < count ==>
+      pin_answer(\old(*ledger), client, ranges[j], first + j) == PREC_OK) ==>
+    \result == PREC_OK;
+  ensures told: first + count <= PREC_LEDGER_PLACES ==>
+    \forall integer i; 0 <= i < count &&
+      (\forall integer j; 0 <= j < i ==>
+        pin_answer(\old(*ledger), client, ranges[j], first + j) == PREC_OK) &&
+      pin_answer(\old(*ledger), client, ranges[i], first + i) != PREC_OK ==>
+      \result == pin_answer(\old(*ledger), client, ranges[i], first + i);
   ensures all: \result == PREC_OK ==> first + count <= PREC_LEDGER_PLACES &&
     (\forall integer i; 0 <= i < count ==>
       range_open(\old(*ledger), client, ranges[i])) &&

@@ -96,6 +96,11 @@ struct prec_space {
     p.host + p.size <= PREC_ADDRESS_MAX &&
     p.address + p.size <= PREC_ADDRESS_MAX;
 
+  // Entry i holds the first byte of the claim, and all of it.
+  predicate entry_holds(struct prec_space s, integer i, integer address,
+                        integer size) =
+    space_has(s, i, address) && address + size <= s.end[i];
+
   // The span lies in its entry of the space, is mapped where it says, and has
   // the rights that were lent.
   predicate span_granted(struct prec_space s, struct prec_span p) =
@@ -220,9 +225,12 @@ PREC_EXPORT void prec_space_remove(struct prec_space *space, uint32_t index);
   ensures asked: \result == PREC_OK ==>
     span->address == address && span->size == size;
   ensures untouched: \result != PREC_OK ==> *span == \old(*span);
-  ensures outside: \result == PREC_RANGE ==> \forall integer i;
-    0 <= i < space->count ==> !(space->start[i] <= address < space->end[i] &&
-      address + size <= space->end[i]);
+  ensures held: \forall integer i; 0 <= i < space->count &&
+    entry_holds(*space, i, address, size) ==>
+    (rights_grant(space->rights[i], rights) ? \result == PREC_OK :
+      \result == PREC_RIGHTS);
+  ensures outside: (\forall integer i; 0 <= i < space->count ==>
+    !entry_holds(*space, i, address, size)) ==> \result == PREC_RANGE;
 */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_space_resolve(const struct prec_space *space, uint64_t address,
@@ -249,8 +257,12 @@ prec_space_resolve(const struct prec_space *space, uint64_t address,
   ensures whole: \result == PREC_OK ==> span->size == size ||
     span->address + span->size == space->end[span->index];
   ensures untouched: \result != PREC_OK ==> *span == \old(*span);
-  ensures outside: \result == PREC_RANGE ==> \forall integer i;
-    0 <= i < space->count ==> !(space_has(*space, i, address));
+  ensures held: \forall integer i; 0 <= i < space->count &&
+    space_has(*space, i, address) ==>
+    (rights_grant(space->rights[i], rights) ? \result == PREC_OK :
+      \result == PREC_RIGHTS);
+  ensures outside: (\forall integer i; 0 <= i < space->count ==>
+    !space_has(*space, i, address)) ==> \result == PREC_RANGE;
 */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_space_piece(const struct prec_space *space, uint64_t address,

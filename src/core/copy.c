@@ -45,8 +45,7 @@ static struct prec_result came_to(uint64_t done, uint64_t asked)
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures said: \result == PREC_OK || \result == PREC_RANGE ||
-    \result == PREC_RIGHTS;
+  ensures said: \result == copy_answer(span, offset, size, rights);
   ensures allowed: \result == PREC_OK <==>
     copy_allowed(span, offset, size, rights);
 */

@@ -348,9 +348,7 @@ enum prec_status prec_ledger_grant(struct prec_ledger *ledger, uint32_t client,
   exits \false;
   assigns \nothing;
   ensures open: \result == PREC_OK <==> range_open(*ledger, client, range);
-  ensures said: \result == PREC_OK || \result == PREC_INVALID ||
-    \result == PREC_GONE || \result == PREC_RIGHTS ||
-    \result == PREC_REFUSED;
+  ensures said: \result == range_answer(*ledger, client, range);
 */
 static enum prec_status may_pin(const struct prec_ledger *ledger,
 				uint32_t client, uint32_t range)
@@ -429,6 +427,8 @@ enum prec_status prec_ledger_pin_all(struct prec_ledger *ledger,
 	    range_open(*ledger, client, ranges[j]);
 	  loop invariant empty: \forall integer p; first <= p < first + i ==>
 	    ledger->place.range[p] == 0;
+	  loop invariant answer: \forall integer j; 0 <= j < i ==>
+	    pin_answer(*ledger, client, ranges[j], first + j) == PREC_OK;
 	  loop assigns i;
 	  loop variant count - i;
 	*/
