@@ -192,8 +192,8 @@ uint32_t vhost_export_connected(struct vhost_export *export)
 	return count;
 }
 
-#define BAR_MS	  1000
-#define BARS_MOST 12u
+#define BAR_MS	  250
+#define BARS_MOST 14u
 
 void vhost_export_bar(struct vhost_export *export)
 {

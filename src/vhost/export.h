@@ -73,8 +73,8 @@ bool vhost_export_is_in_use(struct vhost_export *export);
 bool vhost_export_listens(const struct vhost_export *export);
 
 /* One of its clients had to be ended for what it cost the others: take no new
- * one for a second, and twice as long each time that this happens, up to
- * an hour.  Any thread. */
+ * one for a quarter of a second, and twice as long each time that this happens,
+ * up to an hour.  Any thread. */
 void vhost_export_bar(struct vhost_export *export);
 bool vhost_export_is_barred(const struct vhost_export *export);
 
