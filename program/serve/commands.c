@@ -9,8 +9,8 @@
 
 /*
  * A command gets the whole request, with its arguments beside "command", and
- * returns its result, or NULL and *error.  It runs on the thread that accepts
- * clients, and must not block.
+ * returns its result, or NULL and *error.  It runs on the main thread: other
+ * commands, signals and reloads wait for it, and clients do not.
  */
 static json_t *run_stat(struct context *context, const json_t *request,
 			struct vhost_error *error)
@@ -34,8 +34,7 @@ static json_t *run_reload(struct context *context, const json_t *request,
 }
 
 /* {"export": NAME, "size": BYTES}; without a size, the present size of the
- * image.  This may wait for the disk of the image, and new clients wait with
- * it. */
+ * image.  This may wait for the disk of the image. */
 static json_t *run_resize(struct context *context, const json_t *request,
 			  struct vhost_error *error)
 {

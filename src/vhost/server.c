@@ -18,6 +18,7 @@
 #include <precarium/signals_linux.h>
 
 #include "device/release.h"
+#include "device/thread.h"
 #include "vhost/held.h"
 #include "vhost/usable.h"
 #include "vhost/worker.h"
@@ -43,14 +44,16 @@
 /* As many memory slots as QEMU has. */
 #define REGIONS_MAX 509u
 
-/* Descriptors in `fds` before those of the exports. */
-enum { FD_WAKE, FD_ENDED, FD_WATCHED, FDS_OWN };
+/* What vhost_server_run watches. */
+enum { FD_WAKE, FD_ENDED, FD_WATCHED, FDS_RUN };
 
 struct vhost_server {
 	struct vhost_limits limits;
+	/* Of the list, and of what exports listen at: the thread that runs the
+	 * server changes both, and the one that accepts reads them. */
+	pthread_mutex_t lock;
 	struct vhost_export **exports;
 	uint32_t export_count;
-	struct pollfd *fds; /* what run watches: FDS_OWN, then the exports' */
 	struct vhost_worker workers[WORKERS_MAX];
 	uint32_t worker_count; /* started */
 	uint32_t next_worker;
@@ -58,7 +61,14 @@ struct vhost_server {
 	struct vhost_common common;
 	int wake_fd;  /* vhost_server_interrupt */
 	int ended_fd; /* a worker has ended a connection */
-	int spare_fd; /* see accept_and_drop */
+	pthread_t acceptor;
+	bool has_acceptor;
+	bool accepting;	    /* it may, with the lock held; else it waits */
+	bool accepted_last; /* it is to end */
+	int accept_fd;	    /* signalled when it has to look again */
+	struct pollfd *fds; /* the acceptor's: accept_fd, then the exports' */
+	uint32_t fds_room;
+	int spare_fd; /* the acceptor's, see accept_and_drop */
 	struct vhost_watched watched;
 	bool stopped;
 };
@@ -151,11 +161,13 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	limit_sparse(server, limits);
 	server->fds_max = fds_allowed();
 	server->watched.fd = -1;
+	pthread_mutex_init(&server->lock, NULL);
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->accept_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (server->wake_fd >= 0 && server->ended_fd >= 0 &&
-	    server->spare_fd >= 0 && release_start())
+	    server->accept_fd >= 0 && server->spare_fd >= 0 && release_start())
 		return server;
 	snprintf(error->text, sizeof(error->text), "server: %s",
 		 strerror(errno));
@@ -177,27 +189,61 @@ static bool another_listens(const struct vhost_server *server,
 	return false;
 }
 
-/* The file of a socket goes with the last export that listens there. */
-static void stop_listening(const struct vhost_server *server,
-			   struct vhost_export *export)
+static void signal_fd(int fd)
 {
-	vhost_export_close(export, another_listens(server, export));
+	uint64_t one = 1;
+
+	/* Our own eventfd: it has room, or is about to be read. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;
 }
 
-/* Make room for one more in the list, and in the array for poll. */
+/* The file of a socket goes with the last export that listens there. */
+static void stop_listening(struct vhost_server *server,
+			   struct vhost_export *export)
+{
+	pthread_mutex_lock(&server->lock);
+	vhost_export_close(export, another_listens(server, export));
+	pthread_mutex_unlock(&server->lock);
+	signal_fd(server->accept_fd);
+}
+
+/* Make room for one more in the list. */
 static bool make_room(struct vhost_server *server)
 {
 	uint32_t count = server->export_count + 1;
-	struct vhost_export **exports =
-		realloc(server->exports, count * sizeof(struct vhost_export *));
-	struct pollfd *fds =
-		realloc(server->fds, (FDS_OWN + count) * sizeof(*fds));
+	struct vhost_export **exports;
 
+	pthread_mutex_lock(&server->lock);
+	exports =
+		realloc(server->exports, count * sizeof(struct vhost_export *));
 	if (exports)
 		server->exports = exports;
-	if (fds)
-		server->fds = fds;
-	return exports && fds;
+	pthread_mutex_unlock(&server->lock);
+	return exports;
+}
+
+/* Put it into the list, which has room. */
+static void enter(struct vhost_server *server, struct vhost_export *export)
+{
+	pthread_mutex_lock(&server->lock);
+	server->exports[server->export_count++] = export;
+	pthread_mutex_unlock(&server->lock);
+	signal_fd(server->accept_fd);
+}
+
+/* Take it out of the list. */
+static void take_out(struct vhost_server *server,
+		     const struct vhost_export *export)
+{
+	uint32_t kept = 0;
+
+	pthread_mutex_lock(&server->lock);
+	for (uint32_t i = 0; i < server->export_count; i++)
+		if (server->exports[i] != export)
+			server->exports[kept++] = server->exports[i];
+	server->export_count = kept;
+	pthread_mutex_unlock(&server->lock);
 }
 
 struct vhost_export *
@@ -214,7 +260,7 @@ vhost_server_add(struct vhost_server *server,
 	else
 		good = vhost_export_open(export, options, error);
 	if (good) {
-		server->exports[server->export_count++] = export;
+		enter(server, export);
 		share_out(server);
 		return export;
 	}
@@ -228,29 +274,6 @@ void vhost_server_remove(struct vhost_server *server,
 {
 	export->removed = true;
 	stop_listening(server, export);
-}
-
-bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
-{
-	if (prec_fault_install() != PREC_OK) {
-		snprintf(error->text, sizeof(error->text),
-			 "the fault handler cannot be installed: %s",
-			 strerror(errno));
-		return false;
-	}
-	if (prec_budget_prepare() != PREC_OK)
-		log_print("userfaultfd: %s: holes are counted when memory is "
-			  "lent, filled or not, and not later; precarium "
-			  "check-host says more",
-			  strerror(errno));
-	while (server->worker_count < server->limits.workers) {
-		if (!vhost_worker_start(&server->workers[server->worker_count],
-					server->ended_fd,
-					server->limits.polling, error))
-			return false;
-		server->worker_count++;
-	}
-	return true;
 }
 
 /* Pick the worker with the fewest clients, so that a client that is dropped and
@@ -397,72 +420,174 @@ static bool drain(int fd)
 /* Free removed exports whose last client has left. */
 static void free_removed(struct vhost_server *server)
 {
-	uint32_t kept = 0;
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < server->export_count; i++) {
+	while (i < server->export_count) {
 		struct vhost_export *export = server->exports[i];
 
 		if (!export->removed || vhost_export_is_in_use(export)) {
-			server->exports[kept++] = export;
+			i++;
 			continue;
 		}
 		log_export(export->name, "removed, and without clients");
+		take_out(server, export);
 		vhost_export_gone(export);
 	}
-	server->export_count = kept;
 }
 
-/* Returns for how long to poll: some sockets may have to be left out for a
- * while. */
-static int list_fds(struct vhost_server *server)
+static bool has_room(struct vhost_server *server, uint32_t count)
 {
-	struct pollfd *fds = server->fds;
+	struct pollfd *fds;
+
+	if (count <= server->fds_room)
+		return true;
+	fds = realloc(server->fds, count * sizeof(*fds));
+	if (!fds)
+		return false;
+	server->fds = fds;
+	server->fds_room = count;
+	return true;
+}
+
+static void watch_fd(struct pollfd *poller, int fd)
+{
+	*poller = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+/* List what to poll.  Returns for how long: some sockets may have to be left
+ * out for a while.  The lock is held. */
+static int list_fds(struct vhost_server *server, uint32_t *count)
+{
 	bool spare = has_spare(server);
 	int timeout_ms = -1;
 
-	fds[FD_WAKE].fd = server->wake_fd;
-	fds[FD_ENDED].fd = server->ended_fd;
-	fds[FD_WATCHED].fd = server->watched.fd;
-	for (uint32_t i = 0; i < server->export_count; i++) {
-		struct vhost_export *export = server->exports[i];
+	*count = 1 + (server->accepting ? server->export_count : 0);
+	if (!has_room(server, *count))
+		*count = server->fds_room;
+	if (*count > 0)
+		watch_fd(&server->fds[0], server->accept_fd);
+	for (uint32_t i = 1; i < *count; i++) {
+		struct vhost_export *export = server->exports[i - 1];
 		bool listens = spare && vhost_export_listens(export);
 
-		fds[FDS_OWN + i].fd = listens ? export->listen_fd : -1;
+		watch_fd(&server->fds[i], listens ? export->listen_fd : -1);
 		if (!listens && export->listen_fd >= 0)
 			timeout_ms = LISTEN_AGAIN_MS;
 	}
-	for (uint32_t i = 0; i < FDS_OWN + server->export_count; i++) {
-		fds[i].events = POLLIN;
-		fds[i].revents = 0;
+	return *count ? timeout_ms : LISTEN_AGAIN_MS;
+}
+
+/* The list may have changed meanwhile.  The lock is held. */
+static void take_all(struct vhost_server *server, uint32_t count)
+{
+	for (uint32_t i = 0; i < server->export_count; i++) {
+		struct vhost_export *export = server->exports[i];
+
+		if (i + 1 < count && server->fds[i + 1].revents &&
+		    server->fds[i + 1].fd == export->listen_fd)
+			take_clients(server, export);
 	}
-	return timeout_ms;
+}
+
+/*
+ * Clients are accepted by a thread of its own: the one that runs the server
+ * also reads files, waits for the lock of an image and resizes one, and for how
+ * long is up to disks and file systems.
+ */
+static void *accept_clients(void *argument)
+{
+	struct vhost_server *server = argument;
+
+	thread_name("accept");
+	pthread_mutex_lock(&server->lock);
+	while (!server->accepted_last) {
+		uint32_t count;
+		int timeout_ms = list_fds(server, &count), ready;
+
+		pthread_mutex_unlock(&server->lock);
+		ready = poll(server->fds, count, timeout_ms);
+		if (ready < 0 && errno != EINTR)
+			rest();
+		if (ready > 0 && count > 0 && server->fds[0].revents)
+			drain(server->accept_fd);
+		pthread_mutex_lock(&server->lock);
+		if (ready > 0)
+			take_all(server, count);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return NULL;
 }
 
 /* True: it was interrupted. */
 static bool turn(struct vhost_server *server)
 {
-	uint32_t count = server->export_count;
-	int timeout_ms = list_fds(server);
-	bool watched;
+	struct pollfd fds[FDS_RUN];
 
-	if (poll(server->fds, FDS_OWN + count, timeout_ms) < 0) {
+	watch_fd(&fds[FD_WAKE], server->wake_fd);
+	watch_fd(&fds[FD_ENDED], server->ended_fd);
+	watch_fd(&fds[FD_WATCHED], server->watched.fd);
+	if (poll(fds, FDS_RUN, -1) < 0) {
 		if (errno != EINTR)
 			rest();
 		return false;
 	}
-	if (server->fds[FD_ENDED].revents)
+	if (fds[FD_ENDED].revents)
 		drain(server->ended_fd);
-	if (server->fds[FD_WAKE].revents && drain(server->wake_fd))
+	if (fds[FD_WAKE].revents && drain(server->wake_fd))
 		return true;
-	watched = server->fds[FD_WATCHED].revents;
-	for (uint32_t i = 0; i < count; i++) {
-		if (server->fds[FDS_OWN + i].revents)
-			take_clients(server, server->exports[i]);
-	}
 	/* Last, because it may add and remove exports. */
-	if (watched)
+	if (fds[FD_WATCHED].revents)
 		server->watched.ready(server->watched.argument);
 	return false;
+}
+
+static void begin_to_accept(struct vhost_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	give_first(server);
+	server->accepting = true;
+	pthread_mutex_unlock(&server->lock);
+	signal_fd(server->accept_fd);
+}
+
+static void end_to_accept(struct vhost_server *server)
+{
+	if (!server->has_acceptor)
+		return;
+	pthread_mutex_lock(&server->lock);
+	server->accepted_last = true;
+	pthread_mutex_unlock(&server->lock);
+	signal_fd(server->accept_fd);
+	pthread_join(server->acceptor, NULL);
+	server->has_acceptor = false;
+}
+
+bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
+{
+	if (prec_fault_install() != PREC_OK) {
+		snprintf(error->text, sizeof(error->text),
+			 "the fault handler cannot be installed: %s",
+			 strerror(errno));
+		return false;
+	}
+	if (prec_budget_prepare() != PREC_OK)
+		log_print("userfaultfd: %s: holes are counted when memory is "
+			  "lent, filled or not, and not later; precarium "
+			  "check-host says more",
+			  strerror(errno));
+	while (server->worker_count < server->limits.workers) {
+		if (!vhost_worker_start(&server->workers[server->worker_count],
+					server->ended_fd,
+					server->limits.polling, error))
+			return false;
+		server->worker_count++;
+	}
+	server->has_acceptor =
+		thread_start(&server->acceptor, accept_clients, server) == 0;
+	if (!server->has_acceptor)
+		snprintf(error->text, sizeof(error->text),
+			 "no thread to accept clients");
+	return server->has_acceptor;
 }
 
 bool vhost_server_run(struct vhost_server *server)
@@ -470,7 +595,7 @@ bool vhost_server_run(struct vhost_server *server)
 	bool interrupted = false;
 
 	assert(server->worker_count > 0);
-	give_first(server);
+	begin_to_accept(server);
 	do {
 		free_removed(server);
 		if (!something_to_serve(server))
@@ -511,6 +636,7 @@ void vhost_server_stop(struct vhost_server *server)
 	if (server->stopped)
 		return;
 	server->stopped = true;
+	end_to_accept(server);
 	/* First turn new clients away, then end those that are here. */
 	for (uint32_t i = 0; i < server->export_count; i++)
 		stop_listening(server, server->exports[i]);
@@ -535,8 +661,11 @@ void vhost_server_free(struct vhost_server *server)
 		return;
 	share_pool_destroy(&server->common.descriptors);
 	share_pool_destroy(&server->common.regions);
+	pthread_mutex_destroy(&server->lock);
 	free(server->exports);
 	free(server->fds);
+	if (server->accept_fd >= 0)
+		close(server->accept_fd);
 	if (server->wake_fd >= 0)
 		close(server->wake_fd);
 	if (server->ended_fd >= 0)

@@ -13,8 +13,8 @@
  * A vhost-user block server: any number of exports, each a socket and a store,
  * for any number of clients that trust neither it nor each other.
  *
- * The thread that calls vhost_server_run accepts; a connection then belongs to
- * one worker thread for its life, with all its queues, requests and memory.
+ * One thread accepts; a connection then belongs to one worker thread for its
+ * life, with all its queues, requests and memory.
  */
 struct vhost_server;
 struct vhost_export;
@@ -114,9 +114,9 @@ void vhost_server_remove(struct vhost_server *server,
 bool vhost_server_start(struct vhost_server *server, struct vhost_error *error);
 
 /*
- * Accept clients until vhost_server_interrupt.  True: it was interrupted, and
- * may be called again.  False: there is nothing left to serve, because every
- * export was a connection that has ended.
+ * Serve clients until vhost_server_interrupt.  True: it was interrupted, and
+ * may be called again; clients are accepted meanwhile.  False: there is nothing
+ * left to serve, because every export was a connection that has ended.
  */
 bool vhost_server_run(struct vhost_server *server);
 
@@ -124,8 +124,8 @@ bool vhost_server_run(struct vhost_server *server);
 void vhost_server_interrupt(struct vhost_server *server);
 
 /* A descriptor of the caller's that vhost_server_run watches beside its own.
- * When it is readable, the thread that runs the server calls `ready`, which
- * must not block: no client is accepted meanwhile. */
+ * When it is readable, the thread that runs the server calls `ready`.  Clients
+ * are accepted meanwhile, by another thread. */
 struct vhost_watched {
 	int fd; /* -1: none */
 	void (*ready)(void *argument);
