@@ -29,6 +29,11 @@
 /* Descriptors for which there was no memory. */
 #define SPARES 64u
 
+/* What an honest client leaves behind is gone in no time.  So many descriptors
+ * are not counted as used: a client that sets itself up would otherwise have to
+ * wait for those of its own messages. */
+#define UNCOUNTED 64u
+
 STAILQ_HEAD(releases, release);
 
 struct release_account {
@@ -40,6 +45,7 @@ struct release_account {
 	int64_t begun_ms; /* when the last of those that run began */
 	int idle_fd;
 	struct share *share; /* NULL: of nobody's */
+	uint32_t descriptors;
 };
 TAILQ_HEAD(accounts, release_account);
 
@@ -125,11 +131,19 @@ static void signal_idle(int fd)
 		return;
 }
 
+static uint32_t counted(uint32_t descriptors)
+{
+	return descriptors > UNCOUNTED ? descriptors - UNCOUNTED : 0;
+}
+
 /* The last use of the account, which may be freed when nothing is pending. */
 static void put_away(struct release_account *account, uint32_t descriptors)
 {
-	if (account->share && descriptors)
-		share_give(account->share, descriptors);
+	account->descriptors -= descriptors;
+	if (account->share)
+		share_give(account->share,
+			   counted(account->descriptors + descriptors) -
+				   counted(account->descriptors));
 	account->running--;
 	pool.pending--;
 	stand_in_line(account);
@@ -311,8 +325,12 @@ bool release_is_clogged(struct release_account *account)
 
 static void enter(struct release_account *account, struct release *release)
 {
-	if (account->share && release->descriptors)
-		share_add(account->share, release->descriptors);
+	account->descriptors += release->descriptors;
+	if (account->share)
+		share_add(account->share,
+			  counted(account->descriptors) -
+				  counted(account->descriptors -
+					  release->descriptors));
 	release->account = account;
 	STAILQ_INSERT_TAIL(&account->queue, release, entry);
 	account->pending++;
