@@ -392,7 +392,7 @@ struct vblk_outcome vblk_outcome(const struct vblk_request *r,
   requires place: writable_span(*space, r->status) && r->status.size == 1;
   terminates \true;
   exits \false;
-  assigns store_count, store_at[0], store_size[0], store_value[0];
+  assigns STORES(0, 0);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures once: store_count == (\result == PREC_OK ? 1 : 0);
   ensures stored: \result == PREC_OK ==>

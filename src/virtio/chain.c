@@ -168,9 +168,6 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	if (r->refused)
 		keep_last(r, space, q, addr, len, write);
 	/*@ ghost
-	  element_addr[element_count] = addr;
-	  element_len[element_count] = len;
-	  element_flags[element_count] = flags;
 	  element_end[element_count] = r->count;
 	  if (write && len > 0)
 	    element_room = element_count;
@@ -180,10 +177,7 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	/*@ assert kept: last_kept(*r); */
 	/*@ assert same: \forall integer k; 0 <= k < element_count - 1 ==>
 	      element_first(k) == \at(element_first(k), Pre) &&
-	      element_end[k] == \at(element_end[k], Pre) &&
-	      element_addr[k] == \at(element_addr[k], Pre) &&
-	      element_len[k] == \at(element_len[k], Pre) &&
-	      element_flags[k] == \at(element_flags[k], Pre); */
+	      element_end[k] == \at(element_end[k], Pre); */
 	/*@ assert earlier: !r->refused ==>
 	      \forall integer k; 0 <= k < element_count - 1 ==>
 	      element_end[k] <= r->count &&

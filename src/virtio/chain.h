@@ -21,6 +21,7 @@
   uint32_t element_len[1280];
   uint16_t element_flags[1280];
   uint32_t element_end[1280]; // one after its last segment
+  uint32_t element_index[1280]; // where in the table; set by the caller
 */
 #define ELEMENT_MAX 1280
 /* Ranges of ACSL need their spaces. */
@@ -29,7 +30,8 @@
 	element_count, element_room, element_addr[0 .. ELEMENT_MAX - 1], \
 	element_len[0 .. ELEMENT_MAX - 1], \
 	element_flags[0 .. ELEMENT_MAX - 1], \
-	element_end[0 .. ELEMENT_MAX - 1]
+	element_end[0 .. ELEMENT_MAX - 1], \
+	element_index[0 .. ELEMENT_MAX - 1]
 /* clang-format on */
 
 /*@
@@ -43,6 +45,10 @@
 
   predicate has_room{L}(integer k) =
     element_written(k) && element_len[k] > 0;
+
+  predicate has_next(integer flags) = (flags & VIRTQ_DESC_F_NEXT) != 0;
+
+  predicate is_indirect(integer flags) = (flags & VIRTQ_DESC_F_INDIRECT) != 0;
 
   predicate elements_logged{L} =
     -1 <= element_room < element_count &&
@@ -96,6 +102,11 @@
     (answer == VIRTQ_MALFORMED ==> only_last(r) &&
       (r.count == 1 ==> r.refused && elements_logged && last_kept(r))) &&
     (answer == VIRTQ_LOST ==> r.count == 0);
+
+  // A lost request has lost its last fetch, any other none.
+  predicate losses_told{L}(integer answer) =
+    answer == VIRTQ_LOST || answer == VIRTQ_GONE ?
+      0 < fetch_count && fetch_ok[fetch_count - 1] == 0 : fetched_all;
 */
 
 /* Begin a request: nothing is taken and nothing is fetched yet. */
@@ -112,6 +123,26 @@
 */
 void chain_begin(struct virtq_request *r);
 
+/* Ghost: enter the content of the next element into the log.  The layouts do
+ * so, because they know where it was fetched; chain_take counts it. */
+/*@ ghost
+  /@ requires request: \valid_read(r) && elements_told(*r) &&
+       element_count < ELEMENT_MAX;
+     terminates \true;
+     exits \false;
+     assigns element_addr[element_count], element_len[element_count],
+       element_flags[element_count];
+     ensures log: elements_told(*r);
+     ensures this: element_is(element_count, addr, len, flags); @/
+  static void element_enter(const struct virtq_request *r, uint64_t addr,
+                            uint32_t len, uint16_t flags)
+  {
+    element_addr[element_count] = addr;
+    element_len[element_count] = len;
+    element_flags[element_count] = flags;
+  }
+*/
+
 /*
  * Append the data of one descriptor.  If it is not lent as needed, the chain is
  * refused, but the caller follows it to its end to find the last byte that the
@@ -125,15 +156,14 @@ void chain_begin(struct virtq_request *r);
   requires request: \valid(r) && \separated(r, q, space) &&
     chain_ok(*space, *q, *r);
   requires log: elements_told(*r) && element_count < ELEMENT_MAX;
+  requires this: element_is(element_count, addr, len, flags);
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], element_count, element_room,
-    element_addr[element_count], element_len[element_count],
-    element_flags[element_count], element_end[element_count];
+    element_end[element_count];
   ensures log: elements_told(*r) &&
     element_count == \old(element_count) + 1;
-  ensures this: element_is(\old(element_count), addr, len, flags);
   ensures segments: chain_ok(*space, *q, *r);
   ensures refused: \old(r->refused) ==> r->refused;
 */
@@ -188,6 +218,7 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
   ensures refused: !\result ==> q->in_flight == \old(q->in_flight) &&
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
       q->held[i] == \old(*q).held[i];
+  ensures why: !\result ==> head >= q->size || \old(*q).held[head] != 0;
 */
 bool chain_hold(struct virtq *q, uint32_t head, uint32_t slots);
 
@@ -221,8 +252,7 @@ void chain_release(struct virtq *q, uint32_t head);
   ensures malformed: \result == VIRTQ_MALFORMED <==>
     answer == VIRTQ_MALFORMED || (answer == VIRTQ_TAKEN && r->refused);
   ensures lost: \result == VIRTQ_LOST <==> answer == VIRTQ_LOST;
-  ensures kept: answer == VIRTQ_TAKEN ==>
-    r->readable == \old(r->readable) && r->count == \old(r->count);
+  ensures kept: answer == VIRTQ_TAKEN ==> *r == \old(*r);
   ensures nothing: answer != VIRTQ_TAKEN ==>
     r->readable == 0 && r->count == 0;
 */

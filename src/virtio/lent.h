@@ -39,6 +39,7 @@
   uint64_t fetch_at[4096];
   uint64_t fetch_size[4096];
   int fetch_ok[4096]; // 0: the memory is gone
+  int fetch_fenced[4096]; // was there a fence since the last store?
   uint32_t fetch_index[4096]; // index of the descriptor; set by the caller
 
   // The value of fetch m, which is of one of these kinds.
@@ -59,16 +60,18 @@
 /* clang-format off */
 #define FETCHES(first, last) \
 	fetch_count, fetch_at[first .. last], fetch_size[first .. last], \
-	fetch_ok[first .. last]
+	fetch_ok[first .. last], fetch_fenced[first .. last]
 #define FETCH_NEXT \
 	fetch_count, fetch_at[fetch_count], fetch_size[fetch_count], \
-	fetch_ok[fetch_count]
-#define SPLIT_FETCHES \
-	FETCHES(0, FETCH_MAX - 1), fetch_value[0 .. FETCH_MAX - 1], \
-	fetch_desc[0 .. FETCH_MAX - 1], fetch_table[0 .. LENT_TABLE_MAX - 1]
+	fetch_ok[fetch_count], fetch_fenced[fetch_count]
+#define SPLIT_FETCHES(first) \
+	FETCHES(first, FETCH_MAX - 1), fetch_value[first .. FETCH_MAX - 1], \
+	fetch_desc[first .. FETCH_MAX - 1], \
+	fetch_index[first .. FETCH_MAX - 1], \
+	fetch_table[0 .. LENT_TABLE_MAX - 1]
 #define PACKED_FETCHES \
 	FETCHES(0, FETCH_MAX - 1), fetch_value[0 .. FETCH_MAX - 1], \
-	fetch_packed[0 .. FETCH_MAX - 1], \
+	fetch_packed[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1], \
 	fetch_packed_table[0 .. LENT_TABLE_MAX - 1]
 #define BYTE_FETCHES \
 	FETCHES(0, FETCH_MAX - 1), byte_count, fetch_byte[0 .. BYTES_MAX - 1]
@@ -78,12 +81,18 @@
 /* Ghost: every store, in order, one entry for each instruction.  Each function
  * that stores restarts the log. */
 /*@ ghost
+  int fenced; // no store since the last fence
   int store_count;
   uint64_t store_at[16];
   uint64_t store_size[16];
   uint64_t store_value[16];
 */
 #define STORE_MAX 16
+/* clang-format off */
+#define STORES(first, last) \
+	fenced, store_count, store_at[first .. last], \
+	store_size[first .. last], store_value[first .. last]
+/* clang-format on */
 
 /*@
   // Store i was of `size` bytes at the client's address `at`.
@@ -98,7 +107,8 @@
     \at(fetch_count, B) == \at(fetch_count, A) + 1 &&
     \at(fetch_at[\at(fetch_count, A)], B) == at &&
     \at(fetch_size[\at(fetch_count, A)], B) == size &&
-    (\at(fetch_ok[\at(fetch_count, A)], B) != 0 <==> status == PREC_OK);
+    (\at(fetch_ok[\at(fetch_count, A)], B) != 0 <==> status == PREC_OK) &&
+    \at(fetch_fenced[\at(fetch_count, A)], B) == \at(fenced, A);
 
   // Whatever was fetched was there.
   predicate fetched_all{L} =
@@ -278,9 +288,9 @@ LENT_CALL enum prec_status lent_load_bytes(const struct prec_space *space,
     store_allowed(*space, span, offset, 1, 1);
   terminates \true;
   exits \false;
-  assigns store_count, store_at[store_count], store_size[store_count],
-    store_value[store_count];
+  assigns STORES(store_count, store_count);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures unfenced: fenced == 0;
   ensures log: store_count == \old(store_count) +
     (\result == PREC_OK ? 1 : 0);
   ensures stored: \result == PREC_OK ==> store_is(\old(store_count),
@@ -297,9 +307,9 @@ LENT_CALL enum prec_status lent_store8(const struct prec_space *space,
     store_allowed(*space, span, offset, 2, 1);
   terminates \true;
   exits \false;
-  assigns store_count, store_at[store_count], store_size[store_count],
-    store_value[store_count];
+  assigns STORES(store_count, store_count);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures unfenced: fenced == 0;
   ensures log: store_count == \old(store_count) +
     (\result == PREC_OK ? 1 : 0);
   ensures stored: \result == PREC_OK ==> store_is(\old(store_count),
@@ -315,10 +325,9 @@ LENT_CALL enum prec_status lent_store16(const struct prec_space *space,
     store_allowed(*space, span, 4 + 8 * slot, 8, 2);
   terminates \true;
   exits \false;
-  assigns store_count, store_at[store_count .. store_count + 1],
-    store_size[store_count .. store_count + 1],
-    store_value[store_count .. store_count + 1];
+  assigns STORES(store_count, store_count + 1);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures unfenced: fenced == 0;
   ensures log: \result == PREC_OK ?
     store_count == \old(store_count) + 2 :
     \old(store_count) <= store_count <= \old(store_count) + 1;
@@ -339,10 +348,9 @@ LENT_CALL enum prec_status lent_store_used(const struct prec_space *space,
     store_allowed(*space, span, 16 * index, 16, 2);
   terminates \true;
   exits \false;
-  assigns store_count, store_at[store_count .. store_count + 1],
-    store_size[store_count .. store_count + 1],
-    store_value[store_count .. store_count + 1];
+  assigns STORES(store_count, store_count + 1);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures unfenced: fenced == 0;
   ensures log: \result == PREC_OK ?
     store_count == \old(store_count) + 2 :
     \old(store_count) <= store_count <= \old(store_count) + 1;
@@ -360,7 +368,8 @@ LENT_CALL enum prec_status lent_store_packed(const struct prec_space *space,
 /*@
   terminates \true;
   exits \false;
-  assigns \nothing;
+  assigns fenced;
+  ensures fenced: fenced != 0;
 */
 LENT_FENCE void lent_fence(void);
 

@@ -37,13 +37,31 @@ static bool available(uint16_t flags, bool wrap)
   requires slot: slot < q->size;
   requires out: \valid(d) && \separated(d, q, space);
   requires once: fetched_once && fetch_count + 2 <= FETCH_MAX;
+  requires all: fetched_all;
+  requires list: 0 <= list_count && fetch_count == 2 * list_count &&
+    list_fetched(q->desc, q->size, q->next_avail, q->avail_wrap, list_count);
+  requires more: 0 < list_count ==> list_more(list_count - 1);
+  requires place: slot_on(q->size, q->next_avail, q->avail_wrap, slot, wrap,
+    list_count);
   requires new: \forall integer m; 0 <= m < fetch_count ==>
     apart(fetch_at[m], fetch_size[m], q->desc.address + 16 * slot, 16);
   terminates \true;
   exits \false;
   assigns *d, FETCHES(fetch_count, fetch_count + 1),
     fetch_value[fetch_count], fetch_packed[fetch_count + 1],
-    fetch_index[fetch_count .. fetch_count + 1];
+    fetch_index[fetch_count .. fetch_count + 1], list_count;
+  ensures count: list_count ==
+    \old(list_count) + (\result == VIRTQ_TAKEN ? 1 : 0);
+  ensures list: \result == VIRTQ_TAKEN ==> list_fetched(q->desc, q->size,
+    q->next_avail, q->avail_wrap, list_count);
+  ensures value: \result == VIRTQ_TAKEN ==>
+    fetch_packed[fetch_count - 1].addr == d->addr &&
+    fetch_packed[fetch_count - 1].len == d->len &&
+    fetch_packed[fetch_count - 1].id == d->id &&
+    fetch_value[fetch_count - 2] == d->flags;
+  ensures empty: \result == VIRTQ_EMPTY ==>
+    !flags_avail(fetch_value[fetch_count - 1], wrap);
+  ensures losses: losses_told(\result);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ||
     \result == VIRTQ_GONE;
   ensures there: \result == VIRTQ_TAKEN ==> flags_avail(d->flags, wrap);
@@ -63,6 +81,7 @@ static enum virtq_answer load(const struct virtq *q,
 {
 	uint16_t flags;
 
+	/*@ ghost int n = list_count; */
 	/*@ ghost fetch_index[fetch_count] = slot; */
 	/* Acquires: the other fields are those that the client stored before
 	 * the flags (2.8.21.1). */
@@ -76,8 +95,62 @@ static enum virtq_answer load(const struct virtq *q,
 	if (lent_load_packed(space, q->desc, slot, d))
 		return VIRTQ_GONE;
 	d->flags = flags;
+	/*@ ghost list_count++; */
+	/*@ assert this: list_desc(q->desc.address, q->size, q->next_avail,
+	      q->avail_wrap, n); */
+	/*@ assert earlier: \forall integer j; 0 <= j < n ==>
+	      list_desc(q->desc.address, q->size, q->next_avail,
+	        q->avail_wrap, j); */
+	/*@ assert more: \forall integer j; 0 <= j < n ==> list_more(j); */
 	return VIRTQ_TAKEN;
 }
+
+/* Ghost: enter a descriptor that is to be taken. */
+/*@ ghost
+  /@ requires request: \valid_read(r);
+     requires log: answer == VIRTQ_TAKEN ==> elements_told(*r) &&
+       0 <= element_count < ELEMENT_MAX;
+     terminates \true;
+     exits \false;
+     assigns element_addr[element_count], element_len[element_count],
+       element_flags[element_count];
+     ensures log: answer == VIRTQ_TAKEN ==> elements_told(*r);
+     ensures this: answer == VIRTQ_TAKEN && !is_indirect(flags) ==>
+       element_is(element_count, addr, len, flags);
+     ensures taken: answer == VIRTQ_TAKEN && !is_indirect(flags) &&
+       \old(list_taken(element_count)) && (list_retaken == 0 ==>
+         addr == fetch_packed[2 * element_count + 1].addr &&
+         len == fetch_packed[2 * element_count + 1].len &&
+         flags == fetch_value[2 * element_count]) ==>
+       list_taken(element_count + 1); @/
+  static void enter_desc(const struct virtq_request *r,
+                         enum virtq_answer answer, uint64_t addr,
+                         uint32_t len, uint16_t flags)
+  {
+    if (answer == VIRTQ_TAKEN && !(flags & VIRTQ_DESC_F_INDIRECT))
+      element_enter(r, addr, len, flags);
+  }
+*/
+
+/* Ghost: enter the next entry of the fetched table. */
+/*@ ghost
+  /@ requires request: \valid_read(r) && elements_told(*r) &&
+       element_count < LENT_TABLE_MAX;
+     requires so_far: list_table_taken(element_count);
+     terminates \true;
+     exits \false;
+     assigns element_addr[element_count], element_len[element_count],
+       element_flags[element_count];
+     ensures log: elements_told(*r);
+     ensures taken: list_table_taken(element_count + 1);
+     ensures this: list_entry(element_count); @/
+  static void enter_entry(const struct virtq_request *r)
+  {
+    element_enter(r, fetch_packed_table[element_count].addr,
+                  fetch_packed_table[element_count].len,
+                  fetch_packed_table[element_count].flags);
+  }
+*/
 
 /* Take the descriptors of a fetched table (2.8.7): all of them, in order.  Of
  * their flags only WRITE has a meaning. */
@@ -90,14 +163,15 @@ static enum virtq_answer load(const struct virtq *q,
   requires entries: \valid_read(table + (0 .. LENT_TABLE_MAX - 1)) &&
     \separated(table + (0 .. LENT_TABLE_MAX - 1), r);
   requires bounded: count <= LENT_TABLE_MAX;
+  requires fetched: \forall integer j; 0 <= j < count ==>
+    fetch_packed_table[j] == table[j];
   requires log: elements_told(*r) && element_count == 0;
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
   ensures log: elements_told(*r) && element_count == count;
-  ensures these: \forall integer k; 0 <= k < count ==>
-    element_is(k, table[k].addr, table[k].len, table[k].flags);
+  ensures taken: list_table_taken(count);
   ensures segments: chain_ok(*space, *q, *r);
 */
 static void walk_table(struct virtq_request *r, const struct prec_space *space,
@@ -110,15 +184,17 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
 	  loop invariant entry: 0 <= i <= count;
 	  loop invariant segments: chain_ok(*space, *q, *r);
 	  loop invariant log: elements_told(*r) && element_count == i;
-	  loop invariant these: \forall integer k; 0 <= k < i ==>
-	    element_is(k, table[k].addr, table[k].len, table[k].flags);
+	  loop invariant taken: list_table_taken(i);
 	  loop assigns i, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
 	  loop variant count - i;
 	*/
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		/*@ assert entry: fetch_packed_table[i] == table[i]; */
+		/*@ ghost enter_entry(r); */
 		chain_take(r, space, q, table[i].addr, table[i].len,
 			   table[i].flags);
+	}
 }
 
 /*@
@@ -130,6 +206,7 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
   requires first_table: r->table_size == 0;
   requires log: elements_told(*r) && element_count == 0;
   requires once: fetched_once && fetch_count < FETCH_MAX;
+  requires all: fetched_all;
   requires rings: fetched_rings(*q);
   terminates \true;
   exits \false;
@@ -139,6 +216,13 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
     ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
     16 * element_count == d.len;
+  ensures losses: losses_told(\result);
+  ensures taken: \result == VIRTQ_TAKEN ==> list_table_taken(element_count);
+  ensures named: \result == VIRTQ_TAKEN ==> 0 < d.len &&
+    r->table_address == d.addr && r->table_size == d.len &&
+    fetch_count == \old(fetch_count) + 1 &&
+    fetch_at[fetch_count - 1] == d.addr &&
+    fetch_size[fetch_count - 1] == d.len;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures segments: chain_ok(*space, *q, *r);
@@ -180,7 +264,11 @@ static enum virtq_answer take_table(struct virtq_request *r,
   requires no_table: r->table_size == 0;
   requires log: so_far == VIRTQ_TAKEN ==> elements_told(*r) &&
     0 <= element_count < VIRTQ_SIZE_MAX && (first ==> element_count == 0);
+  requires this: so_far == VIRTQ_TAKEN && !is_indirect(d.flags) ==>
+    element_is(element_count, d.addr, d.len, d.flags) &&
+    list_taken(element_count + 1);
   requires once: fetched_once && fetch_count < FETCH_MAX;
+  requires all: fetched_all;
   requires rings: fetched_rings(*q);
   terminates \true;
   exits \false;
@@ -192,10 +280,16 @@ static enum virtq_answer take_table(struct virtq_request *r,
   ensures this: \result == VIRTQ_TAKEN &&
     (d.flags & VIRTQ_DESC_F_INDIRECT) == 0 ==>
     element_count == \old(element_count) + 1 &&
-    element_is(\old(element_count), d.addr, d.len, d.flags);
+    list_taken(element_count) && r->table_size == 0 &&
+    fetch_count == \old(fetch_count);
   ensures table: \result == VIRTQ_TAKEN &&
-    (d.flags & VIRTQ_DESC_F_INDIRECT) != 0 ==>
-    16 * element_count == d.len;
+    (d.flags & VIRTQ_DESC_F_INDIRECT) != 0 ==> first &&
+    16 * element_count == d.len && list_table_taken(element_count) &&
+    0 < d.len && r->table_address == d.addr && r->table_size == d.len &&
+    fetch_count == \old(fetch_count) + 1 &&
+    fetch_at[fetch_count - 1] == d.addr &&
+    fetch_size[fetch_count - 1] == d.len;
+  ensures losses: losses_told(\result);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures stays: so_far == VIRTQ_MALFORMED ==> \result == VIRTQ_MALFORMED;
@@ -247,6 +341,7 @@ static enum virtq_answer take_desc(struct virtq_request *r,
     q->in_flight == \old(q->in_flight) &&
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
       q->held[i] == \old(*q).held[i];
+  ensures why: !\result ==> id >= q->size || \old(*q).held[id] != 0;
 */
 static bool hold_id(struct virtq *q, struct virtq_request *r, uint16_t id,
 		    uint32_t length)
@@ -281,6 +376,7 @@ static bool hold_id(struct virtq *q, struct virtq_request *r, uint16_t id,
     q->avail_wrap == \old(q->avail_wrap) &&
     \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
       q->held[i] == \old(*q).held[i];
+  ensures why: !\result ==> id >= q->size || \old(*q).held[id] != 0;
 */
 static bool hold_list(struct virtq *q, struct virtq_request *r, uint16_t id,
 		      uint32_t length, uint32_t slot, bool wrap)
@@ -301,11 +397,14 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	uint32_t k;
 	bool wrap;
 
+	/*@ ghost list_count = 0; */
 	chain_begin(r);
 	if (q->state != VIRTQ_READY)
 		return VIRTQ_STOPPED;
 	slot = q->next_avail;
 	wrap = q->avail_wrap;
+	/*@ ghost list_retaken = 0; */
+	/*@ assert some: 0 < q->size; */
 	/*@
 	  loop invariant steps: 0 <= k <= q->size;
 	  loop invariant slot: slot < q->size &&
@@ -316,8 +415,12 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	  loop invariant segments: chain_ok(*space, *q, *r);
 	  loop invariant no_table: r->table_size == 0;
 	  loop invariant log: answer == VIRTQ_TAKEN ==>
-	    elements_told(*r) && element_count == k;
-	  loop invariant work: fetch_count == 2 * k;
+	    elements_told(*r) && element_count == k && list_taken(k);
+	  loop invariant work: fetch_count == 2 * k && list_count == k;
+	  loop invariant all: fetched_all;
+	  loop invariant list: list_fetched(q->desc, q->size, q->next_avail,
+	    q->avail_wrap, k);
+	  loop invariant more: 0 < k ==> list_more(k - 1);
 	  loop invariant first: 0 < k ==>
 	    flags_fetched(*q, 0, q->next_avail);
 	  loop invariant descs: \forall integer m; 0 <= m < fetch_count ==>
@@ -326,10 +429,12 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	    fetch_at[m] + fetch_size[m] <=
 	      q->desc.address + 16 * fetch_index[m] + 16;
 	  loop invariant once: fetched_once;
+	  loop invariant round: k == q->size ==>
+	    list_broken(q->size, \at(*q, Pre));
 	  loop assigns k, slot, wrap, d, answer, r->table_address,
 	    r->table_size, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-	    PACKED_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+	    PACKED_FETCHES, ELEMENT_LOG, list_count;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {
@@ -342,6 +447,8 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 			return VIRTQ_GONE;
 		if (there == VIRTQ_EMPTY && k == 0)
 			return VIRTQ_EMPTY;
+		/*@ assert broken: there == VIRTQ_EMPTY ==>
+		      list_broken(q->size, \at(*q, Pre)); */
 		if (there == VIRTQ_EMPTY)
 			break;
 		/*@ assert descs: \forall integer m; 0 <= m < fetch_count ==>
@@ -350,6 +457,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		      q->desc.address + 16 * fetch_index[m] <= fetch_at[m] &&
 		      fetch_at[m] + fetch_size[m] <=
 		        q->desc.address + 16 * fetch_index[m] + 16; */
+		/*@ ghost enter_desc(r, answer, d.addr, d.len, d.flags); */
 		answer = take_desc(r, space, q, d, k == 0, answer);
 		slot++;
 		if (slot == q->size) {
@@ -358,11 +466,24 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		}
 		if (d.flags & VIRTQ_DESC_F_NEXT)
 			continue;
-		if (!hold_list(q, r, d.id, k + 1, slot, wrap))
+		/*@ assert last: !list_more(list_count - 1) &&
+		      d.id == fetch_packed[2 * list_count - 1].id; */
+		/*@ assert list: list_fetched(q->desc, q->size,
+		      \at(q->next_avail, Pre), \at(q->avail_wrap, Pre),
+		      list_count); */
+		if (!hold_list(q, r, d.id, k + 1, slot, wrap)) {
+			/*@ assert broken:
+			      list_broken(q->size, \at(*q, Pre)); */
 			break;
+		}
 		/*@ assert known: fetched_known(*q, *r); */
-		return chain_settle(r, answer);
+		/*@ assert losses: losses_told(answer); */
+		answer = chain_settle(r, answer);
+		/*@ assert told: losses_told(answer); */
+		/*@ assert count: list_count == q->held[r->head]; */
+		return answer;
 	}
+	/*@ assert broken: list_broken(q->size, \at(*q, Pre)); */
 	q->state = VIRTQ_BROKEN;
 	return VIRTQ_STOPPED;
 }
@@ -374,6 +495,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	enum virtq_answer answer = VIRTQ_TAKEN;
 	uint32_t k;
 
+	/*@ ghost list_retaken = 1; */
 	chain_begin(r);
 	if (q->state != VIRTQ_READY)
 		return VIRTQ_STOPPED;
@@ -386,7 +508,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	  loop invariant no_table: r->table_size == 0;
 	  loop invariant log: answer == VIRTQ_TAKEN ==>
 	    elements_told(*r) && element_count == k;
-	  loop invariant work: fetch_count == 0;
+	  loop invariant work: fetch_count == 0 && list_retaken != 0;
 	  loop invariant more: \forall integer i; 0 <= i < k ==>
 	    (list[i].flags & VIRTQ_DESC_F_NEXT) != 0;
 	  loop assigns k, answer, r->table_address, r->table_size,
@@ -396,14 +518,22 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < count && k < q->size; k++) {
+		/*@ ghost enter_desc(r, answer, list[k].addr, list[k].len,
+		      list[k].flags); */
 		answer = take_desc(r, space, q, list[k], k == 0, answer);
 		if (list[k].flags & VIRTQ_DESC_F_NEXT)
 			continue;
 		if (k + 1 != count || !hold_id(q, r, list[k].id, count))
 			break;
-		return chain_settle(r, answer);
+		/*@ assert queue: virtq_ok(*space, *q); */
+		/*@ assert segments: request_ok(*space, *q, *r); */
+		answer = chain_settle(r, answer);
+		/*@ assert kept: request_ok(*space, *q, *r); */
+		return answer;
 	}
 	q->state = VIRTQ_BROKEN;
+	/*@ assert queue: virtq_ok(*space, *q); */
+	/*@ assert segments: request_ok(*space, *q, *r); */
 	return VIRTQ_STOPPED;
 }
 
@@ -477,13 +607,7 @@ static uint32_t distance(uint32_t size, uint32_t from, uint32_t to)
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures none: (event % 0x8000) >= size ==> \result;
-  ensures ahead: (event % 0x8000) < size && before <= now ==>
-    (\result <==> before <= place(size, event % 0x8000,
-      event / 0x8000) < now);
-  ensures round: (event % 0x8000) < size && now < before ==>
-    (\result <==> !(now <= place(size, event % 0x8000,
-      event / 0x8000) < before));
+  ensures passed: \result <==> place_passed(size, event, now, before);
 */
 static bool passed(uint32_t size, uint16_t event, uint32_t now, uint32_t before)
 {

@@ -20,6 +20,13 @@
  * completed, and breaks the queue.
  */
 
+/* Ghost: how many descriptors of the list were fetched, and whether the list is
+ * one of the previous server and not of the ring. */
+/*@ ghost
+  int list_count;
+  int list_retaken;
+*/
+
 /*@
   // The slot `n` slots after this one, and its wrap counter (2.8.1).
   predicate slot_on(integer size, integer from, integer from_wrap,
@@ -39,6 +46,69 @@
   predicate flags_avail(integer flags, integer wrap) =
     ((flags & PVIRTQ_DESC_F_AVAIL) != 0 <==> wrap != 0) &&
     ((flags & PVIRTQ_DESC_F_USED) != 0 <==> wrap == 0);
+
+  // Fetches 2 * j and 2 * j + 1 were of descriptor j of the list that begins in
+  // the slot `from`, which was available (2.8.1).
+  predicate list_desc{L}(integer ring, integer size, integer from,
+                         integer wrap, integer j) =
+    fetch_size[2 * j] == 2 && fetch_size[2 * j + 1] == 14 &&
+    fetch_at[2 * j] == fetch_at[2 * j + 1] + PVIRTQ_DESC_FLAGS &&
+    (from + j < size ?
+      fetch_at[2 * j + 1] == ring + 16 * (from + j) &&
+        flags_avail(fetch_value[2 * j], wrap) :
+      fetch_at[2 * j + 1] == ring + 16 * (from + j - size) &&
+        flags_avail(fetch_value[2 * j], wrap == 0 ? 1 : 0));
+
+  // It is not the last one.
+  predicate list_more{L}(integer j) = has_next(fetch_value[2 * j]);
+
+  // The first n descriptors of the list were fetched (2.8.4): only the last of
+  // them may end it.
+  predicate list_fetched{L}(struct prec_span ring, integer size, integer from,
+                            integer wrap, integer n) =
+    (\forall integer j; 0 <= j < n ==>
+      list_desc(ring.address, size, from, wrap, j)) &&
+    (\forall integer j; 0 <= j < n - 1 ==> list_more(j));
+
+  // Element j is descriptor j of the list.
+  predicate list_element{L}(integer j) =
+    element_is(j, fetch_packed[2 * j + 1].addr, fetch_packed[2 * j + 1].len,
+      fetch_value[2 * j]);
+
+  predicate list_taken{L}(integer n) =
+    list_retaken == 0 ==> \forall integer j; 0 <= j < n ==> list_element(j);
+
+  // Element k is entry k of the fetched table (2.8.7).
+  predicate list_entry{L}(integer k) =
+    element_is(k, fetch_packed_table[k].addr, fetch_packed_table[k].len,
+      fetch_packed_table[k].flags);
+
+  predicate list_table_taken{L}(integer n) =
+    \forall integer k; 0 <= k < n ==> list_entry(k);
+
+  // Fetches 0 to 2 were of a list of one descriptor, and of the table that it
+  // names (2.8.7).
+  predicate list_table_named{L}(integer table, integer table_size) =
+    fetch_count == 3 && is_indirect(fetch_value[0]) &&
+    fetch_packed[1].addr == table && fetch_packed[1].len == table_size &&
+    fetch_at[2] == table && fetch_size[2] == table_size;
+
+  // The elements are those of the list, or of the table that it names.
+  predicate list_decoded{L}(integer table, integer table_size) =
+    (table_size == 0 ==> element_count == list_count &&
+      fetch_count == 2 * list_count && list_taken(list_count)) &&
+    (table_size != 0 ==> list_count == 1 &&
+      list_table_named(table, table_size) &&
+      16 * element_count == table_size && list_table_taken(element_count));
+
+  // A list that breaks the queue: it does not end in the ring, or a later
+  // descriptor of it is not available, or its id was out of range or in flight.
+  predicate list_broken{L}(integer size, struct virtq before) =
+    0 < list_count &&
+    (list_more(list_count - 1) ?
+      list_count == size || fetch_count == 2 * list_count + 1 :
+      fetch_packed[2 * list_count - 1].id >= size ||
+      before.held[fetch_packed[2 * list_count - 1].id] != 0);
 
   // 2.8.1, 2.8.3: the flags of a used descriptor.
   logic integer used_flags(integer wrap, integer len) =
@@ -60,6 +130,15 @@
   // A place in two rounds of the ring: a slot together with its wrap counter.
   logic integer place(integer size, integer slot, integer wrap) =
     wrap != 0 ? slot : slot + size;
+
+  // 2.8.10: the place of the event was used since the last check, at `before`,
+  // or the event is no place.
+  predicate place_passed(integer size, integer event, integer now,
+                         integer before) =
+    (event % 0x8000) < size ==>
+    (before <= now ?
+      before <= place(size, event % 0x8000, event / 0x8000) < now :
+      !(now <= place(size, event % 0x8000, event / 0x8000) < before));
 */
 
 /* As split_setup, for a packed ring: `driver` and `device` are the driver and
@@ -76,6 +155,7 @@
     \result == PREC_OVERLAP;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
     virtq_ok(*space, *q) && q->size == size && q->packed;
+  ensures aligned: \result == PREC_OK ==> rings_aligned(*q);
   ensures there: \result == PREC_OK ==> q->desc.address == desc &&
     q->avail.address == driver && q->used.address == device;
   ensures start: \result == PREC_OK ==> q->next_avail == 0 &&
@@ -141,11 +221,29 @@ uint32_t packed_base(const struct virtq *q);
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight, q->next_avail, q->avail_wrap,
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    PACKED_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+    PACKED_FETCHES, ELEMENT_LOG, list_count, list_retaken;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
   ensures told: answer_told(*r, \result);
+  ensures losses: \result != VIRTQ_STOPPED ==> losses_told(\result);
+  ensures list: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==>
+    list_fetched(q->desc, q->size, \old(q->next_avail),
+      \old(q->avail_wrap), list_count);
+  ensures count: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==> list_count == q->held[r->head];
+  ensures id: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==>
+    r->head == fetch_packed[2 * list_count - 1].id &&
+    !has_next(fetch_value[2 * list_count - 2]);
+  ensures decoded: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    list_decoded(r->table_address, r->table_size);
+  ensures empty: \result == VIRTQ_EMPTY ==>
+    !flags_avail(fetch_value[0], q->avail_wrap);
+  ensures broken: \result == VIRTQ_STOPPED &&
+    \old(q->state) == VIRTQ_READY ==> list_broken(q->size, \old(*q));
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= 2 * q->size + 1;
@@ -197,7 +295,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight,
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    PACKED_FETCHES, ELEMENT_LOG;
+    PACKED_FETCHES, ELEMENT_LOG, list_count, list_retaken;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
@@ -240,14 +338,12 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used,
-    q->used_wrap, store_count, store_at[0 .. 2], store_size[0 .. 2],
-    store_value[0 .. 2];
+    q->used_wrap, STORES(0, 2);
   ensures queue: virtq_ok(*space, *q);
   behavior held:
     assumes held: id < q->size && q->held[id] != 0;
     assigns q->held[id], q->in_flight, q->next_used, q->used_wrap,
-      store_count, store_at[0 .. 2], store_size[0 .. 2],
-      store_value[0 .. 2];
+      STORES(0, 2);
     ensures said: \result == PREC_OK || \result == PREC_GONE;
     ensures free: q->held[id] == 0 &&
       q->in_flight == \old(q->in_flight) - 1;
@@ -281,7 +377,7 @@ PREC_MUST_CHECK enum prec_status packed_complete(struct virtq *q,
   requires out: \valid(yes) && \separated(yes, space, q);
   terminates \true;
   exits \false;
-  assigns *yes, q->notified, FETCHES(0, 1), fetch_value[0 .. 1];
+  assigns *yes, q->notified, fenced, FETCHES(0, 1), fetch_value[0 .. 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures queue: virtq_ok(*space, *q);
   ensures untouched: \result != PREC_OK ==> *yes == \old(*yes) &&
@@ -293,6 +389,16 @@ PREC_MUST_CHECK enum prec_status packed_complete(struct virtq *q,
     fetch_at[0] == q->avail.address + PVIRTQ_EVENT_FLAGS &&
     (fetch_count == 2 ==>
       q->event_index && fetch_at[1] == q->avail.address);
+  ensures fenced: \result == PREC_OK ==> fetch_fenced[0] != 0;
+  ensures asked: \result == PREC_OK ==> (fetch_count == 2 <==>
+    q->event_index &&
+    (fetch_value[0] & PVIRTQ_EVENT_F_MASK) == PVIRTQ_EVENT_F_DESC);
+  ensures wanted: \result == PREC_OK && fetch_count == 1 ==>
+    (*yes <==> (fetch_value[0] & PVIRTQ_EVENT_F_MASK) !=
+      PVIRTQ_EVENT_F_DISABLE);
+  ensures passed: \result == PREC_OK && fetch_count == 2 ==>
+    (*yes <==> place_passed(q->size, fetch_value[1], q->notified,
+      \old(q->notified)));
 */
 PREC_MUST_CHECK enum prec_status
 packed_should_notify(struct virtq *q, const struct prec_space *space,
@@ -307,8 +413,7 @@ packed_should_notify(struct virtq *q, const struct prec_space *space,
   requires event_index: q->event_index;
   terminates \true;
   exits \false;
-  assigns store_count, store_at[0 .. 1], store_size[0 .. 1],
-    store_value[0 .. 1];
+  assigns STORES(0, 1);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY;
   ensures all: \result == PREC_OK ? store_count == 2 :
@@ -318,6 +423,7 @@ packed_should_notify(struct virtq *q, const struct prec_space *space,
   ensures flags: \result == PREC_OK ==> store_is(1,
     q->used.address + PVIRTQ_EVENT_FLAGS, 2, PVIRTQ_EVENT_F_DESC);
   ensures nowhere_else: stored_used(*q);
+  ensures fenced: \result == PREC_OK ==> fenced != 0;
 */
 PREC_MUST_CHECK enum prec_status
 packed_ask_for_kick(const struct virtq *q, const struct prec_space *space);

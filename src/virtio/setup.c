@@ -29,6 +29,8 @@ struct rings {
   ensures there: \result == PREC_OK ==>
     span->address == address && span->size == size &&
     address + size <= PREC_ADDRESS_MAX;
+  ensures aligned: \result == PREC_OK ==>
+    span->address % align == 0 && span->host % align == 0;
 */
 static enum prec_status find_ring(const struct prec_space *space,
 				  uint64_t address, uint64_t size,
@@ -60,17 +62,21 @@ static enum prec_status find_ring(const struct prec_space *space,
   ensures desc: \result == PREC_OK ==>
     readable_span(*space, rings->desc) && rings->desc.address == desc &&
     rings->desc.size == 16 * size &&
+    rings->desc.address % 16 == 0 && rings->desc.host % 16 == 0 &&
     desc + 16 * size <= PREC_ADDRESS_MAX &&
     (packed ==> writable_span(*space, rings->desc));
   ensures avail: \result == PREC_OK ==>
     readable_span(*space, rings->avail) &&
     rings->avail.address == avail &&
+    rings->avail.address % (packed ? 4 : 2) == 0 &&
+    rings->avail.host % (packed ? 4 : 2) == 0 &&
     rings->avail.size == (packed ? 4 : 6 + 2 * size) &&
     avail + rings->avail.size <= PREC_ADDRESS_MAX;
   ensures used: \result == PREC_OK ==>
     readable_span(*space, rings->used) &&
     writable_span(*space, rings->used) &&
     rings->used.address == used &&
+    rings->used.address % 4 == 0 && rings->used.host % 4 == 0 &&
     rings->used.size == (packed ? 4 : 6 + 8 * size) &&
     used + rings->used.size <= PREC_ADDRESS_MAX;
 */
@@ -136,6 +142,8 @@ static bool overlap(struct prec_span a, struct prec_span b)
     \result == PREC_OVERLAP;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
     virtq_ok(*space, *q) && q->size == size && (q->packed <==> packed != 0);
+  ensures some: \result == PREC_OK ==> 0 < size;
+  ensures aligned: \result == PREC_OK ==> rings_aligned(*q);
   ensures there: \result == PREC_OK ==> q->desc.address == desc &&
     q->avail.address == avail && q->used.address == used;
   ensures start: \result == PREC_OK ==> q->next_avail == 0 &&

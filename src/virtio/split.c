@@ -15,6 +15,60 @@
  * useless.
  */
 
+/* Ghost: enter an entry of the fetched table into the log. */
+/*@ ghost
+  /@ requires request: \valid_read(r) && elements_told(*r) &&
+       0 <= chain_direct <= element_count < ELEMENT_MAX;
+     requires so_far: ring_taken && table_taken(element_count, count);
+     requires entry: index < count <= LENT_TABLE_MAX &&
+       !is_indirect(fetch_table[index].flags);
+     requires first: chain_direct == element_count ==> index == 0;
+     requires next: chain_direct < element_count ==>
+       has_next(element_flags[element_count - 1]) &&
+       index == fetch_table[element_index[element_count - 1]].next;
+     terminates \true;
+     exits \false;
+     assigns element_addr[element_count], element_len[element_count],
+       element_flags[element_count], element_index[element_count];
+     ensures log: elements_told(*r);
+     ensures direct: ring_taken;
+     ensures taken: table_taken(element_count + 1, count);
+     ensures place: element_index[element_count] == index;
+     ensures this: element_is(element_count, fetch_table[index].addr,
+       fetch_table[index].len, fetch_table[index].flags); @/
+  static void enter_entry(const struct virtq_request *r, uint32_t count,
+                          uint32_t index)
+  {
+    element_index[element_count] = index;
+    element_enter(r, fetch_table[index].addr, fetch_table[index].len,
+                  fetch_table[index].flags);
+  }
+*/
+
+/* Ghost: enter the descriptor that was fetched last. */
+/*@ ghost
+  /@ requires request: \valid_read(r) && elements_told(*r) &&
+       0 <= chain_direct == element_count < ELEMENT_MAX;
+     requires last: 0 <= chain_first &&
+       fetch_count == chain_first + chain_direct + 1 <= FETCH_MAX;
+     requires so_far: ring_taken;
+     terminates \true;
+     exits \false;
+     assigns element_addr[element_count], element_len[element_count],
+       element_flags[element_count], chain_direct;
+     ensures log: elements_told(*r);
+     ensures one: chain_direct == \old(chain_direct) + 1;
+     ensures direct: ring_taken;
+     ensures this: desc_taken(element_count, fetch_count - 1); @/
+  static void enter_desc(const struct virtq_request *r)
+  {
+    element_enter(r, fetch_desc[fetch_count - 1].addr,
+                  fetch_desc[fetch_count - 1].len,
+                  fetch_desc[fetch_count - 1].flags);
+    chain_direct++;
+  }
+*/
+
 /* Take the descriptors of a fetched table (2.7.5.3.2); `next` is an index into
  * the table.  Ends after `count` steps even if they form a loop. */
 /*@
@@ -25,13 +79,20 @@
     chain_ok(*space, *q, *r);
   requires entries: \valid_read(table + (0 .. LENT_TABLE_MAX - 1)) &&
     \separated(table + (0 .. LENT_TABLE_MAX - 1), r);
-  requires log: elements_told(*r) && element_count <= VIRTQ_SIZE_MAX;
+  requires log: elements_told(*r) &&
+    0 <= chain_direct == element_count <= VIRTQ_SIZE_MAX;
   requires some: 1 <= count <= LENT_TABLE_MAX;
+  requires fetched: \forall integer j; 0 <= j < count ==>
+    fetch_table[j] == table[j];
+  requires direct: ring_taken;
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
+  ensures direct: ring_taken;
+  ensures taken: table_taken(element_count, count);
+  ensures some: \result == VIRTQ_TAKEN ==> chain_direct < element_count;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
   ensures segments: chain_ok(*space, *q, *r);
 */
@@ -49,7 +110,13 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 	  loop invariant entry: 0 <= i < count;
 	  loop invariant segments: chain_ok(*space, *q, *r);
 	  loop invariant log: elements_told(*r) &&
-	    element_count == \at(element_count, Pre) + k;
+	    element_count == chain_direct + k;
+	  loop invariant direct: ring_taken;
+	  loop invariant taken: table_taken(element_count, count);
+	  loop invariant first: k == 0 ==> i == 0;
+	  loop invariant next: 0 < k ==>
+	    has_next(element_flags[element_count - 1]) &&
+	    i == fetch_table[element_index[element_count - 1]].next;
 	  loop assigns k, i, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
 	  loop variant count - k;
@@ -57,8 +124,10 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 	for (k = 0; k < count; k++) {
 		uint16_t flags = table[i].flags;
 
+		/*@ assert entry: fetch_table[i] == table[i]; */
 		if (flags & VIRTQ_DESC_F_INDIRECT)
 			return VIRTQ_MALFORMED;
+		/*@ ghost enter_entry(r, count, i); */
 		chain_take(r, space, q, table[i].addr, table[i].len, flags);
 		if (!(flags & VIRTQ_DESC_F_NEXT))
 			return VIRTQ_TAKEN;
@@ -78,14 +147,27 @@ static enum virtq_answer walk_table(struct virtq_request *r,
     chain_ok(*space, *q, *r);
   requires first_table: r->table_size == 0;
   requires once: fetched_once && fetch_count < FETCH_MAX;
-  requires log: elements_told(*r) && element_count <= VIRTQ_SIZE_MAX;
+  requires all: fetched_all;
+  requires log: elements_told(*r) &&
+    0 <= chain_direct == element_count <= VIRTQ_SIZE_MAX;
   requires rings: fetched_rings(*q);
+  requires chain: ring_taken && ring_followed(*q, fetch_count);
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     FETCH_NEXT, fetch_table[0 .. LENT_TABLE_MAX - 1], ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
+  ensures losses: losses_told(\result);
+  ensures named: \result == VIRTQ_TAKEN ==> !has_next(d.flags) &&
+    r->table_address == d.addr && r->table_size == d.len && 0 < d.len &&
+    fetch_count == \old(fetch_count) + 1 &&
+    fetch_at[fetch_count - 1] == d.addr &&
+    fetch_size[fetch_count - 1] == d.len;
+  ensures chain: \result == VIRTQ_TAKEN ==> ring_taken &&
+    ring_followed(*q, fetch_count - 1);
+  ensures taken: \result == VIRTQ_TAKEN ==> chain_direct < element_count &&
+    table_taken(element_count, d.len / 16);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures segments: chain_ok(*space, *q, *r);
@@ -114,6 +196,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
 		return VIRTQ_LOST;
 	/*@ assert once: fetched_once; */
 	/*@ assert known: fetched_known(*q, *r); */
+	/*@ assert followed: ring_followed(*q, fetch_count - 1); */
 	return walk_table(r, space, q, table, count);
 }
 
@@ -145,6 +228,64 @@ static void next_serial(struct virtq *q)
 	q->serial++;
 }
 
+/* Load a descriptor of the ring, to which the one before leads. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires desc: i < q->size && q->stamp[i] != q->serial;
+  requires out: \valid(d) && \separated(d, q, space);
+  requires chain: chain_fetched(*q) && fetched_rings(*q) &&
+    fetch_count < FETCH_MAX;
+  requires next: desc_next(i);
+  terminates \true;
+  exits \false;
+  assigns *d, q->stamp[i], FETCH_NEXT, fetch_desc[fetch_count],
+    fetch_index[fetch_count];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures work: fetch_count == \old(fetch_count) + 1;
+  ensures stamped: virtq_stamped(*q);
+  ensures index: fetch_index[\old(fetch_count)] == i;
+  ensures value: \result == PREC_OK ==> fetch_desc[fetch_count - 1] == *d;
+  ensures chain: \result == PREC_OK ==> chain_fetched(*q);
+  ensures lost: \result == PREC_GONE ==> fetch_ok[fetch_count - 1] == 0;
+  ensures once: fetched_once && fetched_rings(*q);
+*/
+static enum prec_status follow(struct virtq *q, const struct prec_space *space,
+			       uint32_t i, struct virtq_desc *d)
+{
+	enum prec_status gone;
+
+	/*@ ghost int n = fetch_count; */
+	/*@ assert fresh: \forall integer m;
+	      chain_first <= m < fetch_count ==> fetch_index[m] != i; */
+	q->stamp[i] = q->serial;
+	/*@ ghost fetch_index[fetch_count] = i; */
+	gone = lent_load_desc(space, q->desc, i, d);
+	/*@ assert new: \forall integer m; 0 <= m < fetch_count - 1 ==>
+	      apart(fetch_at[m], fetch_size[m], fetch_at[fetch_count - 1],
+	        fetch_size[fetch_count - 1]); */
+	/*@ assert once: fetched_once; */
+	/*@ assert rings: fetched_rings(*q); */
+	/*@ assert one: fetch_count == n + 1; */
+	/*@ assert this: desc_fetched(*q, n); */
+	/*@ assert link: chain_first < n ==> fetch_index[n] == i &&
+	      i == fetch_desc[n - 1].next &&
+	      has_next(fetch_desc[n - 1].flags) &&
+	      !is_indirect(fetch_desc[n - 1].flags); */
+	/*@ assert descs: \forall integer m; chain_first <= m < n ==>
+	      desc_fetched(*q, m); */
+	/*@ assert links: \forall integer m; chain_first < m < n ==>
+	      desc_linked(m); */
+	/*@ assert stamps: \forall integer m;
+	      chain_first <= m < fetch_count ==>
+	      q->stamp[fetch_index[m]] == q->serial; */
+	/*@ assert entry: \forall integer m; 0 <= m < chain_first ==>
+	      inside_ring(q->avail, fetch_at[m], fetch_size[m]); */
+	/*@ assert followed: ring_followed(*q, fetch_count); */
+	return gone;
+}
+
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid(q) && virtq_ok(*space, *q) &&
@@ -154,6 +295,7 @@ static void next_serial(struct virtq *q)
   requires head: r->head < q->size;
   requires first_table: r->table_size == 0;
   requires once: fetched_once && fetch_count <= 2;
+  requires all: fetched_all;
   requires log: elements_told(*r) && element_count == 0;
   requires entry: \forall integer i; 0 <= i < fetch_count ==>
     inside_ring(q->avail, fetch_at[i], fetch_size[i]);
@@ -162,16 +304,18 @@ static void next_serial(struct virtq *q)
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
-  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
+    SPLIT_FETCHES(fetch_count), ELEMENT_LOG, chain_first, chain_direct;
+  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r);
+  ensures losses: losses_told(\result);
+  ensures first: chain_first == \old(fetch_count);
+  ensures decoded: \result == VIRTQ_TAKEN ==>
+    chain_decoded(*q, r->head, r->table_address, r->table_size);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: chain_ok(*space, *q, *r);
   ensures bounded: \old(fetch_count) <= fetch_count <=
     \old(fetch_count) + q->size + 1;
-  ensures earlier: \forall integer m; 0 <= m < \old(fetch_count) ==>
-    fetch_at[m] == \old(fetch_at[m]) && fetch_size[m] == \old(fetch_size[m]);
   ensures once: fetched_once;
   ensures known: fetched_known(*q, *r);
 */
@@ -184,6 +328,8 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	uint32_t k;
 
 	/*@ ghost int before = fetch_count; */
+	/*@ ghost chain_first = fetch_count; */
+	/*@ ghost chain_direct = 0; */
 	next_serial(q);
 	/*@
 	  loop invariant steps: 0 <= k <= q->size;
@@ -192,45 +338,30 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	  loop invariant no_table: r->table_size == 0;
 	  loop invariant stamped: virtq_stamped(*q);
 	  loop invariant work: fetch_count == before + k;
-	  loop invariant entry: \forall integer m; 0 <= m < before ==>
-	    inside_ring(q->avail, fetch_at[m], fetch_size[m]);
-	  loop invariant earlier: \forall integer m; 0 <= m < before ==>
-	    fetch_at[m] == \at(fetch_at[m], Pre) &&
-	    fetch_size[m] == \at(fetch_size[m], Pre);
-	  loop invariant descs: \forall integer m;
-	    before <= m < fetch_count ==> fetch_index[m] < q->size &&
-	    q->stamp[fetch_index[m]] == q->serial &&
-	    fetch_at[m] == q->desc.address + 16 * fetch_index[m] &&
-	    fetch_size[m] == 16;
-	  loop invariant once: fetched_once;
 	  loop invariant log: elements_told(*r) && element_count == k;
+	  loop invariant direct: chain_direct == k && ring_taken;
+	  loop invariant chain: chain_fetched(*q);
+	  loop invariant rings: fetched_rings(*q);
+	  loop invariant next: desc_next(i);
+	  loop invariant head: k == 0 ? i == r->head :
+	    fetch_index[before] == r->head;
 	  loop assigns k, i, d, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
 	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-	    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+	    SPLIT_FETCHES(before), ELEMENT_LOG, chain_direct;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {
-		enum prec_status gone;
-
 		if (q->stamp[i] == q->serial)
 			return VIRTQ_MALFORMED;
-		/*@ assert fresh: \forall integer m;
-		      before <= m < fetch_count ==> fetch_index[m] != i; */
-		q->stamp[i] = q->serial;
-		/*@ ghost fetch_index[fetch_count] = i; */
-		gone = lent_load_desc(space, q->desc, i, &d);
-		/*@ assert new: \forall integer m;
-		      0 <= m < fetch_count - 1 ==>
-		      apart(fetch_at[m], fetch_size[m],
-		        fetch_at[fetch_count - 1],
-		        fetch_size[fetch_count - 1]); */
-		/*@ assert once: fetched_once; */
-		if (gone)
+		if (follow(q, space, i, &d))
 			return VIRTQ_LOST;
+		/*@ assert head: fetch_index[before] == r->head; */
 		if (d.flags & VIRTQ_DESC_F_INDIRECT)
 			return take_table(r, space, q, d);
+		/*@ ghost enter_desc(r); */
 		chain_take(r, space, q, d.addr, d.len, d.flags);
+		/*@ assert last: element_flags[element_count - 1] == d.flags; */
 		if (!(d.flags & VIRTQ_DESC_F_NEXT))
 			return VIRTQ_TAKEN;
 		i = d.next;
@@ -252,7 +383,13 @@ static enum virtq_answer take_chain(struct virtq_request *r,
   exits \false;
   assigns q->state, q->waiting, FETCHES(0, 0), fetch_value[0];
   ensures queue: virtq_ok(*space, *q);
+  ensures waiting: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ==>
+    q->waiting == ahead(fetch_value[0], q->next_avail);
   ensures some: \result == VIRTQ_TAKEN ==> 0 < q->waiting;
+  ensures none: \result == VIRTQ_EMPTY ==>
+    fetch_value[0] == q->next_avail;
+  ensures jumped: \result == VIRTQ_STOPPED ==>
+    ahead(fetch_value[0], q->next_avail) > q->size;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ||
     \result == VIRTQ_GONE || \result == VIRTQ_STOPPED;
   ensures state: q->state == (\result == VIRTQ_STOPPED ? VIRTQ_BROKEN :
@@ -267,7 +404,8 @@ static enum virtq_answer look(struct virtq *q, const struct prec_space *space)
 
 	if (lent_load16(space, q->avail, VIRTQ_AVAIL_IDX, &index))
 		return VIRTQ_GONE;
-	waiting = (uint16_t)(index - q->next_avail);
+	waiting = (index + 0x10000u - q->next_avail) % 0x10000u;
+	/*@ assert ahead: waiting == ahead(index, q->next_avail); */
 	if (waiting > q->size) {
 		q->state = VIRTQ_BROKEN;
 		return VIRTQ_STOPPED;
@@ -291,6 +429,10 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
 		if (answer != VIRTQ_TAKEN)
 			return answer;
 	}
+	/*@ ghost uint32_t available = q->waiting; */
+	/*@ ghost int entry = fetch_count; */
+	/*@ assert seen: available ==
+	      seen(\at(q->waiting, Pre), q->next_avail); */
 	slot = q->next_avail % q->size;
 	if (lent_load16(space, q->avail,
 			VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)slot,

@@ -15,12 +15,32 @@
  * bounded by the size of the queue.  A queue is used by one thread.
  */
 
+/* Ghost: the first fetch of a descriptor of the current chain, and how many of
+ * its elements are descriptors of the ring and not of the table. */
+/*@ ghost
+  int chain_first;
+  int chain_direct;
+*/
+
 /*@
   // Fetch m was of the avail entry for this index (2.7.6).  The size of the
   // ring divides 2^16, so slots and indices wrap together.
   predicate entry_fetched{L}(struct virtq q, integer m, integer index) =
     m < fetch_count && fetch_size[m] == 2 &&
     fetch_at[m] == q.avail.address + 4 + 2 * (index % q.size);
+
+  // Fetch m was of the avail index (2.7.6).
+  predicate index_fetched{L}(struct virtq q, integer m) =
+    fetch_size[m] == 2 && fetch_at[m] == q.avail.address + VIRTQ_AVAIL_IDX;
+
+  // How far one index is ahead of another, both of 16 bits.
+  logic integer ahead(integer to, integer from) =
+    to >= from ? to - from : to - from + 0x10000;
+
+  // The entries that are available: those known before or, if none was, those
+  // that the avail index shows (2.7.13.3).
+  logic integer seen{L}(integer waiting, integer next_avail) =
+    waiting == 0 ? ahead(fetch_value[0], next_avail) : waiting;
 
   // The first `count` stores of completing a request: its element, in the slot
   // of this index (2.7.8), and then the next index.
@@ -36,6 +56,96 @@
   // The last of these elements ends the chain.
   predicate chain_ended{L} = 0 < element_count &&
     (element_flags[element_count - 1] & VIRTQ_DESC_F_NEXT) == 0;
+
+  // Fetch m was of the descriptor that its index says.
+  predicate desc_fetched{L}(struct virtq q, integer m) =
+    fetch_index[m] < q.size && fetch_size[m] == 16 &&
+    fetch_at[m] == q.desc.address + 16 * fetch_index[m];
+
+  // 2.7.5: it followed the descriptor that was fetched before.
+  predicate desc_linked{L}(integer m) =
+    fetch_index[m] == fetch_desc[m - 1].next &&
+    has_next(fetch_desc[m - 1].flags) &&
+    !is_indirect(fetch_desc[m - 1].flags);
+
+  // Element k is the descriptor that fetch m brought.
+  predicate desc_taken{L}(integer k, integer m) =
+    element_is(k, fetch_desc[m].addr, fetch_desc[m].len, fetch_desc[m].flags);
+
+  // The fetches from chain_first to this one followed the descriptors of the
+  // ring, and nothing was fetched twice.
+  predicate ring_followed{L}(struct virtq q, integer last) =
+    (\forall integer m; chain_first <= m < last ==> desc_fetched(q, m)) &&
+    (\forall integer m; chain_first < m < last ==> desc_linked(m));
+
+  // So far the chain was fetched as it should be, and nothing else but the
+  // avail ring.
+  predicate chain_fetched{L}(struct virtq q) =
+    0 <= chain_first <= fetch_count && fetched_once && fetched_all &&
+    (\forall integer m; 0 <= m < chain_first ==>
+      inside_ring(q.avail, fetch_at[m], fetch_size[m])) &&
+    (\forall integer m; chain_first <= m < fetch_count ==>
+      q.stamp[fetch_index[m]] == q.serial) &&
+    ring_followed(q, fetch_count);
+
+  // The last descriptor that was fetched is followed by this one.
+  predicate desc_next{L}(integer index) =
+    chain_first < fetch_count ==>
+      index == fetch_desc[fetch_count - 1].next &&
+      has_next(fetch_desc[fetch_count - 1].flags) &&
+      !is_indirect(fetch_desc[fetch_count - 1].flags);
+
+  // The direct elements are what these fetches brought.
+  predicate ring_taken{L} =
+    \forall integer m; chain_first <= m < chain_first + chain_direct ==>
+      desc_taken(m - chain_first, m);
+
+  // Element k is in the fetched table.
+  predicate entry_taken{L}(integer k, integer count) =
+    element_index[k] < count &&
+    element_is(k, fetch_table[element_index[k]].addr,
+      fetch_table[element_index[k]].len, fetch_table[element_index[k]].flags) &&
+    !is_indirect(element_flags[k]);
+
+  // It follows the element before.
+  predicate entry_linked{L}(integer k) =
+    element_index[k] == fetch_table[element_index[k - 1]].next &&
+    has_next(element_flags[k - 1]);
+
+  // 2.7.5.3.2: the elements after the direct ones are those of the fetched
+  // table, followed from its first one on.
+  predicate table_taken{L}(integer last, integer count) =
+    (chain_direct < last ==> element_index[chain_direct] == 0) &&
+    (\forall integer k; chain_direct <= k < last ==> entry_taken(k, count)) &&
+    (\forall integer k; chain_direct < k < last ==> entry_linked(k));
+
+  // 2.7.5.3.1: the descriptor of fetch m names the request's table, which the
+  // next fetch brought.
+  predicate table_named{L}(integer table, integer table_size, integer m) =
+    is_indirect(fetch_desc[m].flags) && !has_next(fetch_desc[m].flags) &&
+    fetch_desc[m].addr == table && fetch_desc[m].len == table_size &&
+    fetch_at[m + 1] == table && fetch_size[m + 1] == table_size;
+
+  // The elements are the chain that begins with `head`, as the fetches from
+  // chain_first on brought it: its descriptors, and the table that the last
+  // one names if there is one, to the end.
+  predicate chain_decoded{L}(struct virtq q, integer head, integer table,
+                             integer table_size) =
+    chain_ended && fetch_index[chain_first] == head && ring_taken &&
+    (table_size == 0 ==>
+      chain_direct == element_count &&
+      fetch_count == chain_first + chain_direct &&
+      ring_followed(q, fetch_count)) &&
+    (table_size != 0 ==>
+      chain_direct < element_count &&
+      fetch_count == chain_first + chain_direct + 2 &&
+      ring_followed(q, fetch_count - 1) &&
+      table_named(table, table_size, fetch_count - 2) &&
+      table_taken(element_count, table_size / 16));
+
+  // 2.7.10: the index has passed the event since `before`.
+  predicate event_passed(integer event, integer now, integer before) =
+    (uint16_t)(now - event - 1) < (uint16_t)(now - before);
 */
 
 /*
@@ -59,6 +169,8 @@
     \result == PREC_OVERLAP;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
     virtq_ok(*space, *q) && q->size == size && !q->packed;
+  ensures power_of_2: \result == PREC_OK ==> (size & (size - 1)) == 0;
+  ensures aligned: \result == PREC_OK ==> rings_aligned(*q);
   ensures there: \result == PREC_OK ==> q->desc.address == desc &&
     q->avail.address == avail && q->used.address == used;
   ensures start: \result == PREC_OK ==> q->next_avail == 0 &&
@@ -100,6 +212,7 @@ void split_seek(struct virtq *q, uint16_t avail, uint16_t used);
   ensures stopped: q->state != VIRTQ_READY ==> \result == PREC_GONE;
   ensures once: \result == PREC_OK ==> fetch_count == 1 &&
     fetch_at[0] == q->used.address + VIRTQ_USED_IDX && fetch_size[0] == 2;
+  ensures value: \result == PREC_OK ==> *index == fetch_value[0];
 */
 PREC_MUST_CHECK enum prec_status
 split_used_index(const struct virtq *q, const struct prec_space *space,
@@ -120,13 +233,36 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+    SPLIT_FETCHES(0), ELEMENT_LOG,
+    chain_first, chain_direct;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
   ensures told: answer_told(*r, \result);
   ensures ended: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==> chain_ended;
+  ensures losses: losses_told(\result);
+  ensures decoded: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures first: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==>
+    chain_first == (\old(q->waiting) == 0 ? 2 : 1) &&
+    r->head == fetch_value[chain_first - 1];
+  ensures looked: \old(q->state) == VIRTQ_READY && \old(q->waiting) == 0 ==>
+    0 < fetch_count && index_fetched(*q, 0);
+  ensures waiting: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==>
+    q->waiting == seen(\old(q->waiting), \old(q->next_avail)) - 1;
+  ensures empty: \result == VIRTQ_EMPTY ==>
+    \old(q->waiting) == 0 && fetch_value[0] == \old(q->next_avail);
+  ensures broken: \result == VIRTQ_STOPPED &&
+    \old(q->state) == VIRTQ_READY ==>
+    seen(\old(q->waiting), \old(q->next_avail)) > q->size ||
+    (fetch_count == (\old(q->waiting) == 0 ? 2 : 1) &&
+      entry_fetched(*q, fetch_count - 1, \old(q->next_avail)) &&
+      (fetch_value[fetch_count - 1] >= q->size ||
+        \old(*q).held[fetch_value[fetch_count - 1]] != 0));
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures bounded: fetch_count <= q->size + 3;
@@ -171,7 +307,8 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    SPLIT_FETCHES, fetch_index[0 .. FETCH_MAX - 1], ELEMENT_LOG;
+    SPLIT_FETCHES(0), ELEMENT_LOG,
+    chain_first, chain_direct;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
@@ -179,6 +316,13 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
   ensures told: answer_told(*r, \result);
   ensures ended: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==> chain_ended;
+  ensures losses: losses_told(\result);
+  ensures decoded: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures first: \result != VIRTQ_STOPPED ==> chain_first == 0;
+  ensures broken: \result == VIRTQ_STOPPED ==> q->state != VIRTQ_READY ||
+    head >= q->size || \old(*q).held[head] != 0;
   ensures once: fetched_once;
   ensures known: \result != VIRTQ_STOPPED ==> fetched_known(*q, *r);
   ensures held: \result != VIRTQ_STOPPED ==> r->head == head &&
@@ -212,13 +356,12 @@ enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns q->held[0 .. VIRTQ_SIZE_MAX - 1], q->in_flight, q->next_used,
-    store_count, store_at[0 .. 2], store_size[0 .. 2], store_value[0 .. 2];
+    STORES(0, 2);
   ensures queue: virtq_ok(*space, *q);
   behavior held:
     assumes held: head < q->size && q->held[head] != 0;
     assigns q->held[head], q->in_flight, q->next_used,
-      store_count, store_at[0 .. 2], store_size[0 .. 2],
-      store_value[0 .. 2];
+      STORES(0, 2);
     ensures said: \result == PREC_OK || \result == PREC_GONE;
     ensures free: q->held[head] == 0 &&
       q->in_flight == \old(q->in_flight) - 1;
@@ -254,7 +397,7 @@ PREC_MUST_CHECK enum prec_status split_complete(struct virtq *q,
   requires out: \valid(yes) && \separated(yes, space, q);
   terminates \true;
   exits \false;
-  assigns *yes, q->notified, FETCHES(0, 0), fetch_value[0];
+  assigns *yes, q->notified, fenced, FETCHES(0, 0), fetch_value[0];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures queue: virtq_ok(*space, *q);
   ensures untouched: \result != PREC_OK ==> *yes == \old(*yes) &&
@@ -265,6 +408,11 @@ PREC_MUST_CHECK enum prec_status split_complete(struct virtq *q,
     fetch_at[0] == q->avail.address +
       (q->event_index ? 4 + 2 * q->size : VIRTQ_AVAIL_FLAGS) &&
     fetch_size[0] == 2;
+  ensures fenced: \result == PREC_OK ==> fetch_fenced[0] != 0;
+  ensures wanted: \result == PREC_OK ==> (*yes <==>
+    (q->event_index ?
+      event_passed(fetch_value[0], q->next_used, \old(q->notified)) :
+      (fetch_value[0] & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0));
 */
 PREC_MUST_CHECK enum prec_status
 split_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
@@ -284,13 +432,14 @@ split_should_notify(struct virtq *q, const struct prec_space *space, bool *yes);
   requires event_index: q->event_index;
   terminates \true;
   exits \false;
-  assigns store_count, store_at[0], store_size[0], store_value[0];
+  assigns STORES(0, 0);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY;
   ensures all: store_count == (\result == PREC_OK ? 1 : 0);
   ensures avail_event: \result == PREC_OK ==>
     store_is(0, q->used.address + 4 + 8 * q->size, 2, q->next_avail);
   ensures nowhere_else: stored_used(*q);
+  ensures fenced: \result == PREC_OK ==> fenced != 0;
 */
 PREC_MUST_CHECK enum prec_status
 split_ask_for_kick(const struct virtq *q, const struct prec_space *space);

@@ -94,6 +94,13 @@ struct virtq_request {
     q.avail.address + q.avail.size <= PREC_ADDRESS_MAX &&
     q.used.address + q.used.size <= PREC_ADDRESS_MAX;
 
+  // 2.7, 2.8.10.1, in the addresses of the client and of this process.
+  predicate rings_aligned(struct virtq q) =
+    q.desc.address % 16 == 0 && q.desc.host % 16 == 0 &&
+    q.avail.address % (q.packed ? 4 : 2) == 0 &&
+    q.avail.host % (q.packed ? 4 : 2) == 0 &&
+    q.used.address % 4 == 0 && q.used.host % 4 == 0;
+
   predicate rings_apart(struct virtq q) =
     apart(q.desc.address, q.desc.size, q.avail.address, q.avail.size) &&
     apart(q.desc.address, q.desc.size, q.used.address, q.used.size) &&
@@ -220,6 +227,7 @@ static inline bool virtq_meets_rings(const struct virtq *q, struct prec_span p)
   assigns q->state, q->desc, q->avail, q->used;
   ensures queue: virtq_ok(*space, *q);
   ensures found: \result == PREC_OK <==> q->state == VIRTQ_READY;
+  ensures aligned: \result == PREC_OK ==> rings_aligned(*q);
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures broken: \old(q->state) == VIRTQ_BROKEN ==> q->state == VIRTQ_BROKEN;
   ensures unset: \old(q->state) == VIRTQ_UNSET ==> q->state == VIRTQ_UNSET;
