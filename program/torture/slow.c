@@ -50,7 +50,7 @@ static int join(const struct attack *attack)
 	size_t i;
 
 	for (i = 0;
-	     attack->options->socket_path[i] && i < sizeof(name.sun_path) - 1;
+	     i < sizeof(name.sun_path) - 1 && attack->options->socket_path[i];
 	     i++)
 		name.sun_path[i] = attack->options->socket_path[i];
 	if (connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0)

@@ -72,13 +72,13 @@ struct device {
 	enum device_state state;
 	const char *ended; /* why: static storage */
 	bool cancelled;	   /* its requests were, so that they fail is no news */
+	bool in_line;	   /* of its lane, see line.h */
 
 	uint64_t features; /* negotiated */
 
 	uint32_t in_flight; /* requests, over all queues */
 	uint64_t bytes_in_flight;
-	TAILQ_ENTRY(device) next; /* in the line of its lane, see line.h */
-	bool in_line;
+	TAILQ_ENTRY(device) next; /* while `in_line` is set */
 	struct queues line;
 	struct device_turn turn;
 	struct claim claim;
@@ -87,9 +87,9 @@ struct device {
 	bool started;		     /* it may use the image: start.h */
 	bool errand_due;
 	bool errand_busy;
+	bool waits_for_room; /* its queues go on when some have ended */
 	struct store_io errand;
 	struct notify_cost notify_cost;
-	bool waits_for_room; /* its queues go on when some have ended */
 	struct memory *memory;
 	struct memory_admission admission;
 	struct sparse *sparse; /* NULL: what holes cost is not counted */

@@ -59,15 +59,15 @@
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */
 #define FETCHES(first, last) \
-	fetch_count, fetch_at[first .. last], fetch_size[first .. last], \
-	fetch_ok[first .. last], fetch_fenced[first .. last]
+	fetch_count, fetch_at[(first) .. (last)], fetch_size[(first) .. (last)], \
+	fetch_ok[(first) .. (last)], fetch_fenced[(first) .. (last)]
 #define FETCH_NEXT \
 	fetch_count, fetch_at[fetch_count], fetch_size[fetch_count], \
 	fetch_ok[fetch_count], fetch_fenced[fetch_count]
 #define SPLIT_FETCHES(first) \
-	FETCHES(first, FETCH_MAX - 1), fetch_value[first .. FETCH_MAX - 1], \
-	fetch_desc[first .. FETCH_MAX - 1], \
-	fetch_index[first .. FETCH_MAX - 1], \
+	FETCHES(first, FETCH_MAX - 1), fetch_value[(first) .. FETCH_MAX - 1], \
+	fetch_desc[(first) .. FETCH_MAX - 1], \
+	fetch_index[(first) .. FETCH_MAX - 1], \
 	fetch_table[0 .. LENT_TABLE_MAX - 1]
 #define PACKED_FETCHES \
 	FETCHES(0, FETCH_MAX - 1), fetch_value[0 .. FETCH_MAX - 1], \
@@ -90,8 +90,8 @@
 #define STORE_MAX 16
 /* clang-format off */
 #define STORES(first, last) \
-	fenced, store_count, store_at[first .. last], \
-	store_size[first .. last], store_value[first .. last]
+	fenced, store_count, store_at[(first) .. (last)], \
+	store_size[(first) .. (last)], store_value[(first) .. (last)]
 /* clang-format on */
 
 /*@
