@@ -124,7 +124,8 @@ static void charge(struct notifier *notifier, struct notify_cost *cost,
 	cost->count++;
 	cost->too_slow |= ns >= NOTIFY_MOST_NS;
 	if (cost->count == NOTIFY_COUNTED) {
-		cost->too_slow |= cost->ns >= NOTIFY_COUNTED * NOTIFY_USUAL_NS;
+		cost->too_slow |=
+			cost->ns >= (uint64_t)NOTIFY_COUNTED * NOTIFY_USUAL_NS;
 		cost->count = 0;
 		cost->ns = 0;
 	}

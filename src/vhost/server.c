@@ -112,7 +112,7 @@ static uint64_t fds_allowed(void)
 }
 
 /* The library's table also holds the logs of clients, which are not counted. */
-#define REGIONS_COUNTED (PREC_REGION_MAX / 4 * 3)
+#define REGIONS_COUNTED ((uint64_t)PREC_REGION_MAX / 4 * 3)
 
 /*
  * What clients may use together, and the place that each export keeps: enough
@@ -123,10 +123,10 @@ static uint64_t fds_allowed(void)
  */
 static void share_out(struct vhost_server *server)
 {
-	uint64_t ours = FDS_OF_SERVER + 8u * server->export_count +
-			8u * server->limits.workers;
+	uint64_t ours = FDS_OF_SERVER + 8ull * server->export_count +
+			8ull * server->limits.workers;
 	uint64_t each = VHOST_HELD_BY_ALL + MEMORY_REGIONS_USUAL +
-			VHOST_TABLE_MAX + 3u * server->limits.queues;
+			VHOST_TABLE_MAX + 3ull * server->limits.queues;
 	uint64_t left = server->fds_max > ours ? server->fds_max - ours : 0;
 
 	/* Some service is better than none. */

@@ -59,7 +59,8 @@
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */
 #define FETCHES(first, last) \
-	fetch_count, fetch_at[(first) .. (last)], fetch_size[(first) .. (last)], \
+	fetch_count, fetch_at[(first) .. (last)], \
+	fetch_size[(first) .. (last)], \
 	fetch_ok[(first) .. (last)], fetch_fenced[(first) .. (last)]
 #define FETCH_NEXT \
 	fetch_count, fetch_at[fetch_count], fetch_size[fetch_count], \

@@ -193,10 +193,11 @@ struct file_uring *file_uring_get(struct store_error *error)
 
 	if (!uring) {
 		pthread_mutex_lock(&mutex);
-		if (unused || prepare(made + 1, error)) {
-			uring = unused;
+		if (!unused)
+			prepare(made + 1, error);
+		uring = unused;
+		if (uring)
 			unused = uring->next;
-		}
 		pthread_mutex_unlock(&mutex);
 	}
 	if (!uring)
