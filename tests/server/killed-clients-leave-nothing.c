@@ -13,14 +13,38 @@
 #define ROUNDS	 300
 #define CHILDREN 3
 
-static void be_killed(uint32_t number, uint64_t random)
+static struct client_options options_of(uint32_t number)
 {
-	struct client_options options = {
+	return (struct client_options){
 		.socket_path = backend.exports[number].socket_path,
 		.region_count = 4,
 		.depth = 32,
 		.buffer_size = 32768,
 	};
+}
+
+/* What the server opens when it is first needed, and keeps, is open then: each
+ * of its two workers has a client of the file at the same time. */
+static void use_once(void)
+{
+	struct client_options options = options_of(0);
+	struct client client, other;
+
+	CHECK(client_open(&client, &options) == 0, "open: %s", client.error);
+	CHECK(client_open(&other, &options) == 0, "open: %s", other.error);
+	DO(&client, client_start(&client));
+	CHECK(client_io(&client, 0, VIRTIO_BLK_T_OUT, 0, 4096) == 0, "%s",
+	      client.error);
+	client_close(&client);
+	DO(&other, client_start(&other));
+	CHECK(client_io(&other, 0, VIRTIO_BLK_T_IN, 0, 4096) == 0, "%s",
+	      other.error);
+	client_close(&other);
+}
+
+static void be_killed(uint32_t number, uint64_t random)
+{
+	struct client_options options = options_of(number);
 	struct client_completion completion;
 	struct client client;
 
@@ -121,6 +145,7 @@ int main(void)
 	backend_add(&backend, NULL, 4u << 20);
 	backend_add(&backend, NULL, 4u << 20);
 	serve_start();
+	use_once();
 	for (i = 0; i < WARM_UP; i++)
 		round_of_deaths(&random);
 	before = settle(NULL);
