@@ -194,8 +194,8 @@ static void signal_fd(int fd)
 	uint64_t one = 1;
 
 	/* Our own eventfd: it has room, or is about to be read. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		return;
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		continue;
 }
 
 /* The file of a socket goes with the last export that listens there. */
@@ -455,11 +455,12 @@ static void watch_fd(struct pollfd *poller, int fd)
 }
 
 /* List what to poll.  Returns for how long: some sockets may have to be left
- * out for a while.  The lock is held. */
+ * out for a while, and that it may accept is seen even if the signal that says
+ * so failed.  The lock is held. */
 static int list_fds(struct vhost_server *server, uint32_t *count)
 {
 	bool spare = has_spare(server);
-	int timeout_ms = -1;
+	int timeout_ms = server->accepting ? -1 : LISTEN_AGAIN_MS;
 
 	*count = 1 + (server->accepting ? server->export_count : 0);
 	if (!has_room(server, *count))
