@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "device/event.h"
 #include "device/line.h"
 #include "device/request.h"
 
@@ -164,11 +165,7 @@ static bool open_wake(struct loop *loop)
 
 void loop_wake(const struct loop *loop)
 {
-	uint64_t one = 1;
-
-	/* If it were full, the loop would have been woken. */
-	if (write(loop->wake_fd, &one, sizeof(one)) < 0)
-		return;
+	event_signal(loop->wake_fd);
 }
 
 bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "device/clock.h"
+#include "device/event.h"
 #include "device/share.h"
 #include "device/thread.h"
 
@@ -122,15 +123,6 @@ static void wake(void)
 		pthread_cond_signal(&pool.late);
 }
 
-static void signal_idle(int fd)
-{
-	uint64_t one = 1;
-
-	/* Our own eventfd: it has room, or is about to be read. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 static uint32_t counted(uint32_t descriptors)
 {
 	return descriptors > UNCOUNTED ? descriptors - UNCOUNTED : 0;
@@ -149,8 +141,8 @@ static void put_away(struct release_account *account, uint32_t descriptors)
 	stand_in_line(account);
 	if (pool.pending == 0)
 		pthread_cond_broadcast(&pool.quiet);
-	if (--account->pending == 0)
-		signal_idle(account->idle_fd);
+	if (--account->pending == 0 && account->idle_fd >= 0)
+		event_signal(account->idle_fd);
 }
 
 static void *helper(void *argument);

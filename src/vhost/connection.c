@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "device/event.h"
 #include "device/release.h"
 #include "vhost/channel.h"
 #include "vhost/dispatch.h"
@@ -32,14 +32,10 @@ static void connection_free(struct vhost_connection *connection)
 static void leave(struct vhost_worker *worker, struct vhost_export *export,
 		  struct client_record *client, uint32_t held, const char *why)
 {
-	uint64_t one = 1;
-
 	share_give(&export->descriptors, held);
 	vhost_roll_leave(&export->roll, client, why);
 	__atomic_fetch_sub(&worker->loop.devices, 1, __ATOMIC_RELAXED);
-	/* Our own eventfd: it has room, or the server is about to read it. */
-	if (write(worker->ended_fd, &one, sizeof(one)) < 0)
-		return;
+	event_signal(worker->ended_fd);
 }
 
 /* The worker no longer watches its deadline. */

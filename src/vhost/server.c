@@ -17,6 +17,7 @@
 #include <precarium/budget.h>
 #include <precarium/signals_linux.h>
 
+#include "device/event.h"
 #include "device/release.h"
 #include "device/thread.h"
 #include "vhost/held.h"
@@ -189,15 +190,6 @@ static bool another_listens(const struct vhost_server *server,
 	return false;
 }
 
-static void signal_fd(int fd)
-{
-	uint64_t one = 1;
-
-	/* Our own eventfd: it has room, or is about to be read. */
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		continue;
-}
-
 /* The file of a socket goes with the last export that listens there. */
 static void stop_listening(struct vhost_server *server,
 			   struct vhost_export *export)
@@ -205,7 +197,7 @@ static void stop_listening(struct vhost_server *server,
 	pthread_mutex_lock(&server->lock);
 	vhost_export_close(export, another_listens(server, export));
 	pthread_mutex_unlock(&server->lock);
-	signal_fd(server->accept_fd);
+	event_signal(server->accept_fd);
 }
 
 /* Make room for one more in the list. */
@@ -229,7 +221,7 @@ static void enter(struct vhost_server *server, struct vhost_export *export)
 	pthread_mutex_lock(&server->lock);
 	server->exports[server->export_count++] = export;
 	pthread_mutex_unlock(&server->lock);
-	signal_fd(server->accept_fd);
+	event_signal(server->accept_fd);
 }
 
 /* Take it out of the list. */
@@ -548,7 +540,7 @@ static void begin_to_accept(struct vhost_server *server)
 	give_first(server);
 	server->accepting = true;
 	pthread_mutex_unlock(&server->lock);
-	signal_fd(server->accept_fd);
+	event_signal(server->accept_fd);
 }
 
 static void end_to_accept(struct vhost_server *server)
@@ -558,7 +550,7 @@ static void end_to_accept(struct vhost_server *server)
 	pthread_mutex_lock(&server->lock);
 	server->accepted_last = true;
 	pthread_mutex_unlock(&server->lock);
-	signal_fd(server->accept_fd);
+	event_signal(server->accept_fd);
 	pthread_join(server->acceptor, NULL);
 	server->has_acceptor = false;
 }
@@ -614,12 +606,7 @@ void vhost_server_watch(struct vhost_server *server,
 
 void vhost_server_interrupt(struct vhost_server *server)
 {
-	int error = errno;
-	uint64_t one = 1;
-
-	if (write(server->wake_fd, &one, sizeof(one)) < 0)
-		errno = error;
-	errno = error;
+	event_signal(server->wake_fd);
 }
 
 bool vhost_server_config_changed(struct vhost_server *server,

@@ -15,6 +15,7 @@
 #include "vhost/channel.h"
 #include "vhost/connection.h"
 #include "vhost/deadline.h"
+#include "device/event.h"
 #include "device/thread.h"
 #include "device/line.h"
 #include "device/turn.h"
@@ -45,15 +46,6 @@ static void config_changed(struct vhost_worker *worker,
 		    connection->device.state != DEVICE_ENDING)
 			vhost_channel_config_changed(connection);
 	}
-}
-
-static void ring_inbox(struct vhost_worker *worker)
-{
-	uint64_t one = 1;
-
-	/* Non-blocking, and our own: when it is full, the worker is awake. */
-	if (write(worker->inbox_fd, &one, sizeof(one)) < 0)
-		return;
 }
 
 /* The next, if it may have its turn.  NULL: *more says whether some are
@@ -97,7 +89,7 @@ static void take_inbox(struct loop_source *source, uint32_t events)
 		free(arrival);
 	}
 	if (more)
-		ring_inbox(worker);
+		event_signal(worker->inbox_fd);
 	if (!worker->stopping)
 		return;
 	LIST_FOREACH(connection, &worker->connections, entry)
@@ -248,7 +240,7 @@ bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 	pthread_mutex_lock(&worker->lock);
 	STAILQ_INSERT_TAIL(&worker->arrivals, arrival, entry);
 	pthread_mutex_unlock(&worker->lock);
-	ring_inbox(worker);
+	event_signal(worker->inbox_fd);
 	return true;
 }
 
@@ -259,7 +251,7 @@ void vhost_worker_ask_stop(struct vhost_worker *worker)
 	pthread_mutex_lock(&worker->lock);
 	worker->stop = true;
 	pthread_mutex_unlock(&worker->lock);
-	ring_inbox(worker);
+	event_signal(worker->inbox_fd);
 }
 
 void vhost_worker_join(struct vhost_worker *worker)
