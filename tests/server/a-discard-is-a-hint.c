@@ -11,7 +11,7 @@
 
 #include <poll.h>
 
-#include "held-disk.h"
+#include "on-held-disk.h"
 #include "log-lines.h"
 #include "loop-device.h"
 
@@ -174,26 +174,11 @@ static void device(const char *path)
 
 int main(void)
 {
-	char path[LOOP_DEVICE_PATH], *disk, *data, *file;
+	char path[LOOP_DEVICE_PATH], *disk, *file;
 	int data_fd, loop_fd;
 
-	if (!held_disk_prepare()) {
-		puts("skipped: no /dev/fuse, or no mount namespace");
-		return SKIP;
-	}
-	serve_init(60);
-	disk = make_image("held", DISK);
-	data = make_image("data", DISK);
+	disk = begin_on_held_disk(DISK, &data_fd);
 	file = make_image("file", DISK);
-	data_fd = open(data, O_RDWR | O_CLOEXEC);
-	free(data);
-	if (!held_disk_start_file(disk, DISK, data_fd)) {
-		puts("skipped: FUSE cannot be mounted");
-		backend_free(&backend);
-		return SKIP;
-	}
-	let_go = held_disk_stop;
-	backend_add(&backend, disk, 0);
 	loop_fd = loop_device_on(file, 512, path);
 	free(file);
 	if (loop_fd >= 0)

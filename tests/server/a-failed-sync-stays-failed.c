@@ -8,7 +8,7 @@
  */
 #include "statistics.h"
 
-#include "held-disk.h"
+#include "on-held-disk.h"
 #include "log-lines.h"
 
 #define DISK (4u << 20)
@@ -180,28 +180,16 @@ static void restart_opens_anew(void)
 
 int main(void)
 {
-	char config[100], *disk;
+	char config[100];
 	FILE *file;
 
-	if (!held_disk_prepare()) {
-		puts("skipped: no /dev/fuse, or no mount namespace");
-		return SKIP;
-	}
-	serve_init(60);
-	disk = make_image("held", DISK);
-	if (!held_disk_start(disk, DISK)) {
-		puts("skipped: FUSE cannot be mounted");
-		backend_free(&backend);
-		return SKIP;
-	}
-	let_go = held_disk_stop;
+	(void)begin_on_held_disk(DISK, NULL);
 	snprintf(config, sizeof(config), "%s/config", backend.directory);
 	file = fopen(config, "we");
 	CHECK(file && fputs("polling: adaptive\n", file) >= 0 &&
 		      fclose(file) == 0,
 	      "%s: cannot be written", config);
 	backend.config = config;
-	backend_add(&backend, disk, 0);
 	serve_start();
 	by_a_flush();
 	reload_opens_anew();

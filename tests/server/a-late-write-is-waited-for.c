@@ -10,7 +10,7 @@
 
 #include "serve.h"
 
-#include "held-disk.h"
+#include "on-held-disk.h"
 #include "log-lines.h"
 
 #define DISK (1u << 20)
@@ -131,26 +131,11 @@ static void with(char *disk, int data, bool shared)
 
 int main(void)
 {
-	char *disk, *file;
+	char *disk;
 	int data;
 
-	if (!held_disk_prepare()) {
-		puts("skipped: no /dev/fuse, or no mount namespace");
-		return SKIP;
-	}
-	serve_init(60);
-	disk = make_image("held", DISK);
-	file = make_image("data", DISK);
-	data = open(file, O_RDWR | O_CLOEXEC);
-	free(file);
-	if (!held_disk_start_file(disk, DISK, data)) {
-		puts("skipped: FUSE cannot be mounted");
-		backend_free(&backend);
-		return SKIP;
-	}
+	disk = begin_on_held_disk(DISK, &data);
 	held_disk_stop();
-	let_go = held_disk_stop;
-	backend_add(&backend, disk, 0);
 	with(disk, data, false);
 	with(disk, data, true);
 	close(data);

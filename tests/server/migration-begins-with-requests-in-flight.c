@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 
-#include "held-disk.h"
+#include "on-held-disk.h"
 
 #define DISK  (4u << 20)
 #define SIZE  16384u
@@ -97,21 +97,7 @@ static void migration(bool packed)
 
 int main(void)
 {
-	char *disk;
-
-	if (!held_disk_prepare()) {
-		puts("skipped: no /dev/fuse, or no mount namespace");
-		return SKIP;
-	}
-	serve_init(60);
-	disk = make_image("held", DISK);
-	if (!held_disk_start(disk, DISK)) {
-		puts("skipped: FUSE cannot be mounted");
-		backend_free(&backend);
-		return SKIP;
-	}
-	let_go = held_disk_stop;
-	backend_add(&backend, disk, 0);
+	(void)begin_on_held_disk(DISK, NULL);
 	serve_start();
 	migration(false);
 	migration(true);

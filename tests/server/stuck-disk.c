@@ -15,7 +15,7 @@
 #include "client/neighbour.h"
 #include "client/protocol.h"
 
-#include "held-disk.h"
+#include "on-held-disk.h"
 #include "statistics.h"
 
 #define DEPTH	 48u
@@ -323,21 +323,7 @@ static void never_answers(struct neighbour *neighbour)
 int main(void)
 {
 	struct neighbour neighbour;
-	char *disk;
-
-	if (!held_disk_prepare()) {
-		puts("skipped: no /dev/fuse, or no mount namespace");
-		return SKIP;
-	}
-	serve_init(60);
-	disk = make_image("held", DISK);
-	if (!held_disk_start(disk, DISK)) {
-		puts("skipped: FUSE cannot be mounted");
-		backend_free(&backend);
-		return SKIP;
-	}
-	let_go = held_disk_stop;
-	backend_add(&backend, disk, 0);
+	(void)begin_on_held_disk(DISK, NULL);
 	backend_add(&backend, make_image("good", DISK), 0);
 	backend.workers = 1; /* the same one for both */
 	backend.drain_timeout_ms = DRAIN_MS;

@@ -9,7 +9,7 @@
  */
 #include "statistics.h"
 
-#include "held-disk.h"
+#include "on-held-disk.h"
 
 #define DISK	 (4u << 20)
 #define SIZE	 4096u
@@ -119,24 +119,9 @@ static void the_disk_is_stuck(bool logs)
 
 int main(void)
 {
-	char *disk, *file;
 	int data;
 
-	if (!held_disk_prepare()) {
-		puts("skipped: no /dev/fuse, or no mount namespace");
-		return SKIP;
-	}
-	serve_init(60);
-	disk = make_image("held", DISK);
-	file = make_image("data", DISK);
-	data = open(file, O_RDWR | O_CLOEXEC);
-	if (!held_disk_start_file(disk, DISK, data)) {
-		puts("skipped: FUSE cannot be mounted");
-		backend_free(&backend);
-		return SKIP;
-	}
-	let_go = held_disk_stop;
-	backend_add(&backend, disk, 0);
+	(void)begin_on_held_disk(DISK, &data);
 	backend.drain_timeout_ms = DRAIN_MS;
 	the_disk_is_stuck(false);
 	the_disk_is_stuck(true);
