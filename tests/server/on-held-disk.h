@@ -8,8 +8,8 @@
 
 /* Begin a test of the first export on a disk that can be held, of `size` bytes.
  * With `data` it has the data of another file, which is then open as *data.
- * Returns the disk's path, the caller's, which `backend` names.  Where there can
- * be no such disk the program ends as skipped. */
+ * Returns the path of the disk, which `backend` names, too.  Where there can be
+ * no such disk the program ends as skipped. */
 __attribute__((unused)) static char *begin_on_held_disk(uint64_t size,
 							int *data)
 {
