@@ -6,10 +6,12 @@
 
 #include "held-disk.h"
 
-/* Begin a test of the first export on a disk that can be held, of `size` bytes.
+/*
+ * Begin a test of the first export on a disk that can be held, of `size` bytes.
  * With `data` it has the data of another file, which is then open as *data.
- * Returns the path of the disk, which `backend` names, too.  Where there can be
- * no such disk the program ends as skipped. */
+ * Returns the path of the disk, which `backend` names, too.  Where there is no
+ * such disk the program ends as skipped.
+ */
 __attribute__((unused)) static char *begin_on_held_disk(uint64_t size,
 							int *data)
 {
