@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 
-/* Signal an eventfd that is our own and does not block: it has room, or whoever
- * waits for it is awake.  Leaves errno alone; any thread, and async-signal-safe.
- * Those of clients are signalled by notify.h. */
+/*
+ * Signal an eventfd that is our own and does not block: it has room, or whoever
+ * waits for it is awake.  Leaves errno alone; any thread, async-signal-safe.
+ * Those of clients are signalled by notify.h.
+ */
 static inline void event_signal(int fd)
 {
 	int error = errno;
