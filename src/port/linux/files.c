@@ -120,23 +120,33 @@ bool prec_file_is_there(uint32_t at, struct stat *file)
 	       is_file(&entries[at], file);
 }
 
-void prec_file_let_go(uint32_t at)
+/* Take out an entry without users.  Returns its descriptor, or -1 if that is
+ * somebody else's by now. */
+static int take_out(uint32_t at)
 {
-	struct entry *entry;
+	struct entry *entry = &entries[at];
 	struct stat file;
 	uint32_t *link;
 
-	if (at == PREC_NONE)
-		return;
-	entry = &entries[at];
-	if (--entry->users)
-		return;
 	link = bucket_of(entry->device, entry->inode);
 	while (*link != at + 1)
 		link = &entries[*link - 1].next;
 	*link = entry->next;
-	if (prec_file_is_there(at, &file))
-		close(entry->fd);
 	entry->next = free_list;
 	free_list = at + 1;
+	return prec_file_is_there(at, &file) ? entry->fd : -1;
+}
+
+void prec_file_let_go(uint32_t at)
+{
+	int fd = -1;
+
+	if (at == PREC_NONE)
+		return;
+	prec_index_lock();
+	if (--entries[at].users == 0)
+		fd = take_out(at);
+	prec_index_unlock();
+	if (fd >= 0)
+		close(fd);
 }

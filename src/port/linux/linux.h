@@ -176,6 +176,7 @@ int prec_descriptor_keep(int fd);
 /* A file that a region is mapped from, as a number for region_own.file; the
  * caller holds the lock of the index.  PREC_NONE: see errno. */
 uint32_t prec_file_keep(int fd);
+/* The caller does not have the lock: to close it may take any time. */
 void prec_file_let_go(uint32_t at);
 /* Our descriptor of it, and what it says now.  False: it is not known, or the
  * program has closed ours.  In signal handlers too. */

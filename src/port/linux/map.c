@@ -170,9 +170,7 @@ static void let_go(uint32_t file)
 {
 	int saved = errno;
 
-	prec_index_lock();
 	prec_file_let_go(file);
-	prec_index_unlock();
 	errno = saved;
 }
 
@@ -254,9 +252,9 @@ static enum prec_status adopt(struct prec_region *region,
 		*region = new;
 		status = enter_index(region);
 	}
-	if (status)
-		prec_file_let_go(own(&new)->file);
 	prec_index_unlock();
+	if (status)
+		let_go(own(&new)->file);
 	return status;
 }
 

@@ -63,22 +63,23 @@ static enum prec_status shut(struct prec_region *region)
 enum prec_status prec_region_unmap(struct prec_region *region)
 {
 	enum prec_status status;
+	bool mapped;
 
 	prec_index_lock();
 	status = shut(region);
-	if (status == PREC_OK && !region_left(region)) {
+	mapped = !region_left(region);
+	if (status == PREC_OK && mapped)
 		prec_index_remove(region);
-		if (!(region_flags(region) & REGION_ADOPTED))
-			munmap((void *)(uintptr_t)region->span.host,
-			       own(region)->mapped);
-	}
 	prec_index_unlock();
 	if (status)
 		return status;
+	/* How long these take is up to who lent the memory: there may be much
+	 * of it, and we the last to have it.  No other region waits. */
+	if (mapped && !(region_flags(region) & REGION_ADOPTED))
+		munmap((void *)(uintptr_t)region->span.host,
+		       own(region)->mapped);
 	prec_provide_end(region);
-	prec_index_lock();
 	prec_file_let_go(own(region)->file);
-	prec_index_unlock();
 	own(region)->file = PREC_NONE;
 	region->span.size = 0;
 	return PREC_OK;
