@@ -19,7 +19,7 @@ static void maybe_notify(struct queue *queue, bool must)
 		return;
 	counter_add(&device->client->counters.notifications, 1);
 	notifier_add(&device->loop->notifier, queue->call_fd,
-		     &device->notify_cost);
+		     &queue->call_cost);
 }
 
 /*

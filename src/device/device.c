@@ -73,6 +73,14 @@ void device_abort(struct device *device)
 	start_cancel(device);
 }
 
+bool device_is_slow_to_notify(const struct device *device)
+{
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		if (device->queues[i].call_cost.too_slow)
+			return true;
+	return device->notify_cost.too_slow;
+}
+
 bool device_has_ended(struct device *device)
 {
 	return device->in_flight == 0 && start_end(device);

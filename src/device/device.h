@@ -89,7 +89,7 @@ struct device {
 	bool errand_busy;
 	bool waits_for_room; /* its queues go on when some have ended */
 	struct store_io errand;
-	struct notify_cost notify_cost;
+	struct notify_cost notify_cost; /* of what is not a call eventfd */
 	struct memory *memory;
 	struct memory_admission admission;
 	struct sparse *sparse; /* NULL: what holes cost is not counted */
@@ -107,6 +107,8 @@ struct device {
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
 			struct client_record *client);
+/* One of its eventfds takes long to signal: see notify.h. */
+bool device_is_slow_to_notify(const struct device *device);
 /* It is ENDING, and was aborted.  True: nothing is in flight any more, and it
  * can be closed. */
 bool device_has_ended(struct device *device);

@@ -117,19 +117,26 @@ static uint64_t now_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void charge(struct notifier *notifier, struct notify_cost *cost,
-		   uint64_t ns)
+/* What the two bits of a time in the history stand for. */
+static const uint8_t weights[] = { 0, 1, 4, NOTIFY_ENOUGH };
+
+static uint32_t class_of(uint64_t ns)
 {
-	cost->ns += ns;
-	cost->count++;
-	cost->too_slow |= ns >= NOTIFY_MOST_NS;
-	if (cost->count == NOTIFY_COUNTED) {
-		cost->too_slow |=
-			cost->ns >= (uint64_t)NOTIFY_COUNTED * NOTIFY_USUAL_NS;
-		cost->count = 0;
-		cost->ns = 0;
-	}
-	notifier->found_slow |= cost->too_slow;
+	if (ns < NOTIFY_USUAL_NS)
+		return 0;
+	if (ns < NOTIFY_LONG_NS)
+		return 1;
+	return ns < NOTIFY_MOST_NS ? 2 : 3;
+}
+
+void notify_charge(struct notify_cost *cost, uint64_t ns)
+{
+	uint32_t weight = 0, history;
+
+	cost->history = cost->history << 2 | class_of(ns);
+	for (history = cost->history; history; history >>= 2)
+		weight += weights[history & 3];
+	cost->too_slow |= weight >= NOTIFY_ENOUGH;
 }
 
 /* One, and charge its client. */
@@ -137,9 +144,11 @@ static uint32_t signal_carefully(struct notifier *notifier, struct iocb **block)
 {
 	uint64_t before = now_ns(CLOCK_THREAD_CPUTIME_ID);
 	uint32_t some = signal_some(notifier, 1, block);
+	struct notify_cost *cost =
+		(struct notify_cost *)(uintptr_t)(*block)->aio_data;
 
-	charge(notifier, (struct notify_cost *)(uintptr_t)(*block)->aio_data,
-	       now_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+	notify_charge(cost, now_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+	notifier->found_slow |= cost->too_slow;
 	notifier->careful--;
 	return some;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "device/notify.h"
 #include "device/device.h"
 #include "device/request.h"
 #include "virtio/vring.h"
@@ -30,6 +31,7 @@ struct queue {
 	uint32_t index;
 	int kick_fd; /* eventfds of the client, or -1 */
 	int call_fd;
+	struct notify_cost call_cost;
 	int err_fd;
 	bool enabled;
 	bool started;

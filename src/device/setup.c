@@ -176,8 +176,7 @@ static enum prec_status find_place(struct queue *queue)
 			   "are carried out again",
 			   queue->index, taken);
 	if (recovered && queue->call_fd >= 0)
-		notifier_add(notifier, queue->call_fd,
-			     &queue->device->notify_cost);
+		notifier_add(notifier, queue->call_fd, &queue->call_cost);
 	return status;
 }
 

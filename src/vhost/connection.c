@@ -306,8 +306,8 @@ static void end_slow(struct vhost_connection *connection)
 	if (connection->device.state == DEVICE_ENDING)
 		return;
 	client_log(connection->device.client,
-		   "its eventfds take more than %u us to signal, or one takes "
-		   "%u ms: too many wait for them",
+		   "one of its eventfds takes more than %u us to signal, again "
+		   "and again, or %u ms: too many wait for it",
 		   NOTIFY_USUAL_NS / 1000, NOTIFY_MOST_NS / 1000000);
 	vhost_export_bar(connection->export);
 	device_end(&connection->device, "its notifications take too long");
@@ -315,7 +315,7 @@ static void end_slow(struct vhost_connection *connection)
 
 void vhost_connection_settle(struct vhost_connection *connection)
 {
-	if (connection->device.notify_cost.too_slow)
+	if (device_is_slow_to_notify(&connection->device))
 		end_slow(connection);
 	if (connection->device.state == DEVICE_PARKED && connection->asked)
 		carry_out(connection);

@@ -89,7 +89,7 @@ int main(void)
 	       served);
 	CHECK(served < ENOUGH, "it is served on");
 	CHECK(read_once(&good), "after it: %s", good.error);
-	CHECK(lines_in_log("too many wait for them") == 1, "no line says so");
+	CHECK(lines_in_log("too many wait for it") == 1, "no line says so");
 	CHECK(client_open(&other, &again) != 0, "the next one is served");
 	client_close(&costly);
 	client_close(&good);
