@@ -282,6 +282,9 @@ static bool file_open(struct file_store *file, const char *path,
 	/* After a sync that failed, pages are taken for clean that the disk
 	 * does not have.  Whoever opens the image anew reads the disk. */
 	posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
+	/* Nothing is read ahead within a call of a worker: see ahead.h. */
+	if (file->manner == FILE_REFUSES)
+		posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
 	file->store.read_only = options->read_only;
 	file->store.shared = store_options_get(options, "shared");
 	return true;

@@ -118,6 +118,28 @@ static void queue_copy(struct file_lane *lane, struct file_slot *slot)
 	lane->copy_last = &slot->next;
 }
 
+/* Nobody waits for the answer. */
+static void read_ahead(struct file_lane *lane, const struct file_slot *slot)
+{
+	const struct store_io *io = slot->io;
+	struct ahead_part part;
+	struct io_uring_sqe *sqe;
+
+	if (lane->file->manner != FILE_REFUSES || lane->file->direct_fd >= 0 ||
+	    io->kind != STORE_READ)
+		return;
+	part = ahead_of(&lane->ahead, io->offset + slot->done,
+			slot->window.bytes);
+	if (!part.size)
+		return;
+	sqe = file_uring_entry(lane->uring);
+	if (!sqe)
+		return;
+	io_uring_prep_fadvise(sqe, lane->file->fd, part.offset, part.size,
+			      POSIX_FADV_WILLNEED);
+	io_uring_sqe_set_data(sqe, NULL);
+}
+
 static void prep_slot(struct io_uring_sqe *sqe, struct file_lane *lane,
 		      struct file_slot *slot)
 {
@@ -141,6 +163,7 @@ static void prep_slot(struct io_uring_sqe *sqe, struct file_lane *lane,
 	cost = slot->window.bytes > COPY_LEAST ? slot->window.bytes
 					       : COPY_LEAST;
 	lane->sends -= cost < lane->sends ? (uint32_t)cost : lane->sends;
+	read_ahead(lane, slot);
 }
 
 /* An entry for the next window, unless the turn is over or none is free. */

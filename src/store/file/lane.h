@@ -4,6 +4,7 @@
 
 #include <sys/uio.h>
 
+#include "store/file/ahead.h"
 #include "store/file/file.h"
 #include "store/file/uring.h"
 
@@ -103,6 +104,7 @@ struct file_lane {
 	uint32_t sends;		     /* bytes to submit in this turn, still */
 	struct file_slot *completed; /* found by other lanes */
 	struct file_sync_place place;
+	struct ahead ahead;
 	uint8_t *buffers[BUFFERS_KEPT];
 	uint32_t buffer_count;
 	struct file_slot slots[LANE_SLOTS];
