@@ -130,27 +130,47 @@ static void lingering(struct attack *attack, const struct torture_case *self)
 	poll(NULL, 0, STAY_MS);
 }
 
-/* As many wait for the call eventfd as there are pairs. */
+/* As many wait for it as there are pairs. */
+static void wait_for(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	int watchers[WATCHERS];
+
+	for (uint32_t i = 0; i < WATCHERS; i++)
+		watchers[i] = epoll_create1(EPOLL_CLOEXEC);
+	for (uint32_t i = 0; i < NAMES; i++) {
+		int name = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+		for (uint32_t j = 0; name >= 0 && j < WATCHERS; j++)
+			epoll_ctl(watchers[j], EPOLL_CTL_ADD, name, &event);
+	}
+}
+
 static void waiters(struct attack *attack, const struct torture_case *self)
 {
-	struct epoll_event event = { .events = EPOLLIN };
-	int watchers[WATCHERS];
+	(void)self;
+	allow_descriptors();
+	if (attack_start(attack, (struct client_options){ .depth = 1 }))
+		return;
+	wait_for(attack->client.queues[0].call_fd);
+	for (int i = 0; i < REQUESTS; i++)
+		if (client_io(&attack->client, 0, VIRTIO_BLK_T_IN, 0, 4096))
+			break;
+}
+
+static void waiters_for_answers(struct attack *attack,
+				const struct torture_case *self)
+{
+	uint64_t answer;
 
 	(void)self;
 	allow_descriptors();
 	if (attack_start(attack, (struct client_options){ .depth = 1 }))
 		return;
-	for (uint32_t i = 0; i < WATCHERS; i++)
-		watchers[i] = epoll_create1(EPOLL_CLOEXEC);
-	for (uint32_t i = 0; i < NAMES; i++) {
-		int name = fcntl(attack->client.queues[0].call_fd,
-				 F_DUPFD_CLOEXEC, 0);
-
-		for (uint32_t j = 0; name >= 0 && j < WATCHERS; j++)
-			epoll_ctl(watchers[j], EPOLL_CTL_ADD, name, &event);
-	}
+	wait_for(attack->client.socket);
 	for (int i = 0; i < REQUESTS; i++)
-		if (client_io(&attack->client, 0, VIRTIO_BLK_T_IN, 0, 4096))
+		if (client_ask(&attack->client, VHOST_USER_GET_FEATURES, NULL,
+			       0, &answer, sizeof(answer)))
 			break;
 }
 
@@ -230,6 +250,9 @@ void cases_add_slow(struct case_list *list)
 		new->slow = true;
 	}
 	add_case(list, GROUP, waiters, "waiters", "")->slow = true;
+	new = add_case(list, GROUP, waiters_for_answers, "waiters-for-answers",
+		       "");
+	new->slow = true;
 	add_case(list, GROUP, memory, "memory-freed", "")->slow = true;
 	new = add_case(list, GROUP, one_huge, "one-huge-read", "");
 	new->kind = VIRTIO_BLK_T_IN;

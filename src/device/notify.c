@@ -117,6 +117,11 @@ static uint64_t now_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t notify_clock_ns(void)
+{
+	return now_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 /* What the two bits of a time in the history stand for. */
 static const uint8_t weights[] = { 0, 1, 4, NOTIFY_ENOUGH };
 
@@ -142,12 +147,12 @@ void notify_charge(struct notify_cost *cost, uint64_t ns)
 /* One, and charge its client. */
 static uint32_t signal_carefully(struct notifier *notifier, struct iocb **block)
 {
-	uint64_t before = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t before = notify_clock_ns();
 	uint32_t some = signal_some(notifier, 1, block);
 	struct notify_cost *cost =
 		(struct notify_cost *)(uintptr_t)(*block)->aio_data;
 
-	notify_charge(cost, now_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+	notify_charge(cost, notify_clock_ns() - before);
 	notifier->found_slow |= cost->too_slow;
 	notifier->careful--;
 	return some;

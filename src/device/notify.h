@@ -66,7 +66,9 @@ struct notifier {
 bool notifier_open(struct notifier *notifier);
 void notifier_close(struct notifier *notifier);
 
-/* To signal it has taken so much processor time. */
+/* Processor time of this thread. */
+uint64_t notify_clock_ns(void);
+/* To signal it has taken so much of that. */
 void notify_charge(struct notify_cost *cost, uint64_t ns);
 
 /* Signal `fd`, at the latest when notifier_flush is called, and charge `cost`.

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "device/notify.h"
 #include "device/release.h"
 
 static bool is_unix_stream(int fd)
@@ -78,6 +79,7 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 		.request = VHOST_BACKEND_CONFIG_CHANGE,
 		.flags = VHOST_VERSION,
 	};
+	uint64_t before = notify_clock_ns();
 	ssize_t sent;
 
 	if (connection->channel_fd < 0)
@@ -86,6 +88,8 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 		sent = send(connection->channel_fd, &header, sizeof(header),
 			    MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
+	notify_charge(&connection->device.notify_cost,
+		      notify_clock_ns() - before);
 	if (sent == (ssize_t)sizeof(header) || (sent < 0 && errno == EAGAIN))
 		return;
 	if (sent < 0 && (errno == ENOBUFS || errno == ENOMEM)) {

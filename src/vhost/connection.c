@@ -86,7 +86,7 @@ static void connection_finish(struct vhost_connection *connection)
 /* The answer to a message that has none of its own. */
 static bool acknowledge(struct vhost_connection *connection, uint64_t failed)
 {
-	const struct vhost_message *message = &connection->message;
+	struct vhost_message *message = &connection->message;
 	const char *why;
 
 	if (!(message->header.flags & VHOST_NEED_REPLY) ||
@@ -172,6 +172,8 @@ static void carry_out(struct vhost_connection *connection)
 	}
 	connection->asked = false;
 	vhost_message_reset(&connection->message);
+	connection->device.loop->settling |=
+		device_is_slow_to_notify(&connection->device);
 	vhost_held_settle(connection);
 	if (connection->device.state == DEVICE_PARKED)
 		serve_again(connection);
@@ -273,6 +275,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->channel_fd = -1;
 		connection->held = VHOST_HELD_BY_ALL;
 		connection->message.releases = export->policy.releases;
+		connection->message.cost = &connection->device.notify_cost;
 		why = connection_make(connection, client);
 	}
 	if (!why) {
@@ -305,10 +308,11 @@ static void end_slow(struct vhost_connection *connection)
 {
 	if (connection->device.state == DEVICE_ENDING)
 		return;
-	client_log(connection->device.client,
-		   "one of its eventfds takes more than %u us to signal, again "
-		   "and again, or %u ms: too many wait for it",
-		   NOTIFY_USUAL_NS / 1000, NOTIFY_MOST_NS / 1000000);
+	client_log(
+		connection->device.client,
+		"to signal or answer it takes more than %u us, again and "
+		"again, or %u ms: too many wait for an eventfd or the socket",
+		NOTIFY_USUAL_NS / 1000, NOTIFY_MOST_NS / 1000000);
 	vhost_export_bar(connection->export);
 	device_end(&connection->device, "its notifications take too long");
 }

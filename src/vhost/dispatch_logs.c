@@ -61,7 +61,7 @@ static enum vhost_outcome answer_log(struct vhost_connection *connection,
 				     struct vhost_inflight_shape *shape, int fd,
 				     const char **why)
 {
-	const struct vhost_message *message = &connection->message;
+	struct vhost_message *message = &connection->message;
 
 	*why = vhost_message_reply(connection->fd, message, shape,
 				   message->header.size, fd);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "device/notify.h"
 #include "device/release.h"
 
 /* What each request may look like.  A request that is not listed is not
@@ -245,7 +246,7 @@ static enum vhost_receive receive_piece(int fd, struct vhost_message *message,
 	return result;
 }
 
-enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
+static enum vhost_receive receive_pieces(int fd, struct vhost_message *message,
 					 const char **why)
 {
 	const uint32_t header = sizeof(message->header);
@@ -280,6 +281,16 @@ enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
 	return *why ? VHOST_RECEIVE_BROKEN : VHOST_RECEIVE_DONE;
 }
 
+enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
+					 const char **why)
+{
+	uint64_t before = notify_clock_ns();
+	enum vhost_receive result = receive_pieces(fd, message, why);
+
+	message->spent_ns += notify_clock_ns() - before;
+	return result;
+}
+
 int vhost_message_take_fd(struct vhost_message *message, uint32_t index)
 {
 	int fd;
@@ -295,10 +306,13 @@ void vhost_message_reset(struct vhost_message *message)
 {
 	for (uint32_t i = 0; i < message->fd_count; i++)
 		release_fd(message->releases, message->fds[i]);
-	*message = (struct vhost_message){ .releases = message->releases };
+	if (message->cost)
+		notify_charge(message->cost, message->spent_ns);
+	*message = (struct vhost_message){ .releases = message->releases,
+					   .cost = message->cost };
 }
 
-const char *vhost_message_reply(int fd, const struct vhost_message *message,
+const char *vhost_message_reply(int fd, struct vhost_message *message,
 				const void *payload, uint32_t size, int with)
 {
 	struct vhost_header header = {
@@ -318,6 +332,7 @@ const char *vhost_message_reply(int fd, const struct vhost_message *message,
 				  .cmsg_level = SOL_SOCKET,
 				  .cmsg_type = SCM_RIGHTS } };
 	struct msghdr msg = { .msg_iov = vectors, .msg_iovlen = 2 };
+	uint64_t before = notify_clock_ns();
 	ssize_t sent;
 
 	if (with >= 0) {
@@ -330,6 +345,7 @@ const char *vhost_message_reply(int fd, const struct vhost_message *message,
 	do
 		sent = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
+	message->spent_ns += notify_clock_ns() - before;
 	if (sent == (ssize_t)(sizeof(header) + size))
 		return NULL;
 	if (sent >= 0 || errno == EAGAIN)

@@ -7,15 +7,21 @@
 
 #include "vhost/protocol.h"
 
+struct notify_cost;
 struct release_account;
 
 /*
  * One message as it arrives, in as many pieces as the client likes.  Between
- * messages all zeroes but the first member.  The message owns the descriptors
- * that came with it, until vhost_message_take_fd.
+ * messages all zeroes but the first two members.  The message owns the
+ * descriptors that came with it, until vhost_message_take_fd.
+ *
+ * To receive and to answer it wakes everybody who waits for the client's end of
+ * the socket, so that is charged like a notification.
  */
 struct vhost_message {
 	struct release_account *releases; /* of descriptors; kept */
+	struct notify_cost *cost;	  /* of the client, or NULL; kept */
+	uint64_t spent_ns;		  /* to receive and answer it, so far */
 	struct vhost_header header;
 	union vhost_payload payload;
 	uint32_t received; /* bytes so far, header and payload */
@@ -43,15 +49,15 @@ enum vhost_receive vhost_message_receive(int fd, struct vhost_message *message,
 /* The descriptor `index` of a message, now the caller's; -1 if it has none. */
 int vhost_message_take_fd(struct vhost_message *message, uint32_t index);
 
-/* Close the descriptors that were not taken, and get ready for the next
- * message. */
+/* Close the descriptors that were not taken, charge what it took, and get ready
+ * for the next message. */
 void vhost_message_reset(struct vhost_message *message);
 
 /* Reply, with the descriptor `with` unless it is -1; it stays the caller's.
  * NULL, or why that failed: the client does not read its replies, or has gone;
  * errno is ETOOMANYREFS if the descriptor could not be sent, and nothing was.
  * Never blocks: a client must have room for a few hundred bytes. */
-const char *vhost_message_reply(int fd, const struct vhost_message *message,
+const char *vhost_message_reply(int fd, struct vhost_message *message,
 				const void *payload, uint32_t size, int with);
 
 /* The name of a request, for log lines. */
