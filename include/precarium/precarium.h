@@ -7,7 +7,7 @@
  * libprecarium(7) describes how the parts fit together.
  *
  * Not here, because few programs need them: claim.h, the rule by which a fault
- * is ours; pin.h, the ledger of pins; touched.h, for the prover.
+ * is ours; pin.h and ledger.h, the ledger of pins; touched.h, for the prover.
  */
 #include <precarium/access.h>
 #include <precarium/budget.h>
