@@ -24,9 +24,11 @@
  *   quarantined  last unpin       quiet
  *   quiet        release          free
  *   draining, quarantined, quiet
- *                condemn          condemned, for ever
+ *                condemn          condemned
+ *   any          bury             free
  *
- * (prec_ledger_quiesced unpins every place of a domain.)
+ * (prec_ledger_quiesced unpins every place of a domain; prec_ledger_bury is of
+ * a whole domain as well.)
  *
  * Once a range is draining, no new pin is allowed, and a completion that a
  * device or the kernel reports for it is not believed.  Only a quiet range may
@@ -37,8 +39,10 @@
  *
  * A range is quarantined if its deadline has passed and the device's tables no
  * longer map it, but the device has not been seen quiet yet.  It is condemned
- * if nothing can show that the device is quiet.  Then its pages are never
- * unpinned while this process lives, and the domain takes no new pins.
+ * if nothing can show that the device is quiet.  Then we never unpin its
+ * pages, and the domain takes no new pins.  Only the kernel can end that: when
+ * the last descriptor of the device and of its tables is closed, it resets the
+ * device, empties the tables and unpins the pages.  Then the domain is buried.
  */
 #define PREC_LEDGER_RANGES  512u
 #define PREC_LEDGER_PLACES  4096u
@@ -72,7 +76,7 @@ struct prec_ledger {
 	uint32_t domain[PREC_LEDGER_RANGES];
 	uint64_t quota[PREC_LEDGER_CLIENTS]; /* bytes */
 	uint64_t held[PREC_LEDGER_CLIENTS]; /* bytes, in every state but free */
-	uint8_t dead[PREC_LEDGER_DOMAINS];  /* holds condemned ranges */
+	uint8_t dead[PREC_LEDGER_DOMAINS];  /* shut, or has condemned ranges */
 };
 
 /* The result of one unpin. */
@@ -198,10 +202,34 @@ struct prec_pin_account {
     \forall integer r; 0 <= r < PREC_LEDGER_RANGES && r != range ==>
       range_kept(before, after, r);
 
+  // The places that pin a range of another domain.
+  predicate places_elsewhere_kept(struct prec_ledger before,
+                                  struct prec_ledger after,
+                                  integer domain) =
+    \forall integer p; 0 <= p < PREC_LEDGER_PLACES &&
+      before.place.range[p] != 0 &&
+      before.domain[before.place.range[p] - 1] != domain ==>
+      after.place.range[p] == before.place.range[p];
+
   predicate states_kept(struct prec_ledger before,
                         struct prec_ledger after) =
     \forall integer r; 0 <= r < PREC_LEDGER_RANGES ==>
       after.state[r] == before.state[r];
+
+  // What a burial does: each range of the domain is free and nothing pins it;
+  // all others are as they were, and so are their places.
+  predicate ledger_buried(struct prec_ledger before, struct prec_ledger after,
+                          integer domain) =
+    (\forall integer r; 0 <= r < PREC_LEDGER_RANGES &&
+      before.domain[r] == domain ==>
+      after.state[r] == PREC_PIN_FREE && after.pins[r] == 0 &&
+      nothing_pins(after, r)) &&
+    (\forall integer r; 0 <= r < PREC_LEDGER_RANGES &&
+      before.domain[r] != domain ==>
+      range_kept(before, after, r) &&
+      after.owner.client[r] == before.owner.client[r] &&
+      after.owner.bytes[r] == before.owner.bytes[r]) &&
+    places_elsewhere_kept(before, after, domain);
 
   // What unpinning may do, however often: counts fall, and what nothing pins
   // any longer becomes quiet.
@@ -218,7 +246,7 @@ struct prec_pin_account {
     \forall integer r; 0 <= r < PREC_LEDGER_RANGES ==>
       range_drains(before, after, r);
 
-  // Pinned, for `client`, and its domain is not dead.
+  // May be pinned for `client`: live, and its domain is not dead.
   predicate range_open(struct prec_ledger l, integer client, integer range) =
     range < PREC_LEDGER_RANGES && l.state[range] == PREC_PIN_LIVE &&
     l.owner.client[range] == client && l.dead[l.domain[range]] == 0;

@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 /*
- * The calls on a ledger of pins.  ledger.h says what a ledger is, which states a
- * range goes through, and what the contracts below mean by their words.
+ * The calls on a ledger of pins.  ledger.h says what a ledger is, which states
+ * a range goes through, and what the contracts below mean by their words.
  *
  * No call allocates, locks, or makes a system call; none is for
  * handlers.  Calls on one ledger are made one at a time.  The caller's lock, if
@@ -81,8 +81,8 @@ prec_ledger_quota(struct prec_ledger *ledger, uint32_t client, uint64_t bytes);
  * that identifies the range in all other calls, until it is released.
  *
  * PREC_INVALID: no such client or domain, or no bytes.  PREC_REFUSED: over the
- * quota, or the domain holds condemned ranges.  PREC_FULL: no room.  On each of
- * these nothing has changed.
+ * quota, or the domain is shut or holds condemned ranges.  PREC_FULL: no room.
+ * On each of these nothing has changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -142,8 +142,8 @@ prec_ledger_grant(struct prec_ledger *ledger, uint32_t client, uint32_t domain,
  *
  * PREC_INVALID: no such range or place.  PREC_BUSY: the place has a pin.
  * PREC_GONE: the range is not live.  PREC_RIGHTS: it is another client's.
- * PREC_REFUSED: its domain holds condemned ranges.  On each of these nothing
- * has changed.
+ * PREC_REFUSED: its domain is shut or holds condemned ranges.  On each of these
+ * nothing has changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -324,6 +324,11 @@ prec_ledger_revoke(struct prec_ledger *ledger, uint32_t range, uint32_t *quiet);
  * tables and holds its pages by other means.  A draining range becomes
  * quarantined; nothing is released.  PREC_INVALID: not draining; nothing has
  * changed.
+ *
+ * Those other means are a second mapping (a *hold*), which no request names.
+ * Memory that the client has truncated cannot be pinned again: a program that
+ * wants to cut off makes the hold when it grants the range, and counts its
+ * bytes twice.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -378,6 +383,7 @@ prec_ledger_cut_off(struct prec_ledger *ledger, uint32_t range);
   ensures others: \forall integer r; 0 <= r < PREC_LEDGER_RANGES &&
     ledger->domain[r] != domain ==>
     range_kept(\old(*ledger), *ledger, r);
+  ensures elsewhere: places_elsewhere_kept(\old(*ledger), *ledger, domain);
   ensures some: \result <= PREC_LEDGER_PLACES;
   ensures none: \result == 0 ==> states_kept(\old(*ledger), *ledger);
 */
@@ -452,8 +458,8 @@ prec_ledger_release(struct prec_ledger *ledger, uint32_t range);
 
 /*
  * Nothing can show that the device is quiet, or the system could not give the
- * range back.  It stays pinned and counted for ever, and its domain takes no
- * new pins.  PREC_INVALID: not revoked; nothing has changed.
+ * range back.  It stays pinned and counted until its domain is buried, and the
+ * domain takes no new pins.  PREC_INVALID: not revoked; nothing has changed.
  */
 /*@
   requires ledger: \valid(ledger) && ledger_sound(*ledger);
@@ -482,6 +488,85 @@ prec_ledger_release(struct prec_ledger *ledger, uint32_t range);
 */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_ledger_condemn(struct prec_ledger *ledger, uint32_t range);
+
+/*
+ * From here on the domain takes no new ranges and no new pins, though none of
+ * its ranges is condemned: its device was removed, or another ledger has
+ * condemned memory of the same device.  Ranges that it has drain, become quiet
+ * and are released as before.  Only prec_ledger_bury opens it again.
+ * PREC_INVALID: no such domain; nothing has changed.
+ */
+/*@
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
+  terminates \true;
+  exits \false;
+  assigns ledger->dead[0 .. PREC_LEDGER_DOMAINS - 1];
+  ensures ledger: ledger_sound(*ledger);
+  ensures moves: ledger_moves(\old(*ledger), *ledger);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
+  behavior shut:
+    assumes known: domain < PREC_LEDGER_DOMAINS;
+    assigns ledger->dead[domain];
+    ensures said: \result == PREC_OK;
+    ensures shut: ledger->dead[domain] == 1;
+  behavior unknown:
+    assumes none: domain >= PREC_LEDGER_DOMAINS;
+    assigns \nothing;
+    ensures said: \result == PREC_INVALID;
+  complete behaviors;
+  disjoint behaviors;
+*/
+PREC_EXPORT PREC_MUST_CHECK enum prec_status
+prec_ledger_shut(struct prec_ledger *ledger, uint32_t domain);
+
+/*
+ * The descriptors of the domain's device and of its tables are closed, in every
+ * process that had them, so the kernel has reset the device, emptied the tables
+ * and unpinned the pages.  All ranges of the domain become free, whatever their
+ * state, condemned ones too; their clients no longer hold them; their pins are
+ * gone, and a later unpin of such a place returns PREC_INVALID.  The domain is
+ * open again, for the device when it is opened anew.
+ *
+ * Shut the domain first, then close, then call this: nothing else shows that
+ * the device is quiet.  PREC_INVALID: no such domain.  PREC_BUSY: it takes new
+ * pins, so it was neither shut nor condemned.  On each of these nothing has
+ * changed.
+ */
+/*@
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
+  terminates \true;
+  exits \false;
+  assigns ledger->place.range[0 .. PREC_LEDGER_PLACES - 1],
+    ledger->owner.client[0 .. PREC_LEDGER_RANGES - 1],
+    ledger->owner.bytes[0 .. PREC_LEDGER_RANGES - 1],
+    ledger->state[0 .. PREC_LEDGER_RANGES - 1],
+    ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
+    ledger->held[0 .. PREC_LEDGER_CLIENTS - 1],
+    ledger->dead[0 .. PREC_LEDGER_DOMAINS - 1], ledger_ended[0 .. 511];
+  ensures ledger: ledger_sound(*ledger);
+  ensures nothing: \result != PREC_OK ==> *ledger == \old(*ledger);
+  ensures alive: \forall integer d; 0 <= d < PREC_LEDGER_DOMAINS &&
+    d != domain ==> ledger->dead[d] == \old(*ledger).dead[d];
+  behavior buried:
+    assumes known: domain < PREC_LEDGER_DOMAINS;
+    assumes dead: ledger->dead[domain] != 0;
+    ensures said: \result == PREC_OK;
+    ensures buried: ledger_buried(\old(*ledger), *ledger, domain);
+    ensures open: ledger->dead[domain] == 0;
+  behavior unknown:
+    assumes none: domain >= PREC_LEDGER_DOMAINS;
+    assigns \nothing;
+    ensures said: \result == PREC_INVALID;
+  behavior open:
+    assumes known: domain < PREC_LEDGER_DOMAINS;
+    assumes open: ledger->dead[domain] == 0;
+    assigns \nothing;
+    ensures said: \result == PREC_BUSY;
+  complete behaviors;
+  disjoint behaviors;
+*/
+PREC_EXPORT PREC_MUST_CHECK enum prec_status
+prec_ledger_bury(struct prec_ledger *ledger, uint32_t domain);
 
 /* What the client holds, by state.  All zeroes if there is no such client. */
 /*@

@@ -585,6 +585,8 @@ uint32_t prec_ledger_quiesced(struct prec_ledger *ledger, uint32_t domain)
 	  loop invariant others: \forall integer r;
 	    0 <= r < PREC_LEDGER_RANGES && ledger->domain[r] != domain ==>
 	    range_kept(\at(*ledger, Pre), *ledger, r);
+	  loop invariant elsewhere:
+	    places_elsewhere_kept(\at(*ledger, Pre), *ledger, domain);
 	  loop invariant none: quiet == 0 ==>
 	    states_kept(\at(*ledger, Pre), *ledger);
 	  loop assigns i, quiet, ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
@@ -619,27 +621,47 @@ uint32_t prec_ledger_next_quiet(const struct prec_ledger *ledger, uint32_t from)
 	return PREC_NONE;
 }
 
-enum prec_status prec_ledger_release(struct prec_ledger *ledger, uint32_t range)
+/* The range, which nothing pins, is nobody's: its client no longer holds it. */
+/*@
+  requires ledger: \valid(ledger) && ledger_sound(*ledger);
+  requires idle: range < PREC_LEDGER_RANGES && ledger->pins[range] == 0 &&
+    ledger->state[range] != PREC_PIN_FREE;
+  terminates \true;
+  exits \false;
+  assigns ledger->state[range], ledger->owner.client[range],
+    ledger->owner.bytes[range], ledger->held[ledger->owner.client[range]],
+    ledger_ended[range];
+  ensures ledger: ledger_sound(*ledger);
+  ensures free: ledger->state[range] == PREC_PIN_FREE;
+  ensures client: ledger->owner.client[range] ==
+    \old(ledger->owner.client[range]);
+  ensures repaid: ledger->held[ledger->owner.client[range]] ==
+    \old(ledger->held[ledger->owner.client[range]]) -
+    \old(ledger->owner.bytes[range]);
+  ensures once: ledger_ended[range] == \old(ledger_ended[range]) + 1;
+*/
+static void repay(struct prec_ledger *ledger, uint32_t range)
 {
-	uint32_t client;
-	uint64_t bytes;
+	uint32_t client = ledger->owner.client[range];
+	uint64_t bytes = ledger->owner.bytes[range];
 
-	if (range >= PREC_LEDGER_RANGES ||
-	    ledger->state[range] == PREC_PIN_FREE)
-		return PREC_INVALID;
-	if (ledger->state[range] != PREC_PIN_QUIET)
-		return PREC_BUSY;
-	/*@ ghost
-	  uncounted(ledger, range);
-	  bytes_grow(ledger);
-	*/
-	client = ledger->owner.client[range];
-	bytes = ledger->owner.bytes[range];
+	/*@ ghost bytes_grow(ledger); */
 	own(ledger, range, client, 0);
 	/*@ assert paid: bytes <= ledger->held[client]; */
 	ledger->held[client] -= bytes;
 	ledger->state[range] = PREC_PIN_FREE;
 	/*@ ghost ledger_ended[range]++; */
+}
+
+enum prec_status prec_ledger_release(struct prec_ledger *ledger, uint32_t range)
+{
+	if (range >= PREC_LEDGER_RANGES ||
+	    ledger->state[range] == PREC_PIN_FREE)
+		return PREC_INVALID;
+	if (ledger->state[range] != PREC_PIN_QUIET)
+		return PREC_BUSY;
+	/*@ ghost uncounted(ledger, range); */
+	repay(ledger, range);
 	return PREC_OK;
 }
 
@@ -650,6 +672,47 @@ enum prec_status prec_ledger_condemn(struct prec_ledger *ledger, uint32_t range)
 		return PREC_INVALID;
 	ledger->state[range] = PREC_PIN_CONDEMNED;
 	ledger->dead[ledger->domain[range]] = 1;
+	return PREC_OK;
+}
+
+enum prec_status prec_ledger_shut(struct prec_ledger *ledger, uint32_t domain)
+{
+	if (domain >= PREC_LEDGER_DOMAINS)
+		return PREC_INVALID;
+	ledger->dead[domain] = 1;
+	return PREC_OK;
+}
+
+enum prec_status prec_ledger_bury(struct prec_ledger *ledger, uint32_t domain)
+{
+	uint32_t i;
+
+	if (domain >= PREC_LEDGER_DOMAINS)
+		return PREC_INVALID;
+	if (!ledger->dead[domain])
+		return PREC_BUSY;
+	prec_ledger_quiesced(ledger, domain);
+	/*@
+	  loop invariant range: 0 <= i <= PREC_LEDGER_RANGES;
+	  loop invariant ledger: ledger_sound(*ledger);
+	  loop invariant free: \forall integer r; 0 <= r < i &&
+	    ledger->domain[r] == domain ==> ledger->state[r] == PREC_PIN_FREE;
+	  loop invariant others: \forall integer r;
+	    0 <= r < PREC_LEDGER_RANGES && ledger->domain[r] != domain ==>
+	    ledger->state[r] == \at(*ledger, Pre).state[r] &&
+	    ledger->owner.client[r] == \at(*ledger, Pre).owner.client[r] &&
+	    ledger->owner.bytes[r] == \at(*ledger, Pre).owner.bytes[r];
+	  loop assigns i, ledger->state[0 .. PREC_LEDGER_RANGES - 1],
+	    ledger->owner.client[0 .. PREC_LEDGER_RANGES - 1],
+	    ledger->owner.bytes[0 .. PREC_LEDGER_RANGES - 1],
+	    ledger->held[0 .. PREC_LEDGER_CLIENTS - 1], ledger_ended[0 .. 511];
+	  loop variant PREC_LEDGER_RANGES - i;
+	*/
+	for (i = 0; i < PREC_LEDGER_RANGES; i++)
+		if (ledger->state[i] != PREC_PIN_FREE &&
+		    ledger->domain[i] == domain)
+			repay(ledger, i);
+	ledger->dead[domain] = 0;
 	return PREC_OK;
 }
 

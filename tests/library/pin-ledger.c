@@ -31,9 +31,11 @@ static struct loan loans[PREC_LEDGER_RANGES];
 static uint32_t named[PREC_LEDGER_PLACES]; /* the range, or NOBODY */
 static uint32_t uses[PREC_LEDGER_RANGES];  /* counted anew each time */
 static uint64_t quota[CLIENTS];
+static bool shut[DOMAINS];
 static uint64_t seed = 1;
 static uint32_t step;
-static uint32_t went[PREC_PIN_CONDEMNED + 1]; /* steps that ended there */
+static uint32_t went[PREC_PIN_CONDEMNED + 1];	/* steps that ended there */
+static uint32_t buried[PREC_PIN_CONDEMNED + 1]; /* ranges, by their state */
 
 static uint32_t below(uint32_t limit)
 {
@@ -83,7 +85,7 @@ static bool dead(uint32_t domain)
 	for (i = 0; i < PREC_LEDGER_RANGES; i++)
 		if (loans[i].condemned && loans[i].domain == domain)
 			return true;
-	return false;
+	return shut[domain];
 }
 
 static uint64_t held(uint32_t client)
@@ -344,6 +346,50 @@ static void condemn(void)
 		loans[range].condemned = true;
 }
 
+static uint32_t some_domain(void)
+{
+	if (below(10) == 0)
+		return PREC_LEDGER_DOMAINS + below(2) * 0xfffffu;
+	return below(DOMAINS);
+}
+
+static void shut_domain(void)
+{
+	uint32_t domain = some_domain();
+	bool want = domain < PREC_LEDGER_DOMAINS;
+
+	if ((prec_ledger_shut(&ledger, domain) == PREC_OK) != want)
+		fail("shut says otherwise");
+	if (want)
+		shut[domain] = true;
+}
+
+static void bury(void)
+{
+	uint32_t domain = some_domain();
+	enum prec_status want = PREC_OK;
+	uint32_t i;
+
+	if (domain >= PREC_LEDGER_DOMAINS)
+		want = PREC_INVALID;
+	else if (!dead(domain))
+		want = PREC_BUSY;
+	if (prec_ledger_bury(&ledger, domain) != want)
+		fail("bury says otherwise");
+	if (want != PREC_OK)
+		return;
+	for (i = 0; i < PREC_LEDGER_RANGES; i++)
+		if (loans[i].lent && loans[i].domain == domain)
+			buried[state_of(i)]++;
+	for (i = 0; i < PREC_LEDGER_PLACES; i++)
+		if (named[i] != NOBODY && loans[named[i]].domain == domain)
+			named[i] = NOBODY;
+	for (i = 0; i < PREC_LEDGER_RANGES; i++)
+		if (loans[i].domain == domain)
+			loans[i] = (struct loan){ 0 };
+	shut[domain] = false;
+}
+
 static void compare(void)
 {
 	struct prec_pin_account account;
@@ -378,6 +424,7 @@ static void start(void)
 	prec_ledger_init(&ledger);
 	memset(loans, 0, sizeof(loans));
 	memset(quota, 0, sizeof(quota));
+	memset(shut, 0, sizeof(shut));
 	for (i = 0; i < PREC_LEDGER_PLACES; i++)
 		named[i] = NOBODY;
 	compare();
@@ -424,6 +471,10 @@ static void one_step(bool grow)
 			quiesced();
 		else if (below(20) == 0)
 			condemn();
+		else if (below(30) == 0)
+			shut_domain();
+		else if (below(10) == 0)
+			bury();
 		break;
 	}
 }
@@ -455,8 +506,11 @@ int main(void)
 		one_step(step / 1000 % 2 == 0);
 		compare();
 	}
-	for (i = PREC_PIN_LIVE; i <= PREC_PIN_CONDEMNED; i++)
+	for (i = PREC_PIN_LIVE; i <= PREC_PIN_CONDEMNED; i++) {
 		if (went[i] == 0)
 			fail("a state was never reached");
+		if (buried[i] == 0)
+			fail("a state was never buried");
+	}
 	return 0;
 }
