@@ -6,8 +6,9 @@
  * Work on memory that another process lent and may take back at any instant.
  * libprecarium(7) describes how the parts fit together.
  *
- * Not here, because few programs need them: claim.h, the rule by which a fault
- * is ours; pin.h and ledger.h, the ledger of pins; touched.h, for the prover.
+ * Not here, because few programs need them: claim.h, the rule by which a
+ * fault is ours; pin.h and ledger.h, the ledger of pins; pages.h, what a device
+ * is told of lent memory; touched.h, for the prover.
  */
 #include <precarium/access.h>
 #include <precarium/budget.h>

@@ -5,6 +5,7 @@
  * here is a change of the interface, and a decision; `symbols` does the same
  * for names.  Capacities count as well: they are in the sizes.
  */
+#include <precarium/pages.h>
 #include <precarium/pin.h>
 #include <precarium/precarium.h>
 
@@ -77,8 +78,16 @@ static const struct row rows[] = {
 	SIZE(prec_ledger, 29704),
 	SIZE(prec_unpin, 12),
 	SIZE(prec_pin_account, 48),
+	SIZE(prec_pages, 2128),
+	AT(prec_pages, range, 12),
+	AT(prec_pages, offset, 48),
+	AT(prec_pages, entry, 64),
+	SIZE(prec_flights, 16384),
 	IS(PREC_REGION_MAX, 16384),
 	IS(PREC_SPACE_MAX, 512),
+	IS(PREC_PAGES_MAX, 129),
+	IS(PREC_PAGES_RANGES, 8),
+	IS(PREC_FLIGHT_SLOTS, 512),
 	IS(PREC_FRAME_WORDS, 32),
 	IS(PREC_GONE, 1),
 	IS(PREC_RANGE, 2),
