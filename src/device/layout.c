@@ -6,11 +6,12 @@
 static enum prec_status find_packed_place(struct virtq *q,
 					  struct inflight_queue *log,
 					  bool has_base, uint32_t base,
-					  bool *recovered, uint32_t *taken)
+					  uint32_t *taken)
 {
 	uint32_t place = has_base ? base : 0x80008000u;
+	bool recovered;
 	enum prec_status status =
-		inflight_packed_read(log, q, &place, recovered, taken);
+		inflight_packed_read(log, q, &place, &recovered, taken);
 
 	return status == PREC_OK ? packed_seek(q, place) : status;
 }
@@ -20,19 +21,19 @@ static enum prec_status find_packed_place(struct virtq *q,
 static enum prec_status find_split_place(struct virtq *q,
 					 const struct prec_space *space,
 					 struct inflight_queue *log,
-					 uint16_t place, bool *recovered,
-					 uint32_t *taken)
+					 uint16_t place, uint32_t *taken)
 {
 	enum prec_status status;
+	bool recovered;
 	uint16_t used;
 
 	status = split_used_index(q, space, &used);
 	if (status != PREC_OK)
 		return status;
-	status = inflight_split_read(log, q->size, used, recovered, taken);
+	status = inflight_split_read(log, q->size, used, &recovered, taken);
 	if (status == PREC_RANGE)
 		return status;
-	if (*recovered)
+	if (recovered)
 		place = (uint16_t)(used + *taken);
 	split_seek(q, place, used);
 	return PREC_OK;
@@ -41,15 +42,12 @@ static enum prec_status find_split_place(struct virtq *q,
 enum prec_status layout_find_place(struct virtq *q,
 				   const struct prec_space *space,
 				   struct inflight_queue *log, bool has_base,
-				   uint32_t base, bool *recovered,
-				   uint32_t *taken)
+				   uint32_t base, uint32_t *taken)
 {
-	*recovered = false;
 	*taken = 0;
-	return q->packed ? find_packed_place(q, log, has_base, base, recovered,
-					     taken)
-			 : find_split_place(q, space, log, (uint16_t)base,
-					    recovered, taken);
+	return q->packed
+		       ? find_packed_place(q, log, has_base, base, taken)
+		       : find_split_place(q, space, log, (uint16_t)base, taken);
 }
 
 bool layout_retake(struct virtq *q, const struct prec_space *space,

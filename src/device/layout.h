@@ -12,12 +12,12 @@
  */
 
 /* The ring was set up: find the place at which to resume, which the client says
- * is `base` if `has_base`.  The rest as inflight_split_read and
- * inflight_packed_read. */
+ * is `base` if `has_base`.  *taken and the status as inflight_split_read and
+ * inflight_packed_read say. */
 PREC_MUST_CHECK enum prec_status
 layout_find_place(struct virtq *q, const struct prec_space *space,
 		  struct inflight_queue *log, bool has_base, uint32_t base,
-		  bool *recovered, uint32_t *taken);
+		  uint32_t *taken);
 
 /* Take the next request that the previous server had taken.  False: no more. */
 bool layout_retake(struct virtq *q, const struct prec_space *space,

@@ -86,13 +86,22 @@ void queue_close(struct queue *queue)
 void queue_enable(struct queue *queue, bool enabled)
 {
 	queue->enabled = enabled;
-	if (enabled)
-		queue_ready(queue);
+	queue_look(queue);
 }
 
+void queue_call(struct queue *queue)
+{
+	if (queue->call_fd >= 0)
+		notifier_add(&queue->device->loop->notifier, queue->call_fd,
+			     &queue->call_cost);
+}
+
+/* Of a ring that is not attached yet the client is notified when it is. */
 void queue_set_call(struct queue *queue, int fd)
 {
 	replace_notified(queue, &queue->call_fd, fd);
+	if (queue->attached)
+		queue_call(queue);
 }
 
 void queue_set_err(struct queue *queue, int fd)
@@ -158,6 +167,15 @@ void queue_ready(struct queue *queue)
 {
 	if (!queue->is_ready && may_serve(queue))
 		line_join(queue);
+}
+
+void queue_look(struct queue *queue)
+{
+	if (queue->kick_fd < 0 || !queue->enabled || !queue->has_addr ||
+	    queue->num == 0)
+		return;
+	queue->started = true;
+	queue_ready(queue);
 }
 
 void queue_continue(struct queue *queue)

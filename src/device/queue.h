@@ -21,9 +21,10 @@ struct ring_addr {
 /*
  * One queue of one client.
  *
- * It is served while it is enabled, has been kicked since it was set up (a ring
- * starts at its first kick), has its rings, and its device is SERVING.  `base`
- * is where it resumes when its rings are attached.
+ * It is served while it is enabled, has its rings, has started since it was set
+ * up, and its device is SERVING.  A ring starts at its first kick, or when all
+ * that it needs is there (queue_look).  `base` is where it resumes when its
+ * rings are attached.
  */
 struct queue {
 	struct loop_source kick;
@@ -81,6 +82,17 @@ void queue_features_changed(struct queue *queue);
 
 /* Put the queue in line, if it may be served. */
 void queue_ready(struct queue *queue);
+/*
+ * Something that the ring needs has come.  If all is there (size, addresses, a
+ * kick, and it is enabled), look at the ring once, as if it had been kicked:
+ * requests that were made available for another server, or before the machine
+ * was saved, come without a kick.
+ */
+void queue_look(struct queue *queue);
+/* Notify the client once, whatever it suppresses: the ring is served by another
+ * server than before, or by another descriptor, and the last completion may be
+ * stored and its notification lost. */
+void queue_call(struct queue *queue);
 /* A request has ended: continue with this queue, and with the client's other
  * queues if they waited for room. */
 void queue_continue(struct queue *queue);

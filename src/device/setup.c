@@ -87,7 +87,7 @@ bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
 	queue->addr = *addr;
 	queue->has_addr = true;
 	queue_set_broken(queue, false);
-	queue_ready(queue);
+	queue_look(queue);
 	return true;
 }
 
@@ -105,12 +105,7 @@ bool queue_set_kick(struct queue *queue, int fd, const char **why)
 	queue_drop_kick(queue);
 	queue->kick_fd = fd;
 	queue_set_broken(queue, false);
-	/* The previous server may have taken the kick for what is in the
-	 * ring. */
-	if (queue->inflight.unread) {
-		queue->started = true;
-		queue_ready(queue);
-	}
+	queue_look(queue);
 	return true;
 }
 
@@ -156,17 +151,13 @@ static const char *why_not_attached(const struct queue *queue,
 	}
 }
 
-/* Resume where this device, or the previous server, left off.  The previous
- * server may have completed requests without notifying the guest, so notify it
- * once more. */
+/* Resume where this device, or the previous server, left off. */
 static enum prec_status find_place(struct queue *queue)
 {
-	struct notifier *notifier = &queue->device->loop->notifier;
-	bool recovered = false;
 	uint32_t taken = 0;
 	enum prec_status status = layout_find_place(
 		&queue->virtq, &queue->device->memory->guest, &queue->inflight,
-		queue->has_base, queue->base, &recovered, &taken);
+		queue->has_base, queue->base, &taken);
 
 	if (status == PREC_RANGE)
 		return PREC_FULL;
@@ -175,8 +166,6 @@ static enum prec_status find_place(struct queue *queue)
 			   "queue %u: %u requests that were in flight "
 			   "are carried out again",
 			   queue->index, taken);
-	if (recovered && queue->call_fd >= 0)
-		notifier_add(notifier, queue->call_fd, &queue->call_cost);
 	return status;
 }
 
@@ -200,6 +189,7 @@ static enum prec_status attach(struct queue *queue)
 		return status;
 	queue->attached = true;
 	queue->virtq.event_index = device_event_index(queue->device);
+	queue_call(queue);
 	return PREC_OK;
 }
 

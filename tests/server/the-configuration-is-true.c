@@ -7,6 +7,7 @@
 #include "serve.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include <linux/virtio_config.h>
@@ -113,12 +114,15 @@ static void notified_when_empty(uint32_t export)
 	struct client_completion completion;
 	struct client client;
 	struct pollfd call;
+	eventfd_t calls;
 
 	open_client(&client, export);
 	client.features |= 1ull << NOTIFY_ON_EMPTY;
 	client.queues[0].ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	DO(&client, client_start(&client));
 	call = (struct pollfd){ client.queues[0].call_fd, POLLIN, 0 };
+	CHECK(poll(&call, 1, 20000) == 1 && eventfd_read(call.fd, &calls) == 0,
+	      "not notified when the ring started");
 	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 0, 512));
 	DO(&client, client_kick(&client, 0));
 	CHECK(poll(&call, 1, 20000) == 1, "not notified when it ran empty");
