@@ -14,9 +14,9 @@
  * has the processor's name answers it, and meson picks that folder:
  *
  *   machine.c    the prec_machine_ functions of this page
- *   enter.S      prec_enter and prec_land
- *   copy.S       the copies of port.h
- *   meson.build  adds the first two to the library, and names the third
+ *
+ * What any system needs of a processor is in a folder of that name in
+ * src/port: enter.S has prec_enter and prec_land, copy.S the copies of port.h.
  *
  * What inlined code needs as well (loads and stores that may fault, fences, the
  * hint that a thread spins) is in include/precarium/access_<processor>.h.  No
