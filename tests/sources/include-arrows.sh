@@ -33,10 +33,11 @@ own='[a-z0-9_]+\.h'
 
 allow "include/precarium/*.h" "$public"
 allow "src/port/port.h" 'precarium/touched\.h'
+allow "src/port/*.h" "($public|port/$own)"
 allow "src/core/*.[chS]" "($public|port/port\.h|core/$own)"
 for folder in src/port/*/; do
 	system=$(basename "$folder")
-	allow "$folder*.[chS]" "($public|$own|port/port\.h|port/$system/$own)"
+	allow "$folder*.[chS]" "($public|$own|port/$own|port/$system/$own)"
 	# A processor knows what the port asks of it, and not the port.
 	allow "$folder*/*.[chS]" "($public|port/$system/machine\.h)"
 done

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "machine.h"
-#include "standing.h"
 #include "unsafe_stack.h"
 
 #include <precarium/access.h>

@@ -11,6 +11,7 @@
 #include <ucontext.h>
 
 #include "machine.h"
+#include "port/region.h"
 
 #include <precarium/claim.h>
 #include <precarium/fault.h>
@@ -49,20 +50,16 @@
  *   machine.h      what all this asks of a processor
  */
 
-/* region->flags.  Set by atomic or, read by any thread. */
+/* region->flags, beside those of port/region.h. */
 enum {
-	REGION_WITHDRAWN = 1u << 0,   /* revoked: no client memory is mapped */
-	REGION_SUBSTITUTED = 1u << 1, /* it has empty pages of ours */
 	REGION_UNCOVERABLE = 1u << 2, /* substituting a page has failed */
-	REGION_CLOSING = 1u << 3,     /* unmap is looking for threads inside */
 	REGION_KEEPS_SIZE = 1u << 4,  /* sealed against shrinking */
-	REGION_TOLERATES = 1u << 5, /* code outside transactions meets losses */
-	REGION_WATCHED = 1u << 6,   /* touching a hole is a fault */
-	REGION_ZEROPAGE = 1u << 7,  /* how its pages are made: provide.c */
-	REGION_CLOSED = 1u << 8,    /* unmapped, or about to be */
-	REGION_KEPT = 1u << 9,	    /* children have it, too */
-	REGION_ADOPTED = 1u << 10,  /* the mapping is somebody else's */
-	REGION_HEALING = 1u << 11,  /* the client's pages are being put back */
+	REGION_WATCHED = 1u << 6,     /* touching a hole is a fault */
+	REGION_ZEROPAGE = 1u << 7,    /* how its pages are made: provide.c */
+	REGION_KEPT = 1u << 9,	      /* children have it, too */
+	REGION_ADOPTED = 1u << 10,    /* the mapping is somebody else's */
+	REGION_HEALING = 1u << 11,    /* the client's pages are being put
+					 back */
 };
 
 /* What this port keeps of a region, in its `port`. */
@@ -90,9 +87,6 @@ static inline struct region_own *own(const struct prec_region *region)
 {
 	return (struct region_own *)(uintptr_t)region->port;
 }
-
-/* How many regions the transactions of one thread may have open at a time. */
-#define OPEN_MAX 32u
 
 struct prec_thread {
 	struct prec_transaction *top; /* innermost open transaction */
@@ -213,20 +207,9 @@ void prec_pass_on(int sig, siginfo_t *info, ucontext_t *context,
 bool prec_pass_has_room(int sig, const struct sigaction *before);
 void prec_pass_remember(int sig, const struct sigaction *before);
 
-/* A scope has no place to return to. */
-static inline bool transaction_is_scope(const struct prec_transaction *t)
-{
-	return t->frame[FRAME_SP] == 0;
-}
-
 void prec_fault_handler(int sig, siginfo_t *info, void *context);
 extern bool prec_fault_is_hosted; /* the program owns the signals */
 extern bool prec_fault_is_installed;
-
-static inline uint32_t region_flags(const struct prec_region *region)
-{
-	return __atomic_load_n(&region->flags, __ATOMIC_ACQUIRE);
-}
 
 /* Was it left behind by a fork?  Its range may be anybody's in this process. */
 static inline bool region_left(const struct prec_region *region)
@@ -264,65 +247,6 @@ static inline void region_has_none_replaced(struct prec_region *region)
 	for (i = 0; i < sizeof(mine->singles) / sizeof(mine->singles[0]); i++)
 		__atomic_store_n(&mine->singles[i], 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&mine->lost, mine->mapped, __ATOMIC_SEQ_CST);
-}
-
-static inline void region_mark(struct prec_region *region, uint32_t flags)
-{
-	__atomic_or_fetch(&region->flags, flags, __ATOMIC_ACQ_REL);
-}
-
-static inline void region_unmark(struct prec_region *region, uint32_t flags)
-{
-	__atomic_and_fetch(&region->flags, ~flags, __ATOMIC_ACQ_REL);
-}
-
-/*
- * Who opens a transaction while another thread wants to unmap the region comes
- * first: the flag is taken away, and unmap says PREC_BUSY.  False: too late, it
- * is closed or was withdrawn.
- */
-static inline bool region_stay_open(struct prec_region *region)
-{
-	uint32_t over = REGION_CLOSED | REGION_WITHDRAWN;
-	uint32_t flags = region_flags(region);
-
-	while (!(flags & over) && flags & REGION_CLOSING)
-		__atomic_compare_exchange_n(&region->flags, &flags,
-					    flags & ~(uint32_t)REGION_CLOSING,
-					    false, __ATOMIC_ACQ_REL,
-					    __ATOMIC_ACQUIRE);
-	return !(flags & over);
-}
-
-/* The other side of it.  False: somebody opens a transaction. */
-static inline bool region_close(struct prec_region *region)
-{
-	uint32_t flags = region_flags(region);
-
-	while (flags & REGION_CLOSING)
-		if (__atomic_compare_exchange_n(
-			    &region->flags, &flags,
-			    (flags & ~(uint32_t)REGION_CLOSING) | REGION_CLOSED,
-			    false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			return true;
-	return false;
-}
-
-/* The memory was found gone, or is being taken back: the results of operations
- * begun earlier are no longer valid. */
-static inline void region_move_epoch(struct prec_region *region)
-{
-	uint64_t epoch = __atomic_load_n(&region->epoch, __ATOMIC_RELAXED);
-
-	while (!__atomic_compare_exchange_n(&region->epoch, &epoch,
-					    prec_epoch_next(epoch), true,
-					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		continue;
-}
-
-static inline uint64_t region_epoch(const struct prec_region *region)
-{
-	return __atomic_load_n(&region->epoch, __ATOMIC_ACQUIRE);
 }
 
 #pragma GCC visibility pop
