@@ -16,6 +16,7 @@
 #else
 #error "precarium: no accessors for this processor yet"
 #endif
+#include <precarium/module.h>
 #endif
 
 #ifdef __cplusplus

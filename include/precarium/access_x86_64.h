@@ -11,19 +11,6 @@ extern "C" {
 #endif
 
 /*
- * Private to accessors that are inlined into other modules: the table of
- * instructions that may fault, and where each continues.  The constructor
- * below, which is in each module, calls these.
- */
-struct prec_fixup {
-	int32_t at; /* relative to this field */
-	int32_t to; /* relative to this field */
-};
-PREC_EXPORT void prec_fixup_register(const struct prec_fixup *first,
-				     const struct prec_fixup *end);
-PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
-
-/*
  * One instruction per access.  Its address, and where to continue after a
  * fault, are in the section prec_fixup of the module, for the fault handler.
  * The caller is responsible for the range, the right and the alignment: these
@@ -139,34 +126,6 @@ PREC_INLINE void prec_raw_load_fence(void)
 PREC_INLINE void prec_raw_pause(void)
 {
 	__builtin_ia32_pause();
-}
-
-/*
- * Each module that inlines accessors registers its table with the library when
- * it is loaded, and removes it when it is unloaded.  The symbols are weak and
- * hidden, so each module has one table and one entry, however many of its files
- * include this.
- *
- * The constructor adds an entry that names no instruction.  So an empty table
- * means that the linker dropped it, and the library says so.
- */
-extern const struct prec_fixup __start_prec_fixup[]
-	__attribute__((weak, visibility("hidden")));
-extern const struct prec_fixup __stop_prec_fixup[]
-	__attribute__((weak, visibility("hidden")));
-
-__attribute__((constructor)) static void prec_fixup_module_enter(void)
-{
-	__asm__ volatile(".pushsection prec_fixup,\"aR?\"\n\t"
-			 ".balign 4\n\t"
-			 ".long 0, 0\n\t"
-			 ".popsection");
-	prec_fixup_register(__start_prec_fixup, __stop_prec_fixup);
-}
-
-__attribute__((destructor)) static void prec_fixup_module_leave(void)
-{
-	prec_fixup_unregister(__start_prec_fixup);
 }
 
 #ifdef __cplusplus

@@ -11,13 +11,10 @@
  * is told of lent memory; touched.h, for the prover.
  */
 #include <precarium/access.h>
-#include <precarium/budget.h>
 #include <precarium/fault.h>
-#include <precarium/io_linux.h>
-#include <precarium/lending_linux.h>
 #include <precarium/note.h>
+#include <precarium/platform.h>
 #include <precarium/region.h>
-#include <precarium/signals_linux.h>
 #include <precarium/space.h>
 #include <precarium/status.h>
 #include <precarium/transaction.h>

@@ -4,9 +4,10 @@
 # a program's first loss is told and not deadly: each linker that is here, gcc
 # and clang, static and shared, with and without link-time optimisation.  Where
 # a table was dropped all the same, the library says so and maps nothing.
-# Usage: table-survives-linkers.sh INCLUDE STATIC_LIBRARY SHARED_LIBRARY SOURCE
+# Usage: table-survives-linkers.sh SOURCE_ROOT STATIC_LIBRARY SHARED_LIBRARY SOURCE
 set -u
-include=$1
+include=$1/include
+platform=$1/include/linux
 static=$2
 shared=$3
 source=$4
@@ -21,7 +22,7 @@ link() {
 	library=$2
 	shift 2
 	"$@" -w -O1 -ffunction-sections -fdata-sections -pthread \
-		-I"$headers" "$source" "$library" -o "$work/program" \
+		-I"$headers" -I"$platform" "$source" "$library" -o "$work/program" \
 		-Wl,--gc-sections -Wl,-rpath,"$(dirname "$shared")" \
 		2>"$work/error"
 }
@@ -50,8 +51,10 @@ try() { # COMPILER...
 
 # As the header would be without the flag that keeps the table.
 mkdir "$work/old" && cp -r "$include/precarium" "$work/old" &&
+	cp "$platform/precarium/module.h" "$work/old/precarium" &&
 	sed -i 's/prec_fixup,\\"aR?\\"/prec_fixup,\\"a?\\"/' \
-		"$work/old/precarium/access_x86_64.h" || exit 1
+		"$work/old/precarium/access_x86_64.h" \
+		"$work/old/precarium/module.h" || exit 1
 told="refused: Exec format error, health 41"
 
 for compiler in gcc clang; do

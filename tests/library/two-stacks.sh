@@ -14,7 +14,7 @@ if ! echo 'int main(void) { return 0; }' |
 fi
 for library in "$static" "$shared"; do
 	clang -std=c11 -O1 -D_GNU_SOURCE -fsanitize=safe-stack -I"$root" \
-		-I"$root/include" -o "$work/test" \
+		-I"$root/include" -I"$root/include/linux" -o "$work/test" \
 		"$root/tests/library/abandon-with-two-stacks.c" "$library" \
 		-pthread
 	"$work/test"

@@ -7,18 +7,21 @@ root=$1
 points=0
 failed=0
 
+# try HEADER COMPILER: with the platform's folder
 try() {
 	points=$((points + 1))
 	printf '#include <precarium/%s>\nint nothing_else;\n' "$1" |
-		$2 -I"$root/include" -Wall -Wextra -Wpedantic -Werror \
+		$2 -I"$root/include" -I"$platform" -Wall -Wextra -Wpedantic -Werror \
 			-fsyntax-only - || {
 		failed=$((failed + 1))
 		echo "not alone: $1 with $2"
 	}
 }
 
-for path in "$root"/include/precarium/*.h "$root"/include/precarium/*.hpp; do
+for path in "$root"/include/precarium/*.h \
+	"$root"/include/linux/precarium/*.h "$root"/include/linux/precarium/*.hpp; do
 	header=$(basename "$path")
+	platform=$root/include/linux
 	for compiler in gcc clang; do
 		command -v $compiler >/dev/null || continue
 		case $header in

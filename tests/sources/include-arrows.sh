@@ -31,7 +31,7 @@ allow() {
 public='precarium/[a-z0-9_]+\.h'
 own='[a-z0-9_]+\.h'
 
-allow "include/precarium/*.h" "$public"
+allow "include/precarium/*.h include/*/precarium/*.h" "$public"
 allow "src/port/port.h" 'precarium/touched\.h'
 allow "src/port/*.h" "($public|port/$own)"
 allow "src/core/*.[chS]" "($public|port/port\.h|core/$own)"

@@ -10,12 +10,12 @@ failed=0
 # A checker is silent about one file and speaks of the other.
 try() {
 	points=$((points + 2))
-	said=$($1 -I"$root/include" "$root/tests/sources/lent-pointer-stays.c" 2>&1)
+	said=$($1 -I"$root/include" -I"$root/include/linux" "$root/tests/sources/lent-pointer-stays.c" 2>&1)
 	[ -z "$said" ] || {
 		failed=$((failed + 1))
 		echo "$1 speaks of what is right: $said"
 	}
-	said=$($1 -I"$root/include" "$root/tests/sources/lent-pointer-leaks.c" 2>&1)
+	said=$($1 -I"$root/include" -I"$root/include/linux" "$root/tests/sources/lent-pointer-leaks.c" 2>&1)
 	echo "$said" | grep -q "$2" || {
 		failed=$((failed + 1))
 		echo "$1 is silent about a leak"

@@ -13,7 +13,7 @@ printf '%s\n' $files | xargs -P 2 -n 8 clang-tidy -p "$1" --quiet 2>/dev/null |
 	say "clang-tidy has findings"
 
 # sys/queue.h, jansson.h: cppcheck does not know their loops.
-cppcheck --quiet --std=c11 -I. -Iinclude -Isrc -D__x86_64__ --error-exitcode=1 \
+cppcheck --quiet --std=c11 -I. -Iinclude -Iinclude/linux -Isrc -D__x86_64__ --error-exitcode=1 \
 	--enable=warning,performance,portability --inline-suppr \
 	--include=/usr/include/x86_64-linux-gnu/sys/queue.h \
 	--include=/usr/include/jansson.h \
@@ -47,6 +47,7 @@ grep -nEi 'gregs|REG_R|ia32|uc_mcontext|asm' src/port/linux/machine.h &&
 # installed header has that one's.
 for header in $(git ls-files '*.h'); do
 	name=${header#include/precarium/}
+	name=${name#include/*/precarium/}
 	name=${name#bench/plain/precarium/}
 	name=${name#src/}
 	guard=PRECARIUM_$(echo "${name%.h}" | tr 'a-z/-' 'A-Z__')_H

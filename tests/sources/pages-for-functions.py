@@ -32,7 +32,10 @@ def widths(name):
 def declared(top):
     """Name -> the header, the type, and the arguments."""
     found = {}
-    for path in glob.glob(os.path.join(top, "include/precarium/*.h")):
+    # Sorted: of the processors' headers, which declare the same, the last.
+    for path in sorted(glob.glob(os.path.join(top, "include/precarium/*.h")) +
+                       glob.glob(os.path.join(top,
+                                              "include/linux/precarium/*.h"))):
         with open(path, encoding="utf-8") as file:
             text = re.sub(r"/\*.*?\*/", " ", file.read(), flags=re.S)
         text = text.replace("\\\n", " ").replace("PREC_MUST_CHECK", " ")

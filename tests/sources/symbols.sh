@@ -6,6 +6,7 @@
 set -u
 root=$1
 library=$2
+headers=$(ls "$root"/include/precarium/*.h "$root"/include/linux/precarium/*.h)
 failed=0
 work=$(mktemp -d) || exit 1
 trap 'rm -r "$work"' EXIT
@@ -20,8 +21,8 @@ names() {
 		tr -d ' *('
 }
 {
-	cat "$root"/include/precarium/*.h | names 'PREC_EXPORT[^;{]*;'
-	cat "$root"/include/precarium/*.h | names 'PREC_INLINE [^;{(]*('
+	cat $headers | names 'PREC_EXPORT[^;{]*;'
+	cat $headers | names 'PREC_INLINE [^;{(]*('
 } | sed '/_\(raw_\)\?c[a-z_]*##bits/{s/##bits//;s/.*/&32\n&64/}
 	/##bits/{s/##bits//;s/.*/&8\n&16\n&32\n&64/}' |
 	sort -u >"$work/declared"

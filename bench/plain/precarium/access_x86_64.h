@@ -12,14 +12,6 @@
  * fail, so the compiler drops what is done about failures.  A driver built with
  * this dies of the first client that takes its memory back.
  */
-struct prec_fixup {
-	int32_t at;
-	int32_t to;
-};
-PREC_EXPORT void prec_fixup_register(const struct prec_fixup *first,
-				     const struct prec_fixup *end);
-PREC_EXPORT void prec_fixup_unregister(const struct prec_fixup *first);
-
 #define PREC_DEFINE_RAW(bits)                                                  \
 	PREC_MUST_CHECK static inline enum prec_status prec_raw_load##bits(    \
 		uint64_t host, uint##bits##_t *out)                            \

@@ -16,6 +16,9 @@ extern "C" {
  * a region afterwards is in region.h, and the same on each platform.
  */
 
+/* The number of regions that one process may have at a time. */
+#define PREC_REGION_MAX 16384u
+
 /* Why memory was not accepted (status PREC_REFUSED). */
 enum prec_refusal {
 	PREC_REFUSAL_NONE = 0,
@@ -89,6 +92,49 @@ struct prec_lending {
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_region_map(struct prec_region *region, const struct prec_lending *lending,
 		enum prec_refusal *refusal);
+
+/* Memory of a client that something else has mapped, such as a toolkit. */
+struct prec_adoption {
+	void *at;           /* where; a multiple of the page size */
+	uint64_t size;      /* bytes; not 0.  Its last page is meant whole */
+	uint64_t address;   /* the client's address of its first byte, or 0 */
+	uint32_t rights;    /* PREC_READ, PREC_WRITE or both, as it is mapped */
+	uint32_t options;   /* PREC_TOLERATE; a platform may allow more */
+	uint32_t page_size; /* of huge pages; 0: the system's */
+	uint32_t reserved;  /* 0 */
+	uint64_t reserved_more[4]; /* 0 */
+};
+
+/*
+ * Handle the loss of memory that is mapped already.  The mapping stays its
+ * owner's, who must not change it before prec_region_unmap; that call leaves it
+ * where it is.  Pages that were replaced, and a range that was revoked, stay as
+ * they are even then.  Where the memory comes from is not known: a lost page is
+ * replaced with all that follow it.
+ *
+ * PREC_INVALID: an argument makes no sense.  PREC_OVERLAP: part of it is a
+ * region already.  PREC_FULL, PREC_SYSTEM: as for mapping.  Nothing has changed
+ * on error.  Any thread; not in a handler.
+ */
+PREC_EXPORT PREC_MUST_CHECK enum prec_status
+prec_region_adopt(struct prec_region *region,
+		  const struct prec_adoption *adoption);
+
+/*
+ * Lend `size` bytes of the region from now on, which are all in its window: the
+ * client says that its memory has grown, or has shrunk.  Nothing moves, and
+ * spans made before keep their size.  Where empty pages took the place of lost
+ * ones, the client's pages are put back, and the epoch moves; so a call with
+ * the size that the region has heals it.
+ *
+ * PREC_RANGE: it is not in the window.  PREC_GONE: the client's memory does not
+ * cover it, or the region was revoked.  PREC_INVALID: it is not mapped, the
+ * size is 0, or it has empty pages and it is not known what they replaced.
+ * PREC_SYSTEM: the system refuses.  Nothing has changed on error.  Any thread;
+ * not in a handler.
+ */
+PREC_EXPORT PREC_MUST_CHECK enum prec_status
+prec_region_grow(struct prec_region *region, uint64_t size);
 
 /*
  * prec_region_adopt, of memory that is mapped from `fd` at `offset`: what is
