@@ -53,6 +53,7 @@ struct client_options {
 	bool channel;	       /* take messages about changed configuration */
 	bool asleep;	       /* set up rings without enabling them */
 	bool lend_read_only;   /* the data regions, by an O_RDONLY descriptor */
+	bool unacknowledged;   /* agree to no acknowledgements of messages */
 };
 
 /* Memory that this process lends. */

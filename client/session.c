@@ -91,6 +91,8 @@ static int agree_on_protocol(struct client *client)
 			  BIT(VHOST_USER_PROTOCOL_F_STATUS);
 	uint64_t offered;
 
+	if (client->options.unacknowledged)
+		wanted &= ~BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	if (!client->options.mem_table)
 		wanted |= BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 	if (client->options.channel)

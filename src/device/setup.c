@@ -104,9 +104,17 @@ bool queue_set_kick(struct queue *queue, int fd, const char **why)
 	}
 	queue_drop_kick(queue);
 	queue->kick_fd = fd;
-	queue_set_broken(queue, false);
+	/* Unless queue_distrust broke it: then it has no size. */
+	if (queue->num > 0)
+		queue_set_broken(queue, false);
 	queue_look(queue);
 	return true;
+}
+
+void queue_distrust(struct queue *queue, const char *why)
+{
+	queue->num = 0;
+	queue_break(queue, why);
 }
 
 void queue_reset(struct queue *queue)

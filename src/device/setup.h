@@ -25,6 +25,10 @@ bool queue_stays(const struct queue *queue, const struct ring_addr *addr);
 /* Takes over `fd`, an eventfd, on failure too. */
 bool queue_set_kick(struct queue *queue, int fd, const char **why);
 
+/* The client believes something of the ring that was refused: break it, until
+ * its size and then its place or its kick are set again. */
+void queue_distrust(struct queue *queue, const char *why);
+
 /* Find the rings and the place in them at which to resume.  False: the queue is
  * broken, or its memory is gone; both are logged. */
 bool queue_attach(struct queue *queue);

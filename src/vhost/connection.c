@@ -13,6 +13,7 @@
 #include "vhost/channel.h"
 #include "vhost/dispatch.h"
 #include "vhost/held.h"
+#include "vhost/unheard.h"
 
 /* Messages that are received from one client in one turn. */
 #define MESSAGES_A_TURN 8
@@ -132,7 +133,7 @@ static void refuse(struct vhost_connection *connection, const char *why)
 	client_log(connection->device.client, "%s: refused: %s",
 		   vhost_message_name(connection->message.header.request), why);
 	if (!acknowledge(connection, 1))
-		device_end(&connection->device, "a message was refused");
+		vhost_refused_unheard(connection, why);
 }
 
 static enum vhost_outcome dispatch(struct vhost_connection *connection,

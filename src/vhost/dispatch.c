@@ -64,31 +64,54 @@ set_protocol_features(struct vhost_connection *connection, const char **why)
 	return VHOST_DONE;
 }
 
+union all_config {
+	struct virtio_blk_config config;
+	uint8_t bytes[VHOST_CONFIG_MAX];
+};
+
+/* Some front-ends send a payload of one size, whatever part they name. */
 static bool config_range(const struct vhost_message *message)
 {
 	const struct vhost_config *config = &message->payload.config;
 
 	return config->size <= VHOST_CONFIG_MAX &&
 	       config->offset <= VHOST_CONFIG_MAX - config->size &&
-	       message->header.size == VHOST_CONFIG_HEADER + config->size;
+	       message->header.size >= VHOST_CONFIG_HEADER + config->size;
 }
 
 static enum vhost_outcome get_config(struct vhost_connection *connection,
 				     const char **why)
 {
 	struct vhost_config *config = &connection->message.payload.config;
-	union {
-		struct virtio_blk_config config;
-		uint8_t bytes[VHOST_CONFIG_MAX];
-	} all = { .bytes = { 0 } };
+	union all_config all = { .bytes = { 0 } };
 
 	/* A reply without bytes reports an error. */
 	if (!config_range(&connection->message))
 		return vhost_answer(connection, config, 0, -1, why);
 	device_config(&connection->device, &all.config);
+	memset(config->bytes, 0, sizeof(config->bytes));
 	memcpy(config->bytes, all.bytes + config->offset, config->size);
-	return vhost_answer(connection, config,
-			    VHOST_CONFIG_HEADER + config->size, -1, why);
+	return vhost_answer(connection, config, connection->message.header.size,
+			    -1, why);
+}
+
+/* A front-end may write back what it has read. */
+static enum vhost_outcome set_config(struct vhost_connection *connection,
+				     const char **why)
+{
+	const struct vhost_config *config = &connection->message.payload.config;
+	union all_config all = { .bytes = { 0 } };
+
+	*why = "expected a part of the configuration, and all of it in the "
+	       "message";
+	if (!config_range(&connection->message))
+		return VHOST_REFUSED;
+	device_config(&connection->device, &all.config);
+	*why = "no field of the configuration may be written";
+	return memcmp(all.bytes + config->offset, config->bytes,
+		      config->size) == 0
+		       ? VHOST_DONE
+		       : VHOST_REFUSED;
 }
 
 /* As after connecting, but memory stays lent. */
@@ -148,8 +171,7 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 	case VHOST_GET_CONFIG:
 		return get_config(connection, why);
 	case VHOST_SET_CONFIG:
-		*why = "no field of the configuration may be written";
-		return VHOST_REFUSED;
+		return set_config(connection, why);
 	case VHOST_GET_STATUS:
 		return vhost_get_status(connection, why);
 	case VHOST_SET_STATUS:

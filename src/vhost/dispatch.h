@@ -12,7 +12,7 @@ enum vhost_outcome {
 	VHOST_DONE,	/* acknowledge it, if asked to */
 	VHOST_ANSWERED, /* it has its own reply, which is sent */
 	VHOST_LATER,	/* first the requests in flight must end */
-	VHOST_REFUSED,	/* reply so if asked to; else end the client */
+	VHOST_REFUSED,	/* reply so if asked to; else see unheard.h */
 	VHOST_BROKEN,	/* end the client */
 };
 
