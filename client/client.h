@@ -54,6 +54,8 @@ struct client_options {
 	bool asleep;	       /* set up rings without enabling them */
 	bool lend_read_only;   /* the data regions, by an O_RDONLY descriptor */
 	bool unacknowledged;   /* agree to no acknowledgements of messages */
+	bool pipes;	       /* kick, and be notified, by pipes */
+	bool unkicked;	       /* lend no kick: the server has to poll */
 };
 
 /* Memory that this process lends. */
@@ -97,6 +99,8 @@ struct client_queue {
 	bool fresh;	     /* not kicked since its start */
 	uint64_t kicks;	     /* sent */
 	int kick_fd, call_fd;
+	/* What is lent: the same, or the other ends of pipes.  -1: none. */
+	int lent_kick_fd, lent_call_fd;
 	uint32_t busy;
 	struct client_slot *slots; /* depth of them */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,20 +211,57 @@ static int negotiate(struct client *client)
 	return client_read_config(client);
 }
 
-static int make_eventfds(struct client *client)
+static int make_pipes(struct client_queue *queue)
+{
+	int kick[2], call[2];
+
+	if (pipe2(kick, O_CLOEXEC | O_NONBLOCK))
+		return -1;
+	queue->lent_kick_fd = kick[0];
+	queue->kick_fd = kick[1];
+	if (pipe2(call, O_CLOEXEC | O_NONBLOCK))
+		return -1;
+	queue->call_fd = call[0];
+	queue->lent_call_fd = call[1];
+	return 0;
+}
+
+static int make_eventfds(struct client_queue *queue)
+{
+	queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	queue->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	queue->lent_kick_fd = queue->kick_fd;
+	queue->lent_call_fd = queue->call_fd;
+	return queue->kick_fd < 0 || queue->call_fd < 0 ? -1 : 0;
+}
+
+static int make_notifications(struct client *client)
 {
 	uint32_t i;
 
 	for (i = 0; i < client->options.queue_count; i++) {
 		struct client_queue *queue = &client->queues[i];
 
-		queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		queue->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (queue->kick_fd < 0 || queue->call_fd < 0)
-			return client_fail(client, "eventfd: %s",
+		if (client->options.pipes ? make_pipes(queue)
+					  : make_eventfds(queue))
+			return client_fail(client, "eventfd, pipe: %s",
 					   strerror(errno));
 	}
 	return 0;
+}
+
+static void close_notifications(struct client_queue *queue)
+{
+	if (queue->lent_kick_fd >= 0 && queue->lent_kick_fd != queue->kick_fd)
+		close(queue->lent_kick_fd);
+	if (queue->lent_call_fd >= 0 && queue->lent_call_fd != queue->call_fd)
+		close(queue->lent_call_fd);
+	if (queue->kick_fd >= 0)
+		close(queue->kick_fd);
+	if (queue->call_fd >= 0)
+		close(queue->call_fd);
+	queue->kick_fd = queue->call_fd = -1;
+	queue->lent_kick_fd = queue->lent_call_fd = -1;
 }
 
 int client_open(struct client *client, const struct client_options *options)
@@ -234,12 +272,15 @@ int client_open(struct client *client, const struct client_options *options)
 	client->options = *options;
 	client->socket = client->inflight_fd = client->channel = -1;
 	client_memory_init(client);
-	for (i = 0; i < CLIENT_QUEUES_MAX; i++)
+	for (i = 0; i < CLIENT_QUEUES_MAX; i++) {
 		client->queues[i].kick_fd = client->queues[i].call_fd = -1;
+		client->queues[i].lent_kick_fd = -1;
+		client->queues[i].lent_call_fd = -1;
+	}
 	set_defaults(&client->options);
 	if (check_options(client) || join(client) || negotiate(client) ||
 	    client_memory_make(client) || client_ring_place(client) ||
-	    make_eventfds(client)) {
+	    make_notifications(client)) {
 		client_close(client);
 		return -1;
 	}
@@ -286,6 +327,8 @@ static int start_queue(struct client *client, uint32_t index)
 		.used = (uintptr_t)queue->ring.used,
 	};
 	uint64_t number = index;
+	uint64_t unkicked = index | VHOST_USER_NO_FD;
+	bool kicks = !client->options.unkicked;
 
 	queue->fresh = true;
 	state.number = queue->ring.num;
@@ -302,9 +345,10 @@ static int start_queue(struct client *client, uint32_t index)
 	    client_tell(client, VHOST_USER_SET_VRING_ADDR, &address,
 			sizeof(address), -1) ||
 	    client_tell(client, VHOST_USER_SET_VRING_CALL, &number,
-			sizeof(number), queue->call_fd) ||
-	    client_tell(client, VHOST_USER_SET_VRING_KICK, &number,
-			sizeof(number), queue->kick_fd))
+			sizeof(number), queue->lent_call_fd) ||
+	    client_tell(client, VHOST_USER_SET_VRING_KICK,
+			kicks ? &number : &unkicked, sizeof(number),
+			kicks ? queue->lent_kick_fd : -1))
 		return -1;
 	state.number = !client->options.asleep;
 	return client_tell(client, VHOST_USER_SET_VRING_ENABLE, &state,
@@ -397,11 +441,7 @@ void client_close(struct client *client)
 	for (i = 0; i < CLIENT_QUEUES_MAX; i++) {
 		struct client_queue *queue = &client->queues[i];
 
-		if (queue->kick_fd >= 0)
-			close(queue->kick_fd);
-		if (queue->call_fd >= 0)
-			close(queue->call_fd);
-		queue->kick_fd = queue->call_fd = -1;
+		close_notifications(queue);
 		free(queue->slots);
 		queue->slots = NULL;
 	}

@@ -67,6 +67,8 @@ static const int needed[] = {
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(eventfd2),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
 	SCMP_SYS(io_submit),
 	SCMP_SYS(io_getevents),
 	SCMP_SYS(io_destroy),

@@ -73,24 +73,28 @@ static int fill(int fd)
 	return fd;
 }
 
-static int make_pipe(enum kind kind)
+/* Of one that nobody has hung up, the end that a kick needs, or a call. */
+static int make_pipe(enum kind kind, bool kick)
 {
 	int pair[2];
 
 	if (pipe2(pair, O_CLOEXEC))
 		return -1;
 	switch (kind) {
-	case PIPE_FULL:
-		return fill(pair[1]);
 	case PIPE_CLOSED:
 		close(pair[0]);
 		return pair[1];
 	case PIPE_HUNG_UP:
 		close(pair[1]);
 		return pair[0];
+	case PIPE_FULL:
+		fill(pair[1]);
+		break;
 	default:
-		return pair[0];
+		eventfd_write(pair[1], 1);
+		break;
 	}
+	return pair[kick ? 0 : 1];
 }
 
 static int make_event(enum kind kind)
@@ -119,7 +123,7 @@ static int make_timer(void)
 	return fd;
 }
 
-static int make_kind(struct attack *attack, enum kind kind)
+static int make_kind(struct attack *attack, enum kind kind, bool kick)
 {
 	int pair[2];
 
@@ -150,7 +154,7 @@ static int make_kind(struct attack *attack, enum kind kind)
 	case EVENT_READ_ONLY:
 		return make_event(kind);
 	default:
-		return make_pipe(kind);
+		return make_pipe(kind, kick);
 	}
 }
 
@@ -188,7 +192,8 @@ static void run_kind(struct attack *attack, const struct torture_case *self)
 
 	if (begin(attack, *request))
 		return;
-	fd = make_kind(attack, self->kind);
+	fd = make_kind(attack, self->kind,
+		       *request == VHOST_USER_SET_VRING_KICK);
 	hostile_load(&attack->client, 1);
 	if (give(attack, *request, 0, fd) < 0)
 		return;

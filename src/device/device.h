@@ -90,6 +90,8 @@ struct device {
 	bool waits_for_room; /* its queues go on when some have ended */
 	struct store_io errand;
 	struct notify_cost notify_cost; /* of what is not a call eventfd */
+	/* Open for pipes beside the descriptors of its queues and logs. */
+	uint32_t pipe_fds;
 	struct memory *memory;
 	struct memory_admission admission;
 	struct sparse *sparse; /* NULL: what holes cost is not counted */

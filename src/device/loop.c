@@ -43,9 +43,43 @@ bool loop_watch_for(struct loop *loop, int fd, uint32_t events,
 	return control(loop, EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
+void loop_follow(struct loop *loop, struct loop_follower *follower, int fd)
+{
+	follower->fd = fd;
+	LIST_INSERT_HEAD(&loop->followers, follower, entry);
+}
+
+/* Once it is closed the number may be that of another descriptor. */
+static void stop_following(struct loop *loop, int fd)
+{
+	struct loop_follower *follower = LIST_FIRST(&loop->followers);
+
+	while (follower && follower->fd != fd)
+		follower = LIST_NEXT(follower, entry);
+	if (!follower)
+		return;
+	LIST_REMOVE(follower, entry);
+	follower->fd = -1;
+	if (loop->handing)
+		LIST_INSERT_HEAD(&loop->unwatched, follower, entry);
+	else
+		follower->unwatched(follower);
+}
+
 void loop_unwatch(struct loop *loop, int fd)
 {
 	control(loop, EPOLL_CTL_DEL, fd, NULL);
+	stop_following(loop, fd);
+}
+
+static void tell_unwatched(struct loop *loop)
+{
+	struct loop_follower *follower;
+
+	while ((follower = LIST_FIRST(&loop->unwatched))) {
+		LIST_REMOVE(follower, entry);
+		follower->unwatched(follower);
+	}
 }
 
 static struct lane *lane_of(struct loop *loop, const struct store *store)
@@ -151,8 +185,11 @@ void loop_take_events(struct loop *loop, int timeout_ms)
 		epoll_wait(loop->epoll_fd, events, EVENTS_A_TURN, timeout_ms);
 
 	polling_asked(&loop->poll);
+	loop->handing = true;
 	for (int i = 0; i < count; i++)
 		hand_over(&events[i]);
+	loop->handing = false;
+	tell_unwatched(loop);
 }
 
 static bool open_wake(struct loop *loop)
@@ -174,7 +211,11 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 
 	memset(loop, 0, sizeof(*loop));
 	loop->wake_fd = -1;
+	loop->clock.fd = -1;
 	loop->poll.mode = polling;
+	LIST_INIT(&loop->followers);
+	LIST_INIT(&loop->unwatched);
+	LIST_INIT(&loop->clock.kicks);
 	LIST_INIT(&loop->lanes);
 	TAILQ_INIT(&loop->waiting);
 	TAILQ_INIT(&loop->line);

@@ -11,9 +11,13 @@
 #include "device/rates.h"
 #include "store/store.h"
 
+struct clock_kick;
 struct device;
+struct loop_follower;
 struct queue;
 struct request;
+LIST_HEAD(clock_kicks, clock_kick);
+LIST_HEAD(loop_followers, loop_follower);
 LIST_HEAD(requests, request);
 TAILQ_HEAD(queues, queue);
 TAILQ_HEAD(devices, device);
@@ -24,6 +28,22 @@ TAILQ_HEAD(lane_line, lane);
  * object that it belongs to.  NULL: the event only wakes the loop. */
 struct loop_source {
 	void (*ready)(struct loop_source *source, uint32_t events);
+};
+
+/* What ends with the watch of a descriptor.  It is embedded in the object that
+ * belongs to that. */
+struct loop_follower {
+	LIST_ENTRY(loop_follower) entry;
+	int fd; /* -1: no longer watched */
+	/* Called once, while no events are handed over. */
+	void (*unwatched)(struct loop_follower *follower);
+};
+
+/* For rings without a kick, see kick.h. */
+struct loop_clock {
+	struct loop_source source;
+	int fd; /* -1: none of them is there */
+	struct clock_kicks kicks;
 };
 
 /* A loop's lane to one store, while devices of it use the store. */
@@ -62,6 +82,10 @@ struct loop {
 	int epoll_fd;
 	int wake_fd; /* loop_wake */
 	struct loop_source woken;
+	struct loop_followers followers;
+	struct loop_followers unwatched; /* to be told after these events */
+	bool handing;			 /* events over */
+	struct loop_clock clock;
 	uint32_t devices; /* that share it, or will soon; atomic */
 	struct notifier notifier;
 	struct polling poll;
@@ -98,8 +122,10 @@ bool loop_watch(struct loop *loop, int fd, uint32_t events,
 bool loop_watch_for(struct loop *loop, int fd, uint32_t events,
 		    struct loop_source *source);
 /* Events that were taken already are still handed over: the source must outlive
- * this round of events. */
+ * this round of events.  Nothing happens to one that is not watched. */
 void loop_unwatch(struct loop *loop, int fd);
+/* Tell the follower when `fd` is unwatched. */
+void loop_follow(struct loop *loop, struct loop_follower *follower, int fd);
 
 static inline uint32_t loop_devices(const struct loop *loop)
 {

@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "device/chore.h"
+#include "device/pipe.h"
 
 /* Completions that may wait to be reaped. */
 #define EVENTS_MAX 128
@@ -23,6 +27,7 @@ bool notifier_open(struct notifier *notifier)
 	int error;
 
 	memset(notifier, 0, sizeof(*notifier));
+	LIST_INIT(&notifier->pipes);
 	notifier->unread_fd = -1;
 	notifier->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (notifier->null_fd < 0)
@@ -204,10 +209,88 @@ static bool has(const struct notifier *notifier, int fd)
 	return false;
 }
 
+/* A pipe, which is known by the client's descriptor and written by ours. */
+struct pipe_call {
+	struct chore chore;
+	LIST_ENTRY(pipe_call) entry;
+	uint32_t *descriptors;
+	int known;
+	int fd;
+};
+
+static struct pipe_call *pipe_of(const struct notifier *notifier, int fd)
+{
+	struct pipe_call *call;
+
+	LIST_FOREACH(call, &notifier->pipes, entry)
+	{
+		if (call->known == fd)
+			return call;
+	}
+	return NULL;
+}
+
+static void write_pipe(struct chore *chore)
+{
+	pipe_signal(((struct pipe_call *)chore)->fd);
+}
+
+static void end_pipe(struct chore *chore)
+{
+	close(((struct pipe_call *)chore)->fd);
+	free(chore);
+}
+
+static bool take_pipe(struct notifier *notifier, int fd,
+		      struct release_account *account, uint32_t *descriptors)
+{
+	struct pipe_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return false;
+	chore_init(&call->chore, account);
+	call->chore.run = write_pipe;
+	call->chore.end = end_pipe;
+	call->descriptors = descriptors;
+	call->known = fd;
+	call->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (call->fd < 0) {
+		free(call);
+		return false;
+	}
+	*descriptors += 1;
+	LIST_INSERT_HEAD(&notifier->pipes, call, entry);
+	return true;
+}
+
+static void drop_pipe(struct notifier *notifier, int fd)
+{
+	struct pipe_call *call = pipe_of(notifier, fd);
+
+	if (!call)
+		return;
+	LIST_REMOVE(call, entry);
+	*call->descriptors -= 1;
+	chore_end(&call->chore);
+}
+
+bool notifier_takes(struct notifier *notifier, int fd,
+		    struct release_account *account, uint32_t *descriptors)
+{
+	if (pipe_is(fd, true))
+		return take_pipe(notifier, fd, account, descriptors);
+	return notifier_knows(notifier, fd);
+}
+
 void notifier_add(struct notifier *notifier, int fd, struct notify_cost *cost)
 {
+	struct pipe_call *call = pipe_of(notifier, fd);
 	struct iocb *block;
 
+	if (call) {
+		chore_due(&call->chore);
+		return;
+	}
 	if (notifier->count == NOTIFY_BATCH)
 		notifier_flush(notifier);
 	/* The system has no room for as many as wait already. */
@@ -232,6 +315,7 @@ static void forget(struct notifier *notifier, int fd)
 
 void notifier_settle(struct notifier *notifier, int fd)
 {
+	drop_pipe(notifier, fd);
 	if (!has(notifier, fd))
 		return;
 	notifier_flush(notifier);

@@ -99,6 +99,7 @@ bool queue_set_kick(struct queue *queue, int fd, const char **why)
 	if (!loop_watch(queue->device->loop, fd, EPOLLIN | EPOLLET,
 			&queue->kick)) {
 		*why = "the descriptor cannot be watched";
+		loop_unwatch(queue->device->loop, fd);
 		release_fd(queue->device->policy->releases, fd);
 		return false;
 	}

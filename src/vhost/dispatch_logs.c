@@ -207,12 +207,15 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 				    const char **why)
 {
 	struct vhost_message *message = &connection->message;
-	struct notifier *notifier = &connection->device.loop->notifier;
+	struct device *device = &connection->device;
+	struct notifier *notifier = &device->loop->notifier;
 
-	*why = "expected an eventfd, or none";
-	if (message->fd_count && !notifier_knows(notifier, message->fds[0]))
+	*why = "expected an eventfd, a pipe that can be written, or none";
+	if (message->fd_count &&
+	    !notifier_takes(notifier, message->fds[0], device->policy->releases,
+			    &device->pipe_fds))
 		return VHOST_REFUSED;
-	dirty_set_call(&connection->device.dirty, notifier,
+	dirty_set_call(&device->dirty, notifier,
 		       vhost_message_take_fd(message, 0));
 	return VHOST_DONE;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "vhost/dispatch.h"
+
+#include "device/kick.h"
+#include "device/pipe.h"
 #include "device/queue.h"
 #include "device/setup.h"
 
@@ -99,6 +102,65 @@ enum vhost_outcome vhost_get_base(struct vhost_connection *connection,
 	return vhost_answer(connection, &state, sizeof(state), -1, why);
 }
 
+/* None came: the ring is looked at unasked, if that is what workers do. */
+static int kick_by_none(struct loop *loop, const char **why)
+{
+	*why = "a ring without a kick has to be polled, which "
+	       "--polling=never rules out; expected an eventfd or a pipe";
+	if (loop->poll.mode == POLLING_NEVER)
+		return -1;
+	*why = "no descriptor or memory for the clock of a ring without a kick";
+	return kick_by_clock(loop);
+}
+
+/* The descriptor by which the ring is kicked: the client's eventfd, or one of
+ * ours.  -1: *why says what was expected. */
+static int kick_of(struct vhost_connection *connection, const char **why)
+{
+	struct vhost_message *message = &connection->message;
+	struct device *device = &connection->device;
+	int fd, ours;
+
+	if (message->fd_count == 0)
+		return kick_by_none(device->loop, why);
+	fd = message->fds[0];
+	if (pipe_is(fd, false)) {
+		*why = "no descriptor or memory to watch a pipe";
+		ours = kick_by_pipe(device->loop, device->policy->releases, fd,
+				    &device->pipe_fds);
+		if (ours >= 0)
+			vhost_message_take_fd(message, 0);
+		return ours;
+	}
+	*why = "the descriptor is neither an eventfd nor a pipe that can be "
+	       "read, or the system lacks memory to see if it is";
+	return notifier_knows(&device->loop->notifier, fd)
+		       ? vhost_message_take_fd(message, 0)
+		       : -1;
+}
+
+static enum vhost_outcome set_kick(struct vhost_connection *connection,
+				   struct queue *queue, const char **why)
+{
+	int fd = kick_of(connection, why);
+
+	return fd >= 0 && queue_set_kick(queue, fd, why) ? VHOST_DONE
+							 : VHOST_REFUSED;
+}
+
+/* The descriptor of the message may be signalled, or there is none. */
+static bool may_notify(struct vhost_connection *connection, const char **why)
+{
+	const struct vhost_message *message = &connection->message;
+	struct device *device = &connection->device;
+
+	*why = "the descriptor is neither an eventfd nor a pipe that can be "
+	       "written, or the system lacks memory to see if it is";
+	return message->fd_count == 0 ||
+	       notifier_takes(&device->loop->notifier, message->fds[0],
+			      device->policy->releases, &device->pipe_fds);
+}
+
 /* KICK, CALL and ERR: a queue, and one descriptor, unless the message says that
  * there is none. */
 enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
@@ -106,10 +168,9 @@ enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
 {
 	struct vhost_message *message = &connection->message;
 	uint64_t number = message->payload.number;
-	bool none = number & VHOST_RING_NO_FD;
 	struct queue *queue =
 		queue_at(connection, number & VHOST_RING_INDEX, why);
-	int fd;
+	bool none = number & VHOST_RING_NO_FD;
 
 	if (!queue)
 		return VHOST_REFUSED;
@@ -118,23 +179,13 @@ enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
 		*why = "expected one descriptor, or bit 8 set and none";
 		return VHOST_REFUSED;
 	}
-	if (none && message->header.request == VHOST_SET_VRING_KICK) {
-		*why = "rings without a kick are not offered; expected an "
-		       "eventfd";
+	if (message->header.request == VHOST_SET_VRING_KICK)
+		return set_kick(connection, queue, why);
+	if (!may_notify(connection, why))
 		return VHOST_REFUSED;
-	}
-	if (!none && !notifier_knows(&connection->device.loop->notifier,
-				     message->fds[0])) {
-		*why = "the descriptor is not an eventfd, or the system "
-		       "lacks memory to see if it is";
-		return VHOST_REFUSED;
-	}
-	fd = vhost_message_take_fd(message, 0);
 	if (message->header.request == VHOST_SET_VRING_CALL)
-		queue_set_call(queue, fd);
-	else if (message->header.request == VHOST_SET_VRING_ERR)
-		queue_set_err(queue, fd);
-	else if (!queue_set_kick(queue, fd, why))
-		return VHOST_REFUSED;
+		queue_set_call(queue, vhost_message_take_fd(message, 0));
+	else
+		queue_set_err(queue, vhost_message_take_fd(message, 0));
 	return VHOST_DONE;
 }

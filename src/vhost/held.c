@@ -16,6 +16,7 @@ static uint32_t held_now(const struct vhost_connection *connection)
 
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		count += of_queue(&device->queues[i]);
+	count += device->pipe_fds;
 	count += connection->channel_fd >= 0;
 	count += device->inflight.region != NULL;
 	count += device->dirty.region != NULL;
@@ -23,9 +24,24 @@ static uint32_t held_now(const struct vhost_connection *connection)
 	return count;
 }
 
+/* What comes with a message, and is kept; a pipe is opened twice more. */
+static uint32_t wanted_for(const struct vhost_message *message)
+{
+	switch (message->header.request) {
+	case VHOST_SET_VRING_KICK:
+	case VHOST_SET_VRING_CALL:
+	case VHOST_SET_VRING_ERR:
+	case VHOST_SET_LOG_FD:
+		return message->fd_count * (1 + VHOST_HELD_BY_PIPE);
+	default:
+		return message->fd_count;
+	}
+}
+
 bool vhost_held_expect(struct vhost_connection *connection, const char **why)
 {
-	uint32_t wanted = held_now(connection) + connection->message.fd_count;
+	uint32_t wanted =
+		held_now(connection) + wanted_for(&connection->message);
 	bool greedy =
 		connection->message.header.request == VHOST_ADD_MEM_REG &&
 		connection->device.memory->guest.count >= MEMORY_REGIONS_USUAL;

@@ -14,6 +14,9 @@
  * log that we make for it. */
 #define VHOST_HELD_BY_ALL (1u + VHOST_FDS_MAX + 1u)
 
+/* Beside the descriptor of a pipe itself, see device/kick.h and notify.h. */
+#define VHOST_HELD_BY_PIPE 2u
+
 /* Count those of a message before it is carried out, as if all were kept.
  * False: there are not so many, *why says what was expected, and nothing has
  * changed. */

@@ -72,6 +72,7 @@ static struct {
 	int socket;
 	int memory_fd;
 	int event_fd;
+	int pipe_fds[2];
 	uint8_t *memory;
 	uint16_t avail;
 } run;
@@ -321,10 +322,21 @@ static void any_message(void)
 	send_message(&message, sizeof(message.header) + size, with, fds & 7);
 }
 
+/* An eventfd, none, or an end of a pipe: the right one or the other. */
+static void ring_fd(uint32_t request, uint8_t choice, uint32_t index)
+{
+	const int *const fds[] = { &run.event_fd, NULL, &run.pipe_fds[0],
+				   &run.pipe_fds[1] };
+	const int *fd = fds[choice >> 5 & 3];
+
+	say_number(request, fd ? index : index | VHOST_RING_NO_FD, fd);
+}
+
 /* Well-formed, with numbers that are not. */
 static void usual_message(void)
 {
-	struct vhost_ring_state state = { fuzz_byte(&run.bytes) & 17u, 0 };
+	uint8_t choice = fuzz_byte(&run.bytes);
+	struct vhost_ring_state state = { choice & 17u, 0 };
 	struct vhost_ring_addr rings = { .index = state.index };
 	struct vhost_memory_one one = { .padding = 0 };
 	struct vhost_inflight_shape shape;
@@ -377,7 +389,7 @@ static void usual_message(void)
 	case VHOST_SET_VRING_KICK:
 	case VHOST_SET_VRING_CALL:
 	case VHOST_SET_VRING_ERR:
-		say_number(request, state.index, &run.event_fd);
+		ring_fd(request, choice, state.index);
 		break;
 	case VHOST_SET_VRING_NUM:
 	case VHOST_SET_VRING_BASE:
@@ -545,6 +557,7 @@ static void step(void)
 		break;
 	case 4:
 		(void)eventfd_write(run.event_fd, 1);
+		(void)eventfd_write(run.pipe_fds[1], 1);
 		break;
 	case 5:
 		store_header();
@@ -582,6 +595,7 @@ static void come(uint8_t how)
 	must(run.memory != MAP_FAILED, "mmap");
 	/* Blocking, and never read: nobody may be made to wait on it. */
 	run.event_fd = eventfd(0, EFD_CLOEXEC);
+	must(pipe2(run.pipe_fds, O_CLOEXEC | O_NONBLOCK) == 0, "pipe");
 	run.avail = 0;
 }
 
@@ -597,6 +611,8 @@ static void leave(void)
 	munmap(run.memory, MEMORY_SIZE);
 	close(run.memory_fd);
 	close(run.event_fd);
+	close(run.pipe_fds[0]);
+	close(run.pipe_fds[1]);
 }
 
 void fuzz_one(const uint8_t *data, size_t size)

@@ -200,12 +200,19 @@ static void descriptors(struct client *client)
 	for (int i = 0; i < 6; i++) {
 		refused(client, VHOST_USER_ADD_MEM_REG, &one, sizeof(one),
 			kinds[i], "memory of a wrong kind");
-		refused(client, VHOST_USER_SET_VRING_KICK, &queue,
-			sizeof(queue), kinds[i], "a kick of a wrong kind");
-		refused(client, VHOST_USER_SET_VRING_CALL, &queue,
-			sizeof(queue), kinds[i], "a call of a wrong kind");
-		refused(client, VHOST_USER_SET_VRING_ERR, &queue, sizeof(queue),
-			kinds[i], "an err of a wrong kind");
+		/* Each end of a pipe is for one direction. */
+		if (i != 0)
+			refused(client, VHOST_USER_SET_VRING_KICK, &queue,
+				sizeof(queue), kinds[i],
+				"a kick of a wrong kind");
+		if (i != 1) {
+			refused(client, VHOST_USER_SET_VRING_CALL, &queue,
+				sizeof(queue), kinds[i],
+				"a call of a wrong kind");
+			refused(client, VHOST_USER_SET_VRING_ERR, &queue,
+				sizeof(queue), kinds[i],
+				"an err of a wrong kind");
+		}
 		close(kinds[i]);
 	}
 	refused(client, VHOST_USER_ADD_MEM_REG, &one, sizeof(one), event,
