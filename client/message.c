@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client/descriptors.h"
 #include "client/protocol.h"
 
 int client_fail(struct client *client, const char *format, ...)
@@ -46,31 +47,17 @@ int client_send(struct client *client, uint32_t request, uint32_t flags,
 		.flags = VHOST_USER_VERSION | flags,
 		.size = size,
 	};
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int) * VHOST_USER_FDS_MAX)];
-	} control;
 	struct iovec parts[2] = {
 		{ .iov_base = &header, .iov_len = sizeof(header) },
 		{ .iov_base = (void *)(uintptr_t)payload, .iov_len = size },
 	};
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t sent;
 
 	if (fd_count > VHOST_USER_FDS_MAX)
 		return client_fail(client, "too many descriptors to send");
-	if (fd_count > 0) {
-		memset(&control, 0, sizeof(control));
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
-	}
 	if (wait_for(client, POLLOUT))
 		return -1;
-	sent = sendmsg(client->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sent = descriptors_send(client->socket, parts, 2, fds, fd_count);
 	if (sent < 0) {
 		client->lost = errno == EPIPE || errno == ECONNRESET;
 		return client_fail(client, "message %u: %s", request,

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client/descriptors.h"
+
 #define HOURS_S 36000
 #define BUFFER	4096 /* bytes; the kernel makes it a little more */
 
@@ -109,22 +111,7 @@ void slow_sockets_end(struct slow_sockets *sockets)
 int slow_send(int socket, const void *bytes, size_t size, const int *fds,
 	      uint32_t fd_count)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int) * SLOW_FDS_MAX)];
-	} control;
 	struct iovec part = { (void *)(uintptr_t)bytes, size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-	if (fd_count > 0) {
-		memset(&control, 0, sizeof(control));
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
-	}
-	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1
-									  : 0;
+	return descriptors_send(socket, &part, 1, fds, fd_count) < 0 ? -1 : 0;
 }

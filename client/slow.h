@@ -10,9 +10,6 @@
  * process likes.
  */
 
-/* Of the kernel: descriptors in one message (SCM_MAX_FD). */
-#define SLOW_FDS_MAX 253u
-
 /*
  * TCP sockets that linger for hours over bytes that are never read: the last
  * close of one waits that long, or until the other end is closed.  -1: they
@@ -31,8 +28,8 @@ void slow_sockets_leave(struct slow_sockets *sockets);
 /* Close the other ends: nothing lingers any more. */
 void slow_sockets_end(struct slow_sockets *sockets);
 
-/* Send bytes with any number of descriptors up to SLOW_FDS_MAX.  Never blocks.
- * -1: errno. */
+/* Send bytes with any number of descriptors up to DESCRIPTORS_MAX.  Never
+ * blocks.  -1: errno. */
 int slow_send(int socket, const void *bytes, size_t size, const int *fds,
 	      uint32_t fd_count);
 

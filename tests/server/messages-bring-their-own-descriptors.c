@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/descriptors.h"
 #include "client/slow.h"
 #include "tests/expect.h"
 #include "vhost/message.h"
@@ -64,9 +65,9 @@ static void say(uint32_t request, uint32_t size, uint32_t fd_count)
 	} __attribute__((packed)) message = {
 		{ .request = request, .flags = VHOST_VERSION, .size = size }, 0
 	};
-	int fds[SLOW_FDS_MAX];
+	int fds[DESCRIPTORS_MAX];
 
-	for (uint32_t i = 0; i < SLOW_FDS_MAX; i++)
+	for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
 		fds[i] = STDERR_FILENO;
 	MUST(slow_send(theirs, &message, sizeof(message.header) + size, fds,
 		       fd_count) == 0);
@@ -139,7 +140,7 @@ static void try_without_room(void)
 
 int main(void)
 {
-	static const uint32_t counts[] = { 9, 10, 11, 12, 17, SLOW_FDS_MAX };
+	static const uint32_t counts[] = { 9, 10, 11, 12, 17, DESCRIPTORS_MAX };
 
 	/* Its own descriptors, which must stay. */
 	for (int i = 0; i < 20; i++)
