@@ -7,34 +7,15 @@
  */
 #include "measure.h"
 
-#include <precarium/precarium.h>
-
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "operations.h"
 
 #include <wayland-client.h>
 #include <wayland-server.h>
 
 #define SIZE 4096
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static int lend(void)
-{
-	int fd = memfd_create("bench", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-
-	if (fd < 0 || ftruncate(fd, SIZE) != 0)
-		die("memfd");
-	return fd;
-}
 
 /* The compositor and its client are both here, and take turns. */
 static struct wl_display *compositor, *client;
@@ -92,7 +73,7 @@ static void make_buffer(void)
 	let_compositor_work();
 	if (wl_display_dispatch(client) < 0 || !shm)
 		die("wl_shm");
-	pool = wl_shm_create_pool(shm, lend(), SIZE);
+	pool = wl_shm_create_pool(shm, lend(SIZE), SIZE);
 	mine = wl_shm_pool_create_buffer(pool, 0, 32, 32, 128,
 					 WL_SHM_FORMAT_XRGB8888);
 	let_compositor_work();
@@ -100,42 +81,6 @@ static void make_buffer(void)
 		known, wl_proxy_get_id((struct wl_proxy *)mine)));
 	if (!buffer)
 		die("wl_shm_buffer_get");
-}
-
-static struct prec_region region;
-static struct prec_region *regions[] = { &region };
-
-static void nothing(struct prec_transaction *t, void *argument)
-{
-	(void)t;
-	(void)argument;
-	__asm__ volatile("");
-}
-
-static void enter_ours(void *argument, uint64_t times)
-{
-	struct prec_transaction t = { .regions = regions, .region_count = 1 };
-
-	(void)argument;
-	while (times--)
-		if (prec_transaction_run(&t, nothing, NULL) != PREC_OK)
-			abort();
-}
-
-static void scope_ours(void *argument, uint64_t times)
-{
-	struct prec_transaction t = { .regions = regions,
-				      .region_count = 1,
-				      .policy = PREC_SUBSTITUTE };
-
-	(void)argument;
-	while (times--) {
-		if (prec_scope_begin(&t) != PREC_OK)
-			abort();
-		__asm__ volatile("");
-		if (prec_scope_end(&t) != PREC_OK)
-			abort();
-	}
 }
 
 static void enter_peer(void *argument, uint64_t times)
@@ -150,19 +95,14 @@ static void enter_peer(void *argument, uint64_t times)
 
 int main(int argc, char **argv)
 {
-	struct prec_lending lending = { .fd = lend(),
-					.size = SIZE,
-					.rights = PREC_READ | PREC_WRITE };
-
 	make_buffer();
-	if (prec_region_map(&region, &lending, NULL) != PREC_OK)
-		die("prec_region_map");
+	operations_prepare();
 	measure_head(argc > 1 && strcmp(argv[1], "--json") == 0);
 	measure_print("enter and leave a transaction", "libwayland-server",
-		      (struct measure_side){ enter_ours, NULL, NULL },
+		      (struct measure_side){ run_transaction, NULL, NULL },
 		      (struct measure_side){ enter_peer, NULL, NULL });
 	measure_print("begin and end a scope", "libwayland-server",
-		      (struct measure_side){ scope_ours, NULL, NULL },
+		      (struct measure_side){ run_scope, NULL, NULL },
 		      (struct measure_side){ enter_peer, NULL, NULL });
 	return 0;
 }
