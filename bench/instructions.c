@@ -77,6 +77,10 @@ static void count_lookup(uint32_t regions)
 	snprintf(name, sizeof(name), "resolve among %u region%s", regions,
 		 regions == 1 ? "" : "s");
 	count(&path);
+	path.run = run_resolve_near;
+	snprintf(name, sizeof(name), "resolve again among %u region%s", regions,
+		 regions == 1 ? "" : "s");
+	count(&path);
 }
 
 static void count_library(void)

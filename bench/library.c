@@ -310,6 +310,13 @@ static void print_lookups(void)
 			what, "among one",
 			(struct measure_side){ run_resolve, &claims[0], NULL },
 			(struct measure_side){ run_resolve, &claims[1], NULL });
+		snprintf(what, sizeof(what), "again one among %u regions",
+			 counts[i]);
+		measure_print(what, "among one",
+			      (struct measure_side){ run_resolve_near,
+						     &claims[0], NULL },
+			      (struct measure_side){ run_resolve_near,
+						     &claims[1], NULL });
 	}
 }
 

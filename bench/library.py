@@ -22,7 +22,7 @@ def bounds(row):
     """Of the ratio, or of the difference in nanoseconds."""
     if row["row"].startswith("copy"):
         return copy_bound(row["row"]), None
-    if row["row"].startswith("an address among"):
+    if row["row"].startswith(("an address among", "again one among")):
         return FLAT, None
     return {("one load", "a plain load"): (SAME, None),
             ("one checked load", "a plain load, checked"): (CHECKED, None),

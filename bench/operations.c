@@ -183,6 +183,20 @@ void run_resolve(void *argument, uint64_t times)
 			abort();
 }
 
+void run_resolve_near(void *argument, uint64_t times)
+{
+	const struct claims *claims = argument;
+	uint64_t last = claims->space.start[claims->space.count - 1];
+	struct prec_span span;
+	uint32_t near = 0;
+
+	while (times--)
+		if (prec_space_resolve_near(&claims->space, &near,
+					    last + times % CLAIMS, 4096,
+					    PREC_READ, &span) != PREC_OK)
+			abort();
+}
+
 void run_find(void *argument, uint64_t times)
 {
 	const struct claims *claims = argument;

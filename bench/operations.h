@@ -40,6 +40,8 @@ struct claims {
 
 void fill_claims(struct claims *claims, uint32_t count);
 void run_resolve(void *claims, uint64_t times);
+/* Claim after claim in one region, the last of them. */
+void run_resolve_near(void *claims, uint64_t times);
 void run_find(void *claims, uint64_t times);
 
 /* The body of an empty transaction. */

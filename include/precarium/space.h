@@ -52,6 +52,27 @@ struct prec_space {
 	uint32_t slot[PREC_SPACE_MAX];  /* the caller's number of the region */
 };
 
+/*
+ * The bytes of a space, and the entries it takes, in the library that runs.  A
+ * later one may have more.  A program that must run with it gets so many bytes
+ * of zeroes from the system, leaves the fields alone, and uses the calls.
+ * Programs that are built with their library may use the structure.
+ */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures size: \result == sizeof(struct prec_space);
+*/
+PREC_EXPORT uint64_t prec_space_size(void);
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures most: \result == PREC_SPACE_MAX;
+*/
+PREC_EXPORT uint32_t prec_space_capacity(void);
+
 /*@
   predicate space_has(struct prec_space s, integer i, integer address) =
     s.start[i] <= address < s.end[i];
@@ -182,6 +203,19 @@ PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_space_add(struct prec_space *space, uint64_t address, uint64_t size,
 	       uint64_t host, uint32_t rights, uint32_t slot);
 
+/* The slot that was entered with entry `index`, as of a span; PREC_NONE if
+ * there is no such entry. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures slot: index < space->count ==> \result == space->slot[index];
+  ensures none: index >= space->count ==> \result == PREC_NONE;
+*/
+PREC_EXPORT uint32_t prec_space_slot(const struct prec_space *space,
+				     uint32_t index);
+
 /* Remove entry `index`, which must be less than count.  Entries above move
  * down by one. */
 /*@
@@ -235,6 +269,42 @@ PREC_EXPORT void prec_space_remove(struct prec_space *space, uint32_t index);
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_space_resolve(const struct prec_space *space, uint64_t address,
 		   uint64_t size, uint32_t rights, struct prec_span *span);
+
+/*
+ * The same, looking first at the entry whose index is *near, and searching only
+ * if the claim does not begin there.  So claims that follow each other in one
+ * entry cost the same however many entries there are.  On PREC_OK *near is the
+ * entry of the span; begin with any number.  Threads that share a space have a
+ * *near each, and keep it when the space changes.  On any error *span and *near
+ * are unchanged.
+ */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires out: \valid(span) && \separated(span, space);
+  requires hint: \valid(near) && \separated(near, space) &&
+    \separated(near, span);
+  terminates \true;
+  exits \false;
+  assigns *span, *near;
+  ensures said: \result == PREC_OK || \result == PREC_RANGE ||
+    \result == PREC_RIGHTS;
+  ensures granted: \result == PREC_OK ==> span_granted(*space, *span) &&
+    rights_grant(span->rights, rights);
+  ensures asked: \result == PREC_OK ==>
+    span->address == address && span->size == size && *near == span->index;
+  ensures untouched: \result != PREC_OK ==>
+    *span == \old(*span) && *near == \old(*near);
+  ensures held: \forall integer i; 0 <= i < space->count &&
+    entry_holds(*space, i, address, size) ==>
+    (rights_grant(space->rights[i], rights) ? \result == PREC_OK :
+      \result == PREC_RIGHTS);
+  ensures outside: (\forall integer i; 0 <= i < space->count ==>
+    !entry_holds(*space, i, address, size)) ==> \result == PREC_RANGE;
+*/
+PREC_EXPORT PREC_MUST_CHECK enum prec_status
+prec_space_resolve_near(const struct prec_space *space, uint32_t *near,
+			uint64_t address, uint64_t size, uint32_t rights,
+			struct prec_span *span);
 
 /*
  * The first piece of the claim [address, address + size): the part that lies in

@@ -37,6 +37,21 @@ uint32_t prec_space_find(const struct prec_space *space, uint64_t address)
 	return low;
 }
 
+uint64_t prec_space_size(void)
+{
+	return sizeof(struct prec_space);
+}
+
+uint32_t prec_space_capacity(void)
+{
+	return PREC_SPACE_MAX;
+}
+
+uint32_t prec_space_slot(const struct prec_space *space, uint32_t index)
+{
+	return index < space->count ? space->slot[index] : PREC_NONE;
+}
+
 /* How many entries start below `address`: the index of a new one. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -194,14 +209,31 @@ void prec_space_remove(struct prec_space *space, uint32_t index)
 	space->count = last;
 }
 
-enum prec_status prec_space_resolve(const struct prec_space *space,
-				    uint64_t address, uint64_t size,
-				    uint32_t rights, struct prec_span *span)
+/* The span of a claim that begins in entry i. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires out: \valid(span) && \separated(span, space);
+  requires entry: i < space->count && space_has(*space, i, address);
+  terminates \true;
+  exits \false;
+  assigns *span;
+  ensures said: \result == PREC_OK || \result == PREC_RANGE ||
+    \result == PREC_RIGHTS;
+  ensures within: \result != PREC_RANGE <==>
+    entry_holds(*space, i, address, size);
+  ensures allowed: \result != PREC_RANGE ==> (\result == PREC_OK <==>
+    rights_grant(space->rights[i], rights));
+  ensures granted: \result == PREC_OK ==> span_granted(*space, *span) &&
+    span->rights == space->rights[i] && span->index == i;
+  ensures asked: \result == PREC_OK ==>
+    span->address == address && span->size == size;
+  ensures untouched: \result != PREC_OK ==> *span == \old(*span);
+*/
+static inline enum prec_status span_in(const struct prec_space *space,
+				       uint32_t i, uint64_t address,
+				       uint64_t size, uint32_t rights,
+				       struct prec_span *span)
 {
-	uint32_t i = prec_space_find(space, address);
-
-	if (i == PREC_NONE)
-		return PREC_RANGE;
 	if (size > space->end[i] - address)
 		return PREC_RANGE;
 	if ((space->rights[i] & rights) != rights)
@@ -212,6 +244,37 @@ enum prec_status prec_space_resolve(const struct prec_space *space,
 	span->index = i;
 	span->rights = space->rights[i];
 	return PREC_OK;
+}
+
+enum prec_status prec_space_resolve(const struct prec_space *space,
+				    uint64_t address, uint64_t size,
+				    uint32_t rights, struct prec_span *span)
+{
+	uint32_t i = prec_space_find(space, address);
+
+	if (i == PREC_NONE)
+		return PREC_RANGE;
+	return span_in(space, i, address, size, rights, span);
+}
+
+enum prec_status prec_space_resolve_near(const struct prec_space *space,
+					 uint32_t *near, uint64_t address,
+					 uint64_t size, uint32_t rights,
+					 struct prec_span *span)
+{
+	uint32_t i = *near;
+	enum prec_status status;
+
+	if (i >= space->count || address < space->start[i] ||
+	    address >= space->end[i]) {
+		i = prec_space_find(space, address);
+		if (i == PREC_NONE)
+			return PREC_RANGE;
+	}
+	status = span_in(space, i, address, size, rights, span);
+	if (status == PREC_OK)
+		*near = i;
+	return status;
 }
 
 enum prec_status prec_space_piece(const struct prec_space *space,

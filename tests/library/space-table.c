@@ -3,6 +3,7 @@
  * The table of lent memory agrees with a plain one: ten thousand steps of
  * adding, removing and asking, compared with an array of owners.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,36 @@ static void withdraw(void)
 	prec_space_remove(&space, index);
 }
 
+static bool same_span(struct prec_span one, struct prec_span other)
+{
+	return one.host == other.host && one.size == other.size &&
+	       one.address == other.address && one.index == other.index &&
+	       one.rights == other.rights;
+}
+
+/* The same answer, whatever is looked at first. */
+static void ask_near(uint64_t address, uint64_t size, uint32_t asked,
+		     enum prec_status want, struct prec_span wanted)
+{
+	uint32_t nears[] = { 0,		  space.count / 2,
+			     space.count, below(CELLS),
+			     PREC_NONE,	  wanted.index };
+	uint32_t i;
+
+	for (i = 0; i < sizeof(nears) / sizeof(nears[0]); i++) {
+		struct prec_span span = { 0 };
+		uint32_t near = nears[i];
+
+		if (prec_space_resolve_near(&space, &near, address, size, asked,
+					    &span) != want)
+			fail("near an entry the answer is another");
+		if (!same_span(span, wanted))
+			fail("near an entry the span is another");
+		if (near != (want == PREC_OK ? wanted.index : nears[i]))
+			fail("the next is looked for elsewhere");
+	}
+}
+
 static void ask(void)
 {
 	struct prec_span span = { 0 };
@@ -93,6 +124,9 @@ static void ask(void)
 	    (space.slot[span.index] != slot || span.address != address ||
 	     span.size != size || span.host % CELL != address % CELL))
 		fail("resolve gave another span");
+	if (is == PREC_OK && prec_space_slot(&space, span.index) != slot)
+		fail("a slot is another's");
+	ask_near(address, size, asked, want, span);
 	is = prec_space_piece(&space, address, size, 0, &span);
 	if (is != (slot ? PREC_OK : PREC_RANGE))
 		fail("piece says otherwise");
@@ -113,7 +147,8 @@ static void edges(void)
 	    prec_space_add(&space, 0, ~0ull, 0, 0, 1) != PREC_INVALID ||
 	    prec_space_add(&space, 0, 2, ~0ull, 0, 1) != PREC_INVALID)
 		fail("a claim that wraps was taken");
-	if (prec_space_find(&space, 0) != PREC_NONE)
+	if (prec_space_find(&space, 0) != PREC_NONE ||
+	    prec_space_slot(&space, 0) != PREC_NONE)
 		fail("an empty table holds something");
 	if (prec_span_part(span, 16, 1, &part) != PREC_RANGE ||
 	    prec_span_part(span, 1, ~0ull, &part) != PREC_RANGE ||

@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Capacities are not in the interface: one object of a program runs with
+# libraries of several.  Usage: space-of-any-size.sh SOURCE_ROOT COMPILER...
+set -eu
+root=$1
+shift
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
+"$@" -std=c11 -O1 -I"$root" -I"$root/include" -c \
+	-o "$work/program.o" "$root/tests/library/space-of-any-size.c"
+for capacity in 512 16 1500; do
+	cp -r "$root/include" "$work/include"
+	sed -i "s/^\\(#define PREC_SPACE_MAX\\) .*/\\1 ${capacity}u/" \
+		"$work/include/precarium/space.h"
+	"$@" -std=c11 -O1 -I"$work/include" -o "$work/program" \
+		"$work/program.o" "$root/src/core/space.c"
+	"$work/program" $capacity
+	rm -r "$work/include"
+done
