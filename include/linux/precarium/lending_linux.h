@@ -130,8 +130,9 @@ prec_region_adopt(struct prec_region *region,
  * PREC_RANGE: it is not in the window.  PREC_GONE: the client's memory does not
  * cover it, or the region was revoked.  PREC_INVALID: it is not mapped, the
  * size is 0, or it has empty pages and it is not known what they replaced.
- * PREC_SYSTEM: the system refuses.  Nothing has changed on error.  Any thread;
- * not in a handler.
+ * PREC_SYSTEM: the system refuses; if holes of a region with a budget could not
+ * be watched any more, it has been revoked.  Nothing has changed on any other
+ * error.  Any thread; not in a handler.
  */
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_region_grow(struct prec_region *region, uint64_t size);

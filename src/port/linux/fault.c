@@ -138,21 +138,53 @@ static bool answer(enum prec_verdict verdict, struct prec_transaction *t,
 	return true;
 }
 
+/* Has the region been healed since the epoch, or is it being healed? */
+static bool is_healed(const struct prec_region *region, uint64_t since)
+{
+	return region_flags(region) & REGION_HEALING ||
+	       region_epoch(region) != since;
+}
+
 /* Is it but a hole, and has a page now? */
 static enum prec_provided fill_hole(struct prec_region *region,
 				    uint64_t address, enum prec_fault_kind kind)
 {
+	uint64_t epoch = region_epoch(region);
 	enum prec_provided provided;
-	bool made;
+	bool made = false;
 
-	if (kind != PREC_FAULT_GONE)
+	if (kind != PREC_FAULT_GONE || !(region_flags(region) & REGION_WATCHED))
 		return PROVIDE_LOST;
 	provided = prec_provide(region, address - region->span.host, &made);
+	if (provided == PROVIDE_LOST && is_healed(region, epoch))
+		provided = PROVIDE_DONE;
 	if (provided != PROVIDE_DONE)
 		return provided;
 	if (made)
 		count(&counts.provided);
 	return may_retry(address) ? PROVIDE_DONE : PROVIDE_LOST;
+}
+
+/*
+ * A watched region that is being healed has no rights for a moment (grow.c).
+ * An access to it that its rights allow is tried again, a number of times: if
+ * it is the program that took the rights away, the fault is passed on.
+ */
+static bool meets_healing(int sig, const siginfo_t *info,
+			  const ucontext_t *context)
+{
+	uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
+	const struct prec_region *region;
+
+	if (sig != SIGSEGV || info->si_code != SEGV_ACCERR)
+		return false;
+	region = prec_region_at(address);
+	if (!region || !(region_flags(region) & REGION_WATCHED))
+		return false;
+	if (prec_machine_wrote(context) && !(region->span.rights & PREC_WRITE))
+		return false;
+	count(&counts.retried);
+	return may_retry(address);
 }
 
 static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
@@ -167,7 +199,7 @@ static bool claim(int sig, const siginfo_t *info, ucontext_t *context)
 	uintptr_t fixup;
 
 	if (kind == PREC_FAULT_OTHER)
-		return false;
+		return meets_healing(sig, info, context);
 	region = prec_region_at(address);
 	if (!region)
 		return false;
@@ -204,10 +236,11 @@ __attribute__((noinline)) static bool handle(int sig, const siginfo_t *info,
 	int saved = errno;
 	bool ours = claim(sig, info, context);
 
-	if (ours)
+	if (ours) {
 		prec_on_top_mark(context);
-	else
+	} else {
 		count(&counts.passed);
+	}
 	errno = saved;
 	return ours;
 }
@@ -350,8 +383,9 @@ static bool has_room(int sig)
 
 enum prec_status prec_fault_reinstall(void)
 {
-	enum prec_status status = prec_fault_install();
+	enum prec_status status;
 
+	status = prec_fault_install();
 	if (status)
 		return status;
 	prec_setup_lock();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "machine.h"
+#include "provide.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -15,6 +16,10 @@
  * page try its access again, and those that have begun are waited for: they are
  * in the handler, run to its end, and wait for nobody.  No signal handler runs
  * on this thread meanwhile, because it could wait for us.
+ *
+ * The holes of a region with a budget must be watched from the first instant.
+ * So it is mapped without rights, watched, and then gets its rights; an access
+ * that comes in between is tried again (fault.c).
  */
 static bool is_whole(const struct prec_region *region)
 {
@@ -22,19 +27,40 @@ static bool is_whole(const struct prec_region *region)
 		 (REGION_SUBSTITUTED | REGION_UNCOVERABLE));
 }
 
+/* If it cannot be watched any more it is revoked, so that nothing goes
+ * uncharged.  errno says why. */
+static bool watch_again(struct prec_region *region)
+{
+	int saved;
+
+	if (prec_provide_again(region) &&
+	    mprotect((void *)(uintptr_t)region->span.host, own(region)->mapped,
+		     (int)own(region)->prot) == 0)
+		return true;
+	saved = errno;
+	(void)!prec_region_withdraw(region);
+	errno = saved;
+	return false;
+}
+
 static enum prec_status map_again(struct prec_region *region)
 {
 	int fd = prec_file_descriptor(own(region)->file);
-	int prot = (int)own(region)->prot;
+	bool watched = region_flags(region) & REGION_WATCHED;
+	int prot = watched ? PROT_NONE : (int)own(region)->prot;
+	int flags = MAP_FIXED | (own(region)->budget ? MAP_NORESERVE : 0);
 	void *host = (void *)(uintptr_t)region->span.host;
 	off_t offset = (off_t)own(region)->file_offset;
-	void *at = mmap(host, own(region)->mapped, prot, MAP_SHARED | MAP_FIXED,
-			fd, offset);
+	void *at = mmap(host, own(region)->mapped, prot, MAP_SHARED | flags, fd,
+			offset);
 
-	if (at == MAP_FAILED && errno == EPERM && !(prot & PROT_WRITE))
-		at = mmap(host, own(region)->mapped, prot,
-			  MAP_PRIVATE | MAP_FIXED, fd, offset);
+	if (at == MAP_FAILED && errno == EPERM &&
+	    !(region->span.rights & PREC_WRITE))
+		at = mmap(host, own(region)->mapped, prot, MAP_PRIVATE | flags,
+			  fd, offset);
 	if (at == MAP_FAILED)
+		return PREC_SYSTEM;
+	if (watched && !watch_again(region))
 		return PREC_SYSTEM;
 	if (!(region_flags(region) & (REGION_KEPT | REGION_ADOPTED)))
 		madvise(at, own(region)->mapped, MADV_DONTFORK);
@@ -71,9 +97,7 @@ static enum prec_status grow(struct prec_region *region, uint64_t size)
 		return PREC_RANGE;
 	if (region_left(region) || region_flags(region) & REGION_WITHDRAWN)
 		return PREC_GONE;
-	/* Holes of a watched region would not be seen for a moment. */
-	if (!is_whole(region) &&
-	    (!known || region_flags(region) & REGION_WATCHED))
+	if (!is_whole(region) && !known)
 		return PREC_INVALID;
 	if (known && !region_file_covers(region, size))
 		return PREC_GONE;

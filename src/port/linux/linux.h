@@ -180,6 +180,10 @@ bool prec_file_is_there(uint32_t at, struct stat *file);
  * caller holds the lock of the index. */
 int prec_void_file(void);
 
+/* What prec_region_revoke does to a region that is mapped.  The caller holds
+ * the lock of the index. */
+enum prec_status prec_region_withdraw(struct prec_region *region);
+
 /* The result of putting an empty page at an offset of a region. */
 enum prec_cover {
 	COVER_DONE,    /* the page is there */

@@ -131,14 +131,14 @@ static bool enrol(struct prec_region *region, bool *zeropage)
 
 /* The kernel watches a shared mapping only if we may write to the file, because
  * making a page changes the file. */
-static bool enrol_private(struct prec_region *region)
+static bool enrol_private(struct prec_region *region, int prot)
 {
 	void *at = (void *)(uintptr_t)region->span.host;
 	bool unused;
 
 	if (errno != EPERM || region->span.rights & PREC_WRITE)
 		return false;
-	if (mmap(at, own(region)->mapped, (int)own(region)->prot,
+	if (mmap(at, own(region)->mapped, prot,
 		 MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED,
 		 prec_file_descriptor(own(region)->file),
 		 (off_t)own(region)->file_offset) == MAP_FAILED)
@@ -164,13 +164,21 @@ static bool watch(struct prec_region *region)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (bits == MAP_FAILED)
 		return false;
-	if (!enrol(region, &zeropage) && !enrol_private(region)) {
+	if (!enrol(region, &zeropage) &&
+	    !enrol_private(region, (int)own(region)->prot)) {
 		munmap(bits, bits_size(region));
 		return false;
 	}
 	own(region)->made = bits;
 	region->flags |= REGION_WATCHED | (zeropage ? REGION_ZEROPAGE : 0);
 	return true;
+}
+
+bool prec_provide_again(struct prec_region *region)
+{
+	bool unused;
+
+	return enrol(region, &unused) || enrol_private(region, PROT_NONE);
 }
 
 enum prec_refusal prec_provide_begin(struct prec_region *region,

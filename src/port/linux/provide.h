@@ -25,6 +25,9 @@
 enum prec_refusal prec_provide_begin(struct prec_region *region,
 				     const struct prec_lending *lending);
 void prec_provide_end(struct prec_region *region);
+/* Watch it as before: it has been mapped anew, without rights, so that nobody
+ * touches a hole before it is watched. */
+bool prec_provide_again(struct prec_region *region);
 
 /* Around fork, as for the other locks. */
 void prec_provide_lock(void);

@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-static enum prec_status withdraw(struct prec_region *region)
+static enum prec_status cut_off(struct prec_region *region)
 {
 	int fd = prec_void_file();
 	void *at;
@@ -29,17 +29,24 @@ static enum prec_status withdraw(struct prec_region *region)
 	return PREC_OK;
 }
 
-enum prec_status prec_region_revoke(struct prec_region *region)
+enum prec_status prec_region_withdraw(struct prec_region *region)
 {
 	enum prec_status status = PREC_OK;
 
-	prec_index_lock();
-	if (!region_is_mapped(region)) {
-		status = PREC_INVALID;
-	} else if (!own(region)->withdrawn) {
-		status = withdraw(region);
+	if (!own(region)->withdrawn) {
+		status = cut_off(region);
 		own(region)->withdrawn = status == PREC_OK;
 	}
+	return status;
+}
+
+enum prec_status prec_region_revoke(struct prec_region *region)
+{
+	enum prec_status status;
+
+	prec_index_lock();
+	status = region_is_mapped(region) ? prec_region_withdraw(region)
+					  : PREC_INVALID;
 	prec_index_unlock();
 	return status;
 }

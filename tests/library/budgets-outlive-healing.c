@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A region with a budget is healed as others are: the client's pages are put
+ * back, and its holes are watched and charged from the first instant on, also
+ * while other threads are at work there.
+ */
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "lender.h"
+
+#define PAGES 64u
+#define SIZE  (PAGES * PAGE)
+#define MOST  40u /* pages that the budget allows */
+
+static struct prec_budget budget;
+static struct lender lender;
+
+static void lend_holes(uint32_t rights, uint32_t options)
+{
+	struct prec_lending lending = { .rights = rights,
+					.size = SIZE,
+					.options = options,
+					.budget = &budget };
+
+	memset(&budget, 0, sizeof(budget));
+	budget.max = MOST * PAGE;
+	lending.fd = lender.fd = new_file(SIZE, 0);
+	MUST(prec_region_map(&lender.region, &lending, NULL) == PREC_OK);
+}
+
+/* Pages that the file has: whoever made them. */
+static uint64_t there(void)
+{
+	struct stat file;
+
+	MUST(fstat(lender.fd, &file) == 0);
+	return (uint64_t)file.st_blocks * 512 / PAGE;
+}
+
+static enum prec_status touch(uint64_t page)
+{
+	uint8_t byte;
+
+	return prec_load8(lender.region.span, page * PAGE, &byte);
+}
+
+static void shrink_and_grow(uint64_t to)
+{
+	set_size(&lender, to);
+	set_size(&lender, SIZE);
+}
+
+static void holes_are_watched(uint32_t rights)
+{
+	uint64_t page, allowed = 0;
+
+	lend_holes(rights, PREC_TOLERATE);
+	EXPECT(touch(0) == PREC_OK && touch(1) == PREC_OK);
+	EXPECT(prec_budget_used(&budget) == 2 * PAGE && there() == 2);
+	set_size(&lender, PAGE);
+	EXPECT(bytes_of(&lender.region)[3 * PAGE] == 0);
+	EXPECT(prec_region_check(&lender.region) == PREC_GONE);
+	EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_GONE);
+	set_size(&lender, SIZE);
+	EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_OK);
+	EXPECT(prec_region_check(&lender.region) == PREC_OK);
+	EXPECT(there() == 1);
+	/* What the client writes is seen, and holes are made and charged. */
+	MUST(pwrite(lender.fd, "x", 1, 9 * PAGE) == 1);
+	EXPECT(bytes_of(&lender.region)[9 * PAGE] == 'x');
+	for (page = 0; page < PAGES; page++)
+		allowed += touch(page) == PREC_OK;
+	EXPECT(allowed < PAGES && prec_budget_refused(&budget) > 0);
+	EXPECT(there() <= MOST + 1); /* one is the client's */
+	EXPECT(prec_budget_used(&budget) <= MOST * PAGE);
+	end_lending(&lender);
+	prec_budget_end(&budget);
+}
+
+/* --- while others are at work --- */
+
+static bool over;
+
+static void *touches(void *argument)
+{
+	uint64_t seed = (uint64_t)(uintptr_t)argument, lost = 0;
+
+	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		if (seed >> 63)
+			lost += touch((seed >> 33) % PAGES) != PREC_OK;
+		else
+			lost += bytes_of(&lender.region)[(seed >> 33) % SIZE];
+	}
+	return (void *)(uintptr_t)(lost > 0);
+}
+
+static void healed_beside_others(void)
+{
+	pthread_t threads[2];
+	uint64_t i;
+
+	lend_holes(PREC_READ | PREC_WRITE, PREC_TOLERATE);
+	for (i = 0; i < 2; i++)
+		MUST(pthread_create(&threads[i], NULL, touches,
+				    (void *)(uintptr_t)(i + 1)) == 0);
+	for (i = 0; i < 300; i++) {
+		shrink_and_grow(i % 7 * PAGE);
+		EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_OK);
+		if (!EXPECT(there() <= MOST))
+			break;
+	}
+	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_OK);
+	for (i = 0; i < PAGES; i++)
+		(void)!touch(i);
+	EXPECT(there() <= MOST && there() * PAGE <= prec_budget_used(&budget));
+	EXPECT(prec_budget_used(&budget) <= MOST * PAGE);
+	end_lending(&lender);
+	prec_budget_end(&budget);
+}
+
+int main(void)
+{
+	if (prec_budget_prepare() != PREC_OK)
+		skip_all("holes cannot be watched here");
+	holes_are_watched(PREC_READ | PREC_WRITE);
+	holes_are_watched(PREC_READ);
+	healed_beside_others();
+	return expect_end();
+}
