@@ -369,4 +369,7 @@ PREC_EXPORT struct prec_result prec_result_of_call(int64_t returned,
 #ifdef __cplusplus
 }
 #endif
+
+#include <precarium/access_sanitized.h>
+
 #endif

@@ -5,6 +5,12 @@
 
 #include "port/port.h"
 
+/* Here are the copies themselves: access_sanitized.h is for their callers. */
+#undef prec_copy_in
+#undef prec_copy_out
+#undef prec_gather
+#undef prec_scatter
+
 /* EFAULT, which the port contract fixes: the error number of a system call that
  * was given memory that is not there.  Core has no errno.h. */
 #define CALL_FAULTED 14
