@@ -28,8 +28,9 @@ enum {
 
 /*
  * Record in transaction->frame what the calling convention says a function must
- * preserve, including the floating-point control words and the shadow stack
- * pointer; call fn(transaction, argument); then return what
+ * preserve, including the floating-point control words, the shadow stack
+ * pointer and, where the port has found some, the rights of protection keys;
+ * call fn(transaction, argument); then return what
  * prec_transaction_end(transaction, false) returns.  Its unwind information
  * describes the frame at that call, and names prec_unwind as its personality.
  */

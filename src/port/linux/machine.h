@@ -40,6 +40,8 @@
  *   - Landing from a fault must undo what the calling convention does not allow
  *     at a function's entry or return: direction and alignment flags on x86_64,
  *     BTYPE and streaming mode on aarch64, on each the rounding mode.
+ *   - Where there are rights that a thread can change by itself (protection
+ *     keys), landing puts back those at entry.
  *   - Where a shadow stack exists, landing takes off what the abandoned calls
  *     pushed: `incssp` on x86_64, GCSPOPM on aarch64.
  *   - The page is 4 KiB on x86_64 and may be larger on aarch64: admit.c asks

@@ -10,6 +10,7 @@
  *   3 r12   4 r13   5 r14   6 r15
  *   7 mxcsr (low half), x87 control word (high half)
  *   8 shadow stack pointer, 0 if there is none
+ *   9 rights of protection keys (PKRU), where the system has them
  *
  *  30 the pointer to the program's second stack (FRAME_UNSAFE_SP)
  *  31 the stack pointer of abandoned code (FRAME_LEFT_AT of machine.h)
@@ -48,6 +49,9 @@ prec_enter:
 	xorl	%eax, %eax
 	rdsspq	%rax		/* does nothing without a shadow stack */
 	movq	%rax, FRAME+64(%rdi)
+	cmpb	$0, prec_has_keys(%rip)
+	jne	.Lkeep_keys
+.Lkept_keys:
 	movq	%rsi, %rax
 	movq	%rdx, %rsi
 	pushq	%rdi
@@ -57,6 +61,13 @@ prec_enter:
 	.cfi_adjust_cfa_offset -8
 	xorl	%esi, %esi
 	jmp	prec_transaction_end
+.Lkeep_keys:
+	movq	%rdx, %r8	/* rdpkru clears %edx */
+	xorl	%ecx, %ecx
+	rdpkru
+	movl	%eax, FRAME+72(%rdi)
+	movq	%r8, %rdx
+	jmp	.Lkept_keys
 	.cfi_endproc
 	.size	prec_enter, . - prec_enter
 
@@ -64,6 +75,8 @@ prec_enter:
  * Where an abandoned transaction lands: %rdi is the transaction, %rsp that of
  * the frame.  The kernel has restored the floating-point state of the fault,
  * but the calling convention wants the control words that were there at entry.
+ * So it is with the rights of protection keys: the handler ran with those that
+ * the kernel gives it, and the abandoned code may have changed its own.
  */
 	.globl	prec_land
 	.hidden	prec_land
@@ -72,7 +85,13 @@ prec_enter:
 prec_land:
 	.cfi_startproc
 	endbr64
-	movq	FRAME+8(%rdi), %rbx
+	cmpb	$0, prec_has_keys(%rip)
+	je	1f
+	movl	FRAME+72(%rdi), %eax
+	xorl	%ecx, %ecx
+	xorl	%edx, %edx
+	wrpkru
+1:	movq	FRAME+8(%rdi), %rbx
 	movq	FRAME+16(%rdi), %rbp
 	movq	FRAME+24(%rdi), %r12
 	movq	FRAME+32(%rdi), %r13

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "port/linux/machine.h"
 
+#include <cpuid.h>
 #include <stddef.h>
 
 #define EFLAGS_TF   0x100   /* single-stepping */
@@ -10,7 +11,8 @@
 
 /* Read by enter.S and copy.S, which have no cheaper way to ask. */
 extern uint8_t prec_has_avx __attribute__((visibility("hidden")));
-uint8_t prec_has_avx;
+extern uint8_t prec_has_keys __attribute__((visibility("hidden")));
+uint8_t prec_has_avx, prec_has_keys;
 
 _Static_assert(offsetof(struct prec_transaction, frame) == 72,
 	       "FRAME of enter.S");
@@ -21,8 +23,19 @@ _Static_assert(offsetof(struct prec_transaction, frame) == 72,
 _Static_assert(CONTEXT_READ == 304, "as the kernel lays it out");
 _Static_assert(offsetof(ucontext_t, uc_flags) == 0, "find_frame's flags");
 
+/* Of leaf 7, ecx: the system has turned on protection keys. */
+#define CPUID_OSPKE (1u << 4)
+
+static bool has_keys(void)
+{
+	uint32_t a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & CPUID_OSPKE);
+}
+
 void prec_machine_setup(void)
 {
+	prec_has_keys = has_keys();
 	prec_has_avx = __builtin_cpu_supports("avx") != 0;
 }
 
