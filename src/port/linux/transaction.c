@@ -14,32 +14,35 @@ __attribute__((noinline)) static void do_more(struct prec_transaction *t)
 }
 
 /*
- * Put the regions on the thread's list, before their flags are read.
+ * Put each region on the thread's list and look at it afterwards: the store
+ * comes before the loads of its flags (see thread.c).
  *
- * They are stored twice.  Before they are counted, so that nobody sees what an
+ * It is stored twice.  Before it is counted, so that nobody sees what an
  * earlier transaction left there.  And again afterwards: a signal handler may
- * have come before they were counted, and a transaction of its own has then
- * used the same places.
+ * have come before it was counted, and a transaction of its own has then used
+ * the same place.
  */
-static inline void open_regions(struct prec_thread *self, uint32_t at,
-				struct prec_transaction *t, uint32_t count,
-				bool more)
+static inline struct standing open_regions(struct prec_thread *self,
+					   uint32_t at,
+					   struct prec_region *const *regions,
+					   uint32_t count)
 {
-	struct prec_region *const *regions = t->regions;
 	const struct prec_region **open = &self->open[at];
+	struct standing now = { 0, 0 };
 	uint32_t i;
 
-	for (i = 0; i < count; i++)
-		__atomic_store_n(&open[i], regions[i], __ATOMIC_RELAXED);
-	__atomic_store_n(&self->open_count, at + count, __ATOMIC_RELEASE);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	for (i = 0; i < count; i++)
-		__atomic_store_n(&open[i], regions[i], __ATOMIC_RELAXED);
-	/* Stores to the list come before loads of the flags: see thread.c. */
-	if (more && prec_thread_has_more)
-		do_more(t);
-	else
+	for (i = 0; i < count; i++) {
+		const struct prec_region *region = regions[i];
+
+		__atomic_store_n(&open[i], region, __ATOMIC_RELAXED);
+		__atomic_store_n(&self->open_count, at + i + 1,
+				 __ATOMIC_RELEASE);
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		__atomic_store_n(&open[i], region, __ATOMIC_RELAXED);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		standing_add(&now, region);
+	}
+	return now;
 }
 
 /* A region is being unmapped, or is no longer there. */
@@ -79,8 +82,11 @@ enter(struct prec_thread *self, struct prec_transaction *t, uint32_t count,
 	t->note = (struct prec_note){ .faults = 0 };
 	t->outer = self->top;
 	t->were_open = were_open;
-	open_regions(self, were_open, t, count, more);
-	now = standing_of(t->regions, count);
+	now = open_regions(self, were_open, t->regions, count);
+	if (more && prec_thread_has_more) {
+		do_more(t);
+		now = standing_of(t->regions, count);
+	}
 	if (RARELY(now.flags &
 		   (REGION_CLOSING | REGION_CLOSED | REGION_WITHDRAWN)))
 		return run_again(t, fn, argument);
