@@ -2,6 +2,7 @@
 #include "linux.h"
 #include "machine.h"
 #include "provide.h"
+#include "rules.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -239,6 +240,7 @@ __attribute__((noinline)) static bool handle(int sig, const siginfo_t *info,
 	if (ours) {
 		prec_on_top_mark(context);
 	} else {
+		RULES_OF_FOREIGN(sig, info, context);
 		count(&counts.passed);
 	}
 	errno = saved;
@@ -277,7 +279,10 @@ enum prec_status prec_fault_hosted(void)
 {
 	enum prec_status status = PREC_OK;
 
+	RULE_MAY_HOLD();
 	prec_setup_lock();
+	RULE(!prec_fault_is_installed,
+	     "called before the handler is installed");
 	if (prec_fault_is_installed)
 		status = PREC_BUSY;
 	else
@@ -385,10 +390,13 @@ enum prec_status prec_fault_reinstall(void)
 {
 	enum prec_status status;
 
+	RULE_MAY_HOLD();
 	status = prec_fault_install();
 	if (status)
 		return status;
 	prec_setup_lock();
+	RULE(!prec_fault_is_hosted,
+	     "a program that owns the signals installs its own handler");
 	if (prec_fault_is_hosted)
 		status = PREC_INVALID;
 	else if (!has_room(SIGBUS) || !has_room(SIGSEGV))
@@ -403,6 +411,7 @@ enum prec_status prec_fault_install(void)
 {
 	enum prec_status status;
 
+	RULE_MAY_HOLD();
 	if (prec_fixup_dropped()) {
 		errno = ENOEXEC;
 		return PREC_SYSTEM;

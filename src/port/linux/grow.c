@@ -2,6 +2,7 @@
 #include "linux.h"
 #include "machine.h"
 #include "provide.h"
+#include "rules.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -112,7 +113,9 @@ enum prec_status prec_region_grow(struct prec_region *region, uint64_t size)
 {
 	enum prec_status status;
 
+	RULE_MAY_HOLD();
 	prec_index_lock();
+	RULE_MAPPED(region);
 	status = grow(region, size);
 	prec_index_unlock();
 	return status;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "rules.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -96,6 +97,7 @@ struct prec_result prec_pread(int fd, struct prec_span span, uint64_t offset,
 	struct iovec iov;
 	struct prec_result r = { .done = 0 };
 
+	RULE_MAY_HOLD();
 	r.status = prec_span_iovec(span, offset, size, PREC_WRITE, &iov);
 	return r.status
 		       ? r
@@ -108,6 +110,7 @@ struct prec_result prec_pwrite(int fd, struct prec_span span, uint64_t offset,
 	struct iovec iov;
 	struct prec_result r = { .done = 0 };
 
+	RULE_MAY_HOLD();
 	r.status = prec_span_iovec(span, offset, size, PREC_READ, &iov);
 	return r.status ? r
 			: move_all(write_at, fd, span, offset, size,

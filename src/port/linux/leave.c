@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "machine.h"
+#include "rules.h"
 #include "unsafe_stack.h"
 
 #include <precarium/access.h>
@@ -45,6 +46,8 @@ enum prec_status prec_transaction_end(struct prec_transaction *t,
 
 enum prec_status prec_scope_end(struct prec_transaction *scope)
 {
+	RULE(prec_self.top == scope && transaction_is_scope(scope),
+	     "what is begun last is ended first");
 	if (prec_self.top != scope || !transaction_is_scope(scope))
 		return PREC_INVALID;
 	return prec_transaction_end(scope, false);

@@ -46,6 +46,7 @@
  *                  selftest.c tries it
  *   symbols.c      the inline functions of the headers, as symbols
  *   unsafe_stack.h a second stack of the program
+ *   rules.h        what a program must not do, and rules.c, which tells it
  *   sides.h        readers that never wait, for fixup.c and index.c
  *   machine.h      what all this asks of a processor
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "provide.h"
+#include "rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +41,20 @@ static bool sensible(const struct prec_lending *lending)
 	       lending->offset < PREC_ADDRESS_MAX &&
 	       lending->address <= PREC_ADDRESS_MAX - lending->size;
 }
+
+/* What a lending and an adoption have in common. */
+#define RULES_OF_REGION(region, how, known)                                    \
+	do {                                                                   \
+		RULE_MAY_HOLD();                                               \
+		RULE(prec_rule_new(region),                                    \
+		     "the structure is not that of a mapped region");          \
+		RULE(sensible_rights((how)->rights),                           \
+		     "the rights are PREC_READ, PREC_WRITE or both");          \
+		RULE(((how)->options & ~(known)) == 0,                         \
+		     "the options are known");                                 \
+		RULE((how)->reserved == 0 && is_zero((how)->reserved_more),    \
+		     "reserved fields are 0");                                 \
+	} while (0)
 
 static uint64_t whole_pages(uint64_t size, uint64_t page)
 {
@@ -183,6 +198,7 @@ enum prec_status prec_region_map(struct prec_region *region,
 	enum prec_status status;
 	bool keeps_size;
 
+	RULES_OF_REGION(region, lending, OPTIONS_MAP);
 	if (!sensible(lending))
 		return PREC_INVALID;
 	reason = prec_admit(lending, &new.page_size, &keeps_size);
@@ -232,6 +248,9 @@ static enum prec_status adopt(struct prec_region *region,
 	struct prec_region new = { .page_size = page, .flags = REGION_ADOPTED };
 	enum prec_status status;
 
+	RULE_OF("prec_region_adopt",
+		adoption->at && (uint64_t)(uintptr_t)adoption->at % page == 0,
+		"memory that is adopted begins at a page");
 	if (!adoptable(adoption, page) || offset % page != 0 ||
 	    offset >= PREC_ADDRESS_MAX)
 		return PREC_INVALID;
@@ -263,6 +282,7 @@ enum prec_status prec_region_adopt(struct prec_region *region,
 {
 	uint32_t page = adoption->page_size;
 
+	RULES_OF_REGION(region, adoption, OPTIONS_ADOPT);
 	return adopt(region, adoption, -1, 0,
 		     page ? page : (uint32_t)getauxval(AT_PAGESZ));
 }
@@ -290,6 +310,7 @@ enum prec_status prec_region_adopt_file(struct prec_region *region,
 	uint32_t page = page_of(fd, adoption->rights);
 	struct stat file;
 
+	RULES_OF_REGION(region, adoption, OPTIONS_ADOPT);
 	if (!page || fstat(fd, &file) != 0 || !S_ISREG(file.st_mode))
 		return PREC_REFUSED;
 	if (adoption->page_size && adoption->page_size != page)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "provide.h"
+#include "rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +105,7 @@ enum prec_status prec_budget_prepare(void)
 {
 	int error;
 
+	RULE_MAY_HOLD();
 	pthread_mutex_lock(&lock);
 	if (watcher < 0 && why_not == 0) {
 		watcher = open_watcher();
@@ -376,6 +378,7 @@ static bool look_at_left(void)
 
 void prec_budget_settle(void)
 {
+	RULE_MAY_HOLD();
 	look_at_left();
 }
 
@@ -386,6 +389,7 @@ enum prec_status prec_span_provide(struct prec_span span, uint64_t offset,
 	enum prec_status status;
 	uint64_t first, end;
 
+	RULE_MAY_HOLD();
 	*made = 0;
 	if (offset > span.size || size > span.size - offset || !region)
 		return PREC_RANGE;
@@ -402,6 +406,9 @@ enum prec_status prec_span_provide(struct prec_span span, uint64_t offset,
 
 void prec_budget_end(struct prec_budget *budget)
 {
+	RULE_MAY_HOLD();
+	RULE(prec_rule_budget_unused(budget),
+	     "no region is mapped with the budget");
 	pthread_mutex_lock(&lock);
 	prec_left_end(budget);
 	pthread_mutex_unlock(&lock);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "provide.h"
+#include "rules.h"
 
 #include <sys/mman.h>
 
@@ -44,7 +45,9 @@ enum prec_status prec_region_revoke(struct prec_region *region)
 {
 	enum prec_status status;
 
+	RULE_MAY_HOLD();
 	prec_index_lock();
+	RULE_MAPPED(region);
 	status = region_is_mapped(region) ? prec_region_withdraw(region)
 					  : PREC_INVALID;
 	prec_index_unlock();
@@ -72,7 +75,11 @@ enum prec_status prec_region_unmap(struct prec_region *region)
 	enum prec_status status;
 	bool mapped;
 
+	RULE_MAY_HOLD();
+	RULE(prec_rule_not_inside(region),
+	     "this thread has no transaction open on the region");
 	prec_index_lock();
+	RULE_MAPPED(region);
 	status = shut(region);
 	mapped = !region_left(region);
 	if (status == PREC_OK && mapped)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
+#include "rules.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -130,9 +131,11 @@ static enum prec_status try_on(int fd, unsigned int *health)
 
 enum prec_status prec_fault_selftest(unsigned int *health)
 {
-	enum prec_status status = prec_fault_install();
+	enum prec_status status;
 	int fd, saved;
 
+	RULE_MAY_HOLD();
+	status = prec_fault_install();
 	*health = prec_fault_health();
 	if (status == PREC_OK)
 		status = prec_thread_prepare();

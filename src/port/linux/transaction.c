@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linux.h"
 #include "machine.h"
+#include "rules.h"
 #include "unsafe_stack.h"
 
 #include <precarium/access.h>
@@ -125,6 +126,7 @@ enum prec_status prec_transaction_run(struct prec_transaction *t,
 {
 	struct prec_thread *self = &prec_self;
 
+	RULES_OF_ENTRY(t, false);
 	if (RARELY(t->region_count != 1 || t->policy > PREC_SUBSTITUTE ||
 		   self->open_count >= OPEN_MAX || self->top == t ||
 		   prec_thread_has_more))
@@ -136,6 +138,7 @@ enum prec_status prec_scope_begin(struct prec_transaction *scope)
 {
 	struct prec_thread *self = &prec_self;
 
+	RULES_OF_ENTRY(scope, true);
 	if (RARELY(scope->region_count != 1 ||
 		   scope->policy != PREC_SUBSTITUTE ||
 		   self->open_count >= OPEN_MAX || self->top == scope ||
