@@ -141,17 +141,18 @@ static void our_arguments(const struct backend *backend,
 	for (i = 0; i < backend->export_count; i++) {
 		const struct backend_export *export = &backend->exports[i];
 		const char *only = export->read_only ? ",read-only" : "";
+		const char *keys = export->keys ? export->keys : "";
 
 		add(arguments, "--export");
 		if (export->file)
-			add(arguments, "socket=%s,file=%s%s%s%s",
+			add(arguments, "socket=%s,file=%s%s%s%s%s",
 			    export->socket_path, export->file, only,
 			    export->direct ? ",direct" : "",
-			    export->shared ? ",shared" : "");
+			    export->shared ? ",shared" : "", keys);
 		else
-			add(arguments, "socket=%s,null=%llu%s",
+			add(arguments, "socket=%s,null=%llu%s%s",
 			    export->socket_path,
-			    (unsigned long long)export->size, only);
+			    (unsigned long long)export->size, only, keys);
 	}
 	add(arguments, "--workers");
 	add(arguments, "%u", backend->workers ? backend->workers : 2);

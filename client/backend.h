@@ -23,6 +23,7 @@ struct backend_export {
 	bool read_only;
 	bool direct; /* past the page cache: requests stay in flight longer */
 	bool shared; /* among clients, and with other programs */
+	const char *keys; /* more of ours, as ",name=x"; NULL: none */
 };
 
 struct backend {

@@ -181,6 +181,16 @@ static const char *set_name(struct export *export, const char *value)
 	return NULL;
 }
 
+static const char *set_block_size(struct export *export, const char *value)
+{
+	uint64_t size;
+
+	if (!parse_size(value, &size) || (size != 512 && size != 4096))
+		return "expected 512 or 4096, of bytes";
+	export->storing.block_size = (uint32_t)size;
+	return NULL;
+}
+
 static const char *set_on_loss(struct export *export, const char *value)
 {
 	if (strcmp(value, "fail") == 0)
@@ -254,6 +264,7 @@ static const struct export_setting own_settings[] = {
 	{ "socket-group", false, set_socket_group, NULL, 0 },
 	{ "read-only", true, set_read_only, NULL, 0 },
 	{ "name", false, set_name, NULL, 0 },
+	{ "block-size", false, set_block_size, NULL, 0 },
 	{ "on-loss", false, set_on_loss, NULL, 0 },
 	{ "sparse", false, set_sparse, NULL, 0 },
 	{ "rate-requests", false, set_rate_requests, NULL, 0 },

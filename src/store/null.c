@@ -124,20 +124,20 @@ static void null_cancel(struct store_lane *lane, struct store_io *io)
 	(void)io;
 }
 
-static bool check_size(uint64_t size, struct store_error *error)
+static bool check_size(uint64_t size, uint32_t block, struct store_error *error)
 {
-	if (size > 0 && size % STORE_SECTOR == 0 && size <= INT64_MAX)
+	if (size > 0 && size % block == 0 && size <= INT64_MAX)
 		return true;
 	return store_fail(error,
 			  "null store of %" PRIu64 " bytes; expected a "
 			  "positive multiple of %u",
-			  size, STORE_SECTOR);
+			  size, block);
 }
 
 static bool null_resize(struct store *store, uint64_t capacity,
 			struct store_error *error)
 {
-	if (!check_size(capacity, error))
+	if (!check_size(capacity, store->block_size, error))
 		return false;
 	store_set_capacity(store, capacity);
 	return true;
@@ -165,7 +165,7 @@ static struct store *null_open(const struct store_options *options,
 	uint64_t size = store_options_get(options, "null")->size;
 	struct store *store;
 
-	if (!check_size(size, error))
+	if (!check_size(size, STORE_SECTOR, error))
 		return NULL;
 	store = calloc(1, sizeof(*store));
 	if (!store) {

@@ -40,7 +40,8 @@ static bool same_text(const char *a, const char *b)
 bool store_options_same(const struct store_options *a,
 			const struct store_options *b)
 {
-	if (a->read_only != b->read_only || a->count != b->count)
+	if (a->read_only != b->read_only || a->block_size != b->block_size ||
+	    a->count != b->count)
 		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
 		const struct store_setting *one = &a->settings[i];

@@ -40,6 +40,8 @@ struct store_setting {
  * them once it is open. */
 struct store_options {
 	bool read_only; /* of any kind: nothing that writes is added */
+	/* Of any kind: its logical blocks, a power of 2.  0: as they are. */
+	uint32_t block_size;
 	uint32_t count;
 	struct store_setting settings[STORE_SETTINGS_MAX];
 };

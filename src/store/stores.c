@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/stores.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -100,12 +101,39 @@ const char *store_options_image(const struct store_options *options)
 	return NULL;
 }
 
+/* Larger blocks than the store has, which must consist of whole ones. */
+static bool take_block_size(struct store *store, uint32_t size,
+			    struct store_error *error)
+{
+	if (size < store->block_size)
+		return store_fail(error,
+				  "block-size: the disk has blocks of %u "
+				  "bytes; expected at least that",
+				  store->block_size);
+	if (store->capacity % size != 0)
+		return store_fail(error,
+				  "block-size: the disk has %" PRIu64 " bytes; "
+				  "expected a multiple of %u",
+				  store->capacity, size);
+	store->block_size = size;
+	if (store->topology.physical_block < size)
+		store->topology.physical_block = size;
+	if (store->discard_align && store->discard_align < size)
+		store->discard_align = size;
+	return true;
+}
+
 struct store *store_open(const struct store_options *options,
 			 struct store_error *error)
 {
 	const struct store_kind *kind = choose_and_check(options, error);
+	struct store *store = kind ? kind->open(options, error) : NULL;
 
-	return kind ? kind->open(options, error) : NULL;
+	if (!store || options->block_size == 0 ||
+	    take_block_size(store, options->block_size, error))
+		return store;
+	store_close(store);
+	return NULL;
 }
 
 void store_open_by(store_opener *opener)

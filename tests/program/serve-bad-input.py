@@ -64,6 +64,11 @@ def wrong_usage():
     bad(2, ["socket", "value"], "serve", "--export", "socket,null=1M")
     bad(2, ["on-loss", "fail or end"], "serve", "--export",
         "socket=a.sock,null=1M,on-loss=panic")
+    for size in ("0", "513", "1K", "8K", "4096.0"):
+        bad(2, ["block-size", "512 or 4096"], "serve", "--export",
+            "socket=a.sock,null=1M,block-size=" + size)
+    bad(1, ["block-size", "4608 bytes", "multiple of 4096"], "serve",
+        "--export", "socket=a.sock,null=4608,block-size=4096")
     for size in ("0", "-1", "1X", "1KK", "", "99999999999999999999", "8388608T"):
         bad(2, ["null", "expected"], "serve", "--export",
             "socket=a.sock,null=" + size)

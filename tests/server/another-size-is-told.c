@@ -159,6 +159,8 @@ static void grows_and_shrinks(void)
 
 static void bad_sizes(void)
 {
+	refused("3.sock", 4 * MIB + 512, "multiple of 4096");
+	refused("4.sock", 4 * MIB + 512, "multiple of 4096");
 	refused("nobody", MIB, "no such export");
 	refused("0.sock", MIB + 1, "multiple of 512");
 	refused("1.sock", 64 * MIB, "read-only");
@@ -299,6 +301,12 @@ int main(void)
 	backend_add(&backend, image, 0);
 	backend.exports[1].read_only = true;
 	backend_add(&backend, NULL, 8 * MIB);
+	for (uint32_t i = 3; i < 5; i++) {
+		backend_add(&backend,
+			    i == 3 ? make_image("blocks", 8 * MIB) : NULL,
+			    8 * MIB);
+		backend.exports[i].keys = ",block-size=4096";
+	}
 	serve_start();
 	grows_and_shrinks();
 	bad_sizes();

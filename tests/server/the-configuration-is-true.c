@@ -45,13 +45,14 @@ static void geometry(const struct virtio_blk_config *config)
 	      (unsigned long long)all, (unsigned long long)config->capacity);
 }
 
-static void topology(const struct virtio_blk_config *config, const char *path)
+static void topology(const struct virtio_blk_config *config, const char *path,
+		     uint32_t block)
 {
 	uint64_t physical = (uint64_t)config->blk_size
 			    << config->physical_block_exp;
 	struct stat st;
 
-	CHECK(config->blk_size == 512, "blocks of %u", config->blk_size);
+	CHECK(config->blk_size == block, "blocks of %u", config->blk_size);
 	CHECK(stat(path, &st) == 0, "%s", path);
 	CHECK(physical == (uint64_t)st.st_blksize,
 	      "physical blocks of %llu, the file has %ld",
@@ -144,6 +145,8 @@ int main(void)
 	backend.exports[1].read_only = true;
 	backend_add(&backend, make_image("small", 512), 0);
 	backend_add(&backend, NULL, 1ull << 50);
+	backend_add(&backend, make_image("blocks", 20u << 20), 0);
+	backend.exports[4].keys = ",block-size=4096";
 	serve_start();
 	for (uint32_t export = 0; export < backend.export_count; export ++) {
 		struct virtio_blk_config config;
@@ -154,7 +157,9 @@ int main(void)
 		geometry(&config);
 		limits(&config, export != 1);
 		if (export < 3)
-			topology(&config, disk);
+			topology(&config, disk, 512);
+		else if (export == 4)
+			topology(&config, disk, 4096);
 		cache_mode(&client);
 		client_close(&client);
 		notified_when_empty(export);

@@ -307,12 +307,12 @@ static bool file_resize(struct store *store, uint64_t capacity,
 		return fail_size(path, error);
 	if (capacity == 0)
 		capacity = size;
-	if (capacity == 0 || capacity % STORE_SECTOR != 0 ||
+	if (capacity == 0 || capacity % store->block_size != 0 ||
 	    capacity > INT64_MAX)
 		return store_fail(error,
 				  "%.200s: cannot have %" PRIu64 " bytes; "
 				  "expected a positive multiple of %u",
-				  path, capacity, STORE_SECTOR);
+				  path, capacity, store->block_size);
 	if (capacity > size && (S_ISBLK(st.st_mode) || store->read_only))
 		return store_fail(error,
 				  "%.200s: the image has %" PRIu64 " bytes; "
