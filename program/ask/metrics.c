@@ -10,8 +10,17 @@
 /*
  * OpenMetrics 1.0.0: a family is its HELP, TYPE and UNIT, then all its samples;
  * the name of a family ends with its unit, the sample of a counter with
- * _total; the last line is "# EOF".
+ * _total, that of an info with _info; the last line is "# EOF".
+ *
+ * Prometheus' own format, 0.0.4, has no families: HELP and TYPE name the sample
+ * itself.  It has neither units nor infos, which are gauges there.
  */
+struct page {
+	FILE *out;
+	enum metrics_form form;
+	const json_t *exports;
+};
+
 static const struct counter of_export[] = {
 	{ .key = "connected",
 	  .family = "clients",
@@ -36,9 +45,14 @@ static const struct counter of_export[] = {
 	  .family = "limit_in_flight",
 	  .gauge = true,
 	  .help = "Requests in flight that are allowed; 0: any." },
+	{ .key = "capacity",
+	  .family = "capacity_bytes",
+	  .unit = "bytes",
+	  .gauge = true,
+	  .help = "Size of the disk." },
 	{ .key = "throttled-ms",
-	  .family = "throttled_milliseconds",
-	  .unit = "milliseconds",
+	  .family = "throttled_seconds",
+	  .unit = "seconds",
 	  .help = "Time that clients had to wait for these limits." },
 	{ .key = "sync-failed",
 	  .family = "sync_failed",
@@ -48,15 +62,31 @@ static const struct counter of_export[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static void put_head(FILE *out, const char *of, const struct counter *counter)
+static void put_head(const struct page *page, const char *family,
+		     const char *type, const char *unit, const char *help)
 {
-	fprintf(out, "# HELP precarium_%s_%s %s\n", of, counter->family,
-		counter->help);
-	fprintf(out, "# TYPE precarium_%s_%s %s\n", of, counter->family,
-		counter->gauge ? "gauge" : "counter");
-	if (counter->unit)
-		fprintf(out, "# UNIT precarium_%s_%s %s\n", of, counter->family,
-			counter->unit);
+	bool own = page->form == METRICS_PROMETHEUS;
+	bool info = strcmp(type, "info") == 0;
+	const char *end = !own				 ? ""
+			  : strcmp(type, "counter") == 0 ? "_total"
+			  : info			 ? "_info"
+							 : "";
+
+	fprintf(page->out, "# HELP precarium_%s%s %s\n", family, end, help);
+	fprintf(page->out, "# TYPE precarium_%s%s %s\n", family, end,
+		own && info ? "gauge" : type);
+	if (unit && !own)
+		fprintf(page->out, "# UNIT precarium_%s %s\n", family, unit);
+}
+
+static void put_counter_head(const struct page *page, const char *of,
+			     const struct counter *counter)
+{
+	char family[80];
+
+	snprintf(family, sizeof(family), "%s_%s", of, counter->family);
+	put_head(page, family, counter->gauge ? "gauge" : "counter",
+		 counter->unit, counter->help);
 }
 
 static void put_label(FILE *out, const char *name, const char *value)
@@ -73,107 +103,141 @@ static void put_label(FILE *out, const char *name, const char *value)
 	fputc('"', out);
 }
 
-static void put_sample(FILE *out, const char *of, const struct counter *counter,
-		       const json_t *export, const json_t *client)
+/* The tree has milliseconds; metrics have seconds. */
+static void put_value(FILE *out, const struct counter *counter, uint64_t value)
+{
+	if (counter->unit && strcmp(counter->unit, "seconds") == 0)
+		fprintf(out, "%" PRIu64 ".%03u\n", value / 1000,
+			(unsigned int)(value % 1000));
+	else
+		fprintf(out, "%" PRIu64 "\n", value);
+}
+
+static void put_sample(const struct page *page, const char *of,
+		       const struct counter *counter, const json_t *export,
+		       const json_t *client)
 {
 	const json_t *object = client ? client : export;
 
-	fprintf(out, "precarium_%s_%s%s{", of, counter->family,
+	fprintf(page->out, "precarium_%s_%s%s{", of, counter->family,
 		counter->gauge ? "" : "_total");
-	put_label(out, "export", stats_string(export, "name"));
+	put_label(page->out, "export", stats_string(export, "name"));
 	if (client)
-		fprintf(out, ",client=\"%" PRIu64 "\"",
+		fprintf(page->out, ",client=\"%" PRIu64 "\"",
 			stats_number(client, "number"));
-	fprintf(out, "} %" PRIu64 "\n", stats_number(object, counter->key));
+	fputs("} ", page->out);
+	put_value(page->out, counter, stats_number(object, counter->key));
 }
 
-static void put_exports(FILE *out, const json_t *exports,
-			const struct counter *counter)
+/* A reload may have replaced it by another of its name, whose series its own
+ * would be. */
+static bool is_replaced(const json_t *exports, size_t index)
+{
+	const json_t *export = json_array_get(exports, index), *other;
+	const char *name = stats_string(export, "name");
+	size_t i;
+
+	if (!json_is_true(json_object_get(export, "removed")))
+		return false;
+	json_array_foreach(exports, i, other)
+	{
+		if (i != index &&
+		    strcmp(stats_string(other, "name"), name) == 0 &&
+		    (i < index ||
+		     !json_is_true(json_object_get(other, "removed"))))
+			return true;
+	}
+	return false;
+}
+
+static void put_exports(const struct page *page, const struct counter *counter)
 {
 	const json_t *export;
 	size_t i;
 
-	put_head(out, "export", counter);
-	json_array_foreach(exports, i, export)
-		put_sample(out, "export", counter, export, NULL);
+	put_counter_head(page, "export", counter);
+	json_array_foreach(page->exports, i,
+			   export) if (!is_replaced(page->exports, i))
+		put_sample(page, "export", counter, export, NULL);
 }
 
 /* Only connected clients: a series for every client that ever connected would
  * never end. */
-static void put_clients(FILE *out, const json_t *exports,
-			const struct counter *counter)
+static void put_clients(const struct page *page, const struct counter *counter)
 {
 	const json_t *export, *client;
 	size_t i, k;
 
-	put_head(out, "client", counter);
-	json_array_foreach(exports, i, export)
+	put_counter_head(page, "client", counter);
+	json_array_foreach(page->exports, i, export)
 	{
+		if (is_replaced(page->exports, i))
+			continue;
 		json_array_foreach(json_object_get(export, "clients"), k,
 				   client)
 		{
 			if (json_is_true(json_object_get(client, "connected")))
-				put_sample(out, "client", counter, export,
+				put_sample(page, "client", counter, export,
 					   client);
 		}
 	}
 }
 
-static void put_faults(FILE *out, const json_t *faults)
+static void put_faults(const struct page *page, const json_t *faults)
 {
 	static const char *const kinds[] = { "fixed",	    "abandoned",
 					     "substituted", "passed",
 					     "retried",	    "provided" };
 
-	fputs("# HELP precarium_faults Faults in lent memory, by what was done "
-	      "about them.\n"
-	      "# TYPE precarium_faults counter\n",
-	      out);
+	put_head(page, "faults", "counter", NULL,
+		 "Faults in lent memory, by what was done about them.");
 	for (size_t i = 0; i < COUNT(kinds); i++)
-		fprintf(out,
+		fprintf(page->out,
 			"precarium_faults_total{kind=\"%s\"} %" PRIu64 "\n",
 			kinds[i], stats_number(faults, kinds[i]));
 }
 
-static void put_sparse(FILE *out, const json_t *sparse)
+static void put_gauge(const struct page *page, const char *family,
+		      const char *unit, const char *help, uint64_t value)
 {
-	fputs("# HELP precarium_sparse_bytes Bytes that filling holes in lent "
-	      "memory costs the server now.\n"
-	      "# TYPE precarium_sparse_bytes gauge\n"
-	      "# UNIT precarium_sparse_bytes bytes\n",
-	      out);
-	fprintf(out, "precarium_sparse_bytes %" PRIu64 "\n",
-		stats_number(sparse, "bytes"));
-	fputs("# HELP precarium_sparse_limit_bytes What they may cost.\n"
-	      "# TYPE precarium_sparse_limit_bytes gauge\n"
-	      "# UNIT precarium_sparse_limit_bytes bytes\n",
-	      out);
-	fprintf(out, "precarium_sparse_limit_bytes %" PRIu64 "\n",
-		stats_number(sparse, "bytes-max"));
+	put_head(page, family, "gauge", unit, help);
+	fprintf(page->out, "precarium_%s %" PRIu64 "\n", family, value);
 }
 
-static void put_build(FILE *out, const json_t *stats)
+static void put_build(const struct page *page, const json_t *stats)
 {
-	fputs("# HELP precarium_build The program that runs.\n"
-	      "# TYPE precarium_build info\n"
-	      "precarium_build_info{",
-	      out);
-	put_label(out, "version", stats_string(stats, "version"));
-	fputs("} 1\n", out);
+	put_head(page, "build", "info", NULL, "The program that runs.");
+	fputs("precarium_build_info{", page->out);
+	put_label(page->out, "version", stats_string(stats, "version"));
+	fputs("} 1\n", page->out);
 }
 
-void stats_openmetrics(FILE *out, const json_t *stats)
+void stats_metrics(FILE *out, const json_t *stats, enum metrics_form form)
 {
-	const json_t *exports = json_object_get(stats, "exports");
+	const json_t *sparse = json_object_get(stats, "sparse");
+	const struct page page = {
+		.out = out,
+		.form = form,
+		.exports = json_object_get(stats, "exports"),
+	};
 
-	put_build(out, stats);
+	put_build(&page, stats);
+	put_gauge(&page, "start_time_seconds", "seconds",
+		  "When the server started, in seconds since 1970.",
+		  stats_number(stats, "started"));
 	for (size_t i = 0; i < COUNT(of_export); i++)
-		put_exports(out, exports, &of_export[i]);
+		put_exports(&page, &of_export[i]);
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
-		put_exports(out, exports, &counter_table[i]);
+		put_exports(&page, &counter_table[i]);
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
-		put_clients(out, exports, &counter_table[i]);
-	put_sparse(out, json_object_get(stats, "sparse"));
-	put_faults(out, json_object_get(stats, "faults"));
-	fputs("# EOF\n", out);
+		put_clients(&page, &counter_table[i]);
+	put_gauge(&page, "sparse_bytes", "bytes",
+		  "Bytes that filling holes in lent memory costs the server "
+		  "now.",
+		  stats_number(sparse, "bytes"));
+	put_gauge(&page, "sparse_limit_bytes", "bytes", "What they may cost.",
+		  stats_number(sparse, "bytes-max"));
+	put_faults(&page, json_object_get(stats, "faults"));
+	if (form == METRICS_OPEN)
+		fputs("# EOF\n", out);
 }

@@ -13,20 +13,22 @@
 #include "program/ask/stats.h"
 
 static const char help[] =
-	"Usage: precarium stat [--control=PATH] [--json|--openmetrics] "
-	"[--watch]\n"
+	"Usage: precarium stat [--control=PATH] [--watch]\n"
+	"                      [--json|--openmetrics|--prometheus]\n"
 	"Print the statistics of a server, for each export and client.\n"
 	"\n"
 	"  --control=PATH  its control socket (default " CONTROL_PATH ")\n"
 	"  --json          print JSON\n"
 	"  --openmetrics   print the OpenMetrics text format\n"
+	"  --prometheus    print the text format of Prometheus, as its node\n"
+	"                  exporter reads it from files\n"
 	"  --watch         print again every second, with rates, until it is\n"
 	"                  interrupted or the server ends\n"
 	"  --help          print this text\n";
 
 struct wanted {
 	const char *path;
-	enum { AS_TEXT, AS_JSON, AS_OPENMETRICS } form;
+	enum { AS_TEXT, AS_JSON, AS_OPENMETRICS, AS_PROMETHEUS } form;
 	bool watch;
 };
 
@@ -37,7 +39,9 @@ static int print(const struct wanted *wanted, const json_t *stats,
 		json_dumpf(stats, stdout, wanted->watch ? 0 : JSON_INDENT(2));
 		putchar('\n');
 	} else if (wanted->form == AS_OPENMETRICS) {
-		stats_openmetrics(stdout, stats);
+		stats_metrics(stdout, stats, METRICS_OPEN);
+	} else if (wanted->form == AS_PROMETHEUS) {
+		stats_metrics(stdout, stats, METRICS_PROMETHEUS);
 	} else if (wanted->watch) {
 		/* Move to the top left corner and clear the screen. */
 		if (isatty(STDOUT_FILENO))
@@ -96,9 +100,13 @@ static int ask(const struct wanted *wanted)
 int command_stat(int argc, char **argv)
 {
 	static const struct argument_option options[] = {
-		{ "control", true, 'c' },      { "json", false, 'j' },
-		{ "openmetrics", false, 'o' }, { "watch", false, 'w' },
-		{ "help", false, 'h' },	       { NULL, false, 0 },
+		{ "control", true, 'c' },
+		{ "json", false, 'j' },
+		{ "openmetrics", false, 'o' },
+		{ "prometheus", false, 'p' },
+		{ "watch", false, 'w' },
+		{ "help", false, 'h' },
+		{ NULL, false, 0 },
 	};
 	struct wanted wanted = { .path = CONTROL_PATH };
 	struct arguments arguments;
@@ -115,6 +123,9 @@ int command_stat(int argc, char **argv)
 			break;
 		case 'o':
 			wanted.form = AS_OPENMETRICS;
+			break;
+		case 'p':
+			wanted.form = AS_PROMETHEUS;
 			break;
 		case 'w':
 			wanted.watch = true;

@@ -11,7 +11,7 @@
  * which travels over the control socket.  JSON is the tree as it is; these
  * functions print it in other forms.  They do not check the output stream.
  *
- *	{ "version", "clock-ms",
+ *	{ "version", "clock-ms", "started",
  *	  "exports": [ { "name", "socket", counts…, "clients": [ … ] } ],
  *	  "faults": { … }, "sparse": { … } }
  */
@@ -23,8 +23,10 @@ void stats_text(FILE *out, const json_t *stats);
  * previous tree, for rates; NULL: there is none. */
 void stats_watch(FILE *out, const json_t *stats, const json_t *before);
 
-/* The OpenMetrics text format, version 1.0.0. */
-void stats_openmetrics(FILE *out, const json_t *stats);
+/* As metrics: in the OpenMetrics text format, version 1.0.0, or in that of
+ * Prometheus, version 0.0.4. */
+enum metrics_form { METRICS_OPEN, METRICS_PROMETHEUS };
+void stats_metrics(FILE *out, const json_t *stats, enum metrics_form form);
 
 /* Members of an object of the tree; 0 and "" if there is none of that name.
  * The string lives as long as the tree. */

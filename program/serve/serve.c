@@ -162,6 +162,7 @@ static int serve_with(struct context *context)
 	struct vhost_error error;
 	int status = EXIT_FAILED;
 
+	stats_begin();
 	if (!try_stats_path(context))
 		return EXIT_FAILED;
 	if (start(context, &control, &error))

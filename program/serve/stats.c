@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <precarium/fault.h>
@@ -18,6 +19,14 @@
 #include "device/counters.h"
 #include "device/log.h"
 #include "device/release.h"
+
+/* Seconds since 1970. */
+static time_t started;
+
+void stats_begin(void)
+{
+	started = time(NULL);
+}
 
 /*
  * Without memory a part of the tree is missing, and the rest is no answer.  So
@@ -95,6 +104,7 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 	if (stats->socket_path)
 		put(tree, export, "socket", json_text(stats->socket_path));
 	put(tree, export, "removed", json_boolean(stats->removed));
+	put_number(tree, export, "capacity", stats->capacity);
 	put_number(tree, export, "clients-so-far", stats->clients);
 	put_number(tree, export, "connected", stats->connected);
 	put_number(tree, export, "turned-away", stats->turned_away);
@@ -154,6 +164,7 @@ json_t *stats_gather(struct vhost_server *server)
 
 	put(&tree, tree.root, "version", json_string(PRECARIUM_VERSION));
 	put_number(&tree, tree.root, "clock-ms", (uint64_t)clock_now_ms());
+	put_number(&tree, tree.root, "started", (uint64_t)started);
 	tree.exports = put_empty(&tree, tree.root, "exports", json_array());
 	put_faults(&tree);
 	put_sparse(&tree, server);

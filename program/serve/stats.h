@@ -7,6 +7,9 @@
 
 #include "vhost/server.h"
 
+/* The server starts now. */
+void stats_begin(void);
+
 /* The tree that program/ask/stats.h describes, which the caller owns.  NULL:
  * out of memory. */
 json_t *stats_gather(struct vhost_server *server);

@@ -165,6 +165,7 @@ struct vhost_export_stats {
 	const char *name;
 	const char *socket_path; /* or NULL */
 	bool removed;		 /* takes no more clients */
+	uint64_t capacity;	 /* bytes */
 	uint64_t clients;	 /* so far */
 	uint64_t turned_away;	 /* over a limit */
 	uint32_t connected;

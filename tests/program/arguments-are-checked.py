@@ -12,7 +12,8 @@ from serving import check, run
 COMMANDS = {
     "serve": (("--export", "--socket-path", "--blk-file", "--config",
                "--workers", "--control"), ("--read-only",)),
-    "stat": (("--control",), ("--json", "--openmetrics", "--watch")),
+    "stat": (("--control",), ("--json", "--openmetrics", "--prometheus",
+                              "--watch")),
     "resize": (("--control",), ()),
     "reload": (("--control",), ()),
     "check-host": ((), ("--json",)),

@@ -131,6 +131,16 @@ def reload(status, words):
           "reload:", done.returncode, done.stdout, done.stderr)
 
 
+def series_once():
+    """An export and the one that has replaced it, whose clients are there."""
+    for form in ("--openmetrics", "--prometheus"):
+        text = run("stat", "--control=c.sock", form).stdout
+        names = [line.rsplit(" ", 1)[0] for line in text.splitlines()
+                 if not line.startswith("#")]
+        twice = [name for name in set(names) if names.count(name) > 1]
+        check(len(names) > 50 and not twice, form, "has twice:", twice)
+
+
 def laid_over():
     write(GOOD.replace("control: c.sock", "control: no.sock"))
     server = Server("other.sock", "--config=p.yaml", "--workers=1",
@@ -177,6 +187,7 @@ def reloaded():
     inode = os.stat("b.sock").st_ino
     reload(0, "0 added, 1 changed, 0 removed, 1 kept")
     check(os.stat("b.sock").st_ino == inode, "b.sock is another")
+    series_once()
     talk("b.sock").close()
     b.sendall(serving.GET_FEATURES)
     check(len(b.recv(20)) == 20, "the client of the old b is not served")

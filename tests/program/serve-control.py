@@ -5,15 +5,19 @@ OpenMetrics by the rules of the format; and nobody who asks, however badly,
 keeps the server from its clients or from others who ask."""
 import json
 import os
+import shutil
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
+import time
 
 import serving
 from serving import Server, check, run, talk
 
 try:
+    from prometheus_client import parser as prometheus
     from prometheus_client.openmetrics import parser
 except ImportError:
     print("skipped: python3-prometheus-client is not installed")
@@ -46,9 +50,36 @@ def metrics(text):
     return found
 
 
+def for_prometheus(open_metrics):
+    """Each sample of the one form is in the other; each has help and a type; no
+    series is there twice."""
+    text = run("stat", "--control=c.sock", "--prometheus").stdout
+    found = {}
+    for family in prometheus.text_string_to_metric_families(text):
+        check(family.documentation and family.type in ("gauge", "counter"),
+              "without help or type:", family)
+        for sample in family.samples:
+            key = sample.name, tuple(sorted(sample.labels.items()))
+            check(key not in found, "twice:", key)
+            found[key] = sample.value
+    check(found.keys() == open_metrics.keys(), "not in both:",
+          found.keys() ^ open_metrics.keys())
+    check("# UNIT" not in text and "# EOF" not in text, "OpenMetrics:", text)
+    linter = shutil.which("promtool")
+    if linter:
+        said = subprocess.run([linter, "check", "metrics"], input=text,
+                              capture_output=True, text=True, check=False)
+        check(said.returncode == 0 and not said.stderr, "promtool:",
+              said.stderr)
+
+
 def three_forms():
     tree = json.loads(run("stat", "--control=c.sock", "--json").stdout)
     found = metrics(run("stat", "--control=c.sock", "--openmetrics").stdout)
+    for_prometheus(found)
+    now = time.time()
+    check(now - 60 < found["precarium_start_time_seconds", ()] <= now,
+          "start:", found)
     text = run("stat", "--control=c.sock").stdout
     names = [export["name"] for export in tree["exports"]]
     check(names == ["a.sock", NAME], "exports:", names)
@@ -59,7 +90,8 @@ def three_forms():
                           ("connections_total", "clients-so-far"),
                           ("requests_total", "requests"),
                           ("in_flight_bytes", "bytes-in-flight"),
-                          ("read_bytes_total", "bytes-read")):
+                          ("read_bytes_total", "bytes-read"),
+                          ("capacity_bytes", "capacity")):
             value = found.get(("precarium_export_" + name, label))
             check(value == export[key], name, "of", export["name"], ":", value,
                   "; JSON says", export[key])
