@@ -110,7 +110,7 @@ static void zeroes_do_not_count(struct client *client)
 	await("bytes-in-flight", 0);
 }
 
-static void open_one(struct client *client, uint32_t depth)
+static void open_one(struct client *client, uint32_t depth, bool asleep)
 {
 	const struct client_options options = {
 		.socket_path = backend.exports[0].socket_path,
@@ -118,6 +118,7 @@ static void open_one(struct client *client, uint32_t depth)
 		.depth = depth,
 		.buffer_size = 2 * LIMIT,
 		.timeout_ms = SLACK_S * 1000,
+		.asleep = asleep,
 	};
 
 	CHECK(client_open(client, &options) == 0, "open: %s", client->error);
@@ -149,7 +150,7 @@ static void limited(void)
 
 	backend.max_in_flight = LIMIT;
 	serve_start();
-	open_one(&client, DEPTH);
+	open_one(&client, DEPTH, false);
 	run(&client);
 	zeroes_do_not_count(&client);
 	close_one(&client);
@@ -162,8 +163,9 @@ static void beside_another(void)
 
 	backend.max_in_flight = 0;
 	serve_start();
-	open_one(&idle, 1);
-	open_one(&client, DEPTH);
+	/* The image is left to the other. */
+	open_one(&idle, 1, true);
+	open_one(&client, DEPTH, false);
 	run_beside(&client);
 	close_one(&client);
 	close_one(&idle);
