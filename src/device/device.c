@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device/feature.h"
+#include "device/loan.h"
 #include "device/queue.h"
 #include "device/request.h"
 #include "device/setup.h"
@@ -40,12 +41,15 @@ const char *device_open(struct device *device, struct loop *loop,
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_init(&device->queues[i], device, i);
 	device->lane = lane_get(loop, policy->store, &error);
-	if (device->lane) {
-		device->lane->rates = policy->rates;
-		return NULL;
+	if (!device->lane) {
+		client_log(client, "store: %s", error.text);
+		return "the store could not be opened for it";
 	}
-	client_log(client, "store: %s", error.text);
-	return "the store could not be opened for it";
+	device->lane->rates = policy->rates;
+	if (!loan_take_owner(device))
+		return "the store takes memory of 64 clients of a worker; "
+		       "expected fewer, or more workers";
+	return NULL;
 }
 
 void device_close(struct device *device)
@@ -57,8 +61,10 @@ void device_close(struct device *device)
 	inflight_close(&device->inflight);
 	dirty_close(&device->dirty, &device->loop->notifier);
 	memory_free(device->memory);
+	memory_free(device->next_memory);
 	if (device->sparse)
 		sparse_put(device->policy->sparse, device->sparse);
+	loan_give_owner(device);
 	if (device->lane)
 		lane_put(device->loop, device->lane);
 }
@@ -70,6 +76,8 @@ void device_abort(struct device *device)
 	claim_set_gone(&device->claim);
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_abort(&device->queues[i]);
+	loan_take_back_all(device, device->memory);
+	loan_take_back_all(device, device->next_memory);
 	start_cancel(device);
 }
 
@@ -83,7 +91,8 @@ bool device_is_slow_to_notify(const struct device *device)
 
 bool device_has_ended(struct device *device)
 {
-	return device->in_flight == 0 && start_end(device);
+	return device->in_flight == 0 && loan_all_have_left(device->memory) &&
+	       loan_all_have_left(device->next_memory) && start_end(device);
 }
 
 void device_cancel(struct device *device)
@@ -94,10 +103,25 @@ void device_cancel(struct device *device)
 	start_cancel(device);
 }
 
+bool device_insist(struct device *device)
+{
+	struct store_lane *lane = device->lane->lane;
+
+	if (!lane->store->ops->insist)
+		return false;
+	device->insisted = true;
+	if (device->errand_busy)
+		lane->store->ops->insist(lane, &device->errand);
+	for (uint32_t i = 0; i < device->queue_count; i++)
+		queue_insist(&device->queues[i]);
+	return true;
+}
+
 void device_resume(struct device *device)
 {
 	device->state = DEVICE_SERVING;
 	device->cancelled = false;
+	device->insisted = false;
 	for (uint32_t i = 0; i < device->queue_count; i++)
 		queue_ready(&device->queues[i]);
 }

@@ -72,7 +72,10 @@ struct device {
 	enum device_state state;
 	const char *ended; /* why: static storage */
 	bool cancelled;	   /* its requests were, so that they fail is no news */
-	bool in_line;	   /* of its lane, see line.h */
+	bool insisted;	   /* … by device_insist */
+	bool has_owner;
+	uint32_t owner; /* see store_loan */
+	bool in_line;	/* of its lane, see line.h */
 
 	uint64_t features; /* negotiated */
 
@@ -93,6 +96,9 @@ struct device {
 	/* Open for pipes beside the descriptors of its queues and logs. */
 	uint32_t pipe_fds;
 	struct memory *memory;
+	/* What a message adds, or puts in its place, while it is lent on. */
+	struct memory_region *arriving;
+	struct memory *next_memory;
 	struct memory_admission admission;
 	struct sparse *sparse; /* NULL: what holes cost is not counted */
 	struct inflight inflight;
@@ -135,6 +141,9 @@ void device_abort(struct device *device);
 
 /* Quiesce: cancel requests where the store can; they fail. */
 void device_cancel(struct device *device);
+/* Likewise, whatever that takes, if the store can: then nothing stays in flight
+ * for ever.  False: it cannot. */
+bool device_insist(struct device *device);
 
 /* PARKED or SERVING: it serves (again). */
 void device_resume(struct device *device);

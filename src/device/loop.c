@@ -142,6 +142,7 @@ struct lane *lane_get(struct loop *loop, const struct store *store,
 		snprintf(error->text, sizeof(error->text), "out of memory");
 		return NULL;
 	}
+	lane->loop = loop;
 	lane->store = store;
 	lane->users = 1;
 	TAILQ_INIT(&lane->line);
@@ -160,6 +161,7 @@ void lane_put(struct loop *loop, struct lane *lane)
 	if (--lane->users > 0)
 		return;
 	assert(lane->in_flight == 0 && TAILQ_EMPTY(&lane->stalled));
+	assert(lane->moving == 0 && lane->owners == 0);
 	assert(!lane->in_line);
 	if (lane->throttled)
 		line_release(loop, lane);

@@ -49,10 +49,13 @@ struct loop_clock {
 /* A loop's lane to one store, while devices of it use the store. */
 struct lane {
 	LIST_ENTRY(lane) entry;
+	struct loop *loop;
 	const struct store *store;
 	struct store_lane *lane;
 	uint32_t users;
 	uint32_t in_flight;
+	uint32_t moving;	/* loans, see loan.h */
+	uint64_t owners;	/* bit by number: of devices that there are */
 	TAILQ_ENTRY(lane) next; /* in the loop's line, see line.h */
 	bool in_line;
 	struct devices line;

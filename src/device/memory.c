@@ -275,26 +275,38 @@ static void take_out(struct memory *memory, uint32_t guest, uint32_t user,
 	memory_region_free(old, memory->releases);
 }
 
-bool memory_remove(struct memory *memory, const struct memory_entry *entry,
-		   const char **why)
+struct memory_region *memory_find(const struct memory *memory,
+				  const struct memory_entry *entry,
+				  const char **why)
 {
 	uint32_t guest = prec_space_find(&memory->guest, entry->guest);
 	uint32_t user = prec_space_find(&memory->user, entry->user);
-	const struct memory_region *there;
+	struct memory_region *there;
 	uint32_t slot;
 
 	*why = "no such region; expected the addresses and the size that it "
 	       "was added with";
 	if (guest == PREC_NONE || user == PREC_NONE)
-		return false;
+		return NULL;
 	slot = memory->guest.slot[guest];
 	there = memory->slots[slot];
 	if (memory->user.slot[user] != slot ||
 	    there->entry.guest != entry->guest ||
 	    there->entry.user != entry->user ||
 	    there->entry.size != entry->size)
+		return NULL;
+	return there;
+}
+
+bool memory_remove(struct memory *memory, const struct memory_entry *entry,
+		   const char **why)
+{
+	uint32_t guest = prec_space_find(&memory->guest, entry->guest);
+
+	if (!memory_find(memory, entry, why))
 		return false;
-	take_out(memory, guest, user, slot);
+	take_out(memory, guest, prec_space_find(&memory->user, entry->user),
+		 memory->guest.slot[guest]);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include "device/release.h"
 #include "device/share.h"
+#include "store/store.h"
 
 /* A region as the client describes it. */
 struct memory_entry {
@@ -29,7 +30,9 @@ struct memory_region {
 	struct prec_region region;
 	struct memory_entry entry;
 	struct release release;
-	struct share *regions; /* its place is of these; NULL: of none */
+	struct share *regions;	/* its place is of these; NULL: of none */
+	struct store_loan loan; /* see loan.h */
+	uint64_t lent_epoch;	/* of the region, when the loan began */
 };
 
 /*
@@ -63,7 +66,7 @@ struct memory_region *
 memory_region_new(const struct memory_entry *entry, int fd,
 		  const struct memory_admission *admission, const char **why);
 /* Unmap it, later (release.h): until then the pages stay mapped, but no span
- * names them. */
+ * names them.  It is not lent on any more. */
 void memory_region_free(struct memory_region *region,
 			struct release_account *releases);
 
@@ -71,6 +74,12 @@ void memory_region_free(struct memory_region *region,
  * is one line with what was expected. */
 bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
 		const struct memory_admission *admission, const char **why);
+
+/* The region that was added by these addresses and this size.  NULL: there is
+ * none, and *why says what was expected. */
+struct memory_region *memory_find(const struct memory *memory,
+				  const struct memory_entry *entry,
+				  const char **why);
 
 /*
  * Take a region out: nothing reaches it when this returns, and it is unmapped

@@ -7,6 +7,7 @@
 
 #include "device/feature.h"
 #include "device/line.h"
+#include "device/loan.h"
 #include "device/mark.h"
 #include "device/release.h"
 #include "device/room.h"
@@ -133,6 +134,7 @@ void queue_lost(struct queue *queue, const char *what)
 		return;
 	counter_add(&device->client->counters.losses, 1);
 	client_log(device->client, "queue %u: %s", queue->index, what);
+	loan_take_back_lost(device);
 	if (device->policy->on_loss == DEVICE_LOSS_END)
 		device_end(device, "its memory was gone");
 }

@@ -225,6 +225,7 @@ static struct request *request_new(struct queue *queue,
 	request->io.result = (struct prec_result){ PREC_OK, 0, 0 };
 	request->io.first_sync_failed = false;
 	request->io.errand = false;
+	request->io.owner = device->owner;
 	request->io.next = NULL;
 	request->io.slot = NULL;
 	request->seen_count = 0;
@@ -543,4 +544,13 @@ void queue_cancel(struct queue *queue)
 {
 	fail_stalled(queue);
 	cancel_transfers(queue);
+}
+
+void queue_insist(struct queue *queue)
+{
+	struct lane *lane = queue->device->lane;
+	struct request *request;
+
+	LIST_FOREACH(request, &queue->requests, entry)
+	lane->lane->store->ops->insist(lane->lane, &request->io);
 }

@@ -65,4 +65,7 @@ void queue_abort(struct queue *queue);
 /* Quiesce: cancel requests where the store can; they fail. */
 void queue_cancel(struct queue *queue);
 
+/* Likewise, whatever that takes.  The store can. */
+void queue_insist(struct queue *queue);
+
 #endif

@@ -4,6 +4,7 @@
 #include "device/calls.h"
 #include "device/fetch.h"
 #include "device/line.h"
+#include "device/loan.h"
 #include "device/request.h"
 #include "device/room.h"
 #include "device/start.h"
@@ -193,7 +194,7 @@ static enum store_left serve_lane(struct lane *lane)
 	const struct store_ops *ops;
 	struct store_io *io;
 
-	if (lane->in_flight == 0)
+	if (lane->in_flight == 0 && lane->moving == 0)
 		return STORE_NOTHING;
 	ops = lane->lane->store->ops;
 	ops->start(lane->lane);
@@ -203,6 +204,8 @@ static enum store_left serve_lane(struct lane *lane)
 		else
 			request_finish(io);
 	}
+	if (lane->moving > 0)
+		loan_take_news(lane);
 	request_resume(lane);
 	/* Reaping may have left the rest of a transfer to begin. */
 	return ops->start(lane->lane);

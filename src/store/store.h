@@ -47,6 +47,7 @@ enum store_io_kind {
 struct store_io {
 	enum store_io_kind kind;
 	bool errand;	 /* of the caller's: no request */
+	uint32_t owner;	 /* whose loans the spans may be in: see store_loan */
 	bool durable;	 /* of a write: durable by the time it is reported */
 	uint64_t offset; /* bytes into the store; offset + size <= capacity */
 	uint64_t size;	 /* bytes: the sum of the spans, or of the ranges */
@@ -69,13 +70,59 @@ struct store_io {
 	void *slot;
 };
 
+/*
+ * Memory that was lent to us, and is lent on to a store that lets hardware
+ * reach it: such a store has to pin it, which takes time, and to take it out of
+ * the hardware's tables again before it may be used by others.
+ *
+ *	COMING   --pinned--> HERE; else REFUSED
+ *	HERE, COMING  --take_back--> LEAVING --out of reach--> LEFT
+ *	LEAVING  --nobody vouches for the hardware--> HELD
+ *	HELD     --its device was closed--> LEFT
+ *
+ * Spans of transfers lie in loans that are HERE, or the store does without:
+ * it copies, or fails them with PREC_GONE.  What the client takes away while it
+ * is HERE, nobody tells the store: the caller takes it back when it finds that.
+ *
+ * The caller owns it.  From lend until REFUSED or LEFT it must neither move it
+ * nor unmap the span.
+ */
+enum store_loan_state {
+	STORE_LOAN_NONE, /* was never lent */
+	STORE_LOAN_COMING,
+	STORE_LOAN_HERE,
+	STORE_LOAN_REFUSED,
+	STORE_LOAN_LEAVING,
+	STORE_LOAN_HELD,
+	STORE_LOAN_LEFT,
+};
+
+/* Owners of one lane are below this. */
+#define STORE_OWNERS 64u
+
+struct store_loan {
+	struct prec_span span;
+	/* The client.  The number names no other before all its loans have
+	 * LEFT. */
+	uint32_t owner;
+	/* COMING and LEAVING are set by the caller, the others by the store,
+	 * when settled returns the loan. */
+	enum store_loan_state state;
+	const char *why; /* it is REFUSED, and what was expected: static */
+
+	/* Private to the store, from lend to REFUSED or LEFT. */
+	struct store_loan *next;
+	uint32_t number;
+	void *own;
+};
+
 struct store;
 
 /* Derived by each kind of store. */
 struct store_lane {
 	const struct store *store;
-	int fd; /* readable when reap returns something; lanes of one thread may
-		   share it.  -1: the lane works in reap only */
+	int fd; /* readable when reap or settled returns something; lanes of one
+		   thread may share it.  -1: the lane works in reap only */
 };
 
 /* What is left to do after start. */
@@ -91,7 +138,8 @@ struct store_ops {
 	 * closes it.  NULL: *error says why. */
 	struct store_lane *(*lane_open)(const struct store *store,
 					struct store_error *error);
-	/* Close a lane, when each transfer that was added has been reaped. */
+	/* Close a lane, when each transfer that was added has been reaped, and
+	 * each loan has left. */
 	void (*lane_close)(struct store_lane *lane);
 
 	/* Accept a transfer.  False: there is no room until one is reaped. */
@@ -104,6 +152,24 @@ struct store_ops {
 	/* End a transfer early if that is possible.  It must still be reaped,
 	 * and may have succeeded or failed. */
 	void (*cancel)(struct store_lane *lane, struct store_io *io);
+	/*
+	 * End a transfer, which was cancelled, whatever that takes: it is
+	 * reaped in bounded time, but others may have to wait for that.  NULL:
+	 * the store cannot.
+	 */
+	void (*insist)(struct store_lane *lane, struct store_io *io);
+
+	/*
+	 * Loans.  NULL, all three: the store needs none.  None of them waits.
+	 * lend: the loan is COMING.  take_back: it is LEAVING, and no transfer
+	 * that is added from now on uses it; those that were added are ended
+	 * in bounded time, and may have moved any bytes.  settled: return a
+	 * loan whose state has changed, or NULL; to be called after reap, while
+	 * loans are neither HERE nor gone.
+	 */
+	void (*lend)(struct store_lane *lane, struct store_loan *loan);
+	void (*take_back)(struct store_lane *lane, struct store_loan *loan);
+	struct store_loan *(*settled)(struct store_lane *lane);
 
 	/*
 	 * Change the capacity, in bytes, while lanes are open; 0 takes the size

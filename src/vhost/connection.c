@@ -139,7 +139,8 @@ static void refuse(struct vhost_connection *connection, const char *why)
 static enum vhost_outcome dispatch(struct vhost_connection *connection,
 				   const char **why)
 {
-	return vhost_held_expect(connection, why)
+	/* What a message that waits will keep was counted when it began. */
+	return connection->asked || vhost_held_expect(connection, why)
 		       ? vhost_dispatch(connection, why)
 		       : VHOST_REFUSED;
 }

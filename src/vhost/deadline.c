@@ -50,31 +50,91 @@ static bool leave_to_next(struct vhost_connection *connection)
 	return true;
 }
 
+/* Nothing is in flight, so the message waits for the store to pin memory, or to
+ * take it out of the reach of hardware. */
+static bool waits_for_memory(const struct device *device)
+{
+	return device->in_flight == 0;
+}
+
+static void log_cancelled(struct vhost_connection *connection)
+{
+	const struct device *device = &connection->device;
+
+	if (waits_for_memory(device))
+		client_log(device->client,
+			   "%s: the store was not done with its memory within "
+			   "%u ms",
+			   waiting_for(connection),
+			   connection->export->drain_timeout_ms);
+	else
+		client_log(device->client,
+			   "%s: %u requests, %" PRIu64
+			   " bytes, did not end within %u ms: they are "
+			   "cancelled",
+			   waiting_for(connection), device->in_flight,
+			   device_bytes_in_store(device),
+			   connection->export->drain_timeout_ms);
+}
+
 static void cancel(struct vhost_connection *connection)
 {
 	counter_add(&connection->device.client->counters.deadlines, 1);
-	client_log(connection->device.client,
-		   "%s: %u requests, %" PRIu64 " bytes, did not end "
-		   "within %u ms: they are cancelled",
-		   waiting_for(connection), connection->device.in_flight,
-		   device_bytes_in_store(&connection->device),
-		   connection->export->drain_timeout_ms);
+	log_cancelled(connection);
 	vhost_connection_put_off(connection);
 	device_cancel(&connection->device);
 }
 
+/* False: the store cannot end them. */
+static bool insist(struct vhost_connection *connection)
+{
+	struct device *device = &connection->device;
+
+	if (!device_insist(device))
+		return false;
+	client_log(device->client,
+		   "%s: %u requests, %" PRIu64 " bytes, did not end within "
+		   "another %u ms: the store resets what has them",
+		   waiting_for(connection), device->in_flight,
+		   device_bytes_in_store(device),
+		   connection->export->drain_timeout_ms);
+	return true;
+}
+
 static void give_up(struct vhost_connection *connection)
 {
-	counter_add(&connection->device.client->counters.stuck,
-		    connection->device.in_flight);
-	client_log(
-		connection->device.client,
-		"%s: %u requests, %" PRIu64
-		" bytes, are stuck in the store: the client is ended without "
-		"an acknowledgement; its memory is held until they end",
-		waiting_for(connection), connection->device.in_flight,
-		device_bytes_in_store(&connection->device));
-	device_end(&connection->device, "its requests were stuck in the store");
+	struct device *device = &connection->device;
+
+	counter_add(&device->client->counters.stuck, device->in_flight);
+	if (waits_for_memory(device))
+		client_log(device->client,
+			   "%s: the store does not let go of its memory: the "
+			   "client is ended without an acknowledgement; its "
+			   "memory is held until the store does",
+			   waiting_for(connection));
+	else
+		client_log(device->client,
+			   "%s: %u requests, %" PRIu64
+			   " bytes, are stuck in the store: the client is "
+			   "ended without an acknowledgement; its memory is "
+			   "held until they end",
+			   waiting_for(connection), device->in_flight,
+			   device_bytes_in_store(device));
+	device_end(device, "its requests were stuck in the store");
+}
+
+/* What the store is insisted on to end is waited for: it has promised that. */
+static void pass_deadline(struct vhost_connection *connection)
+{
+	struct device *device = &connection->device;
+
+	if (!device->cancelled)
+		cancel(connection);
+	else if (!waits_for_memory(device) &&
+		 (device->insisted || insist(connection)))
+		vhost_connection_put_off(connection);
+	else
+		give_up(connection);
 }
 
 void vhost_deadline_check(struct vhost_worker *worker)
@@ -93,9 +153,6 @@ void vhost_deadline_check(struct vhost_worker *worker)
 			continue;
 		if (leave_to_next(connection))
 			continue;
-		if (connection->device.cancelled)
-			give_up(connection);
-		else
-			cancel(connection);
+		pass_deadline(connection);
 	}
 }

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "device/loan.h"
+
+#include <assert.h>
+
+#include "device/device.h"
+
+static const struct store_ops *ops_of(const struct device *device)
+{
+	return device->lane->lane->store->ops;
+}
+
+static bool takes_loans(const struct device *device)
+{
+	return device->lane && ops_of(device)->lend;
+}
+
+void loan_lend(struct device *device, struct memory_region *region)
+{
+	if (!takes_loans(device))
+		return;
+	region->loan = (struct store_loan){
+		.span = region->region.span,
+		.owner = device->owner,
+		.state = STORE_LOAN_COMING,
+	};
+	region->lent_epoch = prec_region_epoch(&region->region);
+	device->lane->moving++;
+	ops_of(device)->lend(device->lane->lane, &region->loan);
+}
+
+/* Apply it to each region of a table. */
+static void each(struct device *device, const struct memory *memory,
+		 void (*apply)(struct device *device,
+			       struct memory_region *region))
+{
+	for (uint32_t i = 0; memory && i < PREC_SPACE_MAX; i++) {
+		if (memory->slots[i])
+			apply(device, memory->slots[i]);
+	}
+}
+
+void loan_lend_all(struct device *device, const struct memory *memory)
+{
+	each(device, memory, loan_lend);
+}
+
+void loan_take_back(struct device *device, struct memory_region *region)
+{
+	struct store_loan *loan = &region->loan;
+
+	if (loan->state != STORE_LOAN_COMING && loan->state != STORE_LOAN_HERE)
+		return;
+	if (loan->state == STORE_LOAN_HERE)
+		device->lane->moving++;
+	loan->state = STORE_LOAN_LEAVING;
+	ops_of(device)->take_back(device->lane->lane, loan);
+}
+
+void loan_take_back_all(struct device *device, const struct memory *memory)
+{
+	each(device, memory, loan_take_back);
+}
+
+static bool is_lost(const struct memory_region *region)
+{
+	return prec_region_epoch(&region->region) != region->lent_epoch;
+}
+
+static void take_back_lost(struct device *device, struct memory_region *region)
+{
+	if (is_lost(region))
+		loan_take_back(device, region);
+}
+
+void loan_take_back_lost(struct device *device)
+{
+	if (takes_loans(device))
+		each(device, device->memory, take_back_lost);
+}
+
+/* It is pinned now: if the file covers it still, the pages that are pinned are
+ * the client's. */
+static enum loan_answer check(struct device *device,
+			      struct memory_region *region)
+{
+	if (prec_region_check(&region->region) == PREC_OK && !is_lost(region))
+		return LOAN_SETTLED;
+	loan_take_back(device, region);
+	return LOAN_MOVING;
+}
+
+enum loan_answer loan_ask(struct device *device, struct memory_region *region,
+			  const char **why)
+{
+	switch (region->loan.state) {
+	case STORE_LOAN_NONE:
+		return LOAN_SETTLED;
+	case STORE_LOAN_HERE:
+		return check(device, region);
+	case STORE_LOAN_REFUSED:
+		*why = region->loan.why;
+		return LOAN_REFUSED;
+	case STORE_LOAN_LEFT:
+		*why = "the client took some of it away while it was pinned; "
+		       "expected memory that stays until it is removed";
+		return LOAN_REFUSED;
+	case STORE_LOAN_COMING:
+	case STORE_LOAN_LEAVING:
+	case STORE_LOAN_HELD:
+		break;
+	}
+	return LOAN_MOVING;
+}
+
+enum loan_answer loan_ask_all(struct device *device,
+			      const struct memory *memory, const char **why)
+{
+	enum loan_answer all = LOAN_SETTLED;
+
+	for (uint32_t i = 0; i < PREC_SPACE_MAX; i++) {
+		enum loan_answer one =
+			memory->slots[i]
+				? loan_ask(device, memory->slots[i], why)
+				: LOAN_SETTLED;
+
+		if (one == LOAN_MOVING)
+			return LOAN_MOVING;
+		if (one == LOAN_REFUSED)
+			all = LOAN_REFUSED;
+	}
+	return all;
+}
+
+bool loan_has_left(const struct memory_region *region)
+{
+	enum store_loan_state state = region->loan.state;
+
+	return state == STORE_LOAN_NONE || state == STORE_LOAN_REFUSED ||
+	       state == STORE_LOAN_LEFT;
+}
+
+bool loan_all_have_left(const struct memory *memory)
+{
+	for (uint32_t i = 0; memory && i < PREC_SPACE_MAX; i++) {
+		if (memory->slots[i] && !loan_has_left(memory->slots[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What is HELD moves: it leaves when the store has closed its device. */
+void loan_take_news(struct lane *lane)
+{
+	const struct store_ops *ops = lane->lane->store->ops;
+	const struct store_loan *loan;
+
+	while ((loan = ops->settled(lane->lane))) {
+		lane->loop->settling = true;
+		if (loan->state == STORE_LOAN_HELD)
+			continue;
+		assert(lane->moving > 0);
+		lane->moving--;
+	}
+}
+
+bool loan_take_owner(struct device *device)
+{
+	uint64_t *owners = &device->lane->owners;
+
+	if (!takes_loans(device))
+		return true;
+	if (*owners == UINT64_MAX)
+		return false;
+	device->owner = (uint32_t)__builtin_ctzll(~*owners);
+	device->has_owner = true;
+	*owners |= 1ull << device->owner;
+	return true;
+}
+
+void loan_give_owner(struct device *device)
+{
+	if (device->has_owner)
+		device->lane->owners &= ~(1ull << device->owner);
+	device->has_owner = false;
+}
