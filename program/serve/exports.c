@@ -303,6 +303,17 @@ static void close_unwanted(struct context *context, struct options *wanted,
 	}
 }
 
+/* Once. */
+static void log_io(void)
+{
+	const char *why = store_why_threads();
+	static bool told;
+
+	if (why && !told)
+		log_print("%s; threads move the bytes of files instead", why);
+	told |= why != NULL;
+}
+
 bool exports_apply(struct context *context, struct options *wanted,
 		   struct changes *changes, struct vhost_error *error)
 {
@@ -314,6 +325,7 @@ bool exports_apply(struct context *context, struct options *wanted,
 		options_free(wanted);
 		return false;
 	}
+	log_io();
 	limit_all(&context->options, wanted);
 	close_unwanted(context, wanted, changes);
 	options_free(&context->options);

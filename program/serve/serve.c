@@ -188,6 +188,7 @@ static int serve(struct context *context, struct options *options)
 	/* Before the first socket exists, so that a signal leaves none
 	 * behind. */
 	take_signals(context);
+	store_go_by(options->general.io);
 	if (manager_take_sockets(&error) &&
 	    exports_apply(context, options, &changes, &error))
 		status = serve_with(context);

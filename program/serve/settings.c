@@ -125,9 +125,23 @@ static const char *set_seccomp(struct general *general, const char *value)
 	return NULL;
 }
 
+static const char *set_io(struct general *general, const char *value)
+{
+	if (strcmp(value, "auto") == 0)
+		general->io = STORE_WAY_AUTO;
+	else if (strcmp(value, "uring") == 0)
+		general->io = STORE_WAY_URING;
+	else if (strcmp(value, "threads") == 0)
+		general->io = STORE_WAY_THREADS;
+	else
+		return "expected auto, uring or threads";
+	return NULL;
+}
+
 const struct setting settings[] = {
 	{ "workers", set_workers },
 	{ "polling", set_polling },
+	{ "io", set_io },
 	{ "max-clients", set_max_clients },
 	{ "max-regions", set_max_regions },
 	{ "max-queues", set_max_queues },

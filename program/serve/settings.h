@@ -40,6 +40,7 @@ struct general {
 	struct vhost_access control_access;
 	const char *user; /* to change to, or NULL */
 	enum { FILTER_IF_BUILT, FILTER_ON, FILTER_OFF } filter;
+	enum store_way io;
 };
 
 /* `set` returns NULL, or what was expected; a flag gets NULL as its value. */

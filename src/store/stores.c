@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/file/engine.h"
 #include "store/file/file.h"
-#include "store/file/uring.h"
 #include "store/null.h"
 
 const struct store_kind *const store_kinds[] = {
@@ -143,7 +143,17 @@ void store_open_by(store_opener *opener)
 
 bool store_prepare(uint32_t threads, struct store_error *error)
 {
-	return file_uring_prepare(threads, error);
+	return file_engine_prepare(threads, error);
+}
+
+void store_go_by(enum store_way way)
+{
+	file_engine_choose(way);
+}
+
+const char *store_why_threads(void)
+{
+	return file_engine_why_threads();
 }
 
 bool store_resize(struct store *store, uint64_t capacity,

@@ -47,6 +47,20 @@ struct store *store_open(const struct store_options *options,
 typedef int store_opener(const char *path, int flags);
 void store_open_by(store_opener *opener);
 
+/* How transfers are made without making a worker wait. */
+enum store_way {
+	STORE_WAY_AUTO, /* by io_uring, where the system permits it */
+	STORE_WAY_URING,
+	STORE_WAY_THREADS, /* of this process */
+};
+
+/* Make them this way from now on.  Called before the first store is opened. */
+void store_go_by(enum store_way way);
+
+/* With STORE_WAY_AUTO: why threads are used, or NULL.  Any thread; the text
+ * stays. */
+const char *store_why_threads(void);
+
 /*
  * Make what so many threads with lanes need of the kernel, before a filter of
  * system calls refuses it.  Later calls of this module then need no system call

@@ -216,6 +216,7 @@ static const struct variant variants[] = {
 	{ .name = "file" },
 	{ .name = "memory", .in_memory = true, .packed = true },
 	{ .name = "direct", .direct = true, .sparse = true },
+	{ .name = "threads", .threads = true },
 };
 
 static const struct variant *variant_of(const char *name)
@@ -237,7 +238,7 @@ int main(int argc, char **argv)
 
 	if (argc < 4 || !variant_of(argv[3]) || orders.stride == 0) {
 		fprintf(stderr, "usage: every-call-fails PROGRAM SHIM "
-				"file|memory|direct [STRIDE [CALL]]\n");
+				"file|memory|direct|threads [STRIDE [CALL]]\n");
 		return 2;
 	}
 	subject.program = argv[1];

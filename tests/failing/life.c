@@ -576,9 +576,10 @@ bool place_configure(const struct place *place, bool extra)
 	if (!file)
 		return false;
 	fprintf(file,
-		"workers: 1\npolling: never\ncontrol: %s\nstats-json: %s\n"
-		"exports:\n",
-		place->control, place->stats);
+		"workers: 1\npolling: never\nio: %s\ncontrol: %s\n"
+		"stats-json: %s\nexports:\n",
+		place->variant->threads ? "threads" : "auto", place->control,
+		place->stats);
 	add_export(file, "victim", place->victim, place->image,
 		   place->variant->direct);
 	add_export(file, "neighbour", place->neighbour, place->neighbour_image,

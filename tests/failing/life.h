@@ -29,7 +29,8 @@ struct variant {
 	bool in_memory; /* the images are on tmpfs */
 	bool direct;
 	bool packed;
-	bool sparse; /* the memory that is lent has holes */
+	bool sparse;  /* the memory that is lent has holes */
+	bool threads; /* instead of io_uring */
 };
 
 /* The server's surroundings; paths without ends. */

@@ -15,7 +15,7 @@
 
 #include "store/file/format.h"
 #include "store/file/lock.h"
-#include "store/file/uring.h"
+#include "store/file/engine.h"
 
 /* Where nothing tells how O_DIRECT wants a file: none asks for more. */
 #define DIRECT_ALIGN	 4096u
@@ -277,7 +277,7 @@ static bool file_open(struct file_store *file, const char *path,
 			file_lock_writes(file->direct_fd);
 	}
 	/* Fail now rather than when the first client connects. */
-	if (!file_uring_prepare(1, error))
+	if (!file_engine_prepare(1, error))
 		return false;
 	/* After a sync that failed, pages are taken for clean that the disk
 	 * does not have.  Whoever opens the image anew reads the disk. */

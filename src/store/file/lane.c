@@ -13,9 +13,9 @@
 #include "store/file/window.h"
 
 /*
- * One worker's lane to a file: a fixed number of slots, and the worker's
- * io_uring, which its lanes share.  The lane that finds a completion of another
- * lane keeps it for that one.
+ * One worker's lane to a file: a fixed number of slots, and the worker's engine
+ * (io_uring, or threads), which its lanes share.  The lane that finds a
+ * completion of another lane keeps it for that one.
  *
  * A transfer is split into windows of at most SLOT_VECTORS pieces.  When the
  * kernel completes a window, the cursor of the transfer advances by the bytes
@@ -73,13 +73,14 @@ struct store_lane *file_lane_open(const struct store *store,
 		store_fail(error, "out of memory");
 		return NULL;
 	}
-	lane->uring = file_uring_get(error);
-	if (!lane->uring) {
+	lane->engine = file_engine_get(error);
+	if (!lane->engine) {
 		free(lane);
 		return NULL;
 	}
 	lane->lane.store = store;
-	lane->lane.fd = lane->uring->ring.ring_fd;
+	lane->lane.fd = file_engine_fd(lane->engine);
+	file_line_init(&lane->line);
 	/* One that was opened here, and is not constant. */
 	lane->file = (struct file_store *)(uintptr_t)store;
 	lane->copy_last = &lane->copy;
@@ -97,7 +98,7 @@ void file_lane_close(struct store_lane *lane)
 {
 	window_close(file_lane(lane));
 	file_sync_leave(&file_lane(lane)->file->syncs, &file_lane(lane)->place);
-	file_uring_put(file_lane(lane)->uring);
+	file_engine_put(file_lane(lane)->engine, &file_lane(lane)->line);
 	free(lane);
 }
 
@@ -132,7 +133,7 @@ static void read_ahead(struct file_lane *lane, const struct file_slot *slot)
 			slot->window.bytes);
 	if (!part.size)
 		return;
-	sqe = file_uring_entry(lane->uring);
+	sqe = file_engine_entry(lane->engine, &lane->line);
 	if (!sqe)
 		return;
 	io_uring_prep_fadvise(sqe, lane->file->fd, part.offset, part.size,
@@ -169,7 +170,8 @@ static void prep_slot(struct io_uring_sqe *sqe, struct file_lane *lane,
 /* An entry for the next window, unless the turn is over or none is free. */
 static struct io_uring_sqe *entry_for(struct file_lane *lane)
 {
-	return lane->sends > 0 ? file_uring_entry(lane->uring) : NULL;
+	return lane->sends > 0 ? file_engine_entry(lane->engine, &lane->line)
+			       : NULL;
 }
 
 static void send_slot(struct file_lane *lane, struct file_slot *slot)
@@ -183,8 +185,8 @@ static void send_slot(struct file_lane *lane, struct file_slot *slot)
 		return;
 	}
 	prep_slot(sqe, lane, slot);
-	if (io_uring_sq_ready(&lane->uring->ring) >= ENTRIES_AT_ONCE)
-		file_uring_submit(lane->uring);
+	if (file_engine_filled(lane->engine) >= ENTRIES_AT_ONCE)
+		file_engine_submit(lane->engine);
 }
 
 /* For its lane to find when that reaps. */
@@ -195,7 +197,7 @@ static void keep_completed(struct file_slot *slot, int32_t got)
 	slot->found = got;
 	slot->ring_next = lane->completed;
 	lane->completed = slot;
-	lane->uring->undelivered++;
+	lane->engine->undelivered++;
 }
 
 static struct file_slot *take_unsent(struct file_lane *lane)
@@ -223,7 +225,7 @@ static bool send_all(struct file_lane *lane)
 			break;
 		prep_slot(sqe, lane, take_unsent(lane));
 	}
-	return file_uring_submit(lane->uring) &&
+	return file_engine_submit(lane->engine) &&
 	       (!lane->unsent || lane->sends == 0);
 }
 
@@ -361,9 +363,9 @@ enum store_left file_lane_start(struct store_lane *generic)
 	queue_delayed(lane);
 	begin_sync(lane);
 	/* Other lanes, with completions, may have had their turn before. */
-	if (!send_all(lane) && !lane->copy && !lane->uring->undelivered)
+	if (!send_all(lane) && !lane->copy && !lane->engine->undelivered)
 		return STORE_NO_ROOM;
-	if (lane->copy || lane->uring->undelivered || lane->unsent)
+	if (lane->copy || lane->engine->undelivered || lane->unsent)
 		return STORE_MORE;
 	/* Another lane syncs, and does not tell when it has; nor does memory
 	 * that becomes free. */
@@ -615,20 +617,18 @@ static struct store_io *copy_some(struct file_lane *lane)
 /* The next completion of this lane, and its result.  NULL: there is none. */
 static struct file_slot *next_completed(struct file_lane *lane, int32_t *got)
 {
-	struct file_uring *uring = lane->uring;
+	struct file_engine *engine = lane->engine;
 	struct file_slot *slot = lane->completed;
-	struct io_uring_cqe *cqe;
+	void *data;
 
 	if (slot) {
 		lane->completed = slot->ring_next;
-		uring->undelivered--;
+		engine->undelivered--;
 		*got = slot->found;
 		return slot;
 	}
-	while (io_uring_peek_cqe(&uring->ring, &cqe) == 0) {
-		slot = io_uring_cqe_get_data(cqe);
-		*got = cqe->res;
-		io_uring_cqe_seen(&uring->ring, cqe);
+	while (file_engine_next(engine, &data, got)) {
+		slot = data;
 		if (slot && slot->lane == lane)
 			return slot;
 		/* No slot: the completion of a cancel. */
@@ -699,7 +699,6 @@ void file_lane_cancel(struct store_lane *generic, struct store_io *io)
 {
 	struct file_lane *lane = file_lane(generic);
 	struct file_slot *slot = io->slot;
-	struct io_uring_sqe *sqe;
 
 	if (slot->cancelled)
 		return;
@@ -707,10 +706,5 @@ void file_lane_cancel(struct store_lane *generic, struct store_io *io)
 	if (cancel_waiting(lane, slot) ||
 	    (is_sync(slot) && cancel_sync(lane, slot)))
 		return;
-	/* If no entry is free, the transfer just ends by itself. */
-	sqe = file_uring_entry(lane->uring);
-	if (!sqe)
-		return;
-	io_uring_prep_cancel(sqe, slot, 0);
-	io_uring_sqe_set_data(sqe, NULL);
+	file_engine_cancel(lane->engine, &lane->line, slot);
 }

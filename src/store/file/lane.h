@@ -5,8 +5,8 @@
 #include <sys/uio.h>
 
 #include "store/file/ahead.h"
+#include "store/file/engine.h"
 #include "store/file/file.h"
-#include "store/file/uring.h"
 
 /*
  * One worker's lane to a file, for the files that make it up: lane.c, window.c
@@ -88,7 +88,8 @@ struct file_slot {
 struct file_lane {
 	struct store_lane lane;
 	struct file_store *file;
-	struct file_uring *uring;
+	struct file_engine *engine;
+	struct file_line line;
 	uint32_t lacks; /* ways that the file system does not support */
 	struct file_slot *free;
 	struct file_slot *copy; /* windows for the worker to copy, in turn */

@@ -2,8 +2,6 @@
 #include "store/file/uring.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,12 +15,6 @@ static const uint8_t operations[] = {
 };
 
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
-
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct file_uring *unused;
-static uint32_t made;
-
-static _Thread_local struct file_uring *of_this_thread;
 
 /* How many of the operations this kernel has, from the first on. */
 static size_t ring_operations(struct io_uring *ring)
@@ -145,83 +137,23 @@ static bool ring_complete(struct io_uring *ring, struct store_error *error)
 			  strerror(err));
 }
 
-static struct file_uring *uring_make(struct store_error *error)
+bool file_uring_open(struct io_uring *ring, struct store_error *error)
 {
-	struct file_uring *uring = calloc(1, sizeof(*uring));
-	int err = uring ? ring_make(&uring->ring) : ENOMEM;
+	int err = ring_make(ring);
 
-	if (err) {
-		store_fail(error, "io_uring cannot be used: %s (%s)",
-			   strerror(err), ring_refusal(err));
-	} else if (ring_complete(&uring->ring, error)) {
-		return uring;
-	} else {
-		io_uring_queue_exit(&uring->ring);
-	}
-	free(uring);
-	return NULL;
+	if (err)
+		return store_fail(error, "io_uring cannot be used: %s (%s)",
+				  strerror(err), ring_refusal(err));
+	if (ring_complete(ring, error))
+		return true;
+	io_uring_queue_exit(ring);
+	return false;
 }
 
-/* The caller has the lock. */
-static bool prepare(uint32_t count, struct store_error *error)
+bool file_uring_submit(struct io_uring *ring)
 {
-	while (made < count) {
-		struct file_uring *uring = uring_make(error);
-
-		if (!uring)
-			return false;
-		uring->next = unused;
-		unused = uring;
-		made++;
-	}
-	return true;
-}
-
-bool file_uring_prepare(uint32_t count, struct store_error *error)
-{
-	bool good;
-
-	pthread_mutex_lock(&mutex);
-	good = prepare(count, error);
-	pthread_mutex_unlock(&mutex);
-	return good;
-}
-
-struct file_uring *file_uring_get(struct store_error *error)
-{
-	struct file_uring *uring = of_this_thread;
-
-	if (!uring) {
-		pthread_mutex_lock(&mutex);
-		if (!unused)
-			prepare(made + 1, error);
-		uring = unused;
-		if (uring)
-			unused = uring->next;
-		pthread_mutex_unlock(&mutex);
-	}
-	if (!uring)
-		return NULL;
-	of_this_thread = uring;
-	uring->lanes++;
-	return uring;
-}
-
-void file_uring_put(struct file_uring *uring)
-{
-	if (--uring->lanes > 0)
-		return;
-	of_this_thread = NULL;
-	pthread_mutex_lock(&mutex);
-	uring->next = unused;
-	unused = uring;
-	pthread_mutex_unlock(&mutex);
-}
-
-bool file_uring_submit(struct file_uring *uring)
-{
-	while (io_uring_sq_ready(&uring->ring)) {
-		int got = io_uring_submit(&uring->ring);
+	while (io_uring_sq_ready(ring)) {
+		int got = io_uring_submit(ring);
 
 		if (got == -EINTR)
 			continue;
@@ -231,11 +163,33 @@ bool file_uring_submit(struct file_uring *uring)
 	return true;
 }
 
-struct io_uring_sqe *file_uring_entry(struct file_uring *uring)
+struct io_uring_sqe *file_uring_entry(struct io_uring *ring)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
-	if (sqe || !file_uring_submit(uring))
+	if (sqe || !file_uring_submit(ring))
 		return sqe;
-	return io_uring_get_sqe(&uring->ring);
+	return io_uring_get_sqe(ring);
+}
+
+bool file_uring_next(struct io_uring *ring, void **data, int32_t *got)
+{
+	struct io_uring_cqe *cqe;
+
+	if (io_uring_peek_cqe(ring, &cqe) != 0)
+		return false;
+	*data = io_uring_cqe_get_data(cqe);
+	*got = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return true;
+}
+
+void file_uring_cancel(struct io_uring *ring, void *data)
+{
+	struct io_uring_sqe *sqe = file_uring_entry(ring);
+
+	if (!sqe)
+		return;
+	io_uring_prep_cancel(sqe, data, 0);
+	io_uring_sqe_set_data(sqe, NULL);
 }
