@@ -100,6 +100,7 @@ struct prec_thread {
 	struct {			  /* a foreign fault: pass.c */
 		uint32_t at;		  /* 1 + who has it; 0: nobody */
 		const void *context;	  /* of its first delivery, */
+		uintptr_t stack;	  /* where that was handled, */
 		siginfo_t info;		  /* and what it said */
 	} passing[2];			  /* SIGBUS, SIGSEGV */
 	struct prec_thread *next, **link; /* list of all prepared threads */

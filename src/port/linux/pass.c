@@ -24,8 +24,8 @@
  * wants no more of it gives it back: it calls us, or sets our handler and
  * raises the signal again.  Then the one before it is next, and after the
  * oldest the default action.  Whoever is at it is remembered, by thread.  A
- * handler that leaves by a jump leaves this behind; the next fault that the
- * kernel delivers begins anew.
+ * handler that leaves by a jump leaves this behind; the next fault begins
+ * anew.
  */
 #define CHAIN_MAX 9u
 
@@ -157,16 +157,22 @@ void prec_pass_on(int sig, siginfo_t *info, ucontext_t *context, bool came_back)
 	struct chain *chain = &chains[index_of(sig)];
 	__typeof__(&prec_self.passing[0]) passing =
 		&prec_self.passing[index_of(sig)];
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	uint32_t before = passing->at, next;
 
-	if (before &&
-	    (came_back ? passing->context == (void *)context : raised(info))) {
+	/* Called from within is deeper on the stack.  Where a run-time calls
+	 * our handler each time, nothing else tells that from a new fault in
+	 * the place of one that was left by a jump. */
+	came_back = came_back && passing->context == (void *)context &&
+		    here < passing->stack;
+	if (before && (came_back || raised(info))) {
 		next = before - 1;
 		info = &passing->info;
 	} else {
 		before = 0;
 		next = __atomic_load_n(&chain->count, __ATOMIC_ACQUIRE);
 		passing->context = context;
+		passing->stack = here;
 		passing->info = *info;
 	}
 	passing->at = next;
