@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device/counters.h"
+#include "device/durations.h"
 
 /*
  * OpenMetrics 1.0.0: a family is its HELP, TYPE and UNIT, then all its samples;
@@ -183,6 +184,57 @@ static void put_clients(const struct page *page, const struct counter *counter)
 	}
 }
 
+/* The start of a sample, to which a label may be added. */
+static void put_duration(const struct page *page, const char *end,
+			 const json_t *export, const char *kind)
+{
+	fprintf(page->out, "precarium_export_request_duration_seconds_%s{",
+		end);
+	put_label(page->out, "export", stats_string(export, "name"));
+	fprintf(page->out, ",operation=\"%s\"", kind);
+}
+
+/* Buckets count what is in those before them, too. */
+static void put_histogram(const struct page *page, const json_t *export,
+			  const char *kind)
+{
+	const json_t *durations =
+		json_object_get(json_object_get(export, "durations"), kind);
+	const json_t *ended = json_object_get(durations, "ended");
+	uint64_t sum_us = stats_number(durations, "sum-us"), so_far = 0;
+
+	for (uint32_t i = 0; i < DURATION_BUCKETS; i++) {
+		so_far +=
+			(uint64_t)json_integer_value(json_array_get(ended, i));
+		put_duration(page, "bucket", export, kind);
+		if (i < DURATION_BUCKETS - 1)
+			fprintf(page->out, ",le=\"%.9g\"} %" PRIu64 "\n",
+				(double)duration_bound_ns(i) / 1e9, so_far);
+	}
+	fprintf(page->out, ",le=\"+Inf\"} %" PRIu64 "\n", so_far);
+	put_duration(page, "count", export, kind);
+	fprintf(page->out, "} %" PRIu64 "\n", so_far);
+	put_duration(page, "sum", export, kind);
+	fprintf(page->out, "} %" PRIu64 ".%06u\n", sum_us / 1000000,
+		(unsigned int)(sum_us % 1000000));
+}
+
+static void put_histograms(const struct page *page)
+{
+	const json_t *export;
+	size_t i;
+
+	put_head(page, "export_request_duration_seconds", "histogram",
+		 "seconds", "How long the store took for requests.");
+	json_array_foreach(page->exports, i, export)
+	{
+		if (is_replaced(page->exports, i))
+			continue;
+		for (uint32_t k = 0; k < DURATION_KINDS; k++)
+			put_histogram(page, export, duration_names[k]);
+	}
+}
+
 static void put_faults(const struct page *page, const json_t *faults)
 {
 	static const char *const kinds[] = { "fixed",	    "abandoned",
@@ -229,6 +281,7 @@ void stats_metrics(FILE *out, const json_t *stats, enum metrics_form form)
 		put_exports(&page, &of_export[i]);
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
 		put_exports(&page, &counter_table[i]);
+	put_histograms(&page);
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
 		put_clients(&page, &counter_table[i]);
 	put_gauge(&page, "sparse_bytes", "bytes",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device/counters.h"
+#include "device/durations.h"
 #include "program/escape.h"
 
 #define NAME_WIDTH 26
@@ -160,6 +161,44 @@ static void put_limits(FILE *out, const json_t *export)
 		(double)stats_number(export, "throttled-ms") / 1000);
 }
 
+/* The bound of the bucket in which this part of them ends, in microseconds. */
+static uint64_t quantile_us(const json_t *ended, uint64_t count, double part)
+{
+	uint64_t so_far = 0;
+	uint32_t i = 0;
+
+	for (; i < DURATION_BUCKETS - 1; i++) {
+		so_far +=
+			(uint64_t)json_integer_value(json_array_get(ended, i));
+		if ((double)so_far >= part * (double)count)
+			break;
+	}
+	return duration_bound_ns(i) / 1000;
+}
+
+/* "  read: half within 16 us, 99 of 100 within 4194 us" */
+static void put_durations(FILE *out, const json_t *export)
+{
+	for (uint32_t k = 0; k < DURATION_KINDS; k++) {
+		const json_t *ended = json_object_get(
+			json_object_get(json_object_get(export, "durations"),
+					duration_names[k]),
+			"ended");
+		uint64_t count = 0;
+
+		for (uint32_t i = 0; i < DURATION_BUCKETS; i++)
+			count += (uint64_t)json_integer_value(
+				json_array_get(ended, i));
+		if (count)
+			fprintf(out,
+				"  %s: half within %" PRIu64
+				" us, 99 of 100 within %" PRIu64 " us\n",
+				duration_names[k],
+				quantile_us(ended, count, 0.5),
+				quantile_us(ended, count, 0.99));
+	}
+}
+
 static void put_export(FILE *out, const json_t *export)
 {
 	put_name(out, stats_string(export, "name"));
@@ -174,6 +213,7 @@ static void put_export(FILE *out, const json_t *export)
 		fprintf(out, "  a sync failed: %s: no flush succeeds\n",
 			stats_string(export, "sync-error"));
 	put_limits(out, export);
+	put_durations(out, export);
 	put_clients(out, export, true);
 	put_clients(out, export, false);
 }

@@ -17,6 +17,7 @@
 #include "program/serve/opener.h"
 #include "device/clock.h"
 #include "device/counters.h"
+#include "device/durations.h"
 #include "device/log.h"
 #include "device/release.h"
 
@@ -95,6 +96,26 @@ static void put_limits(struct tree *tree, json_t *export,
 	put_number(tree, export, "throttled-ms", stats->throttled_us / 1000);
 }
 
+/* Of each kind that there was: what ended within each bound, and the sum. */
+static void put_durations(struct tree *tree, json_t *export,
+			  const struct durations *durations)
+{
+	json_t *object = put_empty(tree, export, "durations", json_object());
+
+	for (uint32_t i = 0; i < DURATION_KINDS; i++) {
+		json_t *kind = put_empty(tree, object, duration_names[i],
+					 json_object());
+		json_t *ended = put_empty(tree, kind, "ended", json_array());
+
+		put_number(tree, kind, "sum-us", durations->sum_ns[i] / 1000);
+		for (uint32_t j = 0; j < DURATION_BUCKETS; j++)
+			if (json_array_append_new(
+				    ended, json_integer((json_int_t)durations
+								->ended[i][j])))
+				tree->whole = false;
+	}
+}
+
 static void add_export(void *argument, const struct vhost_export_stats *stats)
 {
 	struct tree *tree = argument;
@@ -114,6 +135,7 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 		    json_text(strerror(stats->sync_error)));
 	put_limits(tree, export, stats);
 	put_counters(tree, export, &stats->counters);
+	put_durations(tree, export, &stats->durations);
 	tree->clients = put_empty(tree, export, "clients", json_array());
 }
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "device/counters.h"
+#include "device/durations.h"
 #include "device/log.h"
 
 /*
@@ -18,7 +19,8 @@ struct client_record {
 	pid_t pid;		 /* 0: not known */
 	uid_t uid;
 
-	struct counters counters; /* the device's thread writes them */
+	struct counters counters;   /* the device's thread writes them */
+	struct durations durations; /* … and these */
 
 	struct log_limit limit;
 	struct log_group *group; /* of all clients of the export */

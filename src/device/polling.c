@@ -44,8 +44,6 @@ bool polling_begin(struct polling *poll, bool sleeps)
 
 void polling_asked(struct polling *poll)
 {
-	if (poll->mode == POLLING_NEVER)
-		return;
 	poll->now_ns = now_ns();
 	poll->asked_ns = poll->now_ns;
 }

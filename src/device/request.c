@@ -211,6 +211,7 @@ static struct request *request_new(struct queue *queue,
 	copy = (struct store_range *)&request->seen[count];
 	memcpy(copy, ranges->range, range_count * sizeof(*copy));
 	request->queue = queue;
+	request->begun_ns = device->loop->poll.now_ns;
 	request->block = *block;
 	request->io.kind = kind_of(block->op);
 	request->io.durable =
@@ -456,6 +457,9 @@ void request_finish(struct store_io *io)
 		return;
 	lane->in_flight--;
 	count_ended(request);
+	durations_count(&device->client->durations,
+			(enum duration_kind)io->kind,
+			queue->found_ns - request->begun_ns);
 	LIST_REMOVE(request, entry);
 	log_sync_error(request);
 	/* The memory of a client that has ended is not touched. */

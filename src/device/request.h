@@ -29,8 +29,9 @@ struct request {
 	struct queue *queue;
 	LIST_ENTRY(request) entry;
 	struct vblk_request block;
-	bool small;   /* kept for reuse when it ends */
-	bool limited; /* counted as in flight in the rates of its export */
+	uint64_t begun_ns; /* when the turn that took it began */
+	bool small;	   /* kept for reuse when it ends */
+	bool limited;	   /* counted as in flight in the rates of its export */
 	uint32_t seen_count;
 	uint32_t tries; /* in a row that its holes were filled */
 	uint64_t moved; /* before what io stands for: see sparse.h */

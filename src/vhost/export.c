@@ -274,12 +274,15 @@ static void show(struct vhost_export *export,
 		.connected = roll->connected,
 		.sync_error = store_sync_error(export->policy.store),
 		.counters = roll->past,
+		.durations = roll->past_durations,
 		.limits = rates_get(&export->rates),
 		.throttled_us = rates_waited_us(&export->rates),
 	};
 
-	for (struct vhost_roll_entry *e = roll->first; e; e = e->next)
+	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
 		counters_add(&stats.counters, &e->client.counters);
+		durations_add(&stats.durations, &e->client.durations);
+	}
 	stats.counters.sparse = sparse_list_sum(&export->sparse);
 	visitor->on_export(visitor->argument, &stats);
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {

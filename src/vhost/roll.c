@@ -124,6 +124,7 @@ static void forget(struct vhost_roll *roll)
 			continue;
 		}
 		counters_add(&roll->past, &entry->client.counters);
+		durations_add(&roll->past_durations, &entry->client.durations);
 		*at = entry->next;
 		free(entry);
 	}

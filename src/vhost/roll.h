@@ -40,6 +40,7 @@ struct vhost_roll {
 	uint32_t known_next;
 	uint32_t connected;
 	struct counters past; /* of clients that were forgotten */
+	struct durations past_durations;
 	struct log_group log;
 };
 

@@ -72,6 +72,11 @@ def counted():
     check(disk["requests"] == sum(total.values()) and
           disk["bytes-read"] == 4096 * total["reads"] and
           disk["bytes-written"] == 4096 * total["writes"], disk, total)
+    ended = {kind: sum(told["ended"])
+             for kind, told in disk["durations"].items()}
+    check((ended.pop("read"), ended.pop("write")) ==
+          (total["reads"], total["writes"]) and not any(ended.values()),
+          "durations:", disk["durations"], total)
 
 
 def verified():

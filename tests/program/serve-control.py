@@ -56,7 +56,8 @@ def for_prometheus(open_metrics):
     text = run("stat", "--control=c.sock", "--prometheus").stdout
     found = {}
     for family in prometheus.text_string_to_metric_families(text):
-        check(family.documentation and family.type in ("gauge", "counter"),
+        check(family.documentation and family.type in
+              ("gauge", "counter", "histogram"),
               "without help or type:", family)
         for sample in family.samples:
             key = sample.name, tuple(sorted(sample.labels.items()))

@@ -61,9 +61,9 @@ for file in program/*.[ch]; do
 done
 allow "program/check_host.c" \
 	"($public|$shared|program/serve/sandbox\.h|device/notify\.h|store/file/uring\.h)"
-allow "program/ask/*.[ch]" "($shared|program/ask/$own|device/counters\.h)"
+allow "program/ask/*.[ch]" "($shared|program/ask/$own|device/(counters|durations)\.h)"
 allow "program/serve/*.[ch]" \
-	"($public|$shared|program/ask/(ask|stats)\.h|program/serve/$own|device/(clock|counters|log|release|thread)\.h|vhost/$own|store/$own)"
+	"($public|$shared|program/ask/(ask|stats)\.h|program/serve/$own|device/(clock|counters|durations|log|release|thread)\.h|vhost/$own|store/$own)"
 for folder in bench torture; do
 	allow "program/$folder/*.[ch]" "($shared|program/$folder/$own|client/$own)"
 done
