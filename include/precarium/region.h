@@ -88,6 +88,16 @@ PREC_EXPORT uint64_t prec_region_epoch(const struct prec_region *region);
 PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_region_check(struct prec_region *region);
 
+/*
+ * The same of the bytes [offset, offset + size) of it, as a request names them:
+ * where the system has to be asked about each page, that takes less time.  A
+ * region of which any page was replaced, or that was revoked, is PREC_GONE
+ * whatever the part.  PREC_RANGE: the part is empty, or not inside the region.
+ */
+PREC_EXPORT PREC_MUST_CHECK enum prec_status
+prec_region_check_part(struct prec_region *region, uint64_t offset,
+		       uint64_t size);
+
 /* Has prec_region_revoke been called on it? */
 PREC_EXPORT bool prec_region_revoked(const struct prec_region *region);
 

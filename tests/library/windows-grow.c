@@ -37,6 +37,23 @@ static uint64_t bytes_in(uint64_t from, uint64_t size)
 	return r.status == PREC_RANGE ? 99999999 : r.done;
 }
 
+/* One byte is gone, the last of `size`. */
+static void part_is_checked(uint64_t size)
+{
+	uint64_t epoch = prec_region_epoch(&lender.region);
+
+	if (size > 1)
+		EXPECT(prec_region_check_part(&lender.region, 0, size - 1) ==
+		       PREC_OK);
+	EXPECT(prec_region_epoch(&lender.region) == epoch);
+	EXPECT(prec_region_check_part(&lender.region, size - 1, 1) ==
+	       PREC_GONE);
+	EXPECT(prec_region_epoch(&lender.region) == epoch + 1);
+	EXPECT(prec_region_check_part(&lender.region, 1, size) == PREC_RANGE);
+	EXPECT(prec_region_check_part(&lender.region, size, 1) == PREC_RANGE);
+	EXPECT(prec_region_check_part(&lender.region, 0, 0) == PREC_RANGE);
+}
+
 static void any_size(void)
 {
 	const uint64_t sizes[] = { 1,	     100,      PAGE - 1, PAGE,
@@ -59,6 +76,7 @@ static void any_size(void)
 				      (size - 1) / PAGE * PAGE + PAGE - 1) ==
 		       &lender.region);
 		set_size(&lender, size - 1);
+		part_is_checked(size);
 		EXPECT(prec_region_check(&lender.region) == PREC_GONE);
 		end_lending(&lender);
 	}

@@ -109,16 +109,31 @@ bool prec_region_revoked(const struct prec_region *region)
 	return region_flags(region) & REGION_WITHDRAWN;
 }
 
-enum prec_status prec_region_check(struct prec_region *region)
+static enum prec_status check(struct prec_region *region, uint64_t end)
 {
 	uint32_t flags = region_flags(region);
 
 	if (flags & (REGION_WITHDRAWN | REGION_SUBSTITUTED) ||
 	    region_left(region))
 		return PREC_GONE;
-	if (flags & REGION_KEEPS_SIZE ||
-	    region_file_covers(region, region->span.size))
+	if (flags & REGION_KEEPS_SIZE || region_file_covers(region, end))
 		return PREC_OK;
 	region_move_epoch(region);
 	return PREC_GONE;
+}
+
+enum prec_status prec_region_check(struct prec_region *region)
+{
+	return check(region, region->span.size);
+}
+
+/* A file loses its end, so the last byte of the part tells. */
+enum prec_status prec_region_check_part(struct prec_region *region,
+					uint64_t offset, uint64_t size)
+{
+	uint64_t all = region->span.size;
+
+	if (size == 0 || offset > all || size > all - offset)
+		return PREC_RANGE;
+	return check(region, offset + size);
 }
