@@ -13,6 +13,8 @@
 #ifndef __FRAMAC__
 #if defined(__x86_64__)
 #include <precarium/access_x86_64.h>
+#elif defined(__aarch64__)
+#include <precarium/access_aarch64.h>
 #else
 #error "precarium: no accessors for this processor yet"
 #endif

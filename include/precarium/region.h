@@ -14,8 +14,8 @@ extern "C" {
 
 /*
  * One range of client memory in this process.  A platform's own header says how
- * a client lends memory and how that is mapped: lending_linux.h.
- * What any platform can do with a region is here.
+ * a client lends memory and how that is mapped: lending_linux.h, or
+ * lending_sel4.h.  What any platform can do with a region is here.
  *
  * The caller provides the structure, and must not move or reuse it from the
  * call that makes it a region until prec_region_unmap.  The fields that are not

@@ -18,10 +18,11 @@ try() {
 	}
 }
 
-for path in "$root"/include/precarium/*.h \
-	"$root"/include/linux/precarium/*.h "$root"/include/linux/precarium/*.hpp; do
+for path in "$root"/include/precarium/*.h "$root"/include/*/precarium/*.h \
+	"$root"/include/*/precarium/*.hpp; do
 	header=$(basename "$path")
-	platform=$root/include/linux
+	platform=${path%/precarium/*}
+	[ "$platform" != "$root/include" ] || platform=$root/include/linux
 	for compiler in gcc clang; do
 		command -v $compiler >/dev/null || continue
 		case $header in

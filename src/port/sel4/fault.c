@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#include "fault.h"
+
+#include "port/region.h"
+
+/* How often in a row a thread may be told to try again, where an empty page is
+ * there already: once for what it saw before that came. */
+#define RETRY_MAX 4u
+
+/*
+ * What the kernel reports, and what the slot says.  A page that is absent is
+ * gone only if its slot is empty too, or has a frame of ours: one that our own
+ * mistake has unmapped is a foreign fault.
+ *
+ * A store that is forbidden was to our frame of zeroes, or to a page that had
+ * it when the thread faulted.  Or the region is being looked at, and was lent
+ * for more than its capability grants.
+ */
+/*@
+  requires keeper: \valid_read(keeper) && window_ok(*keeper);
+  requires fault: \valid_read(fault) && \valid_read(place);
+  requires page: place->page < keeper->pages &&
+    keeper->window_book.state[place->page] != PAGE_FREE;
+  terminates \true;
+  exits \false;
+  assigns CAPS;
+  ensures ok: window_ok(*keeper);
+  ensures two: \result == PREC_FAULT_GONE || \result == PREC_FAULT_OTHER;
+  // Called gone only when nothing of the client's is there any more, or when
+  // the region is refused for it.
+  ensures true_loss: \result == PREC_FAULT_GONE ==>
+    cap_is[place->page] == CAP_NONE || is_ours(place->page) ||
+    place->admitting;
+*/
+static enum prec_fault_kind kind_of(const struct prec_keeper *keeper,
+				    const struct prec_keeper_fault *fault,
+				    const struct fault_place *place)
+{
+	uint8_t state = keeper->window_book.state[place->page];
+
+	if (fault->fetch)
+		return PREC_FAULT_OTHER;
+	if (call_forbidden(fault->status)) {
+		if (!call_wrote(fault->status) || !place->may_write)
+			return PREC_FAULT_OTHER;
+		if (state == PAGE_ZERO || state == PAGE_OURS)
+			return PREC_FAULT_GONE;
+		return state == PAGE_LENT && place->admitting
+			       ? PREC_FAULT_GONE
+			       : PREC_FAULT_OTHER;
+	}
+	if (!call_absent(fault->status))
+		return PREC_FAULT_OTHER;
+	if (state == PAGE_LENT && call_is_there(keeper, place->page))
+		return PREC_FAULT_OTHER;
+	return PREC_FAULT_GONE;
+}
+
+/* The accessor, or the copy, reports it. */
+static enum prec_keeper_answer fix(struct prec_keeper *keeper,
+				   const struct prec_keeper_fault *fault,
+				   const struct fault_place *place,
+				   const struct fault_actor *actor)
+{
+	if (place->admitting && call_forbidden(fault->status))
+		mark_refused(place->region);
+	mark_lost(place->region, 0);
+	mark_count(&keeper->counts.fixed);
+	return call_go_on(keeper, fault->thread, actor->go_on)
+		       ? PREC_KEEPER_RESUMED
+		       : PREC_KEEPER_PASS;
+}
+
+static enum prec_keeper_answer abandon(struct prec_keeper *keeper,
+				       const struct prec_keeper_fault *fault,
+				       const struct fault_place *place,
+				       const struct fault_actor *actor)
+{
+	prec_note_fault(actor->note, fault->address, call_wrote(fault->status));
+	prec_note_abandoned(actor->note);
+	mark_lost(place->region, 0);
+	mark_count(&keeper->counts.abandoned);
+	return call_land(keeper, fault->thread, actor->land, actor->sp,
+			 (uint64_t)(uintptr_t)actor->transaction)
+		       ? PREC_KEEPER_RESUMED
+		       : PREC_KEEPER_PASS;
+}
+
+/* May this thread be told to try again?  Bounds the number in a row. */
+static bool may_retry(struct prec_keeper *keeper,
+		      const struct prec_keeper_fault *fault)
+{
+	uint32_t thread = fault->thread;
+
+	if (keeper->retry_at[thread] != fault->address) {
+		keeper->retry_at[thread] = fault->address;
+		keeper->retries[thread] = 0;
+	}
+	if (keeper->retries[thread] == RETRY_MAX)
+		return false;
+	keeper->retries[thread]++;
+	return true;
+}
+
+/* An empty page takes the place of the lost one.  False: there is none. */
+static bool cover(struct prec_keeper *keeper,
+		  const struct prec_keeper_fault *fault,
+		  const struct fault_place *place,
+		  const struct fault_actor *actor)
+{
+	bool wrote = call_wrote(fault->status);
+
+	switch (window_substitute(keeper, place->page, place->client, wrote)) {
+	case COVER_DONE:
+		keeper->retries[fault->thread] = 0;
+		mark_count(&keeper->counts.substituted);
+		break;
+	case COVER_ALREADY:
+		if (!may_retry(keeper, fault))
+			return false;
+		mark_count(&keeper->counts.retried);
+		break;
+	default:
+		return false;
+	}
+	prec_note_fault(actor->note, fault->address, wrote);
+	prec_note_replaced(actor->note,
+			   keeper->window + 4096 * (uint64_t)place->page, 4096);
+	mark_lost(place->region, REGION_SUBSTITUTED);
+	return true;
+}
+
+enum prec_keeper_answer fault_answer(struct prec_keeper *keeper,
+				     const struct prec_keeper_fault *fault,
+				     const struct fault_place *place,
+				     const struct fault_actor *actor)
+{
+	enum prec_fault_kind kind = kind_of(keeper, fault, place);
+
+	switch (prec_fault_decide(kind, place->is, actor->is)) {
+	case PREC_VERDICT_FIX:
+		return fix(keeper, fault, place, actor);
+	case PREC_VERDICT_SUBSTITUTE:
+		if (cover(keeper, fault, place, actor))
+			return PREC_KEEPER_REPLY;
+		return abandon(keeper, fault, place, actor);
+	case PREC_VERDICT_ABANDON:
+		return abandon(keeper, fault, place, actor);
+	case PREC_VERDICT_COVER:
+		if (cover(keeper, fault, place, actor))
+			return PREC_KEEPER_REPLY;
+		return PREC_KEEPER_PASS;
+	default:
+		return PREC_KEEPER_PASS;
+	}
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "window.h"
+
+uint32_t window_find_room(const struct prec_keeper *keeper, uint32_t pages)
+{
+	uint32_t run = 0, i;
+
+	/*@
+	  loop invariant range: 0 <= i <= keeper->pages && run <= i &&
+	    run < pages;
+	  loop invariant free: \forall integer j; i - run <= j < i ==>
+	    keeper->window_book.owner[j] == 0;
+	  loop assigns run, i;
+	  loop variant keeper->pages - i;
+	*/
+	for (i = 0; i < keeper->pages; i++) {
+		run = keeper->window_book.owner[i] ? 0 : run + 1;
+		if (run == pages)
+			return i + 1 - pages;
+	}
+	return PREC_NONE;
+}
+
+static enum window_lent why_not(enum call_mapped mapped)
+{
+	return mapped == CALL_LARGE ? WINDOW_NOT_SMALL : WINDOW_NOT_MEMORY;
+}
+
+enum window_lent window_lend(struct prec_keeper *keeper, uint32_t page,
+			     uint64_t from, bool write)
+{
+	enum call_mapped mapped;
+
+	if (!call_is_memory(keeper, from))
+		return WINDOW_NOT_MEMORY;
+	if (!call_copy_lent(keeper, page, from, write))
+		return call_is_memory(keeper, from) ? WINDOW_IN_USE
+						    : WINDOW_NOT_MEMORY;
+	mapped = call_map(keeper, page, write);
+	if (mapped != CALL_MAPPED) {
+		call_delete(keeper, page);
+		return why_not(mapped);
+	}
+	keeper->window_book.state[page] = PAGE_LENT;
+	return WINDOW_LENT;
+}
+
+void window_clear(struct prec_keeper *keeper, uint32_t page, uint8_t state)
+{
+	struct prec_window *book = &keeper->window_book;
+
+	if (book->state[page] == PAGE_OURS)
+		book->used_by[book->frame_of[page]] = 0;
+	book->state[page] = state;
+	call_delete(keeper, page);
+}
+
+/* ---- substitution -------------------------------------------------------- */
+
+/* How many of our frames this client has. */
+/*@
+  requires keeper: \valid_read(keeper) && given_ok(*keeper);
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures bound: \result <= keeper->frame_count;
+*/
+static uint32_t frames_used(const struct prec_keeper *keeper, uint32_t client)
+{
+	const struct prec_window *book = &keeper->window_book;
+	uint32_t used = 0, i;
+
+	/*@
+	  loop invariant range: 0 <= i <= keeper->frame_count && used <= i;
+	  loop assigns used, i;
+	  loop variant keeper->frame_count - i;
+	*/
+	for (i = 0; i < keeper->frame_count; i++)
+		used += book->used_by[i] && book->used_for[i] == client;
+	return used;
+}
+
+/* A frame of ours that no page has; `frame_count` if there is none, or if this
+ * client has had its share. */
+/*@
+  requires keeper: \valid_read(keeper) && given_ok(*keeper);
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures range: \result <= keeper->frame_count;
+  ensures free: \result < keeper->frame_count ==>
+    keeper->window_book.used_by[\result] == 0;
+*/
+static uint32_t find_frame(const struct prec_keeper *keeper, uint32_t client)
+{
+	uint32_t i;
+
+	if (frames_used(keeper, client) >= keeper->client_frames)
+		return keeper->frame_count;
+	/*@
+	  loop invariant range: 0 <= i <= keeper->frame_count;
+	  loop assigns i;
+	  loop variant keeper->frame_count - i;
+	*/
+	for (i = 0; i < keeper->frame_count; i++)
+		if (keeper->window_book.used_by[i] == 0)
+			break;
+	return i;
+}
+
+/* What another client has stored there is not found by this one. */
+/*@
+  requires keeper: \valid_read(keeper);
+  requires frame: frame < keeper->frame_count <= PREC_KEEPER_FRAMES;
+  requires closed: frame_open == -1;
+  terminates \true;
+  exits \false;
+  assigns CAPS, frame_open, frame_clean[frame];
+  ensures others: all_left_alone{Pre, Post};
+  ensures closed: frame_open == -1;
+  ensures clean: \result ==> frame_clean[frame] == 1;
+*/
+static bool scrub(const struct prec_keeper *keeper, uint32_t frame)
+{
+	if (!call_scratch_open(keeper, frame))
+		return false;
+	call_scratch_clear(keeper);
+	call_scratch_close(keeper);
+	return true;
+}
+
+/* Frame `frame` of ours is at this page: enter it.  `client` is whose share it
+ * counts to. */
+/*@
+  requires keeper: \valid(keeper) && given_ok(*keeper);
+  requires rest: but_one(*keeper, page) && taken_ok(*keeper);
+  requires range: page < PREC_KEEPER_PAGES && frame < PREC_KEEPER_FRAMES;
+  requires was: keeper->window_book.state[page] != PAGE_OURS;
+  requires free: keeper->window_book.used_by[frame] == 0;
+  terminates \true;
+  exits \false;
+  assigns keeper->window_book.state[page], keeper->window_book.frame_of[page],
+    keeper->window_book.used_by[frame], keeper->window_book.used_for[frame];
+  ensures taken: taken_ok(*keeper);
+  ensures rest: but_one(*keeper, page);
+  ensures this: keeper->window_book.state[page] == PAGE_OURS &&
+    keeper->window_book.frame_of[page] == frame &&
+    keeper->window_book.used_by[frame] == page + 1;
+*/
+static void enter_frame(struct prec_keeper *keeper, uint32_t page,
+			uint32_t frame, uint32_t client)
+{
+	struct prec_window *book = &keeper->window_book;
+
+	book->used_by[frame] = (uint16_t)(page + 1);
+	book->used_for[frame] = (uint8_t)client;
+	book->frame_of[page] = (uint8_t)frame;
+	book->state[page] = PAGE_OURS;
+}
+
+/* The page is VOID, and its slot empty. */
+static bool put_zero(struct prec_keeper *keeper, uint32_t page)
+{
+	if (!call_copy_zero(keeper, page))
+		return false;
+	if (call_map(keeper, page, false) != CALL_MAPPED) {
+		call_delete(keeper, page);
+		return false;
+	}
+	keeper->window_book.state[page] = PAGE_ZERO;
+	return true;
+}
+
+static bool put_frame(struct prec_keeper *keeper, uint32_t page, uint32_t frame,
+		      uint32_t client)
+{
+	if (!scrub(keeper, frame) || !call_copy_frame(keeper, page, frame))
+		return false;
+	if (call_map(keeper, page, true) != CALL_MAPPED) {
+		call_delete(keeper, page);
+		return false;
+	}
+	enter_frame(keeper, page, frame, client);
+	return true;
+}
+
+/* The page had zeroes, or something that is gone, and keeps that if no frame is
+ * to be had: then it is not yet touched. */
+static enum window_cover cover_store(struct prec_keeper *keeper, uint32_t page,
+				     uint32_t client)
+{
+	uint32_t frame = find_frame(keeper, client);
+
+	if (frame == keeper->frame_count)
+		return COVER_FAILED;
+	window_clear(keeper, page, PAGE_VOID);
+	return put_frame(keeper, page, frame, client) ? COVER_DONE
+						      : COVER_FAILED;
+}
+
+enum window_cover window_substitute(struct prec_keeper *keeper, uint32_t page,
+				    uint32_t client, bool write)
+{
+	uint8_t state = keeper->window_book.state[page];
+
+	if (state == PAGE_OURS || (state == PAGE_ZERO && !write))
+		return COVER_ALREADY;
+	if (write)
+		return cover_store(keeper, page, client);
+	window_clear(keeper, page, PAGE_VOID);
+	return put_zero(keeper, page) ? COVER_DONE : COVER_FAILED;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#include <stdint.h>
+
+#include <sel4/sel4.h>
+
+/*
+ * What the kernel lets threads use of the processor; an instruction for the
+ * rest is an undefined one.  Read by copy.S and enter.S.
+ *
+ * Upper halves of vector registers: if it saves them.  Protection keys: it does
+ * not know them.
+ */
+#ifdef CONFIG_XSAVE_FEATURE_SET
+#define HAS_AVX ((CONFIG_XSAVE_FEATURE_SET & 4) != 0)
+#else
+#define HAS_AVX 0
+#endif
+
+extern const uint8_t prec_has_avx __attribute__((visibility("hidden")));
+extern const uint8_t prec_has_keys __attribute__((visibility("hidden")));
+const uint8_t prec_has_avx = HAS_AVX;
+const uint8_t prec_has_keys = 0;
