@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "model.h"
+
+#include "tests/sel4/scenario.h"
+#include "tests/sel4/system.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The first thread of a system, with what the kernel gives it at the start. */
+
+void say(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	fflush(stdout);
+}
+
+void system_end(int failed)
+{
+	_exit(failed);
+}
+
+static void give(uint64_t slot, struct object *object)
+{
+	struct cap *cap = &model_root.slot[slot];
+
+	cap->object = object;
+	cap->rights = seL4_AllRights;
+	cap->original = true;
+}
+
+#define UNTYPED_SLOT seL4_NumInitialCaps
+
+static const seL4_BootInfo *boot(void)
+{
+	static struct object vspace = { .type = VSPACE };
+	static struct object pool = { .type = OTHER };
+	static struct object ram = { .type = UNTYPED, .size = 128 << 20 };
+	static struct object device = { .type = UNTYPED,
+					.device = true,
+					.at = 128 << 20,
+					.size = 1 << 20 };
+	static struct object tcb = { .type = TCB };
+	static seL4_BootInfo info;
+
+	tcb.tcb = model_self;
+	model_root.slot = calloc(1u << model_root.bits, sizeof(struct cap));
+	give(seL4_CapInitThreadTCB, &tcb);
+	give(seL4_CapInitThreadCNode, &model_root);
+	give(seL4_CapInitThreadVSpace, &vspace);
+	give(seL4_CapInitThreadASIDPool, &pool);
+	give(UNTYPED_SLOT, &ram);
+	give(UNTYPED_SLOT + 1, &device);
+	info.untyped = (seL4_SlotRegion){ UNTYPED_SLOT, UNTYPED_SLOT + 2 };
+	info.untypedList[0].sizeBits = 27;
+	info.untypedList[1].sizeBits = 20;
+	info.untypedList[1].isDevice = 1;
+	info.empty = (seL4_SlotRegion){ 32, 1u << model_root.bits };
+	return &info;
+}
+
+void model_start(void)
+{
+	model_memory_start();
+	model_threads_start();
+	the_system.boot = boot();
+	the_system.base = model_base;
+	the_system.next = the_system.boot->empty.start;
+}

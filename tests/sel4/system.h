@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRECARIUM_TESTS_SEL4_SYSTEM_H
+#define PRECARIUM_TESTS_SEL4_SYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sel4/sel4.h>
+
+/*
+ * What a first thread on seL4 needs: slots, objects, page tables, threads.  A
+ * failure of any of it ends the scenario.
+ */
+
+#define ROOT  seL4_CapInitThreadCNode
+#define DEPTH seL4_WordBits
+
+/* By whoever starts it: the model, or a root task. */
+struct system {
+	const seL4_BootInfo *boot;
+	uint64_t base;	/* of addresses that are free for the scenario */
+	seL4_CPtr next; /* slot */
+};
+extern struct system the_system;
+
+/* Where things are, from `base`: each has a gibibyte. */
+#define WINDOW_AT  (the_system.base)
+#define CLIENT_AT  (the_system.base + (1ull << 30))
+#define THREADS_AT (the_system.base + (2ull << 30))
+#define SCRATCH_AT (the_system.base + (3ull << 30))
+
+/* Of consecutive slots, which are empty, the first. */
+seL4_CPtr system_slots(uint32_t count);
+/* One object, in a slot of its own. */
+seL4_CPtr system_object(seL4_Word type, seL4_Word bits);
+/* `count` objects of 2^each bytes from an Untyped of their own. */
+seL4_CPtr system_objects(seL4_Word type, seL4_Word bits, seL4_Word each,
+			 uint32_t count, seL4_CPtr *untyped);
+seL4_CPtr system_frames(uint32_t count, seL4_CPtr *untyped);
+seL4_CPtr system_large_frame(void);
+/* A frame of the device's memory. */
+seL4_CPtr system_device_frame(void);
+/* The page tables for all of [at, at + size). */
+void system_tables(seL4_CPtr vspace, uint64_t at, uint64_t size);
+void system_map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at);
+seL4_CPtr system_vspace(void);
+/* A copy of an endpoint with a badge. */
+seL4_CPtr system_badged(seL4_CPtr endpoint, seL4_Word badge);
+void system_must(seL4_Error error, const char *what);
+
+struct system_thread {
+	seL4_CPtr tcb;
+	uint64_t stack;	 /* its top */
+	uint64_t buffer; /* of IPC */
+};
+/* Places a thread's stack and IPC buffer at `at`, in 64 KiB. */
+void system_thread(struct system_thread *thread, seL4_CPtr cspace,
+		   seL4_Word guard, seL4_CPtr vspace, uint64_t at,
+		   seL4_CPtr fault_endpoint, uint32_t priority);
+void system_start(struct system_thread *thread, void (*entry)(uint64_t),
+		  uint64_t argument);
+
+/* Of the model or the root task. */
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
+__attribute__((noreturn)) void system_end(int failed);
+
+#endif
