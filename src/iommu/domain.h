@@ -233,8 +233,9 @@ struct iommu_domain {
 	uint32_t ended[IOMMU_SLOTS]; /* slots to be reported, in their order */
 	/* Of each queue, and of the device. */
 	struct iommu_quiesce quiesce[IOMMU_QUEUES + 1];
-	bool shut;		    /* nothing more is lent or put */
-	bool dead;		    /* nobody vouches for the device */
+	bool shut;   /* nothing more is lent or put */
+	bool dead;   /* nobody vouches for the device */
+	bool buried; /* … and it is closed: open again when all is reported */
 	struct iommu_counts counts; /* may be read */
 };
 
@@ -307,6 +308,16 @@ void iommu_quiesce(struct iommu_domain *domain, enum iommu_level level,
  * something to say, and when iommu_due says so.
  */
 void iommu_look(struct iommu_domain *domain, uint64_t now);
+
+/*
+ * The device and its tables are closed, so the kernel has reset the device and
+ * unpinned all that was mapped (prec_ledger_bury).  Every loan has LEFT, HELD
+ * ones too, and every command has ended; nothing is held by the device any
+ * more.  At the first look after all of that was reported the domain is as
+ * after iommu_open, for the device when it is opened anew; until then nothing
+ * is lent or put.
+ */
+void iommu_bury(struct iommu_domain *domain);
 
 /* The next deadline, if nothing else happens before; UINT64_MAX: none. */
 uint64_t iommu_due(const struct iommu_domain *domain);

@@ -179,6 +179,16 @@ void flight_lose(struct iommu_domain *domain, struct iommu_flight *flight,
 	end(domain, flight);
 }
 
+void flight_bury(struct iommu_domain *domain, struct iommu_flight *flight)
+{
+	flight->held = false;
+	if (flight->stage == IOMMU_LOST)
+		flight->stage = IOMMU_IDLE;
+	else if (flight->stage == IOMMU_IN_FLIGHT ||
+		 flight->stage == IOMMU_AGAIN)
+		end(domain, flight);
+}
+
 bool iommu_ended(struct iommu_domain *domain, struct iommu_outcome *outcome)
 {
 	struct iommu_flight *flight;

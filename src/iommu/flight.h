@@ -32,6 +32,9 @@ void flight_end_dropped(struct iommu_domain *domain,
 void flight_lose(struct iommu_domain *domain, struct iommu_flight *flight,
 		 uint64_t now);
 
+/* The device is closed: nothing is in flight. */
+void flight_bury(struct iommu_domain *domain, struct iommu_flight *flight);
+
 /* AGAIN: give it to the device anew. */
 void flight_put_again(struct iommu_domain *domain, struct iommu_flight *flight);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "iommu/domain.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "iommu/flight.h"
@@ -227,8 +228,43 @@ static void step_loans(struct iommu_domain *domain, uint64_t now)
 	}
 }
 
+void iommu_bury(struct iommu_domain *domain)
+{
+	domain->shut = true;
+	domain->dead = true;
+	domain->buried = true;
+	domain->moving = 0;
+	domain->windows.count = 0;
+	for (uint32_t i = 0; i <= IOMMU_QUEUES; i++)
+		domain->quiesce[i].stage = IOMMU_IDLE;
+	for (uint32_t i = 0; i < domain->loan_end; i++)
+		loan_bury(domain, i);
+	for (uint32_t i = 0; i < IOMMU_SLOTS; i++)
+		flight_bury(domain, &domain->flight[i]);
+}
+
+/* All that the device had has been reported. */
+static void open_again(struct iommu_domain *domain)
+{
+	enum prec_status status = prec_ledger_shut(&domain->ledger, 0);
+
+	if (status == PREC_OK)
+		status = prec_ledger_bury(&domain->ledger, 0);
+	assert(status == PREC_OK);
+	memset(&domain->pinned, 0, sizeof(domain->pinned));
+	domain->iova.count = 0;
+	domain->shut = false;
+	domain->dead = false;
+	domain->buried = false;
+}
+
 void iommu_look(struct iommu_domain *domain, uint64_t now)
 {
+	if (domain->buried) {
+		if (domain->news == 0 && domain->ended_count == 0)
+			open_again(domain);
+		return;
+	}
 	read_queues(domain, IOMMU_DEVICE, 0, now);
 	step_quiesces(domain, now);
 	step_loans(domain, now);

@@ -270,16 +270,27 @@ bool loan_step(struct iommu_domain *domain, uint32_t range, uint64_t now)
 	return false;
 }
 
+void loan_bury(struct iommu_domain *domain, uint32_t range)
+{
+	struct iommu_loan *loan = &domain->loan[range];
+
+	if (loan->state != IOMMU_FREE && loan->state != IOMMU_REFUSED)
+		report(domain, loan, IOMMU_LEFT);
+}
+
 /* Only now are the number and the addresses used again. */
 static void release(struct iommu_domain *domain, uint32_t range)
 {
 	struct iommu_loan *loan = &domain->loan[range];
 
+	loan->state = IOMMU_FREE;
+	/* The whole ledger will be, and all addresses. */
+	if (domain->buried)
+		return;
 	iova_give(&domain->iova, loan->first.mapping.iova);
 	if (domain->options.hold)
 		iova_give(&domain->iova, loan->hold.mapping.iova);
 	must(prec_ledger_release(&domain->ledger, range));
-	loan->state = IOMMU_FREE;
 }
 
 static bool is_settled(enum iommu_state state)

@@ -15,6 +15,9 @@ void loan_quiet(struct iommu_domain *domain, uint32_t range);
 /* What a command that uses it may still do cannot be known. */
 void loan_hold(struct iommu_domain *domain, uint32_t range, uint64_t now);
 
+/* The device is closed: it has LEFT, whatever it was. */
+void loan_bury(struct iommu_domain *domain, uint32_t range);
+
 /* See what has become of its mappings.  True: its deadline has passed just
  * now, and its commands must be ended. */
 bool loan_step(struct iommu_domain *domain, uint32_t range, uint64_t now);

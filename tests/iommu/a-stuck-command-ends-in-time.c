@@ -34,6 +34,42 @@ static uint32_t end_of(const void *own, struct iommu_outcome *outcome)
 	return 1000;
 }
 
+/* Somebody closes a device that holds memory, and opens it anew. */
+static void device_is_closed(uint32_t held)
+{
+	const struct sim_manner good = { .slow = 1 };
+	struct iommu_outcome outcome;
+	uint32_t slot, loan;
+
+	iommu_bury(&plain);
+	EXPECT(plain_lend(2, 0x300000, 1, &loan) == PREC_REFUSED);
+	EXPECT(plain_hears(held, IOMMU_LEFT));
+	sim_init(&plain_sim, &good, plain_sim.memory, NULL);
+	plain_pinned = 0;
+	plain_tick(1, false);
+	EXPECT(plain.ledger.held[1] == 0 && !plain.shut);
+	loan = plain_has(1, 0x100000, 4);
+	MUST(plain_put(&requests[2], 0, 1, loan, &slot) == PREC_OK);
+	plain_tick(5, true);
+	EXPECT(iommu_ended(&plain, &outcome) && outcome.believed &&
+	       outcome.completed && outcome.own == &requests[2]);
+	/* Also one that works, with a command in flight, and memory on its
+	 * way. */
+	MUST(plain_put(&requests[2], 0, 1, loan, &slot) == PREC_OK);
+	MUST(plain_lend(2, 0x300000, 1, &slot) == PREC_OK);
+	iommu_bury(&plain);
+	EXPECT(iommu_ended(&plain, &outcome) && !outcome.completed &&
+	       !outcome.held && outcome.own == &requests[2]);
+	EXPECT(plain_hears(loan, IOMMU_LEFT));
+	plain_tick(1, false);
+	EXPECT(plain.shut);
+	EXPECT(plain_hears(slot, IOMMU_LEFT));
+	plain_tick(1, false);
+	EXPECT(!plain.shut && plain.iova.count == 0 &&
+	       plain.windows.count == 0 && plain.ledger.held[1] == 0 &&
+	       plain.ledger.held[2] == 0);
+}
+
 static void try_level(enum iommu_level level, bool insists)
 {
 	const struct sim_manner manner = stuck_until(level);
@@ -70,6 +106,7 @@ static void try_level(enum iommu_level level, bool insists)
 		plain_tick(4, true);
 		EXPECT(plain_hears(second, IOMMU_LEFT));
 		EXPECT(plain_pinned == 4 && plain.ledger.held[1] == 16384);
+		device_is_closed(first);
 		return;
 	}
 	EXPECT(plain.counts.quiesced[level] == 1);

@@ -42,11 +42,9 @@ struct lending_lane {
 	struct iommu_domain domain;
 	struct store_io *waiting; /* to be put, or ended without */
 	struct store_io **last;
-	struct store_loan *loan[LOANS]; /* that have not LEFT */
-	/* To be returned by settled, beside what the domain says. */
-	struct store_loan *news[LOANS];
-	enum store_loan_state news_state;
-	uint32_t news_count;
+	struct store_loan *loan[LOANS];	   /* that have not LEFT */
+	struct store_loan *refused[LOANS]; /* to be returned by settled */
+	uint32_t refused_count;
 	uint64_t began_ms;
 };
 
@@ -416,19 +414,16 @@ static struct store_io *reap_others(struct lending_lane *lane)
 /* The device is gone, and with it all that it was told. */
 static void bury(struct lending_lane *lane)
 {
+	struct sim_manner manner;
+
 	for (uint32_t i = 0; i < SIM_MAPS; i++) {
 		if (lane->sim.map[i].there)
 			for (uint32_t k = 0; k < lane->sim.map[i].pages; k++)
 				unpin(NULL, lane->sim.map[i].frame[k]);
 	}
-	for (uint32_t i = 0; i < LOANS; i++) {
-		if (!lane->loan[i])
-			continue;
-		lane->news[lane->news_count++] = lane->loan[i];
-		lane->loan[i] = NULL;
-	}
-	lane->news_state = STORE_LOAN_LEFT;
-	open_domain(lane);
+	iommu_bury(&lane->domain);
+	manner = lane->sim.manner;
+	sim_init(&lane->sim, &manner, &memory, lane);
 }
 
 static void forget(struct lending_lane *lane, const struct store_loan *loan)
@@ -555,8 +550,7 @@ static void lend(struct store_lane *lane, struct store_loan *loan)
 			    &loan->number);
 	if (status != PREC_OK) {
 		loan->why = "over the quota; expected less memory";
-		lending->news_state = STORE_LOAN_REFUSED;
-		lending->news[lending->news_count++] = loan;
+		lending->refused[lending->refused_count++] = loan;
 		return;
 	}
 	while (lending->loan[i])
@@ -578,9 +572,9 @@ static struct store_loan *settled(struct store_lane *lane)
 	struct store_loan *loan = NULL;
 	struct iommu_news news;
 
-	if (lending->news_count > 0) {
-		loan = lending->news[--lending->news_count];
-		loan->state = lending->news_state;
+	if (lending->refused_count > 0) {
+		loan = lending->refused[--lending->refused_count];
+		loan->state = STORE_LOAN_REFUSED;
 	} else if (iommu_settled(&lending->domain, &news)) {
 		loan = take_news(lending, &news);
 	}
