@@ -10,7 +10,8 @@ Of ASSURANCE.md each name in backquotes is checked:
 - words joined by dashes or spaces: a test of meson, or a file in tests/ that a
   meson.build there names;
 - in the table of theorems: a clause or a predicate in the file of its row.
-Of the other pages only what begins with a folder of the source."""
+Of the other pages only what begins with a folder of the source; and what
+doc/failure-modes.md quotes of the log is what the server says."""
 import json
 import os
 import re
@@ -113,6 +114,25 @@ def missing_paths(text, known):
             yield line, f"{path}: no such file"
 
 
+def literals():
+    """What the server may say: its string literals, with adjacent ones joined."""
+    for path in paths():
+        if path.startswith(("src/", "program/serve")) and path.endswith(".c"):
+            with open(path, encoding="utf-8") as file:
+                text = re.sub(r'"\s*(PRIu64)?\s*"', "", file.read())
+            yield from re.findall(r'"((?:[^"\\]|\\.)*)"', text)
+
+
+def unsaid(text):
+    """Words of the log that stand first in a row, and that nobody says."""
+    said = "\n".join(literals())
+    for number, line in enumerate(text.split("\n"), 1):
+        cell = line.split("|")[1] if line.startswith("| `") else ""
+        for words in QUOTED.findall(cell):
+            if " " in words and words not in said:
+                yield number, f"{words}: no line of the log"
+
+
 def main():
     build, source = sys.argv[1:]
     os.chdir(source)
@@ -129,6 +149,9 @@ def main():
         with open(path, encoding="utf-8") as page:
             wrong += [(path, *found)
                       for found in missing_paths(page.read(), known)]
+    with open("doc/failure-modes.md", encoding="utf-8") as page:
+        wrong += [("doc/failure-modes.md", *found)
+                  for found in unsaid(page.read())]
     for path, line, what in wrong:
         print(f"{path}:{line}: {what}")
     checked = sum(1 for _ in quoted(text))
