@@ -5,6 +5,7 @@ OpenMetrics by the rules of the format; and nobody who asks, however badly,
 keeps the server from its clients or from others who ask."""
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -23,6 +24,7 @@ except ImportError:
     print("skipped: python3-prometheus-client is not installed")
     sys.exit(77)
 
+DASHBOARD = sys.argv[2]
 NAME = 'we"ird\\nä'  # what a label has to escape
 EXPORTS = ("--export", "socket=a.sock,null=1G",
            "--export", f"socket=b.sock,null=1M,name={NAME}",
@@ -74,10 +76,32 @@ def for_prometheus(open_metrics):
               said.stderr)
 
 
+def dashboard(samples):
+    """It asks for what there is, in words that Prometheus understands."""
+    with open(DASHBOARD, encoding="utf-8") as file:
+        panels = json.load(file)["panels"]
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    names = set(re.findall(r"precarium_\w+", " ".join(asked)))
+    check(len(names) > 10 and names <= {name for name, _ in samples},
+          "not there:", names - {name for name, _ in samples})
+    linter = shutil.which("promtool")
+    if linter:
+        rules = [{"record": f"rule{i}", "expr": expr.replace(
+            "$__rate_interval", "1m").replace("$export", ".*")}
+            for i, expr in enumerate(asked)]
+        with open("rules", "w", encoding="utf-8") as file:
+            json.dump({"groups": [{"name": "g", "rules": rules}]}, file)
+        said = subprocess.run([linter, "check", "rules", "rules"], check=False,
+                              capture_output=True, text=True)
+        os.unlink("rules")
+        check(said.returncode == 0, "promtool:", said.stdout, said.stderr)
+
+
 def three_forms():
     tree = json.loads(run("stat", "--control=c.sock", "--json").stdout)
     found = metrics(run("stat", "--control=c.sock", "--openmetrics").stdout)
     for_prometheus(found)
+    dashboard(found)
     now = time.time()
     check(now - 60 < found["precarium_start_time_seconds", ()] <= now,
           "start:", found)
