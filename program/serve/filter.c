@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/sockios.h>
 #include <linux/userfaultfd.h>
+#include <linux/vfio.h>
 #include <poll.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -239,6 +240,10 @@ static int allow_with(scmp_filter_ctx filter)
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, TCGETS) },
 		/* has a client read its replies? */
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, SIOCOUTQ) },
+		/* of NVMe controllers: see nvme.h */
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, VFIO_IOMMU_MAP_DMA) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, VFIO_DEVICE_SET_IRQS) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, VFIO_DEVICE_RESET) },
 		/* Holes of lent memory.  Neither puts bytes of a caller's into
 		 * a page. */
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, UFFDIO_REGISTER) },

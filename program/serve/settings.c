@@ -325,6 +325,9 @@ static const char *set_of_store(struct export *export,
 
 	if (key->type == STORE_KEY_SIZE && !parse_size(value, &setting.size))
 		return A_SIZE;
+	if (key->type == STORE_KEY_NUMBER &&
+	    !parse_number(value, 1, UINT32_MAX - 1, &setting.size))
+		return "expected a number from 1 to 4294967294";
 	if (key->type == STORE_KEY_WORD && strcmp(value, key->value) != 0)
 		return key->expected;
 	if (key->type == STORE_KEY_PATH || key->type == STORE_KEY_WORD)

@@ -13,10 +13,11 @@
 
 /* How a value is written. */
 enum store_key_type {
-	STORE_KEY_FLAG, /* no value: the key is given or not */
-	STORE_KEY_PATH, /* any text that is not empty */
-	STORE_KEY_SIZE, /* bytes, not 0 */
-	STORE_KEY_WORD, /* the text of `value`, and no other */
+	STORE_KEY_FLAG,	  /* no value: the key is given or not */
+	STORE_KEY_PATH,	  /* any text that is not empty */
+	STORE_KEY_SIZE,	  /* bytes, not 0 */
+	STORE_KEY_NUMBER, /* from 1 to 4294967294 */
+	STORE_KEY_WORD,	  /* the text of `value`, and no other */
 };
 
 struct store_key {
@@ -31,7 +32,7 @@ struct store_key {
 struct store_setting {
 	const char *key;
 	const char *text; /* of a path or a word; else NULL */
-	uint64_t size;	  /* of a size; else 0 */
+	uint64_t size;	  /* of a size or a number; else 0 */
 };
 
 #define STORE_SETTINGS_MAX 8

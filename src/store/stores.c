@@ -8,9 +8,11 @@
 #include "store/file/engine.h"
 #include "store/file/file.h"
 #include "store/null.h"
+#include "store/nvme/nvme.h"
 
 const struct store_kind *const store_kinds[] = {
 	&file_kind,
+	&nvme_kind,
 	&null_kind,
 	NULL,
 };
@@ -25,7 +27,7 @@ static const struct store_key *key_of(const struct store_kind *kind,
 	return key->name ? key : NULL;
 }
 
-/* "file=PATH or null=SIZE", cut to its size. */
+/* "file=PATH, … or null=SIZE", cut to its size. */
 static void name_kinds(char *text, size_t size)
 {
 	size_t used = 0;
@@ -139,6 +141,7 @@ struct store *store_open(const struct store_options *options,
 void store_open_by(store_opener *opener)
 {
 	file_open_by(opener);
+	nvme_open_no_more();
 }
 
 bool store_prepare(uint32_t threads, struct store_error *error)

@@ -72,6 +72,13 @@ def wrong_usage():
     for size in ("0", "-1", "1X", "1KK", "", "99999999999999999999", "8388608T"):
         bad(2, ["null", "expected"], "serve", "--export",
             "socket=a.sock,null=" + size)
+    for number in ("0", "-1", "one", "4294967295", "1K", ""):
+        bad(2, ["namespace", "expected"], "serve", "--export",
+            "socket=a.sock,nvme=0000:00:04.0,namespace=" + number)
+    bad(2, ["file does not take it"], "serve", "--export",
+        "socket=a.sock,file=good,namespace=1")
+    bad(2, ["both file and nvme"], "serve", "--export",
+        "socket=a.sock,file=good,nvme=0000:00:04.0")
     for number in ("0", "65", "two", "-1", ""):
         bad(2, ["--workers", "1 to 64"], "serve", "--export",
             "socket=a.sock,null=1M", "--workers=" + number)
@@ -128,6 +135,15 @@ def wrong_images():
             f"socket=a.sock,file={deep}/{name}")
     bad(1, ["1000 bytes", "multiple of 512"], "serve", "--export",
         "socket=a.sock,null=1000")
+    for name, words in {
+            "/dev/nvme0n1": ["no PCI address", "0000:00:04.0"],
+            "00:04.0": ["no PCI address"],
+            "../../../00:0": ["no PCI address"],
+            "FFFF:FF:1F.7": ["no PCI address"],
+            "ffff:ff:1f.7": ["no such device", "an NVMe controller"],
+    }.items():
+        bad(1, [name, *words], "serve", "--export",
+            "socket=a.sock,nvme=" + name)
     # What was made before the bad one is gone again.
     bad(1, ["missing"], "serve", "--export", "socket=a.sock,null=1M",
         "--export", "socket=b.sock,null=1M",
