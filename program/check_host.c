@@ -4,17 +4,21 @@
 #include "program/serve/sandbox.h"
 
 #include <asm/prctl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/membarrier.h>
 #include <linux/seccomp.h>
+#include <linux/vfio.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -240,6 +244,60 @@ static void check_userfaultfd(struct finding *finding)
 		found(finding, true, "holes are counted when they are filled");
 }
 
+static void check_iommu(struct finding *finding)
+{
+	DIR *groups = opendir("/sys/kernel/iommu_groups");
+	unsigned int count = 0;
+
+	while (groups && readdir(groups))
+		count++;
+	if (groups)
+		closedir(groups);
+	/* . and .. */
+	if (count > 2)
+		found(finding, true, "%u groups of devices", count - 2);
+	else
+		found(finding, false,
+		      "no groups; needed to serve NVMe controllers: enable it "
+		      "in the firmware and the kernel");
+}
+
+static void check_vfio(struct finding *finding)
+{
+	int fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		found(finding, false,
+		      "/dev/vfio/vfio: %s; see modprobe "
+		      "vfio-pci",
+		      strerror(errno));
+	else if (ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) <= 0)
+		found(finding, false,
+		      "no type 1; see modprobe "
+		      "vfio_iommu_type1");
+	else
+		found(finding, true, "NVMe controllers may be served");
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What an NVMe controller takes for one worker, about. */
+#define LOCKED_LEAST (5ull << 20)
+
+static void check_locked(struct finding *finding)
+{
+	struct rlimit limit = { .rlim_cur = 0 };
+
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (limit.rlim_cur == RLIM_INFINITY)
+		found(finding, true, "no limit to locked memory");
+	else
+		found(finding, limit.rlim_cur >= LOCKED_LEAST,
+		      "%llu KiB may be locked; an NVMe controller takes some "
+		      "4 MiB for each worker",
+		      (unsigned long long)limit.rlim_cur >> 10);
+}
+
 static void check_shadow_stack(struct finding *finding)
 {
 	unsigned long features = 0;
@@ -267,6 +325,9 @@ static const struct check {
 	{ "membarrier", false, check_membarrier },
 	{ "seccomp", false, check_filter },
 	{ "userfaultfd", false, check_userfaultfd },
+	{ "iommu", false, check_iommu },
+	{ "vfio", false, check_vfio },
+	{ "locked-memory", false, check_locked },
 	{ "shadow-stack", false, check_shadow_stack },
 };
 
