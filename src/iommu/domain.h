@@ -40,7 +40,8 @@
  * loan, because pages that the client has truncated cannot be pinned anew, and
  * it counts: a loan then costs twice its bytes.
  *
- * Commands that do not end by themselves are ended by a *quiesce*, of a queue
+ * Commands that do not end by themselves are aborted, if the device can do that
+ * with one of them; what that does not end is ended by a *quiesce*, of a queue
  * or of the whole device, from polite to rude:
  *
  *	QUEUE, DEVICE, BUS   each for as long as its patience; then nobody can
@@ -112,6 +113,11 @@ struct iommu_ops {
 	bool (*reap)(void *device, uint32_t queue, uint32_t *slot,
 		     uint32_t *status);
 
+	/* Ask for the end of a command that is in flight: it completes all the
+	 * same, soon if the device can do that, and no other is disturbed.
+	 * NULL: the device cannot. */
+	void (*abort)(void *device, const struct iommu_command *command);
+
 	/*
 	 * Begin to quiesce.  `queue` is of use for IOMMU_QUEUE only.  Nothing
 	 * is put meanwhile, completions are still read.  If another domain of
@@ -136,6 +142,7 @@ struct iommu_options {
 	bool hold;	 /* make holds */
 	uint64_t quota;	 /* bytes of each client, with holds */
 	uint64_t drain;	 /* time that a loan which is taken back may drain */
+	uint64_t abort;	 /* … and a command that was aborted may take */
 	uint64_t patience[IOMMU_LEVELS]; /* with a quiesce, and its restart */
 };
 
@@ -193,6 +200,8 @@ struct iommu_flight {
 	void *own;
 	uint32_t status;
 	bool insisted; /* is to end, and not to be put again */
+	bool aborted;
+	uint64_t deadline; /* once it was aborted */
 	bool completed;
 	bool believed;
 	bool held;
@@ -208,6 +217,7 @@ struct iommu_counts {
 	uint64_t cut_off;		 /* loans */
 	uint64_t held;			 /* loans */
 	uint64_t quiesced[IOMMU_LEVELS]; /* that were done */
+	uint64_t aborted;		 /* commands */
 	uint64_t again;			 /* commands that were put again */
 	uint64_t untrue;		 /* completions of what is not there */
 };
@@ -228,6 +238,7 @@ struct iommu_domain {
 	struct iommu_flight flight[IOMMU_SLOTS];
 	struct prec_flights pinned;	  /* what the ledger knows of them */
 	uint32_t next_slot[IOMMU_QUEUES]; /* where to look for a free one */
+	bool ending; /* some may have been aborted, and be in flight still */
 	uint32_t ended_first;
 	uint32_t ended_count;
 	uint32_t ended[IOMMU_SLOTS]; /* slots to be reported, in their order */
@@ -292,8 +303,8 @@ PREC_MUST_CHECK enum prec_status iommu_put(struct iommu_domain *domain,
 					   const struct prec_pages *pages,
 					   void *own, uint32_t *slot);
 
-/* The command at `slot` is to end: by itself, or by a quiesce that begins now;
- * it is not put again. */
+/* The command at `slot` is to end: by itself, by being aborted now, or by a
+ * quiesce after that; it is not put again. */
 void iommu_insist(struct iommu_domain *domain, uint32_t slot, uint64_t now);
 
 /* Quiesce and restart, because something else than a loan or a command asks

@@ -12,16 +12,34 @@ static uint32_t slot_of(const struct iommu_domain *domain,
 	return (uint32_t)(flight - domain->flight);
 }
 
-static void hand_over(struct iommu_domain *domain, struct iommu_flight *flight)
+static struct iommu_command command_of(const struct iommu_domain *domain,
+				       const struct iommu_flight *flight)
 {
-	const struct iommu_command command = {
+	return (struct iommu_command){
 		.queue = flight->queue,
 		.slot = slot_of(domain, flight) % domain->options.depth,
 		.own = flight->own,
 	};
+}
+
+static void hand_over(struct iommu_domain *domain, struct iommu_flight *flight)
+{
+	const struct iommu_command command = command_of(domain, flight);
 
 	flight->stage = IOMMU_IN_FLIGHT;
 	domain->ops->put(domain->device, &command);
+}
+
+void flight_abort(struct iommu_domain *domain, struct iommu_flight *flight,
+		  uint64_t deadline)
+{
+	const struct iommu_command command = command_of(domain, flight);
+
+	flight->aborted = true;
+	flight->deadline = deadline;
+	domain->ending = true;
+	domain->counts.aborted++;
+	domain->ops->abort(domain->device, &command);
 }
 
 static uint32_t free_slot(const struct iommu_domain *domain, uint32_t queue)

@@ -24,6 +24,10 @@ bool flight_complete(struct iommu_domain *domain, uint32_t queue, uint32_t slot,
 /* A quiesce has ended it: it is to be put again if it may be, else ends. */
 void flight_drop(struct iommu_domain *domain, struct iommu_flight *flight);
 
+/* Ask the device to end it, by the deadline. */
+void flight_abort(struct iommu_domain *domain, struct iommu_flight *flight,
+		  uint64_t deadline);
+
 /* AGAIN, and it may not be any more. */
 void flight_end_dropped(struct iommu_domain *domain,
 			struct iommu_flight *flight);

@@ -208,16 +208,46 @@ static void step_quiesces(struct iommu_domain *domain, uint64_t now)
 	step_quiesce(domain, IOMMU_QUEUES, now);
 }
 
-/* End the commands that use it, each by quiescing its queue. */
+/* Nobody else is disturbed, if the device can end it alone. */
+static void end_command(struct iommu_domain *domain,
+			struct iommu_flight *flight, uint64_t now)
+{
+	if (!domain->ops->abort) {
+		iommu_quiesce(domain, IOMMU_QUEUE, flight->queue, now);
+		return;
+	}
+	if (!flight->aborted)
+		flight_abort(domain, flight,
+			     iommu_later(now, domain->options.abort));
+}
+
+/* End the commands that use it. */
 static void end_users(struct iommu_domain *domain, uint32_t range, uint64_t now)
 {
 	for (uint32_t i = 0; i < IOMMU_SLOTS; i++) {
-		const struct iommu_flight *flight = &domain->flight[i];
+		struct iommu_flight *flight = &domain->flight[i];
 
 		if (flight->stage == IOMMU_IN_FLIGHT &&
 		    flight_uses(flight, range))
+			end_command(domain, flight, now);
+	}
+}
+
+/* Those that were aborted, and are there still. */
+static void step_aborted(struct iommu_domain *domain, uint64_t now)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; domain->ending && i < IOMMU_SLOTS; i++) {
+		const struct iommu_flight *flight = &domain->flight[i];
+
+		if (flight->stage != IOMMU_IN_FLIGHT || !flight->aborted)
+			continue;
+		any = true;
+		if (now >= flight->deadline)
 			iommu_quiesce(domain, IOMMU_QUEUE, flight->queue, now);
 	}
+	domain->ending = any;
 }
 
 static void step_loans(struct iommu_domain *domain, uint64_t now)
@@ -268,6 +298,7 @@ void iommu_look(struct iommu_domain *domain, uint64_t now)
 	read_queues(domain, IOMMU_DEVICE, 0, now);
 	step_quiesces(domain, now);
 	step_loans(domain, now);
+	step_aborted(domain, now);
 }
 
 void iommu_take_back(struct iommu_domain *domain, uint32_t loan, uint64_t now)
@@ -294,7 +325,7 @@ void iommu_insist(struct iommu_domain *domain, uint32_t slot, uint64_t now)
 	if (flight->stage == IOMMU_AGAIN)
 		flight_end_dropped(domain, flight);
 	else if (flight->stage == IOMMU_IN_FLIGHT)
-		iommu_quiesce(domain, IOMMU_QUEUE, flight->queue, now);
+		end_command(domain, flight, now);
 }
 
 uint64_t iommu_due(const struct iommu_domain *domain)
@@ -313,6 +344,13 @@ uint64_t iommu_due(const struct iommu_domain *domain)
 		if (loan->state == IOMMU_DRAINING && !loan->late &&
 		    loan->deadline < due)
 			due = loan->deadline;
+	}
+	for (uint32_t i = 0; domain->ending && i < IOMMU_SLOTS; i++) {
+		const struct iommu_flight *flight = &domain->flight[i];
+
+		if (flight->stage == IOMMU_IN_FLIGHT && flight->aborted &&
+		    flight->deadline < due)
+			due = flight->deadline;
 	}
 	return due;
 }

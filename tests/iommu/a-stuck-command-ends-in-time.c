@@ -143,6 +143,44 @@ static void try_queue(void)
 	EXPECT(plain.counts.quiesced[IOMMU_DEVICE] == 0);
 }
 
+/* One that the device can abort disturbs nobody; one that it cannot is ended by
+ * its queue, or whatever that takes. */
+static void try_abort(bool stuck)
+{
+	struct sim_manner manner = { .slow = 1, .aborts = true };
+	struct iommu_outcome outcome;
+	uint32_t slot, other, first, second;
+
+	manner.hangs = stuck ? SIM_NEVER : 0;
+	plain_begin(&manner, false, 1 << 20);
+	first = plain_has(1, 0x100000, 4);
+	second = plain_has(2, 0x200000, 4);
+	MUST(plain_put(&requests[0], 0, 1, first, &slot) == PREC_OK);
+	MUST(plain_put(&requests[1], 0, 2, second, &other) == PREC_OK);
+	/* Two steps of the first, the second has not begun. */
+	sim_step(&plain_sim, 0);
+	sim_step(&plain_sim, 0);
+	iommu_take_back(&plain, first, plain_now);
+	plain_tick(PLAIN_DRAIN, false);
+	EXPECT(plain.counts.aborted == 1);
+	EXPECT(!stuck || iommu_due(&plain) == plain_now + PLAIN_ABORT);
+	if (stuck) {
+		EXPECT(end_of(&requests[0], &outcome) <=
+		       PLAIN_ABORT + PLAIN_WAIT + 10);
+		EXPECT(!outcome.completed);
+		EXPECT(plain.counts.quiesced[IOMMU_DEVICE] == 1);
+	} else {
+		EXPECT(end_of(&requests[0], &outcome) == 1);
+		EXPECT(outcome.completed && outcome.status == SIM_ABORTED &&
+		       !outcome.believed);
+		EXPECT(plain.counts.quiesced[IOMMU_QUEUE] == 0);
+		EXPECT(plain.counts.quiesced[IOMMU_DEVICE] == 0);
+	}
+	plain_tick(PLAIN_WAIT, true);
+	EXPECT(plain_hears(first, IOMMU_LEFT));
+	EXPECT(iommu_due(&plain) == UINT64_MAX);
+}
+
 /* Memory is taken back while its queue is restarted: its command is in no
  * device, and is not given to it again. */
 static void taken_back_meanwhile(void)
@@ -177,6 +215,8 @@ int main(void)
 		try_level(i, true);
 	}
 	try_queue();
+	try_abort(false);
+	try_abort(true);
 	taken_back_meanwhile();
 	return expect_end();
 }

@@ -31,6 +31,7 @@ static void try_speeds(struct world_plan *plan, uint32_t step)
 		plan->manner.hangs = hangs[i / 3];
 		plan->manner.slow = slows[i % 3];
 		plan->manner.lag = lags[i % 3];
+		plan->manner.aborts = i % 3 == 1;
 		try_moments(plan, step);
 	}
 }

@@ -188,6 +188,7 @@ static void open_domain(struct lending_lane *lane)
 		.depth = SIM_DEPTH,
 		.quota = options.quota,
 		.drain = options.drain_ms,
+		.abort = options.patience_ms,
 		.patience = { options.patience_ms, options.patience_ms,
 			      options.patience_ms },
 	};

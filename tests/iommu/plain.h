@@ -13,6 +13,7 @@
  */
 #define PLAIN_PAGE  4096u
 #define PLAIN_DRAIN 10u
+#define PLAIN_ABORT 5u
 #define PLAIN_WAIT  20u
 
 static struct sim plain_sim;
@@ -47,6 +48,7 @@ static inline void plain_begin(const struct sim_manner *manner, bool hold,
 {
 	static const struct sim_memory memory = { plain_pin, plain_unpin,
 						  plain_touch };
+	static struct iommu_ops ops;
 	static const struct iova_range range = { 0, (1ull << 39) - 1 };
 	const struct iommu_options options = {
 		.queues = SIM_QUEUES,
@@ -54,13 +56,17 @@ static inline void plain_begin(const struct sim_manner *manner, bool hold,
 		.hold = hold,
 		.quota = quota,
 		.drain = PLAIN_DRAIN,
+		.abort = PLAIN_ABORT,
 		.patience = { PLAIN_WAIT, PLAIN_WAIT, PLAIN_WAIT },
 	};
 
 	plain_pinned = 0;
 	plain_now = 0;
 	sim_init(&plain_sim, manner, &memory, NULL);
-	MUST(iommu_open(&plain, &sim_ops, &plain_sim, &options, &range, 1));
+	ops = sim_ops;
+	if (!manner->aborts)
+		ops.abort = NULL;
+	MUST(iommu_open(&plain, &ops, &plain_sim, &options, &range, 1));
 }
 
 /* Time passes; the device works if it is told to. */

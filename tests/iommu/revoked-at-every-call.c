@@ -64,8 +64,9 @@ int main(int argc, char **argv)
 
 		/* Commands that hang are quiesced: more calls. */
 		if (i / WORLD_KINDS / 2)
-			plan.manner.hangs = i % 2 ? SIM_NEVER : 260;
+			plan.manner.hangs = i % 2 ? SIM_NEVER : 385;
 		plan.manner.lag = i % 3;
+		plan.manner.aborts = i % 5 == 0;
 		try_all(&plan, step);
 	}
 	return world_end(100000);

@@ -153,6 +153,33 @@ static bool sim_reap(void *device, uint32_t number, uint32_t *slot,
 	return true;
 }
 
+void sim_report(struct sim *sim, uint32_t number, uint32_t slot,
+		uint32_t status)
+{
+	struct sim_queue *queue = &sim->queue[number];
+
+	queue->done[queue->last++ % SIM_UNREAD] =
+		(struct sim_done){ slot, status };
+}
+
+static void sim_abort(void *device, const struct iommu_command *what)
+{
+	struct sim *sim = device;
+	struct sim_queue *queue = &sim->queue[what->queue];
+
+	begin(sim);
+	for (uint32_t i = 0; i < SIM_DEPTH; i++) {
+		struct sim_command *command = &queue->command[i];
+
+		if (!sim->manner.aborts || !command->there || command->stuck ||
+		    command->slot != what->slot)
+			continue;
+		command->there = false;
+		sim_report(sim, what->queue, what->slot, SIM_ABORTED);
+	}
+	moment(sim);
+}
+
 static bool is_possible(const struct sim *sim, enum iommu_level level)
 {
 	switch (level) {
@@ -220,6 +247,7 @@ const struct iommu_ops sim_ops = {
 	.unmap = sim_unmap,
 	.put = sim_put,
 	.reap = sim_reap,
+	.abort = sim_abort,
 	.quiesce = sim_quiesce,
 	.quiesced = sim_quiesced,
 	.restart = sim_restart,
@@ -265,15 +293,6 @@ static void move_page(struct sim *sim, struct sim_command *command)
 		command->failed = true;
 	if (at == 0 && command->slot == 0 && sim->now < sim->manner.hangs)
 		command->stuck = true;
-}
-
-void sim_report(struct sim *sim, uint32_t number, uint32_t slot,
-		uint32_t status)
-{
-	struct sim_queue *queue = &sim->queue[number];
-
-	queue->done[queue->last++ % SIM_UNREAD] =
-		(struct sim_done){ slot, status };
 }
 
 /* False: it has nothing to do. */

@@ -17,6 +17,8 @@
 
 #define SIM_NEVER 0xffffffffu
 
+#define SIM_ABORTED 7u /* a status */
+
 struct sim_manner {
 	bool early;	 /* looks addresses up when it takes a command */
 	bool cached;	 /* … and an unmap does not stop what it has found */
@@ -24,6 +26,7 @@ struct sim_manner {
 	bool no_queue;	 /* queues cannot be deleted */
 	bool no_disable; /* nor can it be disabled */
 	bool no_reset;
+	bool aborts;	/* a command that has not begun, or does not hang */
 	uint32_t hangs; /* some commands do not end before this time */
 	uint32_t slow;	/* ticks a step */
 	uint32_t lag;	/* how often map, unmap and restart say NOT_YET */

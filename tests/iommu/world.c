@@ -17,6 +17,7 @@
 #define OVERDUE 300u /* ticks until the end of a request is insisted on */
 #define A_STEP	60u  /* and so many more for each that the device is slow */
 #define DRAIN	40u
+#define ABORT	10u
 #define WAIT	30u
 #define QUOTA	(4u * WORLD_PAGES * PAGE)
 #define FOREIGN 0xffffu
@@ -434,7 +435,7 @@ static void tick(void)
  * has been climbed, whatever the device does. */
 static uint32_t latest(void)
 {
-	return DRAIN + 3 * WAIT + 12 * w.plan->manner.slow +
+	return DRAIN + ABORT + 3 * WAIT + 12 * w.plan->manner.slow +
 	       4 * w.plan->manner.lag + 20;
 }
 
@@ -501,6 +502,7 @@ static struct world_result result_of(void)
 		.dead = w.domain.dead,
 		.held = w.held,
 		.again = w.domain.counts.again > 0,
+		.aborted = w.domain.counts.aborted > 0,
 		.cut_off = (uint32_t)w.domain.counts.cut_off,
 	};
 
@@ -517,6 +519,7 @@ static void begin(const struct world_plan *plan)
 		.hold = plan->hold,
 		.quota = QUOTA,
 		.drain = DRAIN,
+		.abort = ABORT,
 		.patience = { WAIT, WAIT, WAIT },
 	};
 	const struct iova_range ranges[] = { { 0, 0xfedfffff },
@@ -529,6 +532,8 @@ static void begin(const struct world_plan *plan)
 	w.sim.failing = plan->failing;
 	w.ops = sim_ops;
 	w.ops.put = put_and_check;
+	if (!plan->manner.aborts)
+		w.ops.abort = NULL;
 	iommu_open(&w.domain, &w.ops, &w.sim, &options, ranges, 2);
 }
 
@@ -583,7 +588,7 @@ uint32_t world_step(int argc, char **argv, uint32_t sanitized)
 }
 
 static struct {
-	uint32_t runs, wrong, dead, held, cut_off, again, longest;
+	uint32_t runs, wrong, dead, held, cut_off, again, aborted, longest;
 	uint64_t steps;
 	uint64_t quiesced[IOMMU_LEVELS];
 } counted;
@@ -594,11 +599,12 @@ static void print_wrong(const struct world_plan *plan, const char *wrong)
 
 	printf("%s: %s, time %u, moment %u, failing %u, hold %d; the device: "
 	       "early %d, cached %d, silent %d, no queue %d, no disable %d, "
-	       "no reset %d, hangs %u, slow %u, lag %u\n",
+	       "no reset %d, aborts %d, hangs %u, slow %u, lag %u\n",
 	       wrong, world_acts[plan->act], plan->at, plan->moment,
 	       plan->failing, plan->hold, manner->early, manner->cached,
 	       manner->silent, manner->no_queue, manner->no_disable,
-	       manner->no_reset, manner->hangs, manner->slow, manner->lag);
+	       manner->no_reset, manner->aborts, manner->hangs, manner->slow,
+	       manner->lag);
 }
 
 void world_count(const struct world_plan *plan,
@@ -609,6 +615,7 @@ void world_count(const struct world_plan *plan,
 	counted.held += result->held;
 	counted.cut_off += result->cut_off > 0;
 	counted.again += result->again;
+	counted.aborted += result->aborted;
 	counted.steps += result->steps;
 	if (result->ticks > counted.longest)
 		counted.longest = result->ticks;
@@ -623,11 +630,13 @@ void world_count(const struct world_plan *plan,
 int world_end(uint32_t expected)
 {
 	printf("%u runs, %u wrong; in %u the device died, in %u memory is held "
-	       "for ever, in %u it was cut off, in %u commands were put again; "
+	       "for ever, in %u it was cut off, in %u commands were aborted, "
+	       "in %u put "
+	       "again; "
 	       "%llu queues, %llu devices, %llu buses were quiesced; %u ticks "
 	       "at most, %llu steps of the device\n",
 	       counted.runs, counted.wrong, counted.dead, counted.held,
-	       counted.cut_off, counted.again,
+	       counted.cut_off, counted.aborted, counted.again,
 	       (unsigned long long)counted.quiesced[IOMMU_QUEUE],
 	       (unsigned long long)counted.quiesced[IOMMU_DEVICE],
 	       (unsigned long long)counted.quiesced[IOMMU_BUS], counted.longest,
@@ -637,5 +646,5 @@ int world_end(uint32_t expected)
 	if (counted.runs < expected)
 		printf("expected %u runs at least\n", expected);
 	return counted.runs < expected || counted.wrong != 0 ||
-	       counted.again == 0 || counted.dead == 0;
+	       counted.again == 0 || counted.aborted == 0 || counted.dead == 0;
 }

@@ -44,7 +44,7 @@ struct world_result {
 	uint32_t calls;
 	uint64_t steps;
 	bool taken; /* the act took place */
-	bool shut, dead, held, again;
+	bool shut, dead, held, again, aborted;
 	uint32_t cut_off, quiesced[IOMMU_LEVELS];
 };
 
