@@ -191,6 +191,47 @@ static bool take_place(struct memory *memory)
 			  memory->guest.count >= MEMORY_REGIONS_USUAL);
 }
 
+/* The region that `address` of the front-end is in, or NULL.  They are looked
+ * through one after the other: a ring is set up seldom. */
+static const struct memory_region *of_user(const struct memory *memory,
+					   uint64_t address)
+{
+	for (uint32_t i = 0; i < memory->guest.count; i++) {
+		const struct memory_region *region =
+			memory->slots[memory->guest.slot[i]];
+
+		if (address - region->entry.user < region->entry.size)
+			return region;
+	}
+	return NULL;
+}
+
+bool memory_guest_address(const struct memory *memory, uint64_t user,
+			  uint64_t *guest)
+{
+	const struct memory_region *region = of_user(memory, user);
+
+	if (!region)
+		return false;
+	*guest = region->entry.guest + (user - region->entry.user);
+	return true;
+}
+
+/* Of the front-end's addresses. */
+static bool overlaps(const struct memory *memory,
+		     const struct memory_entry *entry)
+{
+	for (uint32_t i = 0; i < memory->guest.count; i++) {
+		const struct memory_entry *other =
+			&memory->slots[memory->guest.slot[i]]->entry;
+
+		if (entry->user < other->user + other->size &&
+		    other->user < entry->user + entry->size)
+			return true;
+	}
+	return false;
+}
+
 static enum prec_status enter(struct memory *memory, struct memory_region *new,
 			      uint32_t slot)
 {
@@ -198,17 +239,11 @@ static enum prec_status enter(struct memory *memory, struct memory_region *new,
 	const struct prec_span *span = &new->region.span;
 	enum prec_status status;
 
+	if (overlaps(memory, entry))
+		return PREC_OVERLAP;
 	status = prec_space_add(&memory->guest, entry->guest, entry->size,
 				span->host, span->rights, slot);
-	if (status != PREC_OK)
-		return status;
-	status = prec_space_add(&memory->user, entry->user, entry->size,
-				span->host, span->rights, slot);
-	if (status != PREC_OK)
-		prec_space_remove(
-			&memory->guest,
-			prec_space_find(&memory->guest, entry->guest));
-	else
+	if (status == PREC_OK)
 		memory->slots[slot] = new;
 	return status;
 }
@@ -263,13 +298,11 @@ bool memory_add(struct memory *memory, const struct memory_entry *entry, int fd,
 	return false;
 }
 
-static void take_out(struct memory *memory, uint32_t guest, uint32_t user,
-		     uint32_t slot)
+static void take_out(struct memory *memory, uint32_t guest, uint32_t slot)
 {
 	struct memory_region *old = memory->slots[slot];
 
 	prec_space_remove(&memory->guest, guest);
-	prec_space_remove(&memory->user, user);
 	memory->slots[slot] = NULL;
 	old->regions = memory->regions;
 	memory_region_free(old, memory->releases);
@@ -280,18 +313,16 @@ struct memory_region *memory_find(const struct memory *memory,
 				  const char **why)
 {
 	uint32_t guest = prec_space_find(&memory->guest, entry->guest);
-	uint32_t user = prec_space_find(&memory->user, entry->user);
 	struct memory_region *there;
 	uint32_t slot;
 
 	*why = "no such region; expected the addresses and the size that it "
 	       "was added with";
-	if (guest == PREC_NONE || user == PREC_NONE)
+	if (guest == PREC_NONE)
 		return NULL;
 	slot = memory->guest.slot[guest];
 	there = memory->slots[slot];
-	if (memory->user.slot[user] != slot ||
-	    there->entry.guest != entry->guest ||
+	if (there->entry.guest != entry->guest ||
 	    there->entry.user != entry->user ||
 	    there->entry.size != entry->size)
 		return NULL;
@@ -305,8 +336,7 @@ bool memory_remove(struct memory *memory, const struct memory_entry *entry,
 
 	if (!memory_find(memory, entry, why))
 		return false;
-	take_out(memory, guest, prec_space_find(&memory->user, entry->user),
-		 memory->guest.slot[guest]);
+	take_out(memory, guest, memory->guest.slot[guest]);
 	return true;
 }
 

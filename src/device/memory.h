@@ -24,7 +24,7 @@ struct memory_entry {
 /*
  * What one client has lent: its regions, found by guest addresses (as
  * descriptors name them) and by the front-end's own (as ring addresses do).
- * The entries of both spaces carry the slot of the region.
+ * The entries of the space carry the slot of the region.
  */
 struct memory_region {
 	struct prec_region region;
@@ -47,7 +47,6 @@ struct memory {
 	struct release_account *releases;
 	struct release release;
 	struct prec_space guest;
-	struct prec_space user;
 	struct memory_region *slots[PREC_SPACE_MAX]; /* NULL: free */
 };
 
@@ -88,6 +87,11 @@ struct memory_region *memory_find(const struct memory *memory,
  */
 bool memory_remove(struct memory *memory, const struct memory_entry *entry,
 		   const char **why);
+
+/* The guest's address of the front-end's address `user`, by which it names its
+ * rings.  False: it is in no region. */
+bool memory_guest_address(const struct memory *memory, uint64_t user,
+			  uint64_t *guest);
 
 /* Why rings are not found in it: one line, with what was expected. */
 const char *memory_why_no_rings(const struct memory *memory);

@@ -39,21 +39,6 @@ bool queue_set_base(struct queue *queue, uint32_t base, const char **why)
 	return true;
 }
 
-/* Rings are named by the front-end's own addresses.  Translated to guest
- * addresses they are found like everything else. */
-static bool guest_address(const struct memory *memory, uint64_t user,
-			  uint64_t *guest)
-{
-	struct prec_span span;
-
-	if (prec_space_resolve(&memory->user, user, 1, PREC_READ, &span) !=
-	    PREC_OK)
-		return false;
-	*guest = memory->slots[memory->user.slot[span.index]]->entry.guest +
-		 (user - memory->user.start[span.index]);
-	return true;
-}
-
 static void keep_base(struct queue *queue)
 {
 	if (!queue->attached)
@@ -78,9 +63,9 @@ bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
 	uint64_t guest;
 
 	*why = memory_why_no_rings(memory);
-	if (!guest_address(memory, addr->descriptors, &guest) ||
-	    !guest_address(memory, addr->available, &guest) ||
-	    !guest_address(memory, addr->used, &guest))
+	if (!memory_guest_address(memory, addr->descriptors, &guest) ||
+	    !memory_guest_address(memory, addr->available, &guest) ||
+	    !memory_guest_address(memory, addr->used, &guest))
 		return false;
 	if (queue_is_quiet(queue))
 		keep_base(queue);
@@ -185,9 +170,9 @@ static enum prec_status attach(struct queue *queue)
 	uint64_t desc, avail, used;
 	enum prec_status status;
 
-	if (!guest_address(memory, queue->addr.descriptors, &desc) ||
-	    !guest_address(memory, queue->addr.available, &avail) ||
-	    !guest_address(memory, queue->addr.used, &used))
+	if (!memory_guest_address(memory, queue->addr.descriptors, &desc) ||
+	    !memory_guest_address(memory, queue->addr.available, &avail) ||
+	    !memory_guest_address(memory, queue->addr.used, &used))
 		return PREC_RANGE;
 	status = vring_setup(&queue->virtq, &memory->guest, packed, queue->num,
 			     desc, avail, used);
