@@ -26,7 +26,7 @@
  *     client_close
  */
 #define CLIENT_REGIONS_MAX  509u
-#define CLIENT_QUEUES_MAX   16u
+#define CLIENT_QUEUES_MAX   64u
 #define CLIENT_SEGMENTS_MAX 16u
 #define CLIENT_SECTOR	    512u
 

@@ -65,7 +65,7 @@ static const char help_tail[] =
 	"                       or threads where it is forbidden)\n"
 	"  --max-clients=N      connections per device (default 32)\n"
 	"  --max-regions=N      regions that a client may lend (default 509)\n"
-	"  --max-queues=N       queues of a device (default 16)\n"
+	"  --max-queues=N       queues of a device (default 64)\n"
 	"  --max-in-flight=SIZE bytes of a client's requests at a time "
 	"(default "
 	"64M)\n"

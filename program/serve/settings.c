@@ -50,7 +50,7 @@ static const char *set_max_regions(struct general *general, const char *value)
 
 static const char *set_max_queues(struct general *general, const char *value)
 {
-	return parse_small(value, 1, 256, &general->limits.queues)
+	return parse_small(value, 1, VHOST_QUEUES_MAX, &general->limits.queues)
 		       ? NULL
 		       : "expected a number from 1 to 256";
 }

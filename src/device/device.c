@@ -26,9 +26,11 @@ const char *device_open(struct device *device, struct loop *loop,
 	device->dirty.call_fd = -1;
 	device->dirty.releases = policy->releases;
 	TAILQ_INIT(&device->line);
+	TAILQ_INIT(&device->queues);
 	device->memory = calloc(1, sizeof(*device->memory));
-	device->queues = calloc(policy->queues_max, sizeof(*device->queues));
-	if (!device->memory || !device->queues)
+	device->queue_table =
+		calloc(policy->queues_max, sizeof(*device->queue_table));
+	if (!device->memory || !device->queue_table)
 		return "out of memory";
 	device->memory->regions = policy->regions;
 	device->memory->releases = policy->releases;
@@ -38,8 +40,6 @@ const char *device_open(struct device *device, struct loop *loop,
 	if (device->sparse)
 		device->admission.budget = &device->sparse->budget;
 	device->queue_count = policy->queues_max;
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_init(&device->queues[i], device, i);
 	device->lane = lane_get(loop, policy->store, &error);
 	if (!device->lane) {
 		client_log(client, "store: %s", error.text);
@@ -54,9 +54,14 @@ const char *device_open(struct device *device, struct loop *loop,
 
 void device_close(struct device *device)
 {
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_close(&device->queues[i]);
-	free(device->queues);
+	struct queue *queue;
+
+	while ((queue = TAILQ_FIRST(&device->queues))) {
+		TAILQ_REMOVE(&device->queues, queue, entry);
+		queue_close(queue);
+		free(queue);
+	}
+	free(device->queue_table);
 	start_close(device);
 	inflight_close(&device->inflight);
 	dirty_close(&device->dirty, &device->loop->notifier);
@@ -72,10 +77,12 @@ void device_close(struct device *device)
 /* What is cancelled is reaped in another turn, without waiting for events. */
 void device_abort(struct device *device)
 {
+	struct queue *queue;
+
 	device->loop->settling = true;
 	claim_set_gone(&device->claim);
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_abort(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_abort(queue);
 	loan_take_back_all(device, device->memory);
 	loan_take_back_all(device, device->next_memory);
 	start_cancel(device);
@@ -83,9 +90,13 @@ void device_abort(struct device *device)
 
 bool device_is_slow_to_notify(const struct device *device)
 {
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		if (device->queues[i].call_cost.too_slow)
+	const struct queue *queue;
+
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	{
+		if (queue->call_cost.too_slow)
 			return true;
+	}
 	return device->notify_cost.too_slow;
 }
 
@@ -97,41 +108,47 @@ bool device_has_ended(struct device *device)
 
 void device_cancel(struct device *device)
 {
+	struct queue *queue;
+
 	device->cancelled = true;
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_cancel(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_cancel(queue);
 	start_cancel(device);
 }
 
 bool device_insist(struct device *device)
 {
 	struct store_lane *lane = device->lane->lane;
+	struct queue *queue;
 
 	if (!lane->store->ops->insist)
 		return false;
 	device->insisted = true;
 	if (device->errand_busy)
 		lane->store->ops->insist(lane, &device->errand);
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_insist(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_insist(queue);
 	return true;
 }
 
 void device_resume(struct device *device)
 {
+	struct queue *queue;
+
 	device->state = DEVICE_SERVING;
 	device->cancelled = false;
 	device->insisted = false;
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_ready(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_ready(queue);
 }
 
 bool device_stop(struct device *device)
 {
+	struct queue *queue;
 	bool quiet = true;
 
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		quiet &= queue_stop(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	quiet &= queue_stop(queue);
 	return quiet && device->in_flight == 0 && start_end(device);
 }
 
@@ -146,16 +163,20 @@ bool device_stop_queue(struct device *device, struct queue *queue)
 
 void device_reset(struct device *device)
 {
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_reset(&device->queues[i]);
+	struct queue *queue;
+
+	device->enables = false;
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_reset(queue);
 	device_log_inflight(device, NULL, 0, 0);
 }
 
 bool device_is_stopped(const struct device *device)
 {
-	for (uint32_t i = 0; i < device->queue_count; i++) {
-		const struct queue *queue = &device->queues[i];
+	const struct queue *queue;
 
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	{
 		if (queue->started || !queue_is_quiet(queue))
 			return false;
 	}
@@ -164,8 +185,11 @@ bool device_is_stopped(const struct device *device)
 
 bool device_is_broken(const struct device *device)
 {
-	for (uint32_t i = 0; i < device->queue_count; i++) {
-		if (device->queues[i].broken)
+	const struct queue *queue;
+
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	{
+		if (queue->broken)
 			return true;
 	}
 	return false;
@@ -173,30 +197,36 @@ bool device_is_broken(const struct device *device)
 
 uint64_t device_bytes_in_store(const struct device *device)
 {
+	const struct queue *queue;
 	const struct request *request;
 	uint64_t bytes = 0;
 
-	for (uint32_t i = 0; i < device->queue_count; i++) {
-		LIST_FOREACH(request, &device->queues[i].requests, entry)
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	{
+		LIST_FOREACH(request, &queue->requests, entry)
 		bytes += request->io.size;
-		if (device->queues[i].stalled)
-			bytes += device->queues[i].stalled->io.size;
+		if (queue->stalled)
+			bytes += queue->stalled->io.size;
 	}
 	return bytes;
 }
 
 void device_set_features(struct device *device, uint64_t features)
 {
+	struct queue *queue;
+
 	device->features = features;
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_features_changed(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_features_changed(queue);
 }
 
 /* Spans of the rings name entries of the table. */
 void device_memory_changed(struct device *device)
 {
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_memory_changed(&device->queues[i]);
+	struct queue *queue;
+
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_memory_changed(queue);
 }
 
 void device_set_memory(struct device *device, struct memory *memory)
@@ -208,25 +238,64 @@ void device_set_memory(struct device *device, struct memory *memory)
 	device_memory_changed(device);
 }
 
+/* The part of the log that is this queue's; the region was made to hold them
+ * all. */
+static void log_queue(const struct device *device, struct queue *queue)
+{
+	const struct memory_region *region = device->inflight.region;
+	const struct device_log_shape *log = &device->log;
+	uint64_t part = inflight_offset(log->packed, 1, log->entries);
+	struct prec_span span = { .size = 0 };
+
+	if (region && queue->index < log->queues &&
+	    prec_span_part(
+		    region->region.span,
+		    inflight_offset(log->packed, queue->index, log->entries),
+		    part, &span) != PREC_OK)
+		span.size = 0;
+	inflight_use(&queue->inflight, span);
+}
+
 void device_log_inflight(struct device *device, struct memory_region *region,
 			 uint32_t queues, uint32_t entries)
 {
-	bool packed = device_packed(device);
-	uint64_t part = inflight_offset(packed, 1, entries);
+	struct memory_region *old = device->inflight.region;
+	struct queue *queue;
 
-	for (uint32_t i = 0; i < device->queue_count; i++) {
-		struct prec_span span = { .size = 0 };
-
-		/* The region was made to hold them all. */
-		if (region && i < queues &&
-		    prec_span_part(region->region.span,
-				   inflight_offset(packed, i, entries), part,
-				   &span) != PREC_OK)
-			span.size = 0;
-		inflight_use(&device->queues[i].inflight, span);
-	}
-	if (device->inflight.region)
-		memory_region_free(device->inflight.region,
-				   device->policy->releases);
 	device->inflight.region = region;
+	device->log = (struct device_log_shape){
+		.queues = queues,
+		.entries = entries,
+		.packed = device_packed(device),
+	};
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	log_queue(device, queue);
+	if (old)
+		memory_region_free(old, device->policy->releases);
+}
+
+struct queue *device_queue(struct device *device, uint32_t index)
+{
+	struct queue *queue = device->queue_table[index];
+
+	if (queue)
+		return queue;
+	queue = calloc(1, sizeof(*queue));
+	if (!queue)
+		return NULL;
+	queue_init(queue, device, index);
+	queue->enabled = device->enables;
+	log_queue(device, queue);
+	device->queue_table[index] = queue;
+	TAILQ_INSERT_TAIL(&device->queues, queue, entry);
+	return queue;
+}
+
+void device_enable(struct device *device)
+{
+	struct queue *queue;
+
+	device->enables = true;
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_enable(queue, true);
 }

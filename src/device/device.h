@@ -64,6 +64,13 @@ static inline bool device_turn_is_over(const struct device_turn *turn)
 	return turn->requests == 0 || turn->bytes == 0;
 }
 
+/* What the log of requests in flight was made for. */
+struct device_log_shape {
+	uint32_t queues;
+	uint32_t entries;
+	bool packed;
+};
+
 struct device {
 	struct loop *loop;
 	const struct device_policy *policy;
@@ -103,8 +110,12 @@ struct device {
 	struct sparse *sparse; /* NULL: what holes cost is not counted */
 	struct inflight inflight;
 	struct dirty dirty;
+	/* Queues are made when they are first used. */
 	uint32_t queue_count;
-	struct queue *queues;
+	struct queue **queue_table; /* by index; NULL: not used yet */
+	struct queues queues;	    /* those that were */
+	bool enables;		    /* queues from the start */
+	struct device_log_shape log;
 };
 
 /*
@@ -122,6 +133,12 @@ bool device_is_slow_to_notify(const struct device *device);
 bool device_has_ended(struct device *device);
 /* Nothing may be in flight.  Not to be called while events are handed over. */
 void device_close(struct device *device);
+
+/* The queue `index`, below queue_count, which is made if it was not used
+ * before.  NULL: no memory. */
+struct queue *device_queue(struct device *device, uint32_t index);
+/* Enable all queues, also those that are made later, until it is reset. */
+void device_enable(struct device *device);
 
 /* Serve this client no more: until the turn ends nothing is fetched, begun or
  * written for it; then device_abort is due.  `why`: static storage, kept if it

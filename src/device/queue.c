@@ -188,8 +188,8 @@ void queue_continue(struct queue *queue)
 	if (!device->waits_for_room || !has_room(device))
 		return;
 	device->waits_for_room = false;
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_ready(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_ready(queue);
 }
 
 void queue_features_changed(struct queue *queue)

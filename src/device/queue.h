@@ -52,6 +52,7 @@ struct queue {
 	struct inflight_queue inflight;
 	struct requests requests; /* in the store */
 	struct request *stalled;  /* waits for room in the store */
+	TAILQ_ENTRY(queue) entry; /* of its device */
 	TAILQ_ENTRY(queue) ready;
 	TAILQ_ENTRY(queue) served;
 	TAILQ_ENTRY(queue) waiting; /* while stalled is set */

@@ -50,8 +50,10 @@ static void begin_errand(struct device *device, enum store_io_kind kind)
 
 static void queues_ready(struct device *device)
 {
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		queue_ready(&device->queues[i]);
+	struct queue *queue;
+
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_ready(queue);
 }
 
 static bool has_claim(struct device *device)

@@ -44,10 +44,8 @@ static enum vhost_outcome set_features(struct vhost_connection *connection,
 	device->dirty.all = asked >> VHOST_F_LOG_ALL & 1;
 	connection->features_set = true;
 	/* Without protocol features there is no message to enable a ring. */
-	if (!(asked & (1ull << VHOST_F_PROTOCOL_FEATURES))) {
-		for (uint32_t i = 0; i < device->queue_count; i++)
-			queue_enable(&device->queues[i], true);
-	}
+	if (!(asked & (1ull << VHOST_F_PROTOCOL_FEATURES)))
+		device_enable(device);
 	return VHOST_DONE;
 }
 

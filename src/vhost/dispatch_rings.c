@@ -13,10 +13,11 @@
 static struct queue *queue_at(struct vhost_connection *connection,
 			      uint64_t index, const char **why)
 {
-	if (index < connection->device.queue_count)
-		return &connection->device.queues[index];
 	*why = "no such queue; expected an index below the number of queues";
-	return NULL;
+	if (index >= connection->device.queue_count)
+		return NULL;
+	*why = "out of memory";
+	return device_queue(&connection->device, (uint32_t)index);
 }
 
 enum vhost_outcome vhost_set_num(struct vhost_connection *connection,

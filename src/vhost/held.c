@@ -12,10 +12,11 @@ static uint32_t of_queue(const struct queue *queue)
 static uint32_t held_now(const struct vhost_connection *connection)
 {
 	const struct device *device = &connection->device;
+	const struct queue *queue;
 	uint32_t count = VHOST_HELD_BY_ALL + device->memory->guest.count;
 
-	for (uint32_t i = 0; i < device->queue_count; i++)
-		count += of_queue(&device->queues[i]);
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	count += of_queue(queue);
 	count += device->pipe_fds;
 	count += connection->channel_fd >= 0;
 	count += device->inflight.region != NULL;
@@ -24,32 +25,48 @@ static uint32_t held_now(const struct vhost_connection *connection)
 	return count;
 }
 
-/* What comes with a message, and is kept; a pipe is opened twice more. */
-static uint32_t wanted_for(const struct vhost_message *message)
+static bool is_for_ring(const struct vhost_message *message)
 {
 	switch (message->header.request) {
 	case VHOST_SET_VRING_KICK:
 	case VHOST_SET_VRING_CALL:
 	case VHOST_SET_VRING_ERR:
-	case VHOST_SET_LOG_FD:
-		return message->fd_count * (1 + VHOST_HELD_BY_PIPE);
+		return true;
 	default:
-		return message->fd_count;
+		return false;
 	}
+}
+
+/* What comes with a message, and is kept; a pipe is opened twice more. */
+static uint32_t wanted_for(const struct vhost_message *message)
+{
+	bool pipes = is_for_ring(message) ||
+		     message->header.request == VHOST_SET_LOG_FD;
+
+	return message->fd_count * (pipes ? 1 + VHOST_HELD_BY_PIPE : 1);
+}
+
+/* Is it for more regions, or queues, than are usual? */
+static bool is_greedy(const struct vhost_connection *connection)
+{
+	const struct vhost_message *message = &connection->message;
+
+	if (is_for_ring(message))
+		return (message->payload.number & VHOST_RING_INDEX) >=
+		       VHOST_QUEUES_USUAL;
+	return message->header.request == VHOST_ADD_MEM_REG &&
+	       connection->device.memory->guest.count >= MEMORY_REGIONS_USUAL;
 }
 
 bool vhost_held_expect(struct vhost_connection *connection, const char **why)
 {
 	uint32_t wanted =
 		held_now(connection) + wanted_for(&connection->message);
-	bool greedy =
-		connection->message.header.request == VHOST_ADD_MEM_REG &&
-		connection->device.memory->guest.count >= MEMORY_REGIONS_USUAL;
 
 	if (wanted <= connection->held)
 		return true;
 	if (share_take(&connection->export->descriptors,
-		       wanted - connection->held, greedy)) {
+		       wanted - connection->held, is_greedy(connection))) {
 		connection->held = wanted;
 		return true;
 	}

@@ -14,6 +14,10 @@
  * log that we make for it. */
 #define VHOST_HELD_BY_ALL (1u + VHOST_FDS_MAX + 1u)
 
+/* Of as many queues as are usual: kick, call and err of each. */
+#define VHOST_QUEUES_USUAL   16u
+#define VHOST_HELD_BY_QUEUES (3u * VHOST_QUEUES_USUAL)
+
 /* Beside the descriptor of a pipe itself, see device/kick.h and notify.h. */
 #define VHOST_HELD_BY_PIPE 2u
 

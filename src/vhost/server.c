@@ -42,6 +42,10 @@
 /* How long the end waits for what clients have left to be released. */
 #define RELEASE_WAIT_MS 1000
 
+/* A machine has one for each of its processors.  They are made when they are
+ * used. */
+#define QUEUES_MAX 64u
+
 /* As many memory slots as QEMU has. */
 #define REGIONS_MAX 509u
 
@@ -118,16 +122,16 @@ static uint64_t fds_allowed(void)
 /*
  * What clients may use together, and the place that each export keeps: enough
  * for a client that lends its memory in as many regions as are usual, and sends
- * a table of others in their place, with all queues.  It depends on nothing
- * that clients have done, so it may be called again when there are more
- * exports.
+ * a table of others in their place, with as many queues as are usual.  It
+ * depends on nothing that clients have done, so it may be called again when
+ * there are more exports.
  */
 static void share_out(struct vhost_server *server)
 {
 	uint64_t ours = FDS_OF_SERVER + 8ull * server->export_count +
 			8ull * server->limits.workers;
 	uint64_t each = VHOST_HELD_BY_ALL + MEMORY_REGIONS_USUAL +
-			VHOST_TABLE_MAX + 3ull * server->limits.queues;
+			VHOST_TABLE_MAX + VHOST_HELD_BY_QUEUES;
 	uint64_t left = server->fds_max > ours ? server->fds_max - ours : 0;
 
 	/* Some service is better than none. */
@@ -153,7 +157,8 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->limits.connections = limit(limits->connections, 32, 65535);
 	server->limits.regions =
 		limit(limits->regions, REGIONS_MAX, PREC_SPACE_MAX);
-	server->limits.queues = limit(limits->queues, 16, 256);
+	server->limits.queues =
+		limit(limits->queues, QUEUES_MAX, VHOST_QUEUES_MAX);
 	server->limits.bytes_in_flight = limits->bytes_in_flight
 						 ? limits->bytes_in_flight
 						 : BYTES_IN_FLIGHT;

@@ -60,7 +60,7 @@ struct vhost_limits {
 	uint32_t workers;	  /* threads; 1 */
 	uint32_t connections;	  /* per export; 32 */
 	uint32_t regions;	  /* per client; 509 */
-	uint32_t queues;	  /* per client; 16 */
+	uint32_t queues;	  /* per client; 64 */
 	uint64_t bytes_in_flight; /* per client; 64 MiB */
 	/* Bytes that filling holes may cost, per client and for all: half and
 	 * three quarters of the memory that the process may use. */
@@ -73,6 +73,9 @@ struct vhost_limits {
 };
 
 #define VHOST_DRAIN_MAX_MS 3600000u
+
+/* A message names a queue by a byte. */
+#define VHOST_QUEUES_MAX 256u
 
 struct vhost_error {
 	char text[600];

@@ -62,9 +62,15 @@ static void stop_ring(struct vhost_connection *connection, const char *why)
 {
 	struct device *device = &connection->device;
 	uint64_t index = ring_of(&connection->message);
+	struct queue *queue;
 
-	if (index < device->queue_count)
-		queue_distrust(&device->queues[index], why);
+	if (index >= device->queue_count)
+		return;
+	queue = device_queue(device, (uint32_t)index);
+	if (queue)
+		queue_distrust(queue, why);
+	else
+		device_end(device, "out of memory");
 }
 
 void vhost_refused_unheard(struct vhost_connection *connection, const char *why)

@@ -91,12 +91,12 @@ static void is_signalled_first(int fd, int ours, void (*closes)(void))
 
 static void replace_call(void)
 {
-	queue_set_call(&device.queues[0], -1);
+	queue_set_call(device_queue(&device, 0), -1);
 }
 
 static void replace_err(void)
 {
-	queue_set_err(&device.queues[0], -1);
+	queue_set_err(device_queue(&device, 0), -1);
 }
 
 static void replace_log(void)
@@ -119,17 +119,18 @@ int main(void)
 	MUST(loop_open(&loop, POLLING_NEVER, &what));
 	begin();
 	ours = new_eventfd();
-	queue_set_call(&device.queues[0], dup(ours));
-	is_signalled_first(device.queues[0].call_fd, ours, replace_call);
+	queue_set_call(device_queue(&device, 0), dup(ours));
+	is_signalled_first(device_queue(&device, 0)->call_fd, ours,
+			   replace_call);
 	ours = new_eventfd();
-	queue_set_err(&device.queues[0], dup(ours));
-	is_signalled_first(device.queues[0].err_fd, ours, replace_err);
+	queue_set_err(device_queue(&device, 0), dup(ours));
+	is_signalled_first(device_queue(&device, 0)->err_fd, ours, replace_err);
 	ours = new_eventfd();
 	dirty_set_call(&device.dirty, &loop.notifier, dup(ours));
 	is_signalled_first(device.dirty.call_fd, ours, replace_log);
 	ours = new_eventfd();
-	queue_set_call(&device.queues[0], dup(ours));
-	is_signalled_first(device.queues[0].call_fd, ours, end);
+	queue_set_call(device_queue(&device, 0), dup(ours));
+	is_signalled_first(device_queue(&device, 0)->call_fd, ours, end);
 	begin();
 	ours = new_eventfd();
 	dirty_set_call(&device.dirty, &loop.notifier, dup(ours));

@@ -221,7 +221,7 @@ static void begin(enum device_on_loss on_loss)
 	MUST(device_open(&device, &loop, &policy, &client) == NULL);
 	device_set_features(&device, 1ull << VIRTIO_BLK_F_FLUSH);
 	lend();
-	set_up(&device.queues[0]);
+	set_up(device_queue(&device, 0));
 	loop_take_events(&loop, 1000);
 }
 
@@ -273,7 +273,7 @@ static void ended_while_one_waits(void)
 	begin(DEVICE_LOSS_FAIL);
 	make_available(0, 2);
 	first_turn();
-	EXPECT(added == 1 && device.queues[0].stalled);
+	EXPECT(added == 1 && device_queue(&device, 0)->stalled);
 	device_end(&device, "closed by the client");
 	make_available(2, 1);
 	done = true;

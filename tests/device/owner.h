@@ -199,7 +199,7 @@ static inline void greedy_write_rings(struct greedy *greedy, uint32_t queue)
 
 static inline void greedy_set_up(struct greedy *greedy, uint32_t index)
 {
-	struct queue *queue = &greedy->device.queues[index];
+	struct queue *queue = device_queue(&greedy->device, index);
 	const uint64_t at = USER + (uint64_t)PART * index;
 	const struct ring_addr addr = {
 		.descriptors = at,

@@ -162,7 +162,7 @@ static void what_is_none(void)
 	read_only = open(path, O_RDONLY | O_CLOEXEC);
 	refuse(&client, 2 * PAGE, 0, 1, 64, -1, "no descriptor");
 	refuse(&client, 2 * PAGE, 0, 0, 64, fd, "no queue");
-	refuse(&client, 2 * PAGE, 0, 17, 64, fd, "one queue too many");
+	refuse(&client, 2 * PAGE, 0, 65, 64, fd, "one queue too many");
 	refuse(&client, 2 * PAGE, 0, 1, 0, fd, "no entry");
 	refuse(&client, 1 << 20, 0, 1, 1025, fd, "one entry too many");
 	refuse(&client, 1 << 20, 0, 1, 1024, fd, "a file too short");
@@ -175,7 +175,7 @@ static void what_is_none(void)
 	       "an eventfd");
 	/* One that asks for nonsense is given nothing. */
 	for (uint32_t i = 0; i < 4; i++) {
-		const uint16_t numbers[] = { 0, 17, 1, 1 };
+		const uint16_t numbers[] = { 0, 65, 1, 1 };
 		const uint16_t sizes[] = { 64, 64, 0, 1025 };
 		int given = -1;
 

@@ -17,7 +17,7 @@
 #include "client/protocol.h"
 
 #define SIZE   16384u
-#define QUEUES 16u /* of the server */
+#define QUEUES 64u /* of the server */
 #define PAGE   4096u
 
 static struct client good;
