@@ -6,6 +6,7 @@
 
 #include "device/feature.h"
 #include "device/loan.h"
+#include "device/probe.h"
 #include "device/queue.h"
 #include "device/request.h"
 #include "device/setup.h"
@@ -229,10 +230,15 @@ void device_memory_changed(struct device *device)
 	queue_memory_changed(queue);
 }
 
+void device_count_revoked(struct device *device, uint32_t regions)
+{
+	counter_add(&device->client->counters.revocations, regions);
+	PROBE3(revocation, device->client, regions);
+}
+
 void device_set_memory(struct device *device, struct memory *memory)
 {
-	counter_add(&device->client->counters.revocations,
-		    device->memory->guest.count);
+	device_count_revoked(device, device->memory->guest.count);
 	memory_free(device->memory);
 	device->memory = memory;
 	device_memory_changed(device);

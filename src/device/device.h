@@ -190,6 +190,8 @@ void device_set_features(struct device *device, uint64_t features);
 
 /* The table of lent memory has changed.  Nothing may be in flight. */
 void device_memory_changed(struct device *device);
+/* The client has taken back so many regions. */
+void device_count_revoked(struct device *device, uint32_t regions);
 /* Lend these regions instead of those that were.  Nothing may be in flight. */
 void device_set_memory(struct device *device, struct memory *memory);
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "device/layout.h"
+#include "device/probe.h"
 #include "device/request.h"
 #include "device/room.h"
 #include "device/setup.h"
@@ -94,6 +95,7 @@ static void wait_for_room(struct device *device)
 			   device->bytes_in_flight,
 			   device->policy->bytes_in_flight_max);
 	counter_add(throttled, 1);
+	PROBE(throttle, device->client);
 }
 
 /* False: the queue has nothing more, or cannot continue now. */

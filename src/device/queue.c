@@ -9,6 +9,7 @@
 #include "device/line.h"
 #include "device/loan.h"
 #include "device/mark.h"
+#include "device/probe.h"
 #include "device/release.h"
 #include "device/room.h"
 #include "device/sparse.h"
@@ -133,6 +134,7 @@ void queue_lost(struct queue *queue, const char *what)
 	if (sparse_was_short(device))
 		return;
 	counter_add(&device->client->counters.losses, 1);
+	PROBE3(loss, device->client, queue->index);
 	client_log(device->client, "queue %u: %s", queue->index, what);
 	loan_take_back_lost(device);
 	if (device->policy->on_loss == DEVICE_LOSS_END)

@@ -13,6 +13,7 @@
 #include "device/layout.h"
 #include "device/line.h"
 #include "device/mark.h"
+#include "device/probe.h"
 #include "device/queue.h"
 #include "device/sparse.h"
 
@@ -301,6 +302,7 @@ static bool hand_over(struct request *request)
 
 	if (!lane->lane->store->ops->add(lane->lane, &request->io))
 		return false;
+	PROBE3(request_submit, queue->device->client, request);
 	lane->in_flight++;
 	LIST_INSERT_HEAD(&queue->requests, request, entry);
 	return true;
@@ -319,6 +321,8 @@ static void transfer(struct queue *queue, const struct virtq_request *chain,
 		complete_request(queue, block, PREC_SYSTEM, 0, true);
 		return;
 	}
+	PROBE6(request_begin, queue->device->client, request, request->io.kind,
+	       request->io.offset, request->io.size);
 	count_begun(request);
 	if (hand_over(request))
 		return;
@@ -456,6 +460,8 @@ void request_finish(struct store_io *io)
 	if (io->result.status != PREC_OK && resume_filled(request))
 		return;
 	lane->in_flight--;
+	PROBE6(request_end, device->client, request, io->kind,
+	       io->result.status, io->result.done);
 	count_ended(request);
 	durations_count(&device->client->durations,
 			(enum duration_kind)io->kind,

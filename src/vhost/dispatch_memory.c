@@ -205,7 +205,7 @@ enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
 	if (!loan_has_left(region))
 		return VHOST_LATER;
 	memory_remove(device->memory, &entry, why);
-	counter_add(&device->client->counters.revocations, 1);
+	device_count_revoked(device, 1);
 	device_memory_changed(device);
 	return VHOST_DONE;
 }
