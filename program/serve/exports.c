@@ -36,6 +36,7 @@ static bool open_export(struct vhost_server *server,
 {
 	struct vhost_export_options options = {
 		.name = export->name,
+		.serial = export->serial,
 		.socket_path = export->socket_path,
 		.fd = export->fd,
 		.access = export->access,
@@ -84,8 +85,8 @@ static bool same(const struct export *a, const struct export *b)
 {
 	return same_text(a->socket_path, b->socket_path) && a->fd == b->fd &&
 	       store_options_same(&a->storing, &b->storing) &&
-	       a->on_loss == b->on_loss && a->sparse_max == b->sparse_max &&
-	       a->admit == b->admit;
+	       same_text(a->serial, b->serial) && a->on_loss == b->on_loss &&
+	       a->sparse_max == b->sparse_max && a->admit == b->admit;
 }
 
 static bool limits_same(const struct rates_limits *a,
@@ -314,6 +315,33 @@ static void log_io(void)
 	told |= why != NULL;
 }
 
+static const char *serial_of(const struct export *export)
+{
+	return export->serial ? export->serial : export->name;
+}
+
+/* Guests name disks by it, and take two with one serial number for two paths to
+ * one disk. */
+static void warn_of_twins(const struct options *options)
+{
+	for (uint32_t i = 0; i < options->export_count; i++) {
+		const struct export *b = &options->exports[i];
+
+		for (uint32_t j = 0; j < i; j++) {
+			const struct export *a = &options->exports[j];
+
+			if (strncmp(serial_of(a), serial_of(b),
+				    VHOST_SERIAL_MAX) == 0)
+				log_export(
+					b->name,
+					"guests see the serial number %.20s, "
+					"as of export %.60s; expected "
+					"another serial=TEXT for one",
+					serial_of(b), a->name);
+		}
+	}
+}
+
 bool exports_apply(struct context *context, struct options *wanted,
 		   struct changes *changes, struct vhost_error *error)
 {
@@ -326,6 +354,7 @@ bool exports_apply(struct context *context, struct options *wanted,
 		return false;
 	}
 	log_io();
+	warn_of_twins(wanted);
 	limit_all(&context->options, wanted);
 	close_unwanted(context, wanted, changes);
 	options_free(&context->options);

@@ -30,6 +30,8 @@ static const char help_head[] =
 	"                         whose it is, by name or number\n"
 	"      read-only          clients cannot write\n"
 	"      name=NAME          for log lines and statistics\n"
+	"      serial=TEXT        its serial number (default its name, cut to "
+	"20)\n"
 	"      block-size=512|4096\n"
 	"                         its logical blocks (default those of the "
 	"disk)\n"

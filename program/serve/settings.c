@@ -195,6 +195,19 @@ static const char *set_name(struct export *export, const char *value)
 	return NULL;
 }
 
+static const char *set_serial(struct export *export, const char *value)
+{
+	size_t length = 0;
+
+	_Static_assert(VHOST_SERIAL_MAX == 20, "the text tells it");
+	while (value[length] >= ' ' && value[length] <= '~')
+		length++;
+	export->serial = value;
+	return length > 0 && length <= VHOST_SERIAL_MAX && !value[length]
+		       ? NULL
+		       : "expected 1 to 20 printable characters of ASCII";
+}
+
 static const char *set_block_size(struct export *export, const char *value)
 {
 	uint64_t size;
@@ -278,6 +291,7 @@ static const struct export_setting own_settings[] = {
 	{ "socket-group", false, set_socket_group, NULL, 0 },
 	{ "read-only", true, set_read_only, NULL, 0 },
 	{ "name", false, set_name, NULL, 0 },
+	{ "serial", false, set_serial, NULL, 0 },
 	{ "block-size", false, set_block_size, NULL, 0 },
 	{ "on-loss", false, set_on_loss, NULL, 0 },
 	{ "sparse", false, set_sparse, NULL, 0 },

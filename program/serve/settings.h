@@ -17,6 +17,7 @@
 struct export
 {
 	const char *name;
+	const char *serial;	 /* NULL: the name */
 	const char *socket_path; /* NULL: fd */
 	int fd;			 /* -1: socket_path */
 	struct vhost_access access;

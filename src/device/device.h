@@ -39,7 +39,8 @@ enum device_on_loss {
 /* What is decided for all devices of one export.  Constant while there are any;
  * what it points to is borrowed. */
 struct device_policy {
-	const char *name; /* of the disk, for GET_ID and log lines */
+	const char *name;   /* of the disk, for log lines */
+	const char *serial; /* for GET_ID; NULL: the name */
 	const struct store *store;
 	enum device_on_loss on_loss;
 	uint32_t queues_max;

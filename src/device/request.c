@@ -86,17 +86,40 @@ void request_reject(struct queue *queue, bool lost)
 				: "a chain has no place for a status");
 }
 
+/* Zeroes from where *result ended. */
+static void fill_rest(const struct prec_span *spans, uint32_t count,
+		      struct prec_result *result)
+{
+	uint64_t before = 0;
+
+	for (uint32_t i = 0; i < count && result->status == PREC_OK; i++) {
+		uint64_t offset = result->done - before;
+		struct prec_result one = { PREC_OK, 0, 0 };
+
+		if (offset < spans[i].size)
+			one = prec_fill(spans[i], offset, 0,
+					spans[i].size - offset);
+		result->status = one.status;
+		result->error = one.error;
+		result->done += one.done;
+		before += spans[i].size;
+	}
+}
+
+/* As much of the id as fits; where there is more room, zeroes follow it. */
 static void identify(struct queue *queue, const struct virtq_request *chain,
 		     const struct vblk_request *block)
 {
+	const struct device_policy *policy = queue->device->policy;
+	const char *serial = policy->serial ? policy->serial : policy->name;
+	const struct prec_span *spans = &chain->segment[block->first];
 	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
 	struct prec_result result;
 
-	memcpy(id, queue->device->policy->name,
-	       strnlen(queue->device->policy->name, sizeof(id)));
-	result = prec_scatter(&chain->segment[block->first], block->count, id,
-			      sizeof(id));
-	mark_data(queue->device, &chain->segment[block->first], block->count);
+	memcpy(id, serial, strnlen(serial, sizeof(id)));
+	result = prec_scatter(spans, block->count, id, sizeof(id));
+	fill_rest(spans, block->count, &result);
+	mark_data(queue->device, spans, block->count);
 	complete_request(queue, block, result.status, result.done, true);
 }
 
@@ -349,7 +372,7 @@ uint64_t request_begin(struct queue *queue, struct virtq_request *chain)
 		return 0;
 	case VBLK_IDENTIFY:
 		identify(queue, chain, &block);
-		return 0;
+		return block.bytes;
 	case VBLK_READ:
 	case VBLK_WRITE:
 	case VBLK_FLUSH:

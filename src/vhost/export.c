@@ -22,6 +22,7 @@ void vhost_export_free(struct vhost_export *export)
 	rates_destroy(&export->rates);
 	sparse_list_free(&export->sparse);
 	free(export->socket_path);
+	free(export->serial);
 	free(export->name);
 	free(export);
 }
@@ -58,12 +59,16 @@ vhost_export_new(const struct vhost_export_options *options,
 		export->socket_path = strdup(options->socket_path);
 	export->policy.releases =
 		release_account_new(idle_fd, &export->descriptors);
+	if (options->serial)
+		export->serial = strdup(options->serial);
 	if (!export->name || !export->policy.releases ||
+	    (options->serial && !export->serial) ||
 	    (options->socket_path && !export->socket_path)) {
 		vhost_export_free(export);
 		return NULL;
 	}
 	export->policy.name = export->name;
+	export->policy.serial = export->serial;
 	export->policy.store = options->store;
 	export->gone = options->gone;
 	export->argument = options->argument;

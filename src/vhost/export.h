@@ -14,6 +14,7 @@
  */
 struct vhost_export {
 	char *name;
+	char *serial;		       /* NULL: the name */
 	char *socket_path;	       /* NULL: a descriptor was handed to us */
 	struct vhost_socket_file file; /* which we made, and remove */
 	int listen_fd;		       /* -1: none, or no more */

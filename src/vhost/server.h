@@ -21,6 +21,9 @@ struct vhost_export;
 
 #define VHOST_SOCKET_MODE 0660
 
+/* Characters of a serial number; guests see no more. */
+#define VHOST_SERIAL_MAX 20u
+
 /* Who may connect to a socket that we make: the rights of its file.  Zeroed,
  * the defaults. */
 struct vhost_access {
@@ -33,6 +36,7 @@ struct vhost_access {
 
 struct vhost_export_options {
 	const char *name;	 /* for log lines and statistics; copied */
+	const char *serial;	 /* as guests see it; copied.  NULL: the name */
 	const char *socket_path; /* where it listens; copied.  NULL: see fd */
 	int fd;			 /* -1: a socket is made at the path, and
 				    removed at the end.  Else one that listens

@@ -259,9 +259,11 @@ static void decide(const struct vblk_device *d, struct vblk_request *r,
 		r->op = VBLK_FLUSH;
 		return;
 	case VIRTIO_BLK_T_GET_ID:
-		if (other != 0 || r->bytes != VIRTIO_BLK_ID_BYTES)
+		if (other != 0 || r->bytes > VBLK_ID_MAX)
 			break;
 		r->op = VBLK_IDENTIFY;
+		if (r->bytes == 0)
+			answer_with(r, VIRTIO_BLK_S_OK);
 		return;
 	default:
 		answer_with(r, VIRTIO_BLK_S_UNSUPP);
@@ -624,6 +626,11 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 		      logged32(8) == \at(logged32(8), Ranges); */
 		/*@ assert high: 0 < header_logged(*c) ==>
 		      logged32(12) == \at(logged32(12), Ranges); */
+		/*@ assert header_there: \forall integer m;
+		      \at(fetch_count, Pre) <= m < \at(fetch_count, Ranges) ==>
+		      fetch_ok[m] != 0; */
+		/*@ assert ranges_there:
+		      r->gone <==> !fetched_there{Ranges, Here}; */
 		/*@ assert there: r->gone <==> !fetched_there{Pre, Here}; */
 		/*@ assert header: header_said(\at(*c, Pre),
 		      \at(fetch_count, Pre), r->type, r->sector); */

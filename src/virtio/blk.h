@@ -30,6 +30,10 @@
 #define VBLK_RANGES_MAX	       16u
 #define VBLK_RANGE_SECTORS_MAX 0x20000u /* 64 MiB */
 
+/* The most that is written for GET_ID: clients have places of other sizes than
+ * VIRTIO_BLK_ID_BYTES for it. */
+#define VBLK_ID_MAX 0x100000u
+
 struct vblk_device {
 	uint64_t capacity; /* in sectors; at most VBLK_CAPACITY_MAX */
 	uint32_t blk_size; /* bytes: 512 or 4096 */
@@ -52,7 +56,7 @@ enum vblk_op {
 	VBLK_READ,	 /* from the store to the segments */
 	VBLK_WRITE,	 /* from the segments to the store */
 	VBLK_FLUSH,	 /* make earlier writes durable */
-	VBLK_IDENTIFY,	 /* VIRTIO_BLK_ID_BYTES to the segments */
+	VBLK_IDENTIFY,	 /* the id, as much as fits, and zeroes after it */
 	VBLK_DISCARD,	 /* the ranges are no longer needed */
 	VBLK_ZEROES,	 /* make the ranges read as zeroes */
 };
@@ -122,13 +126,13 @@ struct vblk_ranges {
     type == VIRTIO_BLK_T_FLUSH ?
       (in == 0 && out == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR) :
     type == VIRTIO_BLK_T_GET_ID ?
-      (in == 0 && out == VIRTIO_BLK_ID_BYTES ?
+      (in == 0 && out <= VBLK_ID_MAX ?
         VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR) :
     type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES ?
       range_refusal(d, type, in, out) :
     VIRTIO_BLK_S_UNSUPP;
 
-  // A transfer of no sectors is done without I/O; a flush has no data.
+  // A transfer of no bytes is done without I/O; a flush has no data.
   logic integer op_of(struct vblk_device d, integer type, integer sector,
                       integer in, integer out) =
     refusal(d, type, sector, in, out) != VIRTIO_BLK_S_OK ? VBLK_ANSWER :
@@ -247,7 +251,7 @@ struct vblk_ranges {
       r.bytes > 0 && r.bytes % VIRTIO_BLK_SECTOR == 0 &&
       r.offset == r.sector * VIRTIO_BLK_SECTOR &&
       r.offset + r.bytes <= d.capacity * VIRTIO_BLK_SECTOR) &&
-    (r.op == VBLK_IDENTIFY ==> r.bytes == VIRTIO_BLK_ID_BYTES) &&
+    (r.op == VBLK_IDENTIFY ==> 0 < r.bytes <= VBLK_ID_MAX) &&
     (r.op == VBLK_FLUSH || r.op == VBLK_ANSWER ==>
       r.bytes == 0 && r.count == 0) &&
     (r.op == VBLK_ANSWER ==> r.answer <= VIRTIO_BLK_S_UNSUPP) &&

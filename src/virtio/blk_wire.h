@@ -36,7 +36,7 @@
 /* 5.2.6: a sector is 512 bytes, whatever blk_size is. */
 #define VIRTIO_BLK_SECTOR 512u
 
-/* 5.2.6: the length of the answer to GET_ID, padded with zeroes. */
+/* 5.2.6: the length of the id that GET_ID asks for, padded with zeroes. */
 #define VIRTIO_BLK_ID_BYTES 20u
 
 /* 5.2.6: the part of a request before the data. */

@@ -64,6 +64,9 @@ def wrong_usage():
     bad(2, ["socket", "value"], "serve", "--export", "socket,null=1M")
     bad(2, ["on-loss", "fail or end"], "serve", "--export",
         "socket=a.sock,null=1M,on-loss=panic")
+    for serial in ("a" * 21, "tab\there", "caf\u00e9"):
+        bad(2, ["serial", "1 to 20 printable"], "serve", "--export",
+            "socket=a.sock,null=1M,serial=" + serial)
     for size in ("0", "513", "1K", "8K", "4096.0"):
         bad(2, ["block-size", "512 or 4096"], "serve", "--export",
             "socket=a.sock,null=1M,block-size=" + size)

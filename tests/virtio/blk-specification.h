@@ -85,7 +85,7 @@ static inline uint8_t refusal(const struct vblk_device *d, uint32_t type,
 	case VIRTIO_BLK_T_FLUSH:
 		return ok_if(in == 0 && out == 0);
 	case VIRTIO_BLK_T_GET_ID:
-		return ok_if(in == 0 && out == VIRTIO_BLK_ID_BYTES);
+		return ok_if(in == 0 && out <= VBLK_ID_MAX);
 	case VIRTIO_BLK_T_DISCARD:
 	case VIRTIO_BLK_T_WRITE_ZEROES:
 		if (out != 0 || in == 0 || in % VIRTIO_BLK_RANGE_SIZE != 0 ||

@@ -20,6 +20,8 @@
 #define DROP   0x500000ull   /* lent for writing only */
 #define SKEW   0x600008ull   /* aligned here, not there */
 #define BENT   0x700000ull   /* aligned there, not here */
+#define LONG   0x10000000ull /* room for what is longest */
+#define LENGTH 0x100000ull
 #define TABLE  (BASE + 0x3000)
 #define HEADER (BASE + 0x4000)
 #define DATA   (BASE + 0x5000)
@@ -31,7 +33,7 @@ static struct virtq_request chain;
 static struct vblk_request block;
 static struct vblk_ranges ranges;
 static struct vblk_device device = { .capacity = 1000, .blk_size = 512 };
-static unsigned char *low, *high, *lent;
+static unsigned char *low, *high, *lent, *room;
 static unsigned int failures;
 
 #define CHECK(what, want)                                                      \
@@ -97,6 +99,7 @@ static void lend(void)
 	low = aligned_alloc(4096, HALF);
 	high = aligned_alloc(4096, HALF);
 	lent = aligned_alloc(4096, 4096);
+	room = aligned_alloc(4096, LENGTH);
 	CHECK(prec_space_add(&space, BASE, HALF, (uintptr_t)low, 3, 0),
 	      PREC_OK);
 	CHECK(prec_space_add(&space, HIGH, HALF, (uintptr_t)high, 3, 1),
@@ -109,6 +112,8 @@ static void lend(void)
 	      PREC_OK);
 	CHECK(prec_space_add(&space, BENT, 256, (uintptr_t)lent + 8, 3, 5),
 	      PREC_OK);
+	CHECK(prec_space_add(&space, LONG, LENGTH, (uintptr_t)room, 3, 6),
+	      PREC_OK);
 }
 
 static int end(void)
@@ -116,6 +121,7 @@ static int end(void)
 	free(low);
 	free(high);
 	free(lent);
+	free(room);
 	if (failures)
 		printf("%u wrong\n", failures);
 	return failures != 0;

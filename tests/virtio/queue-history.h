@@ -103,7 +103,9 @@ static struct virtq_desc say_tidy(void)
 		d.flags = VIRTQ_DESC_F_NEXT;
 		data_left--;
 	} else if (data_left > 0) {
-		d.len = type == VIRTIO_BLK_T_GET_ID ? 20 : 512;
+		d.len = type != VIRTIO_BLK_T_GET_ID ? 512
+			: chance(50)		    ? 20
+						    : (uint32_t)below(40);
 		if (vast && d.len == 512 && chance(20))
 			d.len = VBLK_BYTES_MAX - 512 + 512 * (uint32_t)below(3);
 		d.flags = VIRTQ_DESC_F_NEXT;

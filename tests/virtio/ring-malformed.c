@@ -489,7 +489,19 @@ static void requests(void)
 	ANSWERED(VIRTIO_BLK_S_IOERR);
 	begin();
 	header(VIRTIO_BLK_T_GET_ID, 0);
+	desc(1, DATA, 20, VIRTQ_DESC_F_NEXT, 2);
 	ANSWERED(VIRTIO_BLK_S_IOERR);
+	begin();
+	header(VIRTIO_BLK_T_GET_ID, 0);
+	desc(1, LONG, VBLK_ID_MAX, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	offer(0);
+	CHECK(next(), VIRTQ_TAKEN);
+	CHECK(decode(), VIRTQ_TAKEN);
+	CHECK(block.op, VBLK_IDENTIFY);
+	CHECK(block.bytes, VBLK_ID_MAX);
+	CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
+	desc(2, DATA, 2, VIRTQ_DESC_F_WRITE, 0);
+	ANSWERED(VIRTIO_BLK_S_IOERR); /* a byte more */
 	begin();
 	header(VIRTIO_BLK_T_GET_ID, 0);
 	desc(1, DATA, 20, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);

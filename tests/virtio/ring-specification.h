@@ -415,8 +415,8 @@ static inline bool decision_ok(const struct vblk_device *d,
 		return r->first + r->count <= c->readable && !d->read_only &&
 		       transfer_ok(d, r);
 	case VBLK_IDENTIFY:
-		return r->first >= c->readable &&
-		       r->bytes == VIRTIO_BLK_ID_BYTES;
+		return r->first >= c->readable && r->bytes > 0 &&
+		       r->bytes <= VBLK_ID_MAX;
 	case VBLK_ANSWER:
 		return r->count == 0 && r->answer <= VIRTIO_BLK_S_UNSUPP;
 	default:
