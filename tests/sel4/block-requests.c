@@ -8,7 +8,7 @@
 
 #define SECTORS	  64u
 #define RING_SIZE 8u
-#define RANDOM	  300u
+#define RANDOM	  200u
 
 static uint8_t store[SECTORS * 512];
 static struct virtq queue;
@@ -57,7 +57,7 @@ static enum virtq_answer serve_one(struct prec_region *region)
 
 static void set_up(struct prec_region *region)
 {
-	client_ask(CLIENT_FILL, 7, 0, 0);
+	client_ask(CLIENT_FILL, 7, 4, 0);
 	client_ask(CLIENT_RING, 0, 0, 0);
 	lend_all(region);
 	space.count = 0;

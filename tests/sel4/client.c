@@ -78,7 +78,7 @@ static uint64_t serve(uint64_t command, uint64_t a, uint64_t b, uint64_t c)
 
 	switch (command) {
 	case CLIENT_FILL:
-		for (i = 0; i < PAGES * 4096ull; i++)
+		for (i = 0; i < (b ? b : PAGES) * 4096; i++)
 			memory[i] = client_pattern(i, a);
 		return 0;
 	case CLIENT_COUNT_WRONG:

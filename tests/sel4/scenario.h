@@ -54,7 +54,7 @@ void scenario_check(bool holds, const char *what, uint64_t got);
 
 /* What it is asked to do, by a call with up to three words. */
 enum client_command {
-	CLIENT_FILL = 1,    /* all bytes, by pattern(_, a) */
+	CLIENT_FILL = 1,    /* pages below b, or all, by pattern(_, a) */
 	CLIENT_COUNT_WRONG, /* in [a, a + b): bytes that are not of pattern c */
 	CLIENT_POKE,	    /* byte a becomes b */
 	CLIENT_PEEK,	    /* byte a */

@@ -83,6 +83,7 @@ struct tcb {
 	uint64_t badge, label, mr[8]; /* the message in hand */
 	struct tcb *reply_to;	      /* without MCS */
 	struct object *reply;	      /* with MCS: given to the next message */
+	struct object *awaits;	      /* ... and the one that is to answer it */
 	struct tcb *next;	      /* in a queue */
 };
 

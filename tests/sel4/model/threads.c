@@ -56,6 +56,7 @@ static void remember_caller(struct tcb *to, struct tcb *from)
 	if (!to->reply)
 		model_wrong("a message arrives and there is no reply object");
 	to->reply->tcb = from;
+	from->awaits = to->reply;
 #else
 	to->reply_to = from;
 #endif
@@ -178,12 +179,8 @@ void seL4_Send(seL4_CPtr reply, seL4_MessageInfo_t info)
 /* It waits for no reply any more. */
 static void cancel_reply(struct tcb *tcb)
 {
-	for (uint64_t i = 0; i >> model_root.bits == 0; i++) {
-		struct object *object = model_root.slot[i].object;
-
-		if (object && object->type == REPLY && object->tcb == tcb)
-			object->tcb = NULL;
-	}
+	if (tcb->awaits && tcb->awaits->tcb == tcb)
+		tcb->awaits->tcb = NULL;
 }
 
 seL4_Error seL4_SchedControl_ConfigureFlags(seL4_CPtr control, seL4_CPtr sc,
