@@ -80,7 +80,7 @@ static void check_kernel(struct finding *finding)
 
 static void check_io_uring(struct finding *finding)
 {
-	struct store_error error = { "" };
+	struct store_error error = { .text = "" };
 	struct io_uring ring;
 
 	if (!file_uring_open(&ring, &error)) {

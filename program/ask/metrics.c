@@ -277,6 +277,10 @@ void stats_metrics(FILE *out, const json_t *stats, enum metrics_form form)
 	put_gauge(&page, "start_time_seconds", "seconds",
 		  "When the server started, in seconds since 1970.",
 		  stats_number(stats, "started"));
+	put_gauge(&page, "exports_left_out", NULL,
+		  "Exports that are not served: the image looks like one of "
+		  "another format.",
+		  json_array_size(json_object_get(stats, "left-out")));
 	for (size_t i = 0; i < COUNT(of_export); i++)
 		put_exports(&page, &of_export[i]);
 	for (size_t i = 0; i < COUNTER_COUNT; i++)

@@ -218,6 +218,14 @@ static void put_export(FILE *out, const json_t *export)
 	put_clients(out, export, false);
 }
 
+static void put_left_out(FILE *out, const json_t *export)
+{
+	put_name(out, stats_string(export, "name"));
+	fputs(" not served: ", out);
+	escape_put(out, stats_string(export, "why"));
+	fputc('\n', out);
+}
+
 void stats_text(FILE *out, const json_t *stats)
 {
 	const json_t *faults = json_object_get(stats, "faults");
@@ -227,6 +235,8 @@ void stats_text(FILE *out, const json_t *stats)
 	put_titles(out);
 	json_array_foreach(json_object_get(stats, "exports"), i, export)
 		put_export(out, export);
+	json_array_foreach(json_object_get(stats, "left-out"), i, export)
+		put_left_out(out, export);
 	fprintf(out,
 		"faults: %" PRIu64 " fixed, %" PRIu64 " abandoned, %" PRIu64
 		" substituted, %" PRIu64 " passed on\n",

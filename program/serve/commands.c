@@ -12,12 +12,38 @@
  * returns its result, or NULL and *error.  It runs on the main thread: other
  * commands, signals and reloads wait for it, and clients do not.
  */
+/* The exports that are not served; NULL: no memory. */
+static json_t *left_out(const struct context *context)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < context->options.export_count; i++) {
+		const struct export *export = &context->options.exports[i];
+		json_t *one;
+
+		if (!export->left_out[0])
+			continue;
+		one = json_pack("{soso}", "name", json_text(export->name),
+				"why", json_text(export->left_out));
+		if (json_array_append_new(list, one) == 0)
+			continue;
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
 static json_t *run_stat(struct context *context, const json_t *request,
 			struct vhost_error *error)
 {
+	json_t *stats = stats_gather(context->server);
+
 	(void)request;
 	(void)error;
-	return stats_gather(context->server);
+	if (json_object_set_new(stats, "left-out", left_out(context)) == 0)
+		return stats;
+	json_decref(stats);
+	return NULL;
 }
 
 static json_t *run_reload(struct context *context, const json_t *request,
@@ -56,6 +82,12 @@ static json_t *run_resize(struct context *context, const json_t *request,
 		snprintf(error->text, sizeof(error->text),
 			 "%.200s: expected \"size\" to be a positive number",
 			 name);
+		return NULL;
+	}
+	if (!export->served) {
+		snprintf(error->text, sizeof(error->text),
+			 "%.100s: is not served: %.360s", name,
+			 export->left_out);
 		return NULL;
 	}
 	if (!store_resize(export->store, (uint64_t)bytes, &why)) {

@@ -51,9 +51,13 @@ static bool open_export(struct vhost_server *server,
 	struct store *store = store_open(&export->storing, &store_error);
 	struct vhost_error why;
 
-	if (!store)
+	if (!store) {
+		if (store_error.content)
+			snprintf(export->left_out, sizeof(export->left_out),
+				 "%.350s", store_error.text);
 		return blame(wanted, export, "--blk-file", store_error.text,
 			     error);
+	}
 	export->store = store;
 	options.store = store;
 	options.argument = store;
@@ -105,7 +109,7 @@ static void limit_all(struct options *old, const struct options *wanted)
 		const struct export *now = &wanted->exports[i];
 		const struct export *before = exports_find(old, now->name);
 
-		if (before && before->served == now->served &&
+		if (before && now->served && before->served == now->served &&
 		    !limits_same(&before->limits, &now->limits))
 			vhost_export_limit(now->served, &now->limits);
 	}
@@ -136,8 +140,10 @@ static const struct export *allowing_others(const struct options *options,
 {
 	const struct export *export = find_at(options, wanted->socket_path);
 
-	return export && !access_same(&export->access, &wanted->access) ? export
-									: NULL;
+	return export && export->served &&
+			       !access_same(&export->access, &wanted->access)
+		       ? export
+		       : NULL;
 }
 
 static void allow_as_before(const struct context *context,
@@ -165,7 +171,8 @@ static bool allow_all(const struct context *context,
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
 		const struct export *export = &wanted->exports[i];
 
-		if (!allowing_others(&context->options, export) ||
+		if (!export->served ||
+		    !allowing_others(&context->options, export) ||
 		    vhost_export_allow(export->served, &export->access, &why))
 			continue;
 		allow_as_before(context, wanted, i);
@@ -190,8 +197,34 @@ static void undo(struct context *context, struct options *wanted)
  * socket was handed to us as a descriptor, which cannot be taken over. */
 static bool may_stay(const struct export *old, const struct export *wanted)
 {
-	return old && same(old, wanted) &&
+	return old && old->served && same(old, wanted) &&
 	       (!old->socket_path || !store_sync_error(old->store));
+}
+
+/* It could not be opened.  For what its image holds, so that the others go on
+ * without it? */
+static bool may_leave_out(const struct context *context,
+			  const struct export *export, const struct export *old)
+{
+	return export->left_out[0] && (context->options.export_count == 0 ||
+				       (old && old->left_out[0]));
+}
+
+static void log_left_out(struct context *context, const struct options *wanted)
+{
+	struct vhost_error why;
+
+	for (uint32_t i = 0; i < wanted->export_count; i++) {
+		const struct export *now = &wanted->exports[i];
+		const struct export *old =
+			exports_find(&context->options, now->name);
+
+		if (!now->left_out[0] || (old && old->left_out[0]))
+			continue;
+		blame(wanted, now, "--blk-file", now->left_out, &why);
+		log_print("%s: it is left out, and others are served",
+			  why.text);
+	}
 }
 
 /* Opens new and changed exports; those that are the same stay as they are.  A
@@ -200,6 +233,8 @@ static bool may_stay(const struct export *old, const struct export *wanted)
 static bool open_wanted(struct context *context, struct options *wanted,
 			struct changes *changes, struct vhost_error *error)
 {
+	uint32_t left_out = 0;
+
 	for (uint32_t i = 0; i < wanted->export_count; i++) {
 		struct export *export = &wanted->exports[i];
 		const struct export *old =
@@ -218,13 +253,20 @@ static bool open_wanted(struct context *context, struct options *wanted,
 		if (!open_export(
 			    context->server, wanted, export,
 			    find_at(&context->options, export->socket_path),
-			    error))
-			return false;
+			    error)) {
+			if (!may_leave_out(context, export, old))
+				return false;
+			left_out++;
+			continue;
+		}
 		if (old)
 			changes->changed++;
 		else
 			changes->added++;
 	}
+	if (left_out > 0 && left_out == wanted->export_count)
+		return false;
+	log_left_out(context, wanted);
 	return true;
 }
 
@@ -235,8 +277,11 @@ static bool is_shared(const struct export *export)
 
 static bool go_together(const struct export *a, const struct export *b)
 {
-	bool one_reads = a->store->read_only || b->store->read_only;
+	bool one_reads;
 
+	if (!a->store || !b->store)
+		return true;
+	one_reads = a->store->read_only || b->store->read_only;
 	return !store_same_image(a->store, b->store) ||
 	       (is_shared(a) == is_shared(b) && (is_shared(a) || one_reads));
 }
@@ -298,7 +343,8 @@ static void close_unwanted(struct context *context, struct options *wanted,
 
 		if (now && now->served == old->served)
 			continue;
-		vhost_server_remove(context->server, old->served);
+		if (old->served)
+			vhost_server_remove(context->server, old->served);
 		if (!now)
 			changes->removed++;
 	}

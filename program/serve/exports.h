@@ -19,7 +19,8 @@ struct changes {
 	uint32_t kept; /* untouched */
 };
 
-/* The export of this name, or NULL. */
+/* The export of this name, or NULL.  It may be left out: not served, because
+ * its image looks like one of another format. */
 struct export *exports_find(struct options *options, const char *name);
 
 /*
@@ -27,6 +28,10 @@ struct export *exports_find(struct options *options, const char *name);
  * failure.  New exports are opened first; only when all of them are open do
  * those that are no longer wanted stop accepting clients.  False: *error says
  * why, and nothing has changed.
+ *
+ * A machine may write the header of another format into its own disk.  That
+ * shall not keep others from theirs: at the start such an export is left out,
+ * if there are others, and a reload tries it again.
  */
 bool exports_apply(struct context *context, struct options *wanted,
 		   struct changes *changes, struct vhost_error *error);

@@ -26,7 +26,8 @@ struct export
 	uint64_t sparse_max;
 	uint32_t admit;
 	struct rates_limits limits;
-	struct vhost_export *served; /* NULL: not yet */
+	struct vhost_export *served; /* NULL: not yet, or left out */
+	char left_out[360];	     /* why it is; "": it is not */
 	struct store *store;	     /* … on this store, which it owns */
 	bool single; /* described by --socket-path or --fd, and --blk-file */
 	/* Its place in the file, from 1; 0: it is on the command line. */

@@ -11,5 +11,6 @@ bool store_fail(struct store_error *error, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
+	error->content = false;
 	return false;
 }

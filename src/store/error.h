@@ -9,10 +9,13 @@
  * Placed by the caller; valid after a call that failed. */
 struct store_error {
 	char text[480];
+	/* All that is wrong is what the image holds, which may be what one of
+	 * its clients wrote. */
+	bool content;
 };
 
-/* Write the line; a longer one is cut.  Returns false, for a caller that
- * fails with it. */
+/* Write the line; a longer one is cut.  Clears `content`.  Returns false, for a
+ * caller that fails with it. */
 __attribute__((format(printf, 2, 3))) bool store_fail(struct store_error *error,
 						      const char *format, ...);
 

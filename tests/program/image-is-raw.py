@@ -180,6 +180,60 @@ def reloaded():
     served("file=image,format=raw", "the guest's disk")
 
 
+def left_out():
+    """A header that a guest wrote keeps nobody else from a disk."""
+    disk, other = "socket: a.sock, file: image", "socket: b.sock, file: other"
+    make("image", 0, b"")
+    make("other", 0, b"QFI\xfb\0\0\0\3")
+    configure(disk, other)
+    server = Server("a.sock", "--config=p.yaml")
+    check(server.client, "the others are not served")
+    check(not os.path.exists("b.sock"), "its socket is there")
+    stat = run("stat", "--control=c.sock").stdout
+    check("b.sock" in stat and "not served: other: looks like a qcow2 image"
+          in stat, "stat:", stat)
+    stat = json.loads(run("stat", "--control=c.sock", "--json").stdout)
+    check([one["name"] for one in stat["left-out"]] == ["b.sock"] and
+          [one["name"] for one in stat["exports"]] == ["a.sock"],
+          "stat:", stat)
+    metrics = run("stat", "--control=c.sock", "--openmetrics").stdout
+    check("\nprecarium_exports_left_out 1\n" in metrics, "metrics:", metrics)
+    done = run("resize", "--control=c.sock", "b.sock", "4M")
+    check(done.returncode == 1 and "b.sock: is not served: other: looks like"
+          in done.stderr, "resize:", done.stderr)
+    # A reload tries it again, and keeps nobody waiting for it either; a new one
+    # of that kind is a mistake.
+    reload(0, "0 added, 0 changed, 0 removed, 1 kept")
+    make("third", 0, b"QFI\xfb\0\0\0\3")
+    configure(disk, other, "socket: d.sock, file: third")
+    reload(1, "third: looks like a qcow2 image")
+    configure(disk + ", socket-mode: 0600", other + ", in-flight: 5")
+    reload(0, "0 added, 1 changed, 0 removed, 0 kept")
+    configure(disk, other + ", format: raw")
+    reload(0, "0 added, 2 changed, 0 removed, 0 kept")
+    talk("b.sock").close()
+    stat = json.loads(run("stat", "--control=c.sock", "--json").stdout)
+    check(stat["left-out"] == [], "stat:", stat["left-out"])
+    status, _, err = server.end()
+    check(status == 0 and err.count("p.yaml:4:3: export b.sock: other: "
+                                    "looks like a qcow2 image") == 1 and
+          "it is left out, and others are served" in err,
+          "ended:", status, err)
+    # One that is gone from the file is forgotten.
+    configure(disk, other)
+    server = Server("a.sock", "--config=p.yaml")
+    configure(disk)
+    reload(0, "0 added, 0 changed, 1 removed, 1 kept")
+    server.end()
+    # None is left.
+    make("image", 0, b"QFI\xfb\0\0\0\3")
+    configure(disk, other)
+    done = run("serve", "--config=p.yaml")
+    check(done.returncode == 1 and done.stderr.count("\n") == 1 and
+          "looks like a qcow2 image" in done.stderr, "all of them:", done.returncode, done.stderr)
+    check(not os.path.exists("c.sock"), "a control socket was left")
+
+
 def another_way():
     """What the line advises, and the manual shows."""
     if (not shutil.which("qemu-storage-daemon") or not shutil.which("qemu-img")
@@ -225,7 +279,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="precarium-") as folder:
         os.chdir(folder)
         for test in (by_their_bytes, raw_ones, as_qemu_makes_them, reloaded,
-                     another_way):
+                     left_out, another_way):
             test()
         os.chdir("/")
     return 1 if serving.failures else 0

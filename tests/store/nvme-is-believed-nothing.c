@@ -55,7 +55,7 @@ static uint8_t *place_of(char where)
 
 static void try_claim(const struct claim *claim)
 {
-	struct store_error error = { "" };
+	struct store_error error = { .text = "" };
 	struct store *store;
 	bool good;
 
@@ -75,7 +75,7 @@ static void try_claim(const struct claim *claim)
 
 static void another_namespace(uint32_t number, const char *line)
 {
-	struct store_error error = { "" };
+	struct store_error error = { .text = "" };
 
 	fake_begin(&fake, 512, 0);
 	EXPECT(!nvme_open_on(&fake.bus, number, false, &error));
@@ -95,7 +95,7 @@ static void noise(void)
 	fake_begin(&fake, 512, 0);
 	srandom(1);
 	for (uint32_t i = 0; i < 20000; i++) {
-		struct store_error error = { "" };
+		struct store_error error = { .text = "" };
 
 		memcpy(one, fake.identity, NVME_PAGE);
 		memcpy(two, fake.space, NVME_PAGE);

@@ -133,11 +133,14 @@ bool file_format_check(const char *path, int fd, uint64_t size,
 				  "read",
 				  path, strerror(errno));
 	format = format_of(&ends);
-	return !format ||
-	       store_fail(error,
-			  "%.170s: looks like %s; expected a raw image: let "
-			  "qemu-storage-daemon show its blocks (--export "
-			  "type=fuse, see precarium(1)), or set format=raw to "
-			  "serve these bytes as they are",
-			  path, format);
+	if (!format)
+		return true;
+	store_fail(error,
+		   "%.170s: looks like %s; expected a raw image: let "
+		   "qemu-storage-daemon show its blocks (--export type=fuse, "
+		   "see precarium(1)), or set format=raw to serve these bytes "
+		   "as they are",
+		   path, format);
+	error->content = true;
+	return false;
 }
