@@ -230,7 +230,7 @@ struct iommu_domain {
 	/* What is LIVE, by its address in this process; `host` is the device's
 	 * address, `slot` the number of the loan. */
 	struct prec_space windows;
-	struct iova iova;
+	struct iova *iova;
 	struct iommu_loan loan[PREC_LEDGER_RANGES]; /* by range */
 	uint32_t loan_end; /* one past the last that was ever used */
 	uint32_t moving;   /* COMING, or from DRAINING to LEAVING */
@@ -252,12 +252,12 @@ struct iommu_domain {
 
 /*
  * Begin: nothing is lent, no command is in flight.  The caller provides the
- * structure.  What is passed is copied, but for `device`; `ranges` are what the
- * IOMMU translates.  False: no address is left for the device.
+ * structure.  What is passed is copied, but for `device` and `iova`, which all
+ * domains of a device share.
  */
-bool iommu_open(struct iommu_domain *domain, const struct iommu_ops *ops,
+void iommu_open(struct iommu_domain *domain, const struct iommu_ops *ops,
 		void *device, const struct iommu_options *options,
-		const struct iova_range *ranges, uint32_t range_count);
+		struct iova *iova);
 
 /*
  * Lend `span`, whole pages of memory of this process, for `client`: a number

@@ -6,13 +6,13 @@
 
 #include <precarium/space.h>
 
-/* Whole pages of it, without the first page of all. */
+/* Whole pages of it, without the lowest of all. */
 static struct iova_range clip(const struct iova_range *range)
 {
 	struct iova_range in = *range;
 
-	if (in.first < IOVA_PAGE)
-		in.first = IOVA_PAGE;
+	if (in.first < IOVA_LOWEST)
+		in.first = IOVA_LOWEST;
 	if (in.last >= PREC_ADDRESS_MAX)
 		in.last = PREC_ADDRESS_MAX - 1;
 	if (in.first > in.last)
@@ -45,7 +45,15 @@ bool iova_init(struct iova *iova, const struct iova_range *ranges,
 		if (range.first < range.last)
 			enter(iova, range);
 	}
-	return iova->range_count > 0;
+	if (iova->range_count == 0)
+		return false;
+	pthread_mutex_init(&iova->lock, NULL);
+	return true;
+}
+
+void iova_destroy(struct iova *iova)
+{
+	pthread_mutex_destroy(&iova->lock);
 }
 
 /* The first address from `at` on that lies in its huge page as `host` does. */
@@ -99,7 +107,8 @@ static void insert(struct iova *iova, uint32_t at, uint64_t start,
 	iova->count++;
 }
 
-bool iova_take(struct iova *iova, uint64_t size, uint64_t host, uint64_t *at)
+/* Under the lock. */
+static bool take(struct iova *iova, uint64_t size, uint64_t host, uint64_t *at)
 {
 	uint32_t next;
 
@@ -115,7 +124,18 @@ bool iova_take(struct iova *iova, uint64_t size, uint64_t host, uint64_t *at)
 	return false;
 }
 
-void iova_give(struct iova *iova, uint64_t at)
+bool iova_take(struct iova *iova, uint64_t size, uint64_t host, uint64_t *at)
+{
+	bool taken;
+
+	pthread_mutex_lock(&iova->lock);
+	taken = take(iova, size, host, at);
+	pthread_mutex_unlock(&iova->lock);
+	return taken;
+}
+
+/* Under the lock. */
+static void give(struct iova *iova, uint64_t at)
 {
 	uint32_t i = 0;
 
@@ -127,4 +147,11 @@ void iova_give(struct iova *iova, uint64_t at)
 		(iova->count - i) * sizeof(iova->start[0]));
 	memmove(&iova->size[i], &iova->size[i + 1],
 		(iova->count - i) * sizeof(iova->size[0]));
+}
+
+void iova_give(struct iova *iova, uint64_t at)
+{
+	pthread_mutex_lock(&iova->lock);
+	give(iova, at);
+	pthread_mutex_unlock(&iova->lock);
 }

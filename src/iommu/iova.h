@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_IOMMU_IOVA_H
 #define PRECARIUM_IOMMU_IOVA_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,10 +14,15 @@
  * An address that is given out is used again only after it was given back,
  * which is when the device's table no longer has it and no command that was
  * told of it is in flight.
+ *
+ * A device has one such record, which all that map memory for it share: any
+ * thread may call what follows, but for the first and the last.
  */
 #define IOVA_RANGES_MAX 16u
-#define IOVA_TAKEN_MAX	1024u
+#define IOVA_TAKEN_MAX	4096u
 
+/* So that an address which nobody has set reaches nothing. */
+#define IOVA_LOWEST    0x100000u
 #define IOVA_PAGE      4096u
 #define IOVA_HUGE_PAGE (2u << 20)
 
@@ -27,6 +33,7 @@ struct iova_range {
 };
 
 struct iova {
+	pthread_mutex_t lock;
 	uint32_t range_count;
 	struct iova_range range[IOVA_RANGES_MAX]; /* whole pages, ascending */
 	uint32_t count;
@@ -35,12 +42,14 @@ struct iova {
 };
 
 /*
- * Begin with what the IOMMU translates, in any order.  The first page is left
- * out, because a device takes address 0 for none, and so is what lies beyond
- * PREC_ADDRESS_MAX.  False: no page is left, or there are too many ranges.
+ * Begin with what the IOMMU translates, in any order.  Addresses below
+ * IOVA_LOWEST are left out, also because a device takes 0 for none, and so is
+ * what lies beyond PREC_ADDRESS_MAX.  False: no page is left, or there are too
+ * many ranges, and there is nothing to destroy.
  */
 bool iova_init(struct iova *iova, const struct iova_range *ranges,
 	       uint32_t count);
+void iova_destroy(struct iova *iova);
 
 /*
  * Take `size` bytes, whole pages, at the lowest place that is free.  The

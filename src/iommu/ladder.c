@@ -16,19 +16,19 @@
  * is put again after the restart unless it is to end.
  */
 
-bool iommu_open(struct iommu_domain *domain, const struct iommu_ops *ops,
+void iommu_open(struct iommu_domain *domain, const struct iommu_ops *ops,
 		void *device, const struct iommu_options *options,
-		const struct iova_range *ranges, uint32_t range_count)
+		struct iova *iova)
 {
 	memset(domain, 0, sizeof(*domain));
 	domain->ops = ops;
 	domain->device = device;
 	domain->options = *options;
+	domain->iova = iova;
 	prec_ledger_init(&domain->ledger);
 	/* A client that has nothing yet may have any quota. */
 	for (uint32_t i = 0; i < PREC_LEDGER_CLIENTS; i++)
 		(void)!prec_ledger_quota(&domain->ledger, i, options->quota);
-	return iova_init(&domain->iova, ranges, range_count);
 }
 
 static struct iommu_quiesce *whole(struct iommu_domain *domain)
@@ -282,7 +282,6 @@ static void open_again(struct iommu_domain *domain)
 		status = prec_ledger_bury(&domain->ledger, 0);
 	assert(status == PREC_OK);
 	memset(&domain->pinned, 0, sizeof(domain->pinned));
-	domain->iova.count = 0;
 	domain->shut = false;
 	domain->dead = false;
 	domain->buried = false;

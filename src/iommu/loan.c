@@ -37,12 +37,12 @@ static bool take_addresses(struct iommu_domain *domain,
 			   const struct prec_span *span, uint64_t *first,
 			   uint64_t *hold)
 {
-	if (!iova_take(&domain->iova, span->size, span->host, first))
+	if (!iova_take(domain->iova, span->size, span->host, first))
 		return false;
 	if (!domain->options.hold ||
-	    iova_take(&domain->iova, span->size, span->host, hold))
+	    iova_take(domain->iova, span->size, span->host, hold))
 		return true;
-	iova_give(&domain->iova, *first);
+	iova_give(domain->iova, *first);
 	return false;
 }
 
@@ -284,13 +284,12 @@ static void release(struct iommu_domain *domain, uint32_t range)
 	struct iommu_loan *loan = &domain->loan[range];
 
 	loan->state = IOMMU_FREE;
-	/* The whole ledger will be, and all addresses. */
-	if (domain->buried)
-		return;
-	iova_give(&domain->iova, loan->first.mapping.iova);
+	iova_give(domain->iova, loan->first.mapping.iova);
 	if (domain->options.hold)
-		iova_give(&domain->iova, loan->hold.mapping.iova);
-	must(prec_ledger_release(&domain->ledger, range));
+		iova_give(domain->iova, loan->hold.mapping.iova);
+	/* Else the whole ledger will be free. */
+	if (!domain->buried)
+		must(prec_ledger_release(&domain->ledger, range));
 }
 
 static bool is_settled(enum iommu_state state)

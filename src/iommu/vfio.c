@@ -21,10 +21,6 @@
 #define PATH_SIZE 128u
 #define WORD_SIZE 64u
 
-/* Page 0 and its neighbours are not given away, so that an address which nobody
- * has set reaches nothing. */
-#define ADDRESS_MIN 0x100000ull
-
 /* No IOMMU tells more than this of itself. */
 #define INFO_MAX 65536u
 
@@ -199,48 +195,40 @@ static bool open_group(struct vfio *vfio, const char *address,
 	return true;
 }
 
-static void add_run(struct vfio *vfio, uint64_t first, uint64_t last)
-{
-	uint32_t i = vfio->run_count;
-
-	if (first < ADDRESS_MIN)
-		first = ADDRESS_MIN;
-	if (last > PREC_ADDRESS_MAX - 1)
-		last = PREC_ADDRESS_MAX - 1;
-	if (i == VFIO_RUNS || last <= first)
-		return;
-	vfio->run_start[i] = first;
-	vfio->run_end[i] = last + 1;
-	vfio->run_count++;
-}
-
 /* Follow the chain of capabilities; each lies behind the one before. */
-static void read_runs(struct vfio *vfio,
-		      const struct vfio_iommu_type1_info *info)
+static uint32_t read_ranges(const struct vfio_iommu_type1_info *info,
+			    struct iova_range *ranges)
 {
 	uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+	uint32_t count = 0;
 
 	while (at) {
 		const struct vfio_info_cap_header *header =
 			(const void *)((const char *)info + at);
-		const struct vfio_iommu_type1_info_cap_iova_range *runs =
+		const struct vfio_iommu_type1_info_cap_iova_range *told =
 			(const void *)header;
 
 		if (header->id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE) {
-			for (uint32_t i = 0; i < runs->nr_iovas; i++)
-				add_run(vfio, runs->iova_ranges[i].start,
-					runs->iova_ranges[i].end);
+			for (uint32_t i = 0;
+			     i < told->nr_iovas && count < IOVA_RANGES_MAX; i++)
+				ranges[count++] = (struct iova_range){
+					told->iova_ranges[i].start,
+					told->iova_ranges[i].end,
+				};
 		}
 		at = header->next > at ? header->next : 0;
 	}
+	return count;
 }
 
 /* Which addresses the device may be given.  There is a hole where interrupts
  * are signalled. */
-static bool learn_runs(struct vfio *vfio, const char *address)
+static bool learn_addresses(struct vfio *vfio, const char *address)
 {
 	struct vfio_iommu_type1_info asked = { .argsz = sizeof(asked) };
 	struct vfio_iommu_type1_info *info = NULL;
+	struct iova_range ranges[IOVA_RANGES_MAX];
+	uint32_t count = 0;
 
 	if (ioctl(vfio->container, VFIO_IOMMU_GET_INFO, &asked) == 0 &&
 	    asked.argsz >= sizeof(asked) && asked.argsz <= INFO_MAX)
@@ -249,15 +237,15 @@ static bool learn_runs(struct vfio *vfio, const char *address)
 		info->argsz = asked.argsz;
 		if (ioctl(vfio->container, VFIO_IOMMU_GET_INFO, info) == 0 &&
 		    info->argsz <= asked.argsz)
-			read_runs(vfio, info);
+			count = read_ranges(info, ranges);
 	}
 	free(info);
-	if (vfio->run_count == 0)
+	vfio->addresses_known = iova_init(&vfio->addresses, ranges, count);
+	if (!vfio->addresses_known)
 		return fail(vfio,
 			    "%s: the IOMMU does not tell which addresses it "
 			    "offers; expected Linux 5.4 or newer",
 			    address);
-	vfio->next = vfio->run_start[0];
 	return true;
 }
 
@@ -391,7 +379,7 @@ bool vfio_open(struct vfio *vfio, const char *address, uint32_t class,
 	if (check_class(vfio, address, class, what) &&
 	    check_driver(vfio, address) && check_iommu(vfio, address, group) &&
 	    open_container(vfio, address) && open_group(vfio, address, group) &&
-	    learn_runs(vfio, address) && open_device(vfio, address))
+	    learn_addresses(vfio, address) && open_device(vfio, address))
 		return true;
 	vfio_close(vfio);
 	return false;
@@ -416,21 +404,9 @@ void vfio_close(struct vfio *vfio)
 	close_fd(&vfio->group);
 	close_fd(&vfio->container);
 	close_fd(&vfio->removed_fd);
-}
-
-/* Take `size` addresses from the runs, in order. */
-static bool take_addresses(struct vfio *vfio, uint64_t size, uint64_t *address)
-{
-	while (vfio->run < vfio->run_count) {
-		if (size <= vfio->run_end[vfio->run] - vfio->next) {
-			*address = vfio->next;
-			vfio->next += size;
-			return true;
-		}
-		if (++vfio->run < vfio->run_count)
-			vfio->next = vfio->run_start[vfio->run];
-	}
-	return fail(vfio, "the IOMMU has no addresses left");
+	if (vfio->addresses_known)
+		iova_destroy(&vfio->addresses);
+	vfio->addresses_known = false;
 }
 
 static bool fail_map(struct vfio *vfio, uint64_t size, int error)
@@ -448,20 +424,53 @@ static bool fail_map(struct vfio *vfio, uint64_t size, int error)
 		    size / 1024, strerror(error));
 }
 
+static bool map(struct vfio *vfio, const struct iommu_mapping *mapping)
+{
+	struct vfio_iommu_type1_dma_map dma = {
+		.argsz = sizeof(dma),
+		.vaddr = mapping->host,
+		.iova = mapping->iova,
+		.size = mapping->size,
+	};
+
+	if (mapping->rights & PREC_READ)
+		dma.flags |= VFIO_DMA_MAP_FLAG_READ;
+	if (mapping->rights & PREC_WRITE)
+		dma.flags |= VFIO_DMA_MAP_FLAG_WRITE;
+	return ioctl(vfio->container, VFIO_IOMMU_MAP_DMA, &dma) == 0;
+}
+
 bool vfio_map(struct vfio *vfio, void *at, uint64_t size, uint64_t *address)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)at,
+	struct iommu_mapping mapping = {
+		.host = (uintptr_t)at,
+		.size = size,
+		.rights = PREC_READ | PREC_WRITE,
+	};
+
+	if (!iova_take(&vfio->addresses, size, mapping.host, &mapping.iova))
+		return fail(vfio, "the IOMMU has no addresses left");
+	*address = mapping.iova;
+	return map(vfio, &mapping) || fail_map(vfio, size, errno);
+}
+
+bool vfio_lend(struct vfio *vfio, const struct iommu_mapping *mapping)
+{
+	return map(vfio, mapping);
+}
+
+/* Version 2 of type 1 removes what lies within, and says how much that was. */
+uint64_t vfio_take_back(struct vfio *vfio, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap dma = {
+		.argsz = sizeof(dma),
+		.iova = iova,
 		.size = size,
 	};
 
-	if (!take_addresses(vfio, size, address))
-		return false;
-	map.iova = *address;
-	return ioctl(vfio->container, VFIO_IOMMU_MAP_DMA, &map) == 0 ||
-	       fail_map(vfio, size, errno);
+	if (ioctl(vfio->container, VFIO_IOMMU_UNMAP_DMA, &dma) < 0)
+		return 0;
+	return dma.size;
 }
 
 bool vfio_interrupt(struct vfio *vfio, uint32_t vector, int fd)

@@ -7,6 +7,8 @@
 
 #include <precarium/region.h>
 
+#include "iommu/domain.h"
+
 /*
  * One PCI device behind an IOMMU, by Linux's VFIO (type 1).
  *
@@ -18,10 +20,6 @@
  * accesses with SIGBUS, and the accessors of access.h with PREC_GONE.
  */
 
-/* Runs of device addresses that an IOMMU offers; real ones have two or
- * three. */
-#define VFIO_RUNS 8u
-
 /* Zeroed before vfio_open.  What is not private may be read. */
 struct vfio {
 	struct prec_region registers; /* BAR 0 */
@@ -29,17 +27,14 @@ struct vfio {
 	/* Readable once the device has to be given back, as somebody removes
 	 * it or takes its driver away, or has failed for good. */
 	int removed_fd;
-	char why[400]; /* one line: why a call has failed */
+	struct iova addresses; /* those in use; shared by all that map */
+	char why[400];	       /* one line: why a call has failed */
 
 	/* Private. */
 	int container;
 	int group;
 	int device;
-	uint32_t run_count;
-	uint64_t run_start[VFIO_RUNS];
-	uint64_t run_end[VFIO_RUNS]; /* one past the last */
-	uint32_t run;		     /* that is being given away */
-	uint64_t next;		     /* its first address that is free */
+	bool addresses_known;
 };
 
 /*
@@ -63,6 +58,18 @@ void vfio_close(struct vfio *vfio);
  * False: vfio->why says why not.
  */
 bool vfio_map(struct vfio *vfio, void *at, uint64_t size, uint64_t *address);
+
+/*
+ * Pin memory of a client and let the device reach it, at an address that was
+ * taken from `addresses`: all of it or none, as when the client took some of it
+ * away.  False: errno.  Any thread; pinning takes 20 to 45 ms a GiB.
+ */
+bool vfio_lend(struct vfio *vfio, const struct iommu_mapping *mapping);
+
+/* Remove all that was lent from `iova` on, `size` bytes, and unpin it.  Returns
+ * how much that was: if it is less, the device may still reach some.  Any
+ * thread. */
+uint64_t vfio_take_back(struct vfio *vfio, uint64_t iova, uint64_t size);
 
 /* Signal `fd`, an eventfd, for this vector from now on; -1: none. */
 bool vfio_interrupt(struct vfio *vfio, uint32_t vector, int fd);

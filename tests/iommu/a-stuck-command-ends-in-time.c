@@ -65,7 +65,7 @@ static void device_is_closed(uint32_t held)
 	EXPECT(plain.shut);
 	EXPECT(plain_hears(slot, IOMMU_LEFT));
 	plain_tick(1, false);
-	EXPECT(!plain.shut && plain.iova.count == 0 &&
+	EXPECT(!plain.shut && plain_iova.count == 0 &&
 	       plain.windows.count == 0 && plain.ledger.held[1] == 0 &&
 	       plain.ledger.held[2] == 0);
 }

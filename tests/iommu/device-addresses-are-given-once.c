@@ -21,7 +21,7 @@ static uint32_t any(uint32_t below)
 
 static bool is_translated(uint64_t at, uint64_t size)
 {
-	return (at >= 4096 && at + size <= 0xfee00000) ||
+	return (at >= 0x100000 && at + size <= 0xfee00000) ||
 	       (at >= 0xfef00000 && at + size <= 0x8000000000);
 }
 
@@ -64,9 +64,9 @@ static void places_are_found(void)
 	uint64_t a, b, c, d;
 
 	EXPECT(iova_init(&iova, pc, 2));
-	EXPECT(iova_take(&iova, 4096, 0, &a) && a == 4096);
-	EXPECT(iova_take(&iova, 8192, 0, &b) && b == 8192);
-	EXPECT(iova_take(&iova, 4096, 0, &c) && c == 16384);
+	EXPECT(iova_take(&iova, 4096, 0, &a) && a == 0x100000);
+	EXPECT(iova_take(&iova, 8192, 0, &b) && b == 0x101000);
+	EXPECT(iova_take(&iova, 4096, 0, &c) && c == 0x103000);
 	iova_give(&iova, b);
 	EXPECT(iova_take(&iova, 8192, 0, &d) && d == b);
 	/* Larger than what is below the hole. */
@@ -79,8 +79,8 @@ static void places_are_found(void)
 static void ranges_are_checked(void)
 {
 	static struct iova iova;
-	const struct iova_range first = { 0, 4095 };
-	const struct iova_range odd = { 4097, 12289 };
+	const struct iova_range first = { 0, 0xfffff };
+	const struct iova_range odd = { 0x200001, 0x202001 };
 	const struct iova_range all = { 0, UINT64_MAX };
 	const struct iova_range back = { 9000, 8000 };
 	uint64_t at;
@@ -90,7 +90,7 @@ static void ranges_are_checked(void)
 	EXPECT(!iova_init(&iova, NULL, 0));
 	EXPECT(!iova_init(&iova, pc, IOVA_RANGES_MAX + 1));
 	EXPECT(iova_init(&iova, &odd, 1));
-	EXPECT(iova_take(&iova, 4096, 0, &at) && at == 8192);
+	EXPECT(iova_take(&iova, 4096, 0, &at) && at == 0x201000);
 	EXPECT(!iova_take(&iova, 4096, 0, &at));
 	EXPECT(iova_init(&iova, &all, 1));
 	EXPECT(iova_take(&iova, 1ull << 55, 0, &at) &&

@@ -120,10 +120,10 @@ RULES = [
     ("an address is given back at release", "loan.c",
      "loan->state = quiet == range ? IOMMU_LEAVING : IOMMU_DRAINING;",
      "loan->state = quiet == range ? IOMMU_LEAVING : IOMMU_DRAINING;\n"
-     "\tdomain->iova.count = 0;",
+     "\tdomain->iova->count = 0;",
      ADDRESSES),
-    ("the first page of all is not given", "iova.c",
-     "if (in.first < IOVA_PAGE)\n\t\tin.first = IOVA_PAGE;", "",
+    ("the lowest addresses are not given", "iova.c",
+     "if (in.first < IOVA_LOWEST)\n\t\tin.first = IOVA_LOWEST;", "",
      ADDRESSES),
     ("what is buried is paid back", "ladder.c",
      "status = prec_ledger_bury(&domain->ledger, 0);", "",
@@ -151,7 +151,7 @@ class Builder:
         self.root = root
         self.scratch = scratch
         self.command = [*compiler.split(), "-std=c11", "-D_GNU_SOURCE", "-O1",
-                        "-w", *("-I" + os.path.join(root, folder) for folder in
+                        "-w", "-pthread", *("-I" + os.path.join(root, folder) for folder in
                                 ("include", "src", "", "tests/iommu"))]
         self.iommu = os.path.join(root, "src", "iommu")
         self.objects = {}

@@ -40,6 +40,7 @@ struct lending_lane {
 	struct lending_store *store;
 	struct sim sim;
 	struct iommu_domain domain;
+	struct iova iova;
 	struct store_io *waiting; /* to be put, or ended without */
 	struct store_io **last;
 	struct store_loan *loan[LOANS];	   /* that have not LEFT */
@@ -198,7 +199,8 @@ static void open_domain(struct lending_lane *lane)
 	held_ops.map = map;
 	held_ops.unmap = unmap;
 	sim_init(&lane->sim, &options.manner, &memory, lane);
-	iommu_open(&lane->domain, &held_ops, &lane->sim, &domain, &range, 1);
+	iova_init(&lane->iova, &range, 1);
+	iommu_open(&lane->domain, &held_ops, &lane->sim, &domain, &lane->iova);
 }
 
 /* A tick a millisecond stands for the device's interrupts and for time. */

@@ -18,6 +18,7 @@
 
 static struct sim plain_sim;
 static struct iommu_domain plain;
+static struct iova plain_iova;
 static uint64_t plain_now;
 static uint64_t plain_pinned; /* pages */
 
@@ -66,7 +67,8 @@ static inline void plain_begin(const struct sim_manner *manner, bool hold,
 	ops = sim_ops;
 	if (!manner->aborts)
 		ops.abort = NULL;
-	MUST(iommu_open(&plain, &ops, &plain_sim, &options, &range, 1));
+	MUST(iova_init(&plain_iova, &range, 1));
+	iommu_open(&plain, &ops, &plain_sim, &options, &plain_iova);
 }
 
 /* Time passes; the device works if it is told to. */

@@ -43,7 +43,7 @@ static void could_not_be_pinned(bool hold)
 		plain_tick(4, true);
 		EXPECT(plain_hears(loan, IOMMU_REFUSED));
 		EXPECT(plain.ledger.held[3] == 0 && plain_pinned == 0);
-		EXPECT(plain.windows.count == 0 && plain.iova.count == 0);
+		EXPECT(plain.windows.count == 0 && plain_iova.count == 0);
 		plain_has(3, 0x100000, 4);
 	}
 }
@@ -78,7 +78,7 @@ static void is_whole_pages(void)
 	EXPECT(iommu_lend(&plain, 0, &span, NULL, &loan) == PREC_INVALID);
 	span.size = UINT64_MAX / PLAIN_PAGE * PLAIN_PAGE;
 	EXPECT(iommu_lend(&plain, 0, &span, NULL, &loan) == PREC_INVALID);
-	EXPECT(plain.iova.count == 0 && plain.moving == 0);
+	EXPECT(plain_iova.count == 0 && plain.moving == 0);
 }
 
 /* The device may do what the client granted, and no more. */

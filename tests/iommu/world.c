@@ -57,6 +57,7 @@ static struct world {
 	struct iommu_ops ops;
 	struct sim sim;
 	struct iommu_domain domain;
+	struct iova iova;
 	uint32_t owners[WORLD_FRAMES];	/* files and pins that have it */
 	uint32_t content[WORLD_FRAMES]; /* who wrote it last */
 	uint32_t whose[WORLD_FRAMES];	/* the file that it was made for */
@@ -472,6 +473,8 @@ static void check_books(void)
 		if (w.domain.ledger.held[i] != (w.file[i].there ? cost : 0))
 			find_wrong("what is held is not what is counted");
 	}
+	if (w.iova.count != loans * each)
+		find_wrong("device addresses are left over");
 	if (w.domain.windows.count != lent)
 		find_wrong("windows are left over");
 	/* What is held for ever may have lost a mapping that was cut off. */
@@ -534,7 +537,8 @@ static void begin(const struct world_plan *plan)
 	w.ops.put = put_and_check;
 	if (!plan->manner.aborts)
 		w.ops.abort = NULL;
-	iommu_open(&w.domain, &w.ops, &w.sim, &options, ranges, 2);
+	iova_init(&w.iova, ranges, 2);
+	iommu_open(&w.domain, &w.ops, &w.sim, &options, &w.iova);
 }
 
 struct world_result world_run(const struct world_plan *plan)
