@@ -17,15 +17,15 @@ static struct prec_budget budget;
 static struct lender lender;
 static struct prec_span span; /* of all its pages */
 
-static void lend_holes(uint32_t rights, uint32_t options)
+static void lend_holes(uint32_t rights, uint64_t pages)
 {
 	struct prec_lending lending = { .rights = rights,
 					.size = SIZE,
-					.options = options,
+					.options = PREC_TOLERATE,
 					.budget = &budget };
 
 	memset(&budget, 0, sizeof(budget));
-	budget.max = MOST * PAGE;
+	budget.max = pages * PAGE;
 	lending.fd = lender.fd = new_file(SIZE, 0);
 	MUST(prec_region_map(&lender.region, &lending, NULL) == PREC_OK);
 	span = lender.region.span;
@@ -57,7 +57,7 @@ static void holes_are_watched(uint32_t rights)
 {
 	uint64_t page, allowed = 0;
 
-	lend_holes(rights, PREC_TOLERATE);
+	lend_holes(rights, MOST);
 	EXPECT(touch(0) == PREC_OK && touch(1) == PREC_OK);
 	EXPECT(prec_budget_used(&budget) == 2 * PAGE && there() == 2);
 	set_size(&lender, PAGE);
@@ -84,6 +84,15 @@ static void holes_are_watched(uint32_t rights)
 
 static bool over;
 
+static void *loads(void *argument)
+{
+	uint64_t page = (uint64_t)(uintptr_t)argument, lost = 0;
+
+	while (!__atomic_load_n(&over, __ATOMIC_RELAXED))
+		lost += touch(page++ % PAGES) != PREC_OK;
+	return (void *)(uintptr_t)(lost > 0);
+}
+
 UNWATCHED
 static void *touches(void *argument)
 {
@@ -99,24 +108,50 @@ static void *touches(void *argument)
 	return (void *)(uintptr_t)(lost > 0);
 }
 
-static void healed_beside_others(void)
+UNWATCHED
+static unsigned char read_plainly(uint64_t page)
+{
+	return bytes_of(&lender.region)[page * PAGE];
+}
+
+static void heal_again_and_again(void *(*beside)(void *), uint64_t most)
 {
 	pthread_t threads[2];
 	uint64_t i;
 
-	lend_holes(PREC_READ | PREC_WRITE, PREC_TOLERATE);
+	over = false;
 	for (i = 0; i < 2; i++)
-		MUST(pthread_create(&threads[i], NULL, touches,
+		MUST(pthread_create(&threads[i], NULL, beside,
 				    (void *)(uintptr_t)(i + 1)) == 0);
 	for (i = 0; i < 300; i++) {
 		shrink_and_grow(i % 7 * PAGE);
+		/* A page of ours, so that there is something to heal. */
+		(void)read_plainly(i % PAGES);
 		EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_OK);
-		if (!EXPECT(there() <= MOST))
+		if (!EXPECT(there() <= most))
 			break;
 	}
 	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
 	for (i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
+}
+
+/* Each page that there is would be one that nobody paid for. */
+static void nothing_is_made_unseen(void)
+{
+	lend_holes(PREC_READ | PREC_WRITE, 0);
+	heal_again_and_again(loads, 0);
+	EXPECT(there() == 0 && prec_budget_used(&budget) == 0);
+	end_lending(&lender);
+	prec_budget_end(&budget);
+}
+
+static void healed_beside_others(void)
+{
+	uint64_t i;
+
+	lend_holes(PREC_READ | PREC_WRITE, MOST);
+	heal_again_and_again(touches, MOST);
 	EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_OK);
 	for (i = 0; i < PAGES; i++)
 		(void)!touch(i);
@@ -132,6 +167,7 @@ int main(void)
 		skip_all("holes cannot be watched here");
 	holes_are_watched(PREC_READ | PREC_WRITE);
 	holes_are_watched(PREC_READ);
+	nothing_is_made_unseen();
 	healed_beside_others();
 	return expect_end();
 }
