@@ -183,7 +183,7 @@ static uint64_t now_ns(void)
 
 static void look_for_credit(struct prec_budget *budget)
 {
-	struct look look = { budget, budget->looked_to, STEPS };
+	struct look look = { budget, 0, STEPS };
 	uint64_t now = now_ns();
 
 	if (now < __atomic_load_n(&budget->look_at_ns, __ATOMIC_RELAXED) ||
