@@ -216,11 +216,11 @@ prec_space_add(struct prec_space *space, uint64_t address, uint64_t size,
 PREC_EXPORT uint32_t prec_space_slot(const struct prec_space *space,
 				     uint32_t index);
 
-/* Remove entry `index`, which must be less than count.  Entries above move
- * down by one. */
+/* Remove entry `index`.  Entries above move down by one.  PREC_RANGE: there is
+ * no such entry, and nothing has changed; the index that prec_space_find
+ * returned is one. */
 /*@
   requires table: \valid(space) && space_ok(*space);
-  requires entry: index < space->count;
   terminates \true;
   exits \false;
   assigns space->count, space->start[0 .. PREC_SPACE_MAX - 1],
@@ -229,16 +229,26 @@ PREC_EXPORT uint32_t prec_space_slot(const struct prec_space *space,
     space->rights[0 .. PREC_SPACE_MAX - 1],
     space->slot[0 .. PREC_SPACE_MAX - 1];
   ensures table: space_ok(*space);
-  ensures less: space->count == \old(space->count) - 1;
-  ensures below: \forall integer i; 0 <= i < index ==>
-    entry_kept(*space, i, \old(*space), i);
-  ensures above: \forall integer i; index <= i < space->count ==>
-    entry_kept(*space, i, \old(*space), i + 1);
-  ensures gone: \forall integer address, i; 0 <= i < space->count &&
-    space_has(\old(*space), index, address) ==>
-    !space_has(*space, i, address);
+  behavior removed:
+    assumes entry: index < space->count;
+    ensures said: \result == PREC_OK;
+    ensures less: space->count == \old(space->count) - 1;
+    ensures below: \forall integer i; 0 <= i < index ==>
+      entry_kept(*space, i, \old(*space), i);
+    ensures above: \forall integer i; index <= i < space->count ==>
+      entry_kept(*space, i, \old(*space), i + 1);
+    ensures gone: \forall integer address, i; 0 <= i < space->count &&
+      space_has(\old(*space), index, address) ==>
+      !space_has(*space, i, address);
+  behavior none:
+    assumes none: index >= space->count;
+    assigns \nothing;
+    ensures said: \result == PREC_RANGE;
+  complete behaviors;
+  disjoint behaviors;
 */
-PREC_EXPORT void prec_space_remove(struct prec_space *space, uint32_t index);
+PREC_EXPORT enum prec_status prec_space_remove(struct prec_space *space,
+					       uint32_t index);
 
 /*
  * Check the claim [address, address + size): it must lie in one entry that

@@ -179,11 +179,13 @@ enum prec_status prec_space_add(struct prec_space *space, uint64_t address,
 	return PREC_OK;
 }
 
-void prec_space_remove(struct prec_space *space, uint32_t index)
+enum prec_status prec_space_remove(struct prec_space *space, uint32_t index)
 {
-	uint32_t last = space->count - 1;
-	uint32_t i;
+	uint32_t last, i;
 
+	if (index >= space->count)
+		return PREC_RANGE;
+	last = space->count - 1;
 	/*@
 	  loop invariant range: index <= i <= last;
 	  loop invariant below: \forall integer j; 0 <= j < index ==>
@@ -207,6 +209,7 @@ void prec_space_remove(struct prec_space *space, uint32_t index)
 		space->slot[i] = space->slot[i + 1];
 	}
 	space->count = last;
+	return PREC_OK;
 }
 
 /* The span of a claim that begins in entry i. */

@@ -66,7 +66,8 @@ static void withdraw(void)
 	for (i = 0; i < CELLS; i++)
 		if (owner[i] == space.slot[index])
 			owner[i] = 0;
-	prec_space_remove(&space, index);
+	if (prec_space_remove(&space, index) != PREC_OK)
+		fail("an entry was not removed");
 }
 
 static bool same_span(struct prec_span one, struct prec_span other)
@@ -147,6 +148,8 @@ static void edges(void)
 	    prec_space_add(&space, 0, ~0ull, 0, 0, 1) != PREC_INVALID ||
 	    prec_space_add(&space, 0, 2, ~0ull, 0, 1) != PREC_INVALID)
 		fail("a claim that wraps was taken");
+	if (prec_space_remove(&space, 0) != PREC_RANGE || space.count != 0)
+		fail("an entry was removed that was none");
 	if (prec_space_find(&space, 0) != PREC_NONE ||
 	    prec_space_slot(&space, 0) != PREC_NONE)
 		fail("an empty table holds something");
@@ -170,6 +173,10 @@ static void full(void)
 			fail("an entry was not taken");
 	if (prec_space_add(&space, 2 * i * CELL, CELL, 0, 1, i) != PREC_FULL)
 		fail("one entry too many was taken");
+	if (prec_space_remove(&space, PREC_SPACE_MAX) != PREC_RANGE ||
+	    prec_space_remove(&space, PREC_NONE) != PREC_RANGE ||
+	    space.count != PREC_SPACE_MAX)
+		fail("an entry past the last was removed");
 	if (prec_space_resolve(&space, 4 * CELL, CELL + 1, 1, &span) !=
 		    PREC_RANGE ||
 	    prec_space_resolve(&space, 4 * CELL, ~0ull, 1, &span) != PREC_RANGE)
