@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Capacities are not in the interface: one object of a program runs with
-# libraries of several.  Usage: space-of-any-size.sh SOURCE_ROOT COMPILER...
+# libraries of several.  Usage: capacities-may-change.sh SOURCE_ROOT COMPILER...
 set -eu
 root=$1
 shift
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 "$@" -std=c11 -O1 -I"$root" -I"$root/include" -c \
-	-o "$work/program.o" "$root/tests/library/space-of-any-size.c"
+	-o "$work/program.o" "$root/tests/library/capacities-may-change.c"
 for capacity in 512 16 1500; do
 	cp -r "$root/include" "$work/include"
 	sed -i "s/^\\(#define PREC_SPACE_MAX\\) .*/\\1 ${capacity}u/" \

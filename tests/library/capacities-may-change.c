@@ -2,7 +2,7 @@
 /*
  * A program that was compiled before the library it runs with: it asks how many
  * bytes a space has, uses the calls only, and gets on with any capacity.
- * Usage: space-of-any-size CAPACITY, that of the library.
+ * Usage: capacities-may-change CAPACITY, that of the library.
  */
 #include <precarium/space.h>
 
