@@ -22,6 +22,19 @@ extern "C" {
  * work of a call is bounded by the constants of ledger.h.
  */
 
+/*
+ * The bytes of a ledger in the library that runs.  A later one may have more,
+ * for larger numbers of everything.  A program that must run with it gets so
+ * many bytes from the system, leaves the fields alone, and uses the calls.
+ */
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures size: \result == sizeof(struct prec_ledger);
+*/
+PREC_EXPORT uint64_t prec_ledger_size(void);
+
 /* Make an empty ledger.  Every client's quota is 0: nothing is granted yet. */
 /*@
   requires ledger: \valid(ledger);

@@ -741,3 +741,8 @@ struct prec_pin_account prec_ledger_account(const struct prec_ledger *ledger,
 				ledger->owner.bytes[i];
 	return account;
 }
+
+uint64_t prec_ledger_size(void)
+{
+	return sizeof(struct prec_ledger);
+}

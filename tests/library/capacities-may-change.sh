@@ -11,10 +11,12 @@ trap 'rm -r "$work"' EXIT
 	-o "$work/program.o" "$root/tests/library/capacities-may-change.c"
 for capacity in 512 16 1500; do
 	cp -r "$root/include" "$work/include"
-	sed -i "s/^\\(#define PREC_SPACE_MAX\\) .*/\\1 ${capacity}u/" \
-		"$work/include/precarium/space.h"
+	for name in PREC_SPACE_MAX PREC_LEDGER_RANGES; do
+		sed -i "s/^\\(#define $name\\) .*/\\1 ${capacity}u/" \
+			"$work/include/precarium/"*.h
+	done
 	"$@" -std=c11 -O1 -I"$work/include" -o "$work/program" \
-		"$work/program.o" "$root/src/core/space.c"
+		"$work/program.o" "$root/src/core/space.c" "$root/src/core/pin.c"
 	"$work/program" $capacity
 	rm -r "$work/include"
 done
