@@ -381,16 +381,13 @@ static void committed(const struct misuse *misuse, bool checks)
 {
 	char line[512], begins[256];
 	int end = end_of(misuse, line, sizeof(line));
-	bool good;
+	bool ended, said;
 
 	snprintf(begins, sizeof(begins), "precarium: %s", misuse->name);
-	if (checks)
-		good = EXPECT(end == KILLED(SIGABRT)) &
-		       EXPECT(strncmp(line, begins, strlen(begins)) == 0);
-	else
-		good = EXPECT(end == misuse->otherwise) &
-		       EXPECT(line[0] == '\0');
-	if (!good)
+	ended = EXPECT(end == (checks ? KILLED(SIGABRT) : misuse->otherwise));
+	said = EXPECT(checks ? strncmp(line, begins, strlen(begins)) == 0
+			     : line[0] == '\0');
+	if (!ended || !said)
 		fprintf(stderr, "%s: %d, %s\n", misuse->name, end, line);
 }
 
