@@ -113,6 +113,12 @@ uint64_t buffer_wrong(uint64_t from, uint64_t size, uint64_t seed)
 static void foreign(const struct prec_keeper_fault *fault, void *context)
 {
 	(void)context;
+	if (fault->thread < FIRST_VICTIM || fault->thread > THIRD_VICTIM) {
+		say("not so: thread %u is stopped: ip %llx, address %llx\n",
+		    fault->thread, (unsigned long long)fault->ip,
+		    (unsigned long long)fault->address);
+		system_end(1);
+	}
 	__atomic_store_n(&seen_address, fault->address, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&seen, 1, __ATOMIC_ACQ_REL);
 }

@@ -89,7 +89,14 @@ uint64_t buffer_wrong(uint64_t from, uint64_t size, uint64_t seed);
 struct prec_fault_counts counts_now(void);
 
 /* Other driver threads: entered, unless it is one of the victims. */
-enum { FIRST_DRIVER, FIRST_VICTIM, SECOND_VICTIM, SECOND_DRIVER, DRIVERS };
+enum {
+	FIRST_DRIVER,
+	FIRST_VICTIM,
+	SECOND_VICTIM,
+	THIRD_VICTIM,
+	SECOND_DRIVER,
+	DRIVERS
+};
 void start_driver(uint32_t which, void (*entry)(uint64_t), uint64_t argument);
 extern seL4_CPtr driver_call[DRIVERS];
 /* Faults that are not ours, as the keeper has reported them. */

@@ -141,6 +141,11 @@ void system_map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at)
 	system_must(error, "a page");
 }
 
+void system_unmap(seL4_CPtr frame)
+{
+	system_must(seL4_X86_Page_Unmap(frame), "an unmapping");
+}
+
 seL4_CPtr system_vspace(void)
 {
 	seL4_CPtr vspace = system_object(seL4_X64_PML4Object, 0);

@@ -43,6 +43,7 @@ seL4_CPtr system_device_frame(void);
 /* The page tables for all of [at, at + size). */
 void system_tables(seL4_CPtr vspace, uint64_t at, uint64_t size);
 void system_map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at);
+void system_unmap(seL4_CPtr frame);
 seL4_CPtr system_vspace(void);
 /* A copy of an endpoint with a badge. */
 seL4_CPtr system_badged(seL4_CPtr endpoint, seL4_Word badge);
