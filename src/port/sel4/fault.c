@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fault.h"
 
-#include "port/region.h"
-
 /* How often in a row a thread may be told to try again, where an empty page is
  * there already: once for what it saw before that came. */
 #define RETRY_MAX 4u
@@ -64,7 +62,7 @@ static enum prec_keeper_answer fix(struct prec_keeper *keeper,
 {
 	if (place->admitting && call_forbidden(fault->status))
 		mark_refused(place->region);
-	mark_lost(place->region, 0);
+	mark_lost(place->region, false);
 	mark_count(&keeper->counts.fixed);
 	return call_go_on(keeper, fault->thread, actor->go_on)
 		       ? PREC_KEEPER_RESUMED
@@ -78,7 +76,7 @@ static enum prec_keeper_answer abandon(struct prec_keeper *keeper,
 {
 	prec_note_fault(actor->note, fault->address, call_wrote(fault->status));
 	prec_note_abandoned(actor->note);
-	mark_lost(place->region, 0);
+	mark_lost(place->region, false);
 	mark_count(&keeper->counts.abandoned);
 	return call_land(keeper, fault->thread, actor->land, actor->sp,
 			 (uint64_t)(uintptr_t)actor->transaction)
@@ -126,7 +124,7 @@ static bool cover(struct prec_keeper *keeper,
 	prec_note_fault(actor->note, fault->address, wrote);
 	prec_note_replaced(actor->note,
 			   keeper->window + 4096 * (uint64_t)place->page, 4096);
-	mark_lost(place->region, REGION_SUBSTITUTED);
+	mark_lost(place->region, true);
 	return true;
 }
 

@@ -2,10 +2,10 @@
 #include "mark.h"
 #include "own.h"
 
-void mark_lost(struct prec_region *region, uint32_t flags)
+void mark_lost(struct prec_region *region, bool replaced)
 {
-	if (flags)
-		region_mark(region, flags);
+	if (replaced)
+		region_mark(region, REGION_SUBSTITUTED);
 	region_move_epoch(region);
 }
 

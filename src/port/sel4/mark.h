@@ -7,15 +7,15 @@
 
 /* What the keeper writes where other threads may be reading. */
 
-/* The region's memory was found gone: flags are set, if there are any, and then
- * the epoch moves. */
+/* The region's memory was found gone, and `replaced`: has an empty page in its
+ * place now.  The epoch moves last. */
 /*@
   requires region: \valid(region);
   terminates \true;
   exits \false;
   assigns region->flags, region->epoch;
 */
-void mark_lost(struct prec_region *region, uint32_t flags);
+void mark_lost(struct prec_region *region, bool replaced);
 
 /* Count, where other threads may read. */
 /*@
