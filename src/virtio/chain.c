@@ -16,6 +16,16 @@ void chain_begin(struct virtq_request *r)
 	*/
 }
 
+/*@
+  predicate to_the_end(struct prec_space s, struct prec_span p) =
+    p.address + p.size == s.end[p.index];
+
+  // Only the last of these segments may end before its region does.
+  predicate long_pieces(struct prec_space s, struct virtq_request r,
+                        integer first, integer last) =
+    \forall integer i; first <= i < last - 1 ==> to_the_end(s, r.segment[i]);
+*/
+
 /* Append [address, address + size) to the request, split at region ends. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
@@ -28,12 +38,15 @@ void chain_begin(struct virtq_request *r)
   terminates \true;
   exits \false;
   assigns r->readable, r->count,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], REFUSAL_BYTE;
   ensures segments: request_ok(*space, *q, *r);
   ensures kept: \forall integer i; 0 <= i < \old(r->count) ==>
     r->segment[i] == \old(*r).segment[i];
   ensures covers: \result ==>
     covers(*r, \old(r->count), r->count, address, size);
+  ensures long: long_pieces(*space, *r, \old(r->count), r->count);
+  ensures refused: !\result ==>
+    append_refused(*space, *q, address, size, rights);
   ensures side: r->readable ==
     (rights == PREC_READ ? r->count : \old(r->readable));
 */
@@ -60,12 +73,20 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 	    r->readable == r->count;
 	  loop invariant writes: rights == PREC_WRITE ==>
 	    r->readable == \at(r->readable, Pre);
+	  loop invariant long: long_pieces(*space, *r, \at(r->count, Pre),
+	    r->count);
+	  loop invariant cut: 0 < size && \at(r->count, Pre) < r->count ==>
+	    to_the_end(*space, r->segment[r->count - 1]);
 	  loop assigns n, address, size, r->readable, r->count,
-	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], REFUSAL_BYTE;
 	  loop variant size;
 	*/
 	while (size > 0) {
 		n = r->count;
+		/*@ ghost
+		  refusal_at = address;
+		  refusal_count = n;
+		*/
 		if (n >= VIRTQ_SEGMENTS_MAX)
 			return false;
 		/* In place: a copy would be loaded with wider accesses than it
@@ -73,6 +94,7 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
 		if (prec_space_piece(space, address, size, rights,
 				     &r->segment[n]))
 			return false;
+		/*@ ghost refusal_size = r->segment[n].size; */
 		if (rights == PREC_WRITE && virtq_meets_rings(q, r->segment[n]))
 			return false;
 		/*@ assert before: covers(*r, \at(r->count, Pre), n,
@@ -102,7 +124,7 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns r->readable, r->count,
-    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
+    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], REFUSAL_BYTE;
   ensures segments: request_ok(*space, *q, *r);
   ensures kept: \forall integer i; 0 <= i < \old(r->count) ==>
     r->segment[i] == \old(*r).segment[i];
@@ -111,6 +133,9 @@ static bool append(struct virtq_request *r, const struct prec_space *space,
   ensures written: \result && write ==> r->readable == \old(r->readable);
   ensures read: \result && !write ==>
     \old(r->readable) == \old(r->count) && r->readable == r->count;
+  ensures refused: !\result ==>
+    (!write && \old(r->readable) < \old(r->count)) ||
+    append_refused(*space, *q, addr, len, write ? PREC_WRITE : PREC_READ);
 */
 static bool take_data(struct virtq_request *r, const struct prec_space *space,
 		      const struct virtq *q, uint64_t addr, uint32_t len,
@@ -161,6 +186,10 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	bool write = flags & VIRTQ_DESC_F_WRITE;
 
 	if (!r->refused && !take_data(r, space, q, addr, len, write)) {
+		/*@ ghost
+		  refusal_element = element_count;
+		  refusal_room = element_room;
+		*/
 		r->refused = true;
 		r->readable = 0;
 		r->count = 0;
@@ -189,6 +218,7 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	      covers(*r, element_first(element_count - 1),
 	        element_end[element_count - 1], addr, len); */
 	/*@ assert covered: elements_covered(*r); */
+	/*@ assert refusal: refusal_told(*space, *q, *r); */
 }
 
 bool chain_table(struct virtq_request *r, const struct prec_space *space,

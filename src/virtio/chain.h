@@ -23,6 +23,17 @@
   uint32_t element_end[1280]; // one after its last segment
   uint32_t element_index[1280]; // where in the table; set by the caller
 */
+/* Ghost: why the request is refused: the element, its byte from which on
+ * nothing could be appended, the size of the segment that was found there, how
+ * many there were before, and the last element until then with bytes to
+ * write. */
+/*@ ghost
+  int refusal_element;
+  uint64_t refusal_at;
+  uint64_t refusal_size;
+  uint32_t refusal_count;
+  int refusal_room;
+*/
 #define ELEMENT_MAX 1280
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */
@@ -31,7 +42,9 @@
 	element_len[0 .. ELEMENT_MAX - 1], \
 	element_flags[0 .. ELEMENT_MAX - 1], \
 	element_end[0 .. ELEMENT_MAX - 1], \
-	element_index[0 .. ELEMENT_MAX - 1]
+	element_index[0 .. ELEMENT_MAX - 1], REFUSAL
+#define REFUSAL_BYTE refusal_at, refusal_size, refusal_count
+#define REFUSAL	     REFUSAL_BYTE, refusal_element, refusal_room
 /* clang-format on */
 
 /*@
@@ -42,6 +55,9 @@
 
   predicate element_written{L}(integer k) =
     (element_flags[k] & VIRTQ_DESC_F_WRITE) != 0;
+
+  logic integer element_right{L}(integer k) =
+    (element_flags[k] & VIRTQ_DESC_F_WRITE) != 0 ? PREC_WRITE : PREC_READ;
 
   predicate has_room{L}(integer k) =
     element_written(k) && element_len[k] > 0;
@@ -79,6 +95,7 @@
   predicate elements_covered{L}(struct virtq_request r) =
     !r.refused ==>
     r.count == element_first(element_count) &&
+    (r.readable < r.count ==> 0 <= element_room) &&
     (\forall integer k; 0 <= k < element_count ==>
       element_end[k] <= r.count &&
       covers(r, element_first(k), element_end[k], element_addr[k],
@@ -95,6 +112,48 @@
 
   predicate elements_told{L}(struct virtq_request r) =
     elements_logged && elements_covered(r) && last_kept(r);
+
+  // No region that holds this byte grants the right.
+  predicate unlent(struct prec_space s, integer address, integer right) =
+    \forall integer i; 0 <= i < s.count && space_has(s, i, address) ==>
+      !rights_grant(s.rights[i], right);
+
+  // A byte of these at which the request ends: it has no room for another
+  // segment, the byte is not lent for this, or the device would write on the
+  // rings.
+  predicate append_refused{L}(struct prec_space s, struct virtq q,
+                              integer address, integer size,
+                              integer right) =
+    address <= refusal_at < address + size &&
+    (refusal_count == VIRTQ_SEGMENTS_MAX || unlent(s, refusal_at, right) ||
+      (right == PREC_WRITE && 0 < refusal_size &&
+        refusal_at + refusal_size <= address + size &&
+        on_rings(q, refusal_at, refusal_size)));
+
+  // 2.7.4.2, 2.8.17: it is to be read, after one that is to be written.
+  predicate order_refused{L}(integer k) =
+    !element_written(k) && 0 <= refusal_room < k && has_room(refusal_room);
+
+  // A request is refused for an element that it has.
+  predicate refusal_told{L}(struct prec_space s, struct virtq q,
+                            struct virtq_request r) =
+    r.refused ==> 0 <= refusal_element < element_count &&
+      (order_refused(refusal_element) ||
+        append_refused(s, q, element_addr[refusal_element],
+          element_len[refusal_element],
+          element_right(refusal_element)));
+
+  // No region that holds the whole table grants that it is read.
+  predicate table_unlent(struct prec_space s, integer addr, integer len) =
+    \forall integer i; 0 <= i < s.count && entry_holds(s, i, addr, len) ==>
+      !rights_grant(s.rights[i], PREC_READ);
+
+  // 2.7.5.3, 2.8.7: there is no such table.
+  predicate table_refused(struct prec_space s, struct virtq q, integer addr,
+                          integer len) =
+    len % VIRTQ_DESC_SIZE != 0 || len / VIRTQ_DESC_SIZE == 0 ||
+    len / VIRTQ_DESC_SIZE > LENT_TABLE_MAX || table_unlent(s, addr, len) ||
+    on_rings(q, addr, len);
 
   // What an answer says about its request.
   predicate answer_told{L}(struct virtq_request r, integer answer) =
@@ -157,15 +216,17 @@ void chain_begin(struct virtq_request *r);
     chain_ok(*space, *q, *r);
   requires log: elements_told(*r) && element_count < ELEMENT_MAX;
   requires this: element_is(element_count, addr, len, flags);
+  requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], element_count, element_room,
-    element_end[element_count];
+    element_end[element_count], REFUSAL;
   ensures log: elements_told(*r) &&
     element_count == \old(element_count) + 1;
   ensures segments: chain_ok(*space, *q, *r);
   ensures refused: \old(r->refused) ==> r->refused;
+  ensures refusal: refusal_told(*space, *q, *r);
 */
 void chain_take(struct virtq_request *r, const struct prec_space *space,
 		const struct virtq *q, uint64_t addr, uint32_t len,
@@ -194,6 +255,7 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
     r->table_address == addr && r->table_size == len;
   ensures none: !\result ==> r->table_address == \old(r->table_address) &&
     r->table_size == \old(r->table_size);
+  ensures refused: !\result ==> table_refused(*space, *q, addr, len);
 */
 bool chain_table(struct virtq_request *r, const struct prec_space *space,
 		 const struct virtq *q, uint64_t addr, uint32_t len,

@@ -166,11 +166,13 @@ static enum virtq_answer load(const struct virtq *q,
   requires fetched: \forall integer j; 0 <= j < count ==>
     fetch_packed_table[j] == table[j];
   requires log: elements_told(*r) && element_count == 0;
+  requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
   ensures log: elements_told(*r) && element_count == count;
+  ensures refusal: refusal_told(*space, *q, *r);
   ensures taken: list_table_taken(count);
   ensures segments: chain_ok(*space, *q, *r);
 */
@@ -185,6 +187,7 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
 	  loop invariant segments: chain_ok(*space, *q, *r);
 	  loop invariant log: elements_told(*r) && element_count == i;
 	  loop invariant taken: list_table_taken(i);
+	  loop invariant refusal: refusal_told(*space, *q, *r);
 	  loop assigns i, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
 	  loop variant count - i;
@@ -208,6 +211,7 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
   requires once: fetched_once && fetch_count < FETCH_MAX;
   requires all: fetched_all;
   requires rings: fetched_rings(*q);
+  requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
@@ -216,6 +220,9 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
     ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
     16 * element_count == d.len;
+  ensures refusal: refusal_told(*space, *q, *r);
+  ensures refused: \result == VIRTQ_MALFORMED ==>
+    table_refused(*space, *q, d.addr, d.len);
   ensures losses: losses_told(\result);
   ensures taken: \result == VIRTQ_TAKEN ==> list_table_taken(element_count);
   ensures named: \result == VIRTQ_TAKEN ==> 0 < d.len &&
@@ -270,6 +277,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
   requires once: fetched_once && fetch_count < FETCH_MAX;
   requires all: fetched_all;
   requires rings: fetched_rings(*q);
+  requires refusal: so_far == VIRTQ_TAKEN ==> refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
@@ -277,6 +285,13 @@ static enum virtq_answer take_table(struct virtq_request *r,
     FETCH_NEXT, fetch_packed_table[0 .. LENT_TABLE_MAX - 1],
     ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r);
+  ensures refusal: \result == VIRTQ_TAKEN ==> refusal_told(*space, *q, *r);
+  ensures refused: so_far == VIRTQ_TAKEN && \result == VIRTQ_MALFORMED ==>
+    indirect_refused(*space, *q, d.addr, d.len, d.flags, first ? 0 : 1);
+  ensures kept: \result == VIRTQ_TAKEN && !is_indirect(d.flags) ==>
+    \forall integer j; 0 <= j <= \old(element_count) ==>
+      element_is(j, \old(element_addr[j]), \old(element_len[j]),
+        \old(element_flags[j]));
   ensures this: \result == VIRTQ_TAKEN &&
     (d.flags & VIRTQ_DESC_F_INDIRECT) == 0 ==>
     element_count == \old(element_count) + 1 &&
@@ -398,6 +413,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	bool wrap;
 
 	/*@ ghost list_count = 0; */
+	/*@ ghost list_fault = 0; */
 	chain_begin(r);
 	if (q->state != VIRTQ_READY)
 		return VIRTQ_STOPPED;
@@ -418,6 +434,10 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	    elements_told(*r) && element_count == k && list_taken(k);
 	  loop invariant work: fetch_count == 2 * k && list_count == k;
 	  loop invariant all: fetched_all;
+	  loop invariant refusal: answer == VIRTQ_TAKEN ==>
+	    refusal_told(*space, *q, *r);
+	  loop invariant fault: answer == VIRTQ_MALFORMED ==>
+	    0 <= list_fault < k && list_refused(*space, *q, list_fault);
 	  loop invariant list: list_fetched(q->desc, q->size, q->next_avail,
 	    q->avail_wrap, k);
 	  loop invariant more: 0 < k ==> list_more(k - 1);
@@ -434,7 +454,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	  loop assigns k, slot, wrap, d, answer, r->table_address,
 	    r->table_size, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
-	    PACKED_FETCHES, ELEMENT_LOG, list_count;
+	    PACKED_FETCHES, ELEMENT_LOG, list_count, list_fault;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {
@@ -458,7 +478,18 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		      fetch_at[m] + fetch_size[m] <=
 		        q->desc.address + 16 * fetch_index[m] + 16; */
 		/*@ ghost enter_desc(r, answer, d.addr, d.len, d.flags); */
+		/*@ ghost
+		  if (answer == VIRTQ_TAKEN)
+		    list_fault = k;
+		*/
+		/*@ assert so_far: answer == VIRTQ_MALFORMED ==>
+		      list_refused(*space, *q, list_fault); */
 		answer = take_desc(r, space, q, d, k == 0, answer);
+		/*@ assert fault: answer == VIRTQ_MALFORMED ==>
+		      list_refused(*space, *q, list_fault); */
+		/*@ assert whole: answer == VIRTQ_TAKEN &&
+		      !has_next(d.flags) ==>
+		      list_decoded(r->table_address, r->table_size); */
 		slot++;
 		if (slot == q->size) {
 			slot = 0;
@@ -478,6 +509,10 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		}
 		/*@ assert known: fetched_known(*q, *r); */
 		/*@ assert losses: losses_told(answer); */
+		/*@ assert refusal: answer == VIRTQ_TAKEN ==>
+		      refusal_told(*space, *q, *r); */
+		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
+		      list_refused(*space, *q, list_fault); */
 		answer = chain_settle(r, answer);
 		/*@ assert told: losses_told(answer); */
 		/*@ assert count: list_count == q->held[r->head]; */
@@ -496,6 +531,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	uint32_t k;
 
 	/*@ ghost list_retaken = 1; */
+	/*@ ghost list_fault = 0; */
 	chain_begin(r);
 	if (q->state != VIRTQ_READY)
 		return VIRTQ_STOPPED;
@@ -508,29 +544,67 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	  loop invariant no_table: r->table_size == 0;
 	  loop invariant log: answer == VIRTQ_TAKEN ==>
 	    elements_told(*r) && element_count == k;
+	  loop invariant given: answer == VIRTQ_TAKEN ==>
+	    \forall integer j; 0 <= j < k ==> given_element(list, j);
+	  loop invariant refusal: answer == VIRTQ_TAKEN ==>
+	    refusal_told(*space, *q, *r);
+	  loop invariant fault: answer == VIRTQ_MALFORMED ==>
+	    0 <= list_fault < k &&
+	    indirect_refused(*space, *q, list[list_fault].addr,
+	      list[list_fault].len, list[list_fault].flags, list_fault);
 	  loop invariant work: fetch_count == 0 && list_retaken != 0;
 	  loop invariant more: \forall integer i; 0 <= i < k ==>
 	    (list[i].flags & VIRTQ_DESC_F_NEXT) != 0;
 	  loop assigns k, answer, r->table_address, r->table_size,
 	    r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], PACKED_FETCHES,
-	    ELEMENT_LOG;
+	    ELEMENT_LOG, list_fault;
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < count && k < q->size; k++) {
 		/*@ ghost enter_desc(r, answer, list[k].addr, list[k].len,
 		      list[k].flags); */
+		/*@ ghost
+		  if (answer == VIRTQ_TAKEN)
+		    list_fault = k;
+		*/
+		/*@ assert before: answer == VIRTQ_TAKEN &&
+		      !is_indirect(list[k].flags) ==>
+		      \forall integer j; 0 <= j <= k ==>
+		      given_element(list, j); */
 		answer = take_desc(r, space, q, list[k], k == 0, answer);
+		/*@ assert given: answer == VIRTQ_TAKEN &&
+		      !is_indirect(list[k].flags) ==>
+		      \forall integer j; 0 <= j <= k ==>
+		      given_element(list, j); */
+		/*@ assert fault: answer == VIRTQ_MALFORMED ==>
+		      0 <= list_fault <= k &&
+		      indirect_refused(*space, *q, list[list_fault].addr,
+		        list[list_fault].len, list[list_fault].flags,
+		        list_fault); */
 		if (list[k].flags & VIRTQ_DESC_F_NEXT)
 			continue;
-		if (k + 1 != count || !hold_id(q, r, list[k].id, count))
+		/*@ assert whole: answer == VIRTQ_TAKEN && k + 1 == count ==>
+		      given_decoded(list, count, r->table_address,
+		        r->table_size); */
+		if (k + 1 != count || !hold_id(q, r, list[k].id, count)) {
+			/*@ assert kept: virtq_whole(*q); */
 			break;
+		}
 		/*@ assert queue: virtq_ok(*space, *q); */
 		/*@ assert segments: request_ok(*space, *q, *r); */
+		/*@ assert refusal: answer == VIRTQ_TAKEN ==>
+		      refusal_told(*space, *q, *r); */
+		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
+		      0 <= list_fault < count &&
+		      indirect_refused(*space, *q, list[list_fault].addr,
+		        list[list_fault].len, list[list_fault].flags,
+		        list_fault); */
 		answer = chain_settle(r, answer);
 		/*@ assert kept: request_ok(*space, *q, *r); */
 		return answer;
 	}
+	/*@ assert still: virtq_whole(*q); */
 	q->state = VIRTQ_BROKEN;
 	/*@ assert queue: virtq_ok(*space, *q); */
 	/*@ assert segments: request_ok(*space, *q, *r); */

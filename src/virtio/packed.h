@@ -20,12 +20,15 @@
  * completed, and breaks the queue.
  */
 
-/* Ghost: how many descriptors of the list were fetched, and whether the list is
- * one of the previous server and not of the ring. */
+/* Ghost: how many descriptors of the list were fetched, whether the list is one
+ * of the previous server and not of the ring, and, if it is malformed, for
+ * which of its descriptors. */
 /*@ ghost
   int list_count;
   int list_retaken;
+  int list_fault;
 */
+#define LIST_LOG list_count, list_retaken, list_fault
 
 /*@
   // The slot `n` slots after this one, and its wrap counter (2.8.1).
@@ -100,6 +103,52 @@
     (table_size != 0 ==> list_count == 1 &&
       list_table_named(table, table_size) &&
       16 * element_count == table_size && list_table_taken(element_count));
+
+  // 2.8.5, 2.8.7, 2.8.19: an indirect descriptor that is not the only one of
+  // its list, or that names no table.
+  predicate indirect_refused(struct prec_space s, struct virtq q,
+                             integer addr, integer len, integer flags,
+                             integer j) =
+    is_indirect(flags) &&
+    (0 < j || has_next(flags) || table_refused(s, q, addr, len));
+
+  // So is descriptor j of the list.
+  predicate list_refused{L}(struct prec_space s, struct virtq q, integer j) =
+    indirect_refused(s, q, fetch_packed[2 * j + 1].addr,
+      fetch_packed[2 * j + 1].len, fetch_value[2 * j], j);
+
+  // A list is malformed if an element of it cannot be carried out, or for a
+  // descriptor that should name a table.
+  predicate list_malformed{L}(struct prec_space s, struct virtq q,
+                              struct virtq_request r) =
+    (r.refused && refusal_told(s, q, r) &&
+      list_decoded(r.table_address, r.table_size)) ||
+    (0 <= list_fault < list_count && list_refused(s, q, list_fault));
+
+  // Element j is descriptor j of the list that was given.
+  predicate given_element{L}(struct pvirtq_desc *list, integer j) =
+    element_is(j, list[j].addr, list[j].len, list[j].flags);
+
+  // The elements are those of the given list, or of the table that it names.
+  predicate given_decoded{L}(struct pvirtq_desc *list, integer count,
+                             integer table, integer table_size) =
+    (table_size == 0 ==> element_count == count && fetch_count == 0 &&
+      \forall integer j; 0 <= j < count ==> given_element(list, j)) &&
+    (table_size != 0 ==> count == 1 && is_indirect(list[0].flags) &&
+      list[0].addr == table && list[0].len == table_size &&
+      fetch_count == 1 && fetch_at[0] == table &&
+      fetch_size[0] == table_size &&
+      16 * element_count == table_size && list_table_taken(element_count));
+
+  // As list_malformed, of a list that was given.
+  predicate given_malformed{L}(struct prec_space s, struct virtq q,
+                               struct virtq_request r,
+                               struct pvirtq_desc *list, integer count) =
+    (r.refused && refusal_told(s, q, r) &&
+      given_decoded(list, count, r.table_address, r.table_size)) ||
+    (0 <= list_fault < count &&
+      indirect_refused(s, q, list[list_fault].addr, list[list_fault].len,
+        list[list_fault].flags, list_fault));
 
   // A list that breaks the queue: it does not end in the ring, or a later
   // descriptor of it is not available, or its id was out of range or in flight.
@@ -221,7 +270,7 @@ uint32_t packed_base(const struct virtq *q);
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight, q->next_avail, q->avail_wrap,
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    PACKED_FETCHES, ELEMENT_LOG, list_count, list_retaken;
+    PACKED_FETCHES, ELEMENT_LOG, LIST_LOG;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
@@ -240,6 +289,8 @@ uint32_t packed_base(const struct virtq *q);
   ensures decoded: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==>
     list_decoded(r->table_address, r->table_size);
+  ensures malformed: \result == VIRTQ_MALFORMED ==>
+    list_malformed(*space, *q, *r);
   ensures empty: \result == VIRTQ_EMPTY ==>
     !flags_avail(fetch_value[0], q->avail_wrap);
   ensures broken: \result == VIRTQ_STOPPED &&
@@ -295,12 +346,18 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight,
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    PACKED_FETCHES, ELEMENT_LOG, list_count, list_retaken;
+    PACKED_FETCHES, ELEMENT_LOG, LIST_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
   ensures told: answer_told(*r, \result);
+  ensures losses: \result != VIRTQ_STOPPED ==> losses_told(\result);
+  ensures decoded: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    given_decoded(list, count, r->table_address, r->table_size);
+  ensures malformed: \result == VIRTQ_MALFORMED ==>
+    given_malformed(*space, *q, *r, list, count);
   ensures once: fetched_once && fetch_count <= 1;
   ensures stopped: \old(q->state) != VIRTQ_READY ==>
     \result == VIRTQ_STOPPED && fetch_count == 0;

@@ -85,6 +85,7 @@
   requires fetched: \forall integer j; 0 <= j < count ==>
     fetch_table[j] == table[j];
   requires direct: ring_taken;
+  requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
   assigns r->readable, r->count, r->refused,
@@ -93,6 +94,8 @@
   ensures direct: ring_taken;
   ensures taken: table_taken(element_count, count);
   ensures some: \result == VIRTQ_TAKEN ==> chain_direct < element_count;
+  ensures astray: \result == VIRTQ_MALFORMED ==> table_astray(count);
+  ensures refusal: refusal_told(*space, *q, *r);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED;
   ensures segments: chain_ok(*space, *q, *r);
 */
@@ -113,6 +116,7 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 	    element_count == chain_direct + k;
 	  loop invariant direct: ring_taken;
 	  loop invariant taken: table_taken(element_count, count);
+	  loop invariant refusal: refusal_told(*space, *q, *r);
 	  loop invariant first: k == 0 ==> i == 0;
 	  loop invariant next: 0 < k ==>
 	    has_next(element_flags[element_count - 1]) &&
@@ -125,6 +129,8 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 		uint16_t flags = table[i].flags;
 
 		/*@ assert entry: fetch_table[i] == table[i]; */
+		/*@ assert astray: is_indirect(flags) ==>
+		      table_astray(count); */
 		if (flags & VIRTQ_DESC_F_INDIRECT)
 			return VIRTQ_MALFORMED;
 		/*@ ghost enter_entry(r, count, i); */
@@ -132,9 +138,13 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 		if (!(flags & VIRTQ_DESC_F_NEXT))
 			return VIRTQ_TAKEN;
 		i = table[i].next;
+		/*@ assert left: i >= count ==> table_astray(count); */
 		if (i >= count)
 			return VIRTQ_MALFORMED;
 	}
+	/*@ assert full: element_count - chain_direct == count; */
+	/*@ assert more: has_next(element_flags[element_count - 1]); */
+	/*@ assert all: table_astray(count); */
 	return VIRTQ_MALFORMED;
 }
 
@@ -152,6 +162,7 @@ static enum virtq_answer walk_table(struct virtq_request *r,
     0 <= chain_direct == element_count <= VIRTQ_SIZE_MAX;
   requires rings: fetched_rings(*q);
   requires chain: ring_taken && ring_followed(*q, fetch_count);
+  requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
@@ -159,15 +170,21 @@ static enum virtq_answer walk_table(struct virtq_request *r,
     FETCH_NEXT, fetch_table[0 .. LENT_TABLE_MAX - 1], ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
   ensures losses: losses_told(\result);
-  ensures named: \result == VIRTQ_TAKEN ==> !has_next(d.flags) &&
+  ensures named: r->table_size != 0 ==> !has_next(d.flags) &&
     r->table_address == d.addr && r->table_size == d.len && 0 < d.len &&
     fetch_count == \old(fetch_count) + 1 &&
     fetch_at[fetch_count - 1] == d.addr &&
     fetch_size[fetch_count - 1] == d.len;
-  ensures chain: \result == VIRTQ_TAKEN ==> ring_taken &&
-    ring_followed(*q, fetch_count - 1);
-  ensures taken: \result == VIRTQ_TAKEN ==> chain_direct < element_count &&
-    table_taken(element_count, d.len / 16);
+  ensures chain: ring_taken && ring_followed(*q, \old(fetch_count));
+  ensures taken: \result == VIRTQ_TAKEN ==> r->table_size != 0 &&
+    chain_direct < element_count && table_taken(element_count, d.len / 16);
+  ensures tableless: r->table_size == 0 ==>
+    \result == VIRTQ_MALFORMED && fetch_count == \old(fetch_count) &&
+    element_count == \old(element_count) &&
+    (has_next(d.flags) || table_refused(*space, *q, d.addr, d.len));
+  ensures astray: \result == VIRTQ_MALFORMED && r->table_size != 0 ==>
+    table_taken(element_count, d.len / 16) && table_astray(d.len / 16);
+  ensures refusal: refusal_told(*space, *q, *r);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures segments: chain_ok(*space, *q, *r);
@@ -238,13 +255,15 @@ static void next_serial(struct virtq *q)
   requires chain: chain_fetched(*q) && fetched_rings(*q) &&
     fetch_count < FETCH_MAX;
   requires next: desc_next(i);
+  requires known: stamps_fetched(*q);
   terminates \true;
   exits \false;
   assigns *d, q->stamp[i], FETCH_NEXT, fetch_desc[fetch_count],
-    fetch_index[fetch_count];
+    fetch_index[fetch_count], chain_fetch[i];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures work: fetch_count == \old(fetch_count) + 1;
   ensures stamped: virtq_stamped(*q);
+  ensures known: stamps_fetched(*q);
   ensures index: fetch_index[\old(fetch_count)] == i;
   ensures value: \result == PREC_OK ==> fetch_desc[fetch_count - 1] == *d;
   ensures chain: \result == PREC_OK ==> chain_fetched(*q);
@@ -260,7 +279,10 @@ static enum prec_status follow(struct virtq *q, const struct prec_space *space,
 	/*@ assert fresh: \forall integer m;
 	      chain_first <= m < fetch_count ==> fetch_index[m] != i; */
 	q->stamp[i] = q->serial;
-	/*@ ghost fetch_index[fetch_count] = i; */
+	/*@ ghost
+	  fetch_index[fetch_count] = i;
+	  chain_fetch[i] = fetch_count;
+	*/
 	gone = lent_load_desc(space, q->desc, i, d);
 	/*@ assert new: \forall integer m; 0 <= m < fetch_count - 1 ==>
 	      apart(fetch_at[m], fetch_size[m], fetch_at[fetch_count - 1],
@@ -297,6 +319,7 @@ static enum prec_status follow(struct virtq *q, const struct prec_space *space,
   requires once: fetched_once && fetch_count <= 2;
   requires all: fetched_all;
   requires log: elements_told(*r) && element_count == 0;
+  requires refusal: !r->refused;
   requires entry: \forall integer i; 0 <= i < fetch_count ==>
     inside_ring(q->avail, fetch_at[i], fetch_size[i]);
   terminates \true;
@@ -304,12 +327,15 @@ static enum prec_status follow(struct virtq *q, const struct prec_space *space,
   assigns r->table_address, r->table_size, r->readable, r->count,
     r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-    SPLIT_FETCHES(fetch_count), ELEMENT_LOG, chain_first, chain_direct;
+    SPLIT_FETCHES(fetch_count), ELEMENT_LOG, CHAIN_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r);
   ensures losses: losses_told(\result);
   ensures first: chain_first == \old(fetch_count);
   ensures decoded: \result == VIRTQ_TAKEN ==>
     chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures refusal: \result == VIRTQ_TAKEN ==> refusal_told(*space, *q, *r);
+  ensures astray: \result == VIRTQ_MALFORMED ==>
+    chain_astray(*space, *q, r->head, r->table_address, r->table_size);
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures queue: virtq_ok(*space, *q);
@@ -323,6 +349,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 				    const struct prec_space *space,
 				    struct virtq *q)
 {
+	enum virtq_answer answer;
 	struct virtq_desc d;
 	uint32_t i = r->head;
 	uint32_t k;
@@ -342,32 +369,56 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	  loop invariant direct: chain_direct == k && ring_taken;
 	  loop invariant chain: chain_fetched(*q);
 	  loop invariant rings: fetched_rings(*q);
+	  loop invariant known: stamps_fetched(*q);
+	  loop invariant refusal: refusal_told(*space, *q, *r);
 	  loop invariant next: desc_next(i);
 	  loop invariant head: k == 0 ? i == r->head :
 	    fetch_index[before] == r->head;
 	  loop assigns k, i, d, r->readable, r->count, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
 	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
-	    SPLIT_FETCHES(before), ELEMENT_LOG, chain_direct;
+	    SPLIT_FETCHES(before), ELEMENT_LOG, chain_direct,
+	    chain_fetch[0 .. VIRTQ_SIZE_MAX - 1];
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {
+		/*@ assert round: q->stamp[i] == q->serial ==>
+		      chain_astray(*space, *q, r->head, r->table_address,
+		        r->table_size); */
 		if (q->stamp[i] == q->serial)
 			return VIRTQ_MALFORMED;
 		if (follow(q, space, i, &d))
 			return VIRTQ_LOST;
+		/*@ assert seen: fetched_known(*q, *r); */
 		/*@ assert head: fetch_index[before] == r->head; */
-		if (d.flags & VIRTQ_DESC_F_INDIRECT)
-			return take_table(r, space, q, d);
+		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
+			answer = take_table(r, space, q, d);
+			/*@ assert table: answer == VIRTQ_TAKEN ==>
+			      chain_decoded(*q, r->head, r->table_address,
+			        r->table_size); */
+			/*@ assert tableless: answer == VIRTQ_MALFORMED ==>
+			      chain_astray(*space, *q, r->head,
+			        r->table_address, r->table_size); */
+			return answer;
+		}
 		/*@ ghost enter_desc(r); */
 		chain_take(r, space, q, d.addr, d.len, d.flags);
 		/*@ assert last: element_flags[element_count - 1] == d.flags; */
+		/*@ assert known: fetched_known(*q, *r); */
+		/*@ assert decoded: !has_next(d.flags) ==>
+		      chain_decoded(*q, r->head, r->table_address,
+		        r->table_size); */
 		if (!(d.flags & VIRTQ_DESC_F_NEXT))
 			return VIRTQ_TAKEN;
 		i = d.next;
+		/*@ assert out: i >= q->size ==>
+		      chain_astray(*space, *q, r->head, r->table_address,
+		        r->table_size); */
 		if (i >= q->size)
 			return VIRTQ_MALFORMED;
 	}
+	/*@ assert full: chain_astray(*space, *q, r->head, r->table_address,
+	      r->table_size); */
 	return VIRTQ_MALFORMED;
 }
 

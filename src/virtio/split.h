@@ -21,6 +21,13 @@
   int chain_first;
   int chain_direct;
 */
+/* Ghost: by descriptor, which fetch was of it if its stamp is that of the
+ * current chain. */
+/*@ ghost int chain_fetch[1024]; */
+/* clang-format off */
+#define CHAIN_LOG \
+	chain_first, chain_direct, chain_fetch[0 .. VIRTQ_SIZE_MAX - 1]
+/* clang-format on */
 
 /*@
   // Fetch m was of the avail entry for this index (2.7.6).  The size of the
@@ -88,6 +95,12 @@
       q.stamp[fetch_index[m]] == q.serial) &&
     ring_followed(q, fetch_count);
 
+  // What is stamped was fetched for this chain.
+  predicate stamps_fetched{L}(struct virtq q) =
+    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && q.stamp[i] == q.serial ==>
+      chain_first <= chain_fetch[i] < fetch_count &&
+      fetch_index[chain_fetch[i]] == i;
+
   // The last descriptor that was fetched is followed by this one.
   predicate desc_next{L}(integer index) =
     chain_first < fetch_count ==>
@@ -111,6 +124,10 @@
   predicate entry_linked{L}(integer k) =
     element_index[k] == fetch_table[element_index[k - 1]].next &&
     has_next(element_flags[k - 1]);
+
+  // There is no such entry, or it is indirect (2.7.5.3.1).
+  predicate entry_bad{L}(integer i, integer count) =
+    i >= count || is_indirect(fetch_table[i].flags);
 
   // 2.7.5.3.2: the elements after the direct ones are those of the fetched
   // table, followed from its first one on.
@@ -142,6 +159,55 @@
       ring_followed(q, fetch_count - 1) &&
       table_named(table, table_size, fetch_count - 2) &&
       table_taken(element_count, table_size / 16));
+
+  // Descriptor m, an element, is the last of the ring that can be followed: the
+  // next one does not exist or was fetched before, or there are as many already
+  // as the ring has.
+  predicate desc_astray{L}(struct virtq q, integer m) =
+    has_next(fetch_desc[m].flags) &&
+    (fetch_desc[m].next >= q.size || chain_direct == q.size ||
+      (chain_first <= chain_fetch[fetch_desc[m].next] <= m &&
+        fetch_index[chain_fetch[fetch_desc[m].next]] == fetch_desc[m].next));
+
+  // Descriptor m, which is not an element, is to name a table, and does not.
+  predicate desc_tableless{L}(struct prec_space s, struct virtq q, integer m) =
+    is_indirect(fetch_desc[m].flags) && (has_next(fetch_desc[m].flags) ||
+      table_refused(s, q, fetch_desc[m].addr, fetch_desc[m].len));
+
+  // The entry to which the table leads does not exist or is indirect, or there
+  // are as many already as the table has.
+  predicate table_astray{L}(integer count) =
+    (chain_direct == element_count ==> entry_bad(0, count)) &&
+    (chain_direct < element_count ==>
+      has_next(element_flags[element_count - 1]) &&
+      (element_count - chain_direct == count ||
+        entry_bad(fetch_table[element_index[element_count - 1]].next,
+          count)));
+
+  // The chain that begins with `head` was followed, as the fetches brought it,
+  // to where it leads astray.
+  predicate chain_astray{L}(struct prec_space s, struct virtq q, integer head,
+                            integer table, integer table_size) =
+    fetch_index[chain_first] == head && ring_taken &&
+    (table_size == 0 ==> ring_followed(q, fetch_count) &&
+      chain_direct == element_count &&
+      ((0 < chain_direct && fetch_count == chain_first + chain_direct &&
+          desc_astray(q, fetch_count - 1)) ||
+        (fetch_count == chain_first + chain_direct + 1 &&
+          desc_tableless(s, q, fetch_count - 1)))) &&
+    (table_size != 0 ==> ring_followed(q, fetch_count - 1) &&
+      fetch_count == chain_first + chain_direct + 2 &&
+      table_named(table, table_size, fetch_count - 2) &&
+      table_taken(element_count, table_size / 16) &&
+      table_astray(table_size / 16));
+
+  // A chain is malformed if an element of it cannot be carried out, or if it
+  // leads astray.
+  predicate chain_malformed{L}(struct prec_space s, struct virtq q,
+                               struct virtq_request r) =
+    (r.refused && refusal_told(s, q, r) &&
+      chain_decoded(q, r.head, r.table_address, r.table_size)) ||
+    chain_astray(s, q, r.head, r.table_address, r.table_size);
 
   // 2.7.10: the index has passed the event since `before`.
   predicate event_passed(integer event, integer now, integer before) =
@@ -233,8 +299,7 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    SPLIT_FETCHES(0), ELEMENT_LOG,
-    chain_first, chain_direct;
+    SPLIT_FETCHES(0), ELEMENT_LOG, CHAIN_LOG;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures segments: request_ok(*space, *q, *r);
@@ -245,6 +310,8 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
   ensures decoded: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==>
     chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures malformed: \result == VIRTQ_MALFORMED ==>
+    chain_malformed(*space, *q, *r);
   ensures first: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==>
     chain_first == (\old(q->waiting) == 0 ? 2 : 1) &&
@@ -307,8 +374,7 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
-    SPLIT_FETCHES(0), ELEMENT_LOG,
-    chain_first, chain_direct;
+    SPLIT_FETCHES(0), ELEMENT_LOG, CHAIN_LOG;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
@@ -320,6 +386,8 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
   ensures decoded: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==>
     chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures malformed: \result == VIRTQ_MALFORMED ==>
+    chain_malformed(*space, *q, *r);
   ensures first: \result != VIRTQ_STOPPED ==> chain_first == 0;
   ensures broken: \result == VIRTQ_STOPPED ==> q->state != VIRTQ_READY ||
     head >= q->size || \old(*q).held[head] != 0;

@@ -168,6 +168,12 @@ struct virtq_request {
                      struct virtq_request r) =
     request_ok(s, q, r) && (r.refused ==> only_last(r));
 
+  // These bytes are not all outside the rings.
+  predicate on_rings(struct virtq q, integer address, integer size) =
+    !apart(address, size, q.desc.address, q.desc.size) ||
+    !apart(address, size, q.avail.address, q.avail.size) ||
+    !apart(address, size, q.used.address, q.used.size);
+
   predicate inside_ring(struct prec_span ring, integer at, integer size) =
     ring.address <= at && at + size <= ring.address + ring.size;
 
