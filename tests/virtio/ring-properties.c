@@ -8,7 +8,7 @@
  * ring-properties [SEEDS [FIRST]]; a failure names its seed, which
  * `ring-properties 1 SEED` repeats.
  */
-#include "ring-specification.h"
+#include "split-specification.h"
 
 #include "virtio/split.c"
 
@@ -65,6 +65,10 @@ static void chain_ensured(const char *call, enum virtq_answer answer)
 	if (answer == VIRTQ_TAKEN ||
 	    (answer == VIRTQ_MALFORMED && chain.count == 1))
 		ENSURES(call, "ended", chain_ended());
+	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED)
+		ENSURES(call, "malformed",
+			(answer == VIRTQ_MALFORMED) ==
+				chain_malformed(&space, &queue));
 }
 
 static enum virtq_answer next(void)
