@@ -256,12 +256,16 @@ static bool equal(const char *a, const char *b)
 	return *a == *b;
 }
 
-/* Nothing is left of a part: the window is empty, and all our frames are free.
- */
+/* Nothing is left of a part: no capability that is derived from the client's,
+ * the window is empty, and all our frames are free. */
 static void check_nothing_left(void)
 {
 	const struct prec_window *book = &keeper.window_book;
 
+	for (uint32_t i = 0; i < PAGES; i++) {
+		seL4_CNode_Delete(ROOT, received + i, DEPTH);
+		EXPECT_EQ(system_derived(client_cnode, CLIENT_FRAMES + i), 0);
+	}
 	for (uint32_t i = 0; i < keeper.pages; i++)
 		if (book->state[i] || book->owner[i])
 			EXPECT_EQ(i, UINT32_MAX);

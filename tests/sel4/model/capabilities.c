@@ -100,7 +100,17 @@ static bool is_child(const struct cap *of, const struct cap *cap)
 	return a == b;
 }
 
-bool model_has_children(const struct cap *cap)
+uint32_t model_children(const struct cap *cap)
+{
+	const struct cap *at = cap->next;
+	uint32_t count = 0;
+
+	for (; at && at->object && is_child(cap, at); at = at->next)
+		count++;
+	return count;
+}
+
+static bool has_children(const struct cap *cap)
 {
 	return cap->next && cap->next->object && is_child(cap, cap->next);
 }
@@ -137,7 +147,7 @@ seL4_Error seL4_CNode_Mint(seL4_CPtr to_root, seL4_Word to, seL4_Uint8 to_depth,
 		return leave(seL4_FailedLookup);
 	if (target->object)
 		return leave(seL4_DeleteFirst);
-	if (source->object->type == UNTYPED && model_has_children(source))
+	if (source->object->type == UNTYPED && has_children(source))
 		return leave(seL4_RevokeFirst);
 	model_derive(source, target);
 	target->rights.read &= rights.read;
@@ -201,7 +211,7 @@ seL4_Error seL4_CNode_Revoke(seL4_CPtr root, seL4_Word slot, seL4_Uint8 depth)
 	cap = slot_of(root, slot, depth);
 	if (!cap)
 		return leave(seL4_FailedLookup);
-	while (cap->object && model_has_children(cap)) {
+	while (cap->object && has_children(cap)) {
 		model_delete(cap->next);
 		pthread_mutex_unlock(&model_lock);
 		pthread_mutex_lock(&model_lock);
@@ -301,7 +311,7 @@ seL4_Error seL4_Untyped_Retype(seL4_CPtr untyped, seL4_Word type,
 		if (!model_slot(cnode->object, offset + i) ||
 		    cnode->object->slot[offset + i].object)
 			return leave(seL4_DeleteFirst);
-	if (!model_has_children(from))
+	if (!has_children(from))
 		from->object->mark = 0;
 	at = from->object->at + from->object->mark;
 	at = (at + each - 1) / each * each;

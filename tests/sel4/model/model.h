@@ -115,7 +115,7 @@ void model_unmap(struct cap *cap);
 /* What is mapped at an address: PROT_*.  Linux may be late, and its error code
  * then says that nothing is there where something read-only is. */
 uint8_t model_prot(uint64_t at);
-/* Is anything derived from it?  For tests of what was left. */
-bool model_has_children(const struct cap *cap);
+/* How many are derived from it. */
+uint32_t model_children(const struct cap *cap);
 
 #endif

@@ -27,6 +27,19 @@ void system_end(int failed)
 	_exit(failed);
 }
 
+uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot)
+{
+	uint32_t count = 0;
+	struct cap *cap;
+
+	pthread_mutex_lock(&model_lock);
+	cap = model_slot(model_look(cnode, CNODE)->object, slot);
+	if (cap->object)
+		count = model_children(cap);
+	pthread_mutex_unlock(&model_lock);
+	return count;
+}
+
 static void give(uint64_t slot, struct object *object)
 {
 	struct cap *cap = &model_root.slot[slot];
