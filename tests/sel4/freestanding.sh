@@ -30,6 +30,8 @@ compile() {
 	shift
 	folder=$work/$processor-$(basename "$1")
 	own=$(own "$@")
+	atomics=
+	[ $processor != aarch64 ] || atomics=-mno-outline-atomics
 	mkdir "$folder"
 	for file in "$root"/src/core/*.c "$root"/src/virtio/*.c \
 		"$root"/src/port/sel4/*.c "$root/src/port/sel4/$processor"/*.c \
@@ -38,7 +40,7 @@ compile() {
 		points=$((points + 1))
 		object=$folder/$(basename "$(dirname "$file")")-$(basename "$file").o
 		"$@" -c -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding \
-			-fno-stack-protector -fno-pic -nostdinc $mcs \
+			-fno-stack-protector -fno-pic -nostdinc $atomics $mcs \
 			-isystem "$own" \
 			-isystem "$root/tests/sel4/model/libsel4/include" \
 			-I"$root/include/sel4" -I"$root/include" -I"$root/src" \
