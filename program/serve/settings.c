@@ -332,6 +332,21 @@ bool export_setting_find(const char *name, struct export_setting *setting)
 	return false;
 }
 
+/* Is it one of the words, which have a | between them? */
+static bool is_word_of(const char *words, const char *value)
+{
+	size_t size = strlen(value);
+
+	while (size > 0 && words) {
+		if (strcspn(words, "|") == size &&
+		    strncmp(words, value, size) == 0)
+			return true;
+		words = strchr(words, '|');
+		words = words ? words + 1 : NULL;
+	}
+	return false;
+}
+
 static const char *set_of_store(struct export *export,
 				const struct store_key *key, const char *value)
 {
@@ -342,7 +357,7 @@ static const char *set_of_store(struct export *export,
 	if (key->type == STORE_KEY_NUMBER &&
 	    !parse_number(value, 1, UINT32_MAX - 1, &setting.size))
 		return "expected a number from 1 to 4294967294";
-	if (key->type == STORE_KEY_WORD && strcmp(value, key->value) != 0)
+	if (key->type == STORE_KEY_WORD && !is_word_of(key->value, value))
 		return key->expected;
 	if (key->type == STORE_KEY_PATH || key->type == STORE_KEY_WORD)
 		setting.text = value;

@@ -17,7 +17,7 @@ enum store_key_type {
 	STORE_KEY_PATH,	  /* any text that is not empty */
 	STORE_KEY_SIZE,	  /* bytes, not 0 */
 	STORE_KEY_NUMBER, /* from 1 to 4294967294 */
-	STORE_KEY_WORD,	  /* the text of `value`, and no other */
+	STORE_KEY_WORD,	  /* one of the words in `value`, with | between */
 };
 
 struct store_key {
