@@ -242,6 +242,7 @@ static int allow_with(scmp_filter_ctx filter)
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, SIOCOUTQ) },
 		/* of NVMe controllers: see nvme.h */
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, VFIO_IOMMU_MAP_DMA) },
+		{ SCMP_SYS(ioctl), IF_EQUAL(1, VFIO_IOMMU_UNMAP_DMA) },
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, VFIO_DEVICE_SET_IRQS) },
 		{ SCMP_SYS(ioctl), IF_EQUAL(1, VFIO_DEVICE_RESET) },
 		/* Holes of lent memory.  Neither puts bytes of a caller's into

@@ -2,6 +2,7 @@
 #include "iommu/iova.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <precarium/space.h>
@@ -54,6 +55,23 @@ bool iova_init(struct iova *iova, const struct iova_range *ranges,
 void iova_destroy(struct iova *iova)
 {
 	pthread_mutex_destroy(&iova->lock);
+}
+
+struct iova *iova_new(const struct iova_range *ranges, uint32_t count)
+{
+	struct iova *iova = calloc(1, sizeof(*iova));
+
+	if (iova && iova_init(iova, ranges, count))
+		return iova;
+	free(iova);
+	return NULL;
+}
+
+void iova_free(struct iova *iova)
+{
+	if (iova)
+		iova_destroy(iova);
+	free(iova);
 }
 
 /* The first address from `at` on that lies in its huge page as `host` does. */

@@ -51,6 +51,11 @@ bool iova_init(struct iova *iova, const struct iova_range *ranges,
 	       uint32_t count);
 void iova_destroy(struct iova *iova);
 
+/* Likewise, allocated.  NULL: also no memory. */
+struct iova *iova_new(const struct iova_range *ranges, uint32_t count);
+/* NULL is ignored. */
+void iova_free(struct iova *iova);
+
 /*
  * Take `size` bytes, whole pages, at the lowest place that is free.  The
  * address lies in its huge page as `host` does in its own, so that the IOMMU

@@ -240,8 +240,8 @@ static bool learn_addresses(struct vfio *vfio, const char *address)
 			count = read_ranges(info, ranges);
 	}
 	free(info);
-	vfio->addresses_known = iova_init(&vfio->addresses, ranges, count);
-	if (!vfio->addresses_known)
+	vfio->addresses = iova_new(ranges, count);
+	if (!vfio->addresses)
 		return fail(vfio,
 			    "%s: the IOMMU does not tell which addresses it "
 			    "offers; expected Linux 5.4 or newer",
@@ -404,9 +404,8 @@ void vfio_close(struct vfio *vfio)
 	close_fd(&vfio->group);
 	close_fd(&vfio->container);
 	close_fd(&vfio->removed_fd);
-	if (vfio->addresses_known)
-		iova_destroy(&vfio->addresses);
-	vfio->addresses_known = false;
+	iova_free(vfio->addresses);
+	vfio->addresses = NULL;
 }
 
 static bool fail_map(struct vfio *vfio, uint64_t size, int error)
@@ -448,7 +447,7 @@ bool vfio_map(struct vfio *vfio, void *at, uint64_t size, uint64_t *address)
 		.rights = PREC_READ | PREC_WRITE,
 	};
 
-	if (!iova_take(&vfio->addresses, size, mapping.host, &mapping.iova))
+	if (!iova_take(vfio->addresses, size, mapping.host, &mapping.iova))
 		return fail(vfio, "the IOMMU has no addresses left");
 	*address = mapping.iova;
 	return map(vfio, &mapping) || fail_map(vfio, size, errno);

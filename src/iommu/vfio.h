@@ -27,14 +27,15 @@ struct vfio {
 	/* Readable once the device has to be given back, as somebody removes
 	 * it or takes its driver away, or has failed for good. */
 	int removed_fd;
-	struct iova addresses; /* those in use; shared by all that map */
-	char why[400];	       /* one line: why a call has failed */
+	/* Those in use, shared by all that map; allocated by vfio_open, freed
+	 * by vfio_close, unless it was taken: then NULL. */
+	struct iova *addresses;
+	char why[400]; /* one line: why a call has failed */
 
 	/* Private. */
 	int container;
 	int group;
 	int device;
-	bool addresses_known;
 };
 
 /*

@@ -47,7 +47,7 @@ allow "src/device/*.[chS]" "($public|device/$own|virtio/$own|store/store\.h)"
 allow "src/vhost/*.[chS]" \
 	"($public|vhost/$own|device/$own|virtio/blk_wire\.h)"
 allow "src/store/*.[chS] src/store/*/*.[chS]" \
-	"($public|store/([a-z0-9_]+/)?$own|iommu/vfio\.h)"
+	"($public|store/([a-z0-9_]+/)?$own|iommu/(domain|iova|mapper|vfio)\.h)"
 # What a device may reach: over the ledger of pins and nothing else of ours.
 allow "src/iommu/*.[chS]" "($public|iommu/$own)"
 allow "src/watch/*.[chS]" "$public"

@@ -21,6 +21,7 @@
 #define FAKE_PAIRS  8u /* with the admin queues */
 #define FAKE_MAPS   16u
 #define FAKE_HELD   256u
+#define FAKE_LENT   64u
 #define FAKE_BLOCKS 2048u
 /* Where it finds the memory of a mapping; far from any address of ours. */
 #define FAKE_ADDRESS(i) (0x7000000000ull + (i)*0x100000000ull)
@@ -75,6 +76,15 @@ struct fake {
 		uint64_t size;
 	} maps[FAKE_MAPS];
 	uint32_t map_count;
+	/* Memory of clients, by its address; 0: none. */
+	struct {
+		uint64_t iova;
+		uint8_t *at;
+		uint64_t size;
+		uint32_t rights;
+	} lent[FAKE_LENT];
+	uint32_t lent_used; /* pages that were found there */
+	bool refuses;	    /* memory that is lent */
 	struct fake_queue queues[FAKE_PAIRS];
 	struct fake_held held[FAKE_HELD];
 	/* What it was asked for. */
@@ -99,6 +109,15 @@ static inline uint8_t *fake_at(struct fake *fake, uint64_t address,
 		if (address >= FAKE_ADDRESS(i) && offset < fake->maps[i].size &&
 		    size <= fake->maps[i].size - offset)
 			return fake->maps[i].at + offset;
+	}
+	for (uint32_t i = 0; i < FAKE_LENT; i++) {
+		uint64_t offset = address - fake->lent[i].iova;
+
+		if (!fake->lent[i].iova || address < fake->lent[i].iova ||
+		    offset >= fake->lent[i].size)
+			continue;
+		fake->lent_used++;
+		return fake->lent[i].at + offset;
 	}
 	fprintf(stderr, "the controller was told 0x%llx, of %llu bytes\n",
 		(unsigned long long)address, (unsigned long long)size);
@@ -517,6 +536,54 @@ static inline bool fake_map(struct nvme_bus *bus, void *at, uint64_t size,
 	return true;
 }
 
+static inline bool fake_lend(struct nvme_bus *bus,
+			     const struct iommu_mapping *mapping)
+{
+	struct fake *fake = fake_of(bus);
+	uint32_t i = 0;
+
+	pthread_mutex_lock(&fake->mutex);
+	while (i < FAKE_LENT && fake->lent[i].iova)
+		i++;
+	MUST(i < FAKE_LENT && mapping->size % NVME_PAGE == 0);
+	if (!fake->refuses) {
+		fake->lent[i].iova = mapping->iova;
+		fake->lent[i].at = (uint8_t *)(uintptr_t)mapping->host;
+		fake->lent[i].size = mapping->size;
+		fake->lent[i].rights = mapping->rights;
+	}
+	pthread_mutex_unlock(&fake->mutex);
+	return !fake->refuses;
+}
+
+static inline uint64_t fake_take_back(struct nvme_bus *bus, uint64_t iova,
+				      uint64_t size)
+{
+	struct fake *fake = fake_of(bus);
+	uint64_t taken = 0;
+
+	pthread_mutex_lock(&fake->mutex);
+	for (uint32_t i = 0; i < FAKE_LENT; i++) {
+		if (fake->lent[i].iova != iova)
+			continue;
+		taken = fake->lent[i].size;
+		fake->lent[i].iova = 0;
+	}
+	pthread_mutex_unlock(&fake->mutex);
+	MUST(taken == size);
+	return taken;
+}
+
+/* How much it reaches of clients. */
+static inline uint32_t fake_lent(struct fake *fake)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < FAKE_LENT; i++)
+		count += fake->lent[i].iova != 0;
+	return count;
+}
+
 static inline bool fake_interrupt(struct nvme_bus *bus, uint32_t vector, int fd)
 {
 	struct fake *fake = fake_of(bus);
@@ -557,6 +624,8 @@ static const struct nvme_bus_ops fake_ops = {
 	.load = fake_load,
 	.store = fake_store,
 	.map = fake_map,
+	.lend = fake_lend,
+	.take_back = fake_take_back,
 	.interrupt = fake_interrupt,
 	.reset = fake_reset,
 	.close = fake_close,
@@ -571,10 +640,14 @@ static inline void fake_put(uint8_t *page, uint32_t at, uint64_t value,
 /* A good one, with blocks of `block` bytes; 2^mdts pages in a command. */
 static inline void fake_begin(struct fake *fake, uint32_t block, uint8_t mdts)
 {
+	static const struct iova_range addresses = { 0, 0x3fffffffff };
+
 	memset(fake, 0, sizeof(*fake));
 	pthread_mutex_init(&fake->mutex, NULL);
-	fake->bus = (struct nvme_bus){ &fake_ops, "0000:00:04.0", 8192,
-				       FAKE_PAIRS, -1 };
+	fake->bus = (struct nvme_bus){ &fake_ops, "0000:00:04.0",
+				       8192,	  FAKE_PAIRS,
+				       -1,	  iova_new(&addresses, 1) };
+	MUST(fake->bus.addresses);
 	/* 64 entries; half a second to become ready; the NVM command set. */
 	fake->cap = 63 | 1ull << 37;
 	fake->granted = FAKE_PAIRS - 1;
@@ -625,6 +698,20 @@ static inline struct prec_span fake_span(void *memory, uint64_t size)
 		.index = PREC_NONE,
 		.rights = PREC_READ | PREC_WRITE,
 	};
+}
+
+/* Lend all this to a lane, and wait until the controller reaches it; or until
+ * it is refused. */
+static inline void fake_settle(struct store_lane *lane, uint32_t count)
+{
+	struct nvme_store *nvme = (struct nvme_store *)(uintptr_t)lane->store;
+
+	while (count > 0) {
+		while (nvme_guard_map(nvme))
+			continue;
+		while (lane->store->ops->settled(lane))
+			count--;
+	}
 }
 
 /* One turn: what has ended is counted. */

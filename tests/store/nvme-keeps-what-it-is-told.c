@@ -26,6 +26,7 @@ struct trial {
 	struct prec_span spans[SPANS_MAX];
 	struct store_range ranges[3];
 	uint8_t *memory;
+	struct store_loan loan;
 };
 
 /* What the array and the namespace hold, and a client's memory for each of the
@@ -33,6 +34,9 @@ struct trial {
 static struct fake fake;
 static uint8_t *model;
 static struct trial trials[TOGETHER];
+
+/* The controller reaches the client's memory itself. */
+static bool pins;
 
 static uint64_t capacity(void)
 {
@@ -42,16 +46,22 @@ static uint64_t capacity(void)
 /* Odd pieces, at odd addresses, some of them empty, that add up. */
 static void cut(struct trial *trial, uint64_t size)
 {
-	uint64_t at = draw(64), left = size;
+	/* Whole pages, and then odd ones, where these make a difference. */
+	bool whole = pins && draw(4);
+	uint64_t at = whole ? draw(8) * 4096 + draw(8) * 512 : draw(64);
+	uint64_t left = size;
 	uint32_t count = 0;
 
 	while (left > 0) {
 		uint64_t piece = draw(4) ? draw(9000) : draw(200000);
 
+		if (whole && draw(8))
+			piece += 4096 - (at + piece) % 4096;
+
 		if (piece > left || count + 1 == SPANS_MAX)
 			piece = left;
 		trial->spans[count++] = fake_span(trial->memory + at, piece);
-		at += piece + draw(3);
+		at += piece + (whole && draw(8) ? 0 : draw(3));
 		left -= piece;
 	}
 	trial->io.spans = trial->spans;
@@ -157,6 +167,7 @@ static uint32_t begin(struct store_lane *lane)
 		bool apart = true;
 
 		memset(&trial->io, 0, sizeof(trial->io));
+		trial->io.owner = added % 3;
 		if (alone && draw(8) == 0)
 			trial->io.kind = STORE_FLUSH;
 		else if (alone)
@@ -194,6 +205,31 @@ static void rounds(struct store_lane *lane, uint32_t count)
 	EXPECT(memcmp(model, fake.disk, capacity()) == 0);
 }
 
+static void lend_all(struct store_lane *lane)
+{
+	for (uint32_t i = 0; i < TOGETHER; i++) {
+		trials[i].loan = (struct store_loan){
+			.span = fake_span(trials[i].memory, MEMORY),
+			.owner = i % 3,
+			.state = STORE_LOAN_COMING,
+		};
+		lane->store->ops->lend(lane, &trials[i].loan);
+	}
+	fake_settle(lane, TOGETHER);
+	EXPECT(fake_lent(&fake) == TOGETHER);
+}
+
+static void take_all_back(struct store_lane *lane)
+{
+	for (uint32_t i = 0; i < TOGETHER; i++) {
+		EXPECT(trials[i].loan.state == STORE_LOAN_HERE);
+		trials[i].loan.state = STORE_LOAN_LEAVING;
+		lane->store->ops->take_back(lane, &trials[i].loan);
+	}
+	fake_settle(lane, TOGETHER);
+	EXPECT(fake_lent(&fake) == 0);
+}
+
 static void try(uint32_t block, uint8_t mdts, uint32_t entries, bool plain)
 {
 	struct store_error error;
@@ -206,11 +242,19 @@ static void try(uint32_t block, uint8_t mdts, uint32_t entries, bool plain)
 		fake_put(fake.identity, 520, 0, 2);
 	store = fake_open(&fake);
 	model = calloc(1, capacity());
+	if (pins)
+		nvme_pin(store, 1 << 30);
 	lane = store->ops->lane_open(store, &error);
 	MUST(model && lane);
+	if (pins)
+		lend_all(lane);
 	EXPECT(store->capacity == capacity() && store->block_size == block);
 	rounds(lane, 40);
-	EXPECT(fake.durable > 0 && fake.largest <= NVME_BUFFER);
+	EXPECT(fake.durable > 0);
+	EXPECT(fake.largest <= (pins ? 524288 : NVME_BUFFER));
+	EXPECT(pins == (fake.lent_used > 0));
+	if (pins)
+		take_all_back(lane);
 	EXPECT(mdts == 0 || fake.largest <= NVME_PAGE << mdts);
 	EXPECT(!plain || (fake.commands[NVME_WRITE_ZEROES] == 0 &&
 			  fake.commands[NVME_DATASET] == 0));
@@ -254,10 +298,11 @@ static void refuse_zeroes(void)
 int main(void)
 {
 	for (uint32_t i = 0; i < TOGETHER; i++)
-		MUST((trials[i].memory = malloc(MEMORY)));
-	for (seed = 1; seed < 3; seed++) {
+		MUST((trials[i].memory = aligned_alloc(4096, MEMORY)));
+	for (seed = 1; seed < 5; seed++) {
 		uint64_t kept = seed;
 
+		pins = seed > 2;
 		try(512, 0, 64, false);
 		try(4096, 5, 64, false);
 		try(512, 1, 2, true);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "iommu/domain.h"
 #include "store/error.h"
 
 struct nvme_bus;
@@ -23,6 +24,11 @@ struct nvme_bus_ops {
 	 * closed; *address is where it finds them.  One thread at a time. */
 	bool (*map)(struct nvme_bus *bus, void *at, uint64_t size,
 		    uint64_t *address, struct store_error *error);
+	/* Let it reach memory of a client, at an address of `addresses`, and
+	 * take that back: see vfio_lend and vfio_take_back. */
+	bool (*lend)(struct nvme_bus *bus, const struct iommu_mapping *mapping);
+	uint64_t (*take_back)(struct nvme_bus *bus, uint64_t iova,
+			      uint64_t size);
 	/* Signal this eventfd for the vector. */
 	bool (*interrupt)(struct nvme_bus *bus, uint32_t vector, int fd);
 	/* Reset it by other means than its registers. */
@@ -38,6 +44,8 @@ struct nvme_bus {
 	uint32_t size;	  /* bytes of registers, with doorbells */
 	uint32_t vectors;
 	int removed_fd; /* readable when it has to be closed; -1: never */
+	/* Those in use.  Outlives the bus: whoever opened that frees it. */
+	struct iova *addresses;
 };
 
 #endif

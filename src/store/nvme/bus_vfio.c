@@ -39,6 +39,16 @@ static bool map(struct nvme_bus *bus, void *at, uint64_t size,
 	       store_fail(error, "%s: %s", bus->name, vfio_of(bus)->why);
 }
 
+static bool lend(struct nvme_bus *bus, const struct iommu_mapping *mapping)
+{
+	return vfio_lend(vfio_of(bus), mapping);
+}
+
+static uint64_t take_back(struct nvme_bus *bus, uint64_t iova, uint64_t size)
+{
+	return vfio_take_back(vfio_of(bus), iova, size);
+}
+
 static bool interrupt(struct nvme_bus *bus, uint32_t vector, int fd)
 {
 	return vfio_interrupt(vfio_of(bus), vector, fd);
@@ -51,6 +61,8 @@ static bool reset(struct nvme_bus *bus)
 
 static void close_bus(struct nvme_bus *bus)
 {
+	/* Not ours any more. */
+	vfio_of(bus)->addresses = NULL;
 	vfio_close(vfio_of(bus));
 	free(bus);
 }
@@ -59,6 +71,8 @@ static const struct nvme_bus_ops vfio_ops = {
 	.load = load,
 	.store = store,
 	.map = map,
+	.lend = lend,
+	.take_back = take_back,
 	.interrupt = interrupt,
 	.reset = reset,
 	.close = close_bus,
@@ -87,5 +101,6 @@ struct nvme_bus *nvme_bus_vfio_open(const char *address,
 				: (uint32_t)bus->vfio.registers.span.size;
 	bus->bus.vectors = bus->vfio.vectors;
 	bus->bus.removed_fd = bus->vfio.removed_fd;
+	bus->bus.addresses = bus->vfio.addresses;
 	return &bus->bus;
 }

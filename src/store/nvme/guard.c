@@ -154,13 +154,27 @@ static bool wait_for_reason(struct nvme_store *nvme)
 	return !stopping;
 }
 
+bool nvme_guard_map(struct nvme_store *nvme)
+{
+	bool worked;
+
+	pthread_mutex_lock(&nvme->work);
+	worked = mapper_work(&nvme->mapper);
+	pthread_mutex_unlock(&nvme->work);
+	return worked;
+}
+
 static void *run(void *argument)
 {
 	struct nvme_store *nvme = argument;
 
 	prctl(PR_SET_NAME, "nvme");
-	while (wait_for_reason(nvme))
+	while (wait_for_reason(nvme)) {
 		nvme_guard_look(nvme);
+		/* A piece takes some 10 ms. */
+		while (nvme_guard_map(nvme))
+			nvme_guard_look(nvme);
+	}
 	return NULL;
 }
 

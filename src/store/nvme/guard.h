@@ -27,4 +27,7 @@ void nvme_guard_stop(struct nvme_store *nvme);
 /* Look after the controller once: what the thread does now and then. */
 void nvme_guard_look(struct nvme_store *nvme);
 
+/* Map or unmap a piece of clients' memory.  False: there is nothing to do. */
+bool nvme_guard_map(struct nvme_store *nvme);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include <precarium/access.h>
 
+#include "store/nvme/loans.h"
 #include "store/nvme/pairs.h"
 
 /*
@@ -54,6 +55,7 @@ struct nvme_lane {
 	struct store_lane lane;
 	struct nvme_store *nvme;
 	struct nvme_pair *pair;
+	struct nvme_loans *loans; /* NULL: all memory is copied */
 	struct transfer *free;
 	struct transfer *waiting;
 	struct transfer **waiting_last;
@@ -86,6 +88,15 @@ struct store_lane *nvme_lane_open(const struct store *store,
 		free(lane);
 		return NULL;
 	}
+	if (lane->nvme->pin_max > 0) {
+		lane->loans = nvme_loans_open(lane->nvme, lane->pair);
+		if (!lane->loans) {
+			store_fail(error, "out of memory");
+			nvme_pairs_give(lane->nvme, lane->pair);
+			free(lane);
+			return NULL;
+		}
+	}
 	lane->lane.store = store;
 	lane->lane.fd = lane->pair->fd;
 	lane->waiting_last = &lane->waiting;
@@ -101,8 +112,24 @@ void nvme_lane_close(struct store_lane *generic)
 {
 	struct nvme_lane *lane = nvme_lane(generic);
 
+	nvme_loans_close(lane->loans);
 	nvme_pairs_give(lane->nvme, lane->pair);
 	free(lane);
+}
+
+void nvme_lane_lend(struct store_lane *lane, struct store_loan *loan)
+{
+	nvme_loans_lend(nvme_lane(lane)->loans, loan);
+}
+
+void nvme_lane_take_back(struct store_lane *lane, struct store_loan *loan)
+{
+	nvme_loans_take_back(nvme_lane(lane)->loans, loan);
+}
+
+struct store_loan *nvme_lane_settled(struct store_lane *lane)
+{
+	return nvme_loans_settled(nvme_lane(lane)->loans);
 }
 
 static bool is_of_ranges(const struct store_io *io)
@@ -294,9 +321,36 @@ static void set_durable(const struct nvme_lane *lane, const struct store_io *io,
 		command->dword12 |= NVME_DURABLE;
 }
 
+/* As much of a read or a write as one command moves straight to or from the
+ * client's memory.  False: it has to be copied. */
+static bool begin_pinned(struct nvme_lane *lane, struct transfer *transfer,
+			 uint32_t slot)
+{
+	const struct store_io *io = transfer->io;
+	struct nvme_slot *piece = &lane->pair->slots[slot];
+	uint64_t left = io->size - transfer->begun;
+	uint64_t most = lane->nvme->controller.identity.bytes_max;
+
+	if (!lane->loans)
+		return false;
+	piece->size = nvme_loans_aim(
+		lane->loans, slot, io, transfer->index, transfer->inside,
+		left < most ? left : most, &piece->command);
+	if (piece->size == 0)
+		return false;
+	if (io->kind == STORE_WRITE)
+		set_durable(lane, io, &piece->command);
+	piece->command.opcode =
+		io->kind == STORE_WRITE ? NVME_WRITE : NVME_READ;
+	set_blocks(lane, &piece->command, io->offset + transfer->begun,
+		   piece->size);
+	advance(transfer, piece->size);
+	return true;
+}
+
 /* The next piece of a read or a write.  False: there is none to begin. */
-static bool begin_bytes(struct nvme_lane *lane, struct transfer *transfer,
-			uint32_t slot)
+static bool begin_copied(struct nvme_lane *lane, struct transfer *transfer,
+			 uint32_t slot)
 {
 	struct store_io *io = transfer->io;
 	struct nvme_slot *piece = &lane->pair->slots[slot];
@@ -427,7 +481,8 @@ static bool begin_piece(struct nvme_lane *lane, struct transfer *transfer,
 	if (is_of_ranges(transfer->io))
 		return begin_range(lane, transfer, slot);
 	if (transfer->io->kind != STORE_FLUSH)
-		return begin_bytes(lane, transfer, slot);
+		return begin_pinned(lane, transfer, slot) ||
+		       begin_copied(lane, transfer, slot);
 	piece->command.opcode = NVME_FLUSH;
 	transfer->begun = 1;
 	return true;
@@ -551,12 +606,38 @@ static void piece_done(struct nvme_lane *lane, struct transfer *transfer,
 	}
 }
 
+/* A command that moved memory of a client has ended.  It is not put again: that
+ * memory may have been taken back meanwhile. */
+static void pinned_ended(struct nvme_lane *lane, uint32_t slot)
+{
+	struct nvme_slot *piece = &lane->pair->slots[slot];
+	struct transfer *transfer = piece->owner;
+	bool believed = nvme_loans_end(lane->loans, slot, piece->status);
+
+	if (piece->status != 0)
+		piece_failed(lane, transfer, piece);
+	else if (!believed)
+		fail(transfer, piece->offset, PREC_GONE, 0);
+	nvme_pair_give(lane->pair, slot);
+	transfer->flying--;
+	go_on(lane, transfer);
+}
+
+static bool is_pinned(const struct nvme_lane *lane, uint32_t slot)
+{
+	return nvme_loans_slots(lane->loans) >> slot & 1;
+}
+
 /* The command of a slot has ended. */
 static void slot_ended(struct nvme_lane *lane, uint32_t slot)
 {
 	struct nvme_slot *piece = &lane->pair->slots[slot];
 	struct transfer *transfer = piece->owner;
 
+	if (is_pinned(lane, slot)) {
+		pinned_ended(lane, slot);
+		return;
+	}
 	if (transfer && piece->status != 0 && transfer->failed_at == NOWHERE &&
 	    !must_write(piece) && may_try_again(piece)) {
 		piece->tries++;
@@ -652,7 +733,8 @@ static void leave(struct nvme_lane *lane, struct transfer *transfer,
 	}
 }
 
-/* Pieces that are prepared and not put need not be. */
+/* Pieces that are prepared and not put need not be.  They are copied: what is
+ * pinned is put in the same turn. */
 static void drop_unput(struct nvme_lane *lane, struct transfer *transfer,
 		       uint64_t slots)
 {
@@ -676,9 +758,9 @@ void nvme_lane_cancel(struct store_lane *generic, struct store_io *io)
 		take_out_of_line(lane, transfer);
 	drop_unput(lane, transfer, slots & lane->unput);
 	slots &= lane->pair->used;
-	/* A read touches only buffers of ours. */
+	/* A read that is copied touches only buffers of ours. */
 	if (io->kind == STORE_READ)
-		leave(lane, transfer, slots);
+		leave(lane, transfer, slots & ~nvme_loans_slots(lane->loans));
 	nvme_pair_hurry(lane->pair, slots);
 	go_on(lane, transfer);
 }

@@ -84,6 +84,8 @@ static void nvme_close(struct store *store)
 		free(nvme->pairs[i]);
 	}
 	nvme_controller_close(&nvme->controller);
+	mapper_destroy(&nvme->mapper);
+	iova_free(nvme->addresses);
 	if (nvme->guard_fd >= 0)
 		close(nvme->guard_fd);
 	pthread_mutex_destroy(&nvme->work);
@@ -103,6 +105,47 @@ static const struct store_ops nvme_ops = {
 	.resize = nvme_resize,
 	.close = nvme_close,
 };
+
+/* Of a controller that reaches clients' memory. */
+static const struct store_ops nvme_pin_ops = {
+	.lane_open = nvme_lane_open,
+	.lane_close = nvme_lane_close,
+	.add = nvme_lane_add,
+	.start = nvme_lane_start,
+	.reap = nvme_lane_reap,
+	.cancel = nvme_lane_cancel,
+	.insist = nvme_lane_cancel,
+	.lend = nvme_lane_lend,
+	.take_back = nvme_lane_take_back,
+	.settled = nvme_lane_settled,
+	.resize = nvme_resize,
+	.close = nvme_close,
+};
+
+void nvme_pin(struct store *store, uint64_t bytes)
+{
+	nvme_store(store)->pin_max = bytes;
+	store->ops = &nvme_pin_ops;
+}
+
+/* What the mapper asks for, on the guard's thread.  A bus that is closed
+ * reaches nothing. */
+static bool map(void *device, const struct iommu_mapping *piece)
+{
+	const struct nvme_store *nvme = device;
+
+	return nvme->bus && nvme->bus->ops->lend(nvme->bus, piece);
+}
+
+static uint64_t unmap(void *device, uint64_t iova, uint64_t size)
+{
+	const struct nvme_store *nvme = device;
+
+	return nvme->bus ? nvme->bus->ops->take_back(nvme->bus, iova, size)
+			 : size;
+}
+
+static const struct mapper_ops mapper_ops = { map, unmap };
 
 /* What the namespace says of itself becomes what the store says. */
 static bool describe(struct nvme_store *nvme, bool read_only,
@@ -132,6 +175,7 @@ struct store *nvme_open_on(struct nvme_bus *bus, uint32_t number,
 
 	if (!nvme) {
 		store_fail(error, "out of memory");
+		iova_free(bus->addresses);
 		bus->ops->close(bus);
 		return NULL;
 	}
@@ -140,7 +184,9 @@ struct store *nvme_open_on(struct nvme_bus *bus, uint32_t number,
 	nvme->patience = patience;
 	pthread_mutex_init(&nvme->work, NULL);
 	pthread_mutex_init(&nvme->mutex, NULL);
+	nvme->addresses = bus->addresses;
 	nvme->guard_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	mapper_init(&nvme->mapper, &mapper_ops, nvme, nvme->guard_fd);
 	if (nvme->guard_fd < 0)
 		store_fail(error, "%s: no event descriptor", bus->name);
 	/* A first pair shows that all of it works. */
@@ -156,15 +202,29 @@ struct store *nvme_open_on(struct nvme_bus *bus, uint32_t number,
 	return NULL;
 }
 
+static bool pins(const struct store_options *options)
+{
+	const struct store_setting *memory =
+		store_options_get(options, "memory");
+
+	return memory && strcmp(memory->text, "pin") == 0;
+}
+
 static struct store *nvme_open(const struct store_options *options,
 			       struct store_error *error)
 {
 	const struct store_setting *number =
 		store_options_get(options, "namespace");
+	const struct store_setting *pin = store_options_get(options, "pin");
 	const char *address = store_options_get(options, "nvme")->text;
 	struct nvme_bus *bus;
 	struct store *store;
 
+	if (pin && !pins(options)) {
+		store_fail(error,
+			   "pin: nothing is pinned; expected memory=pin");
+		return NULL;
+	}
 	if (refused) {
 		store_fail(error,
 			   "%.60s: a server that filters its system calls "
@@ -180,6 +240,8 @@ static struct store *nvme_open(const struct store_options *options,
 			     options->read_only, error);
 	if (store)
 		store->shared = store_options_get(options, "shared");
+	if (store && pins(options))
+		nvme_pin(store, pin ? pin->size : UINT64_MAX);
 	if (store && !nvme_guard_start(nvme_store(store), error)) {
 		nvme_close(store);
 		return NULL;
@@ -191,6 +253,10 @@ static const struct store_key nvme_keys[] = {
 	{ "nvme", STORE_KEY_PATH, "ADDRESS",
 	  "an NVMe controller that is bound to vfio-pci", NULL },
 	{ "namespace", STORE_KEY_NUMBER, "N", "of it; 1 unless said", NULL },
+	{ "memory", STORE_KEY_WORD, "copy|pin",
+	  "pin: it reaches guests' memory, no balloon there",
+	  "expected copy, the default, or pin" },
+	{ "pin", STORE_KEY_SIZE, "SIZE", "of each client, at most", NULL },
 	{ "shared", STORE_KEY_FLAG, NULL,
 	  "several clients and programs may write to it", NULL },
 	{ NULL, STORE_KEY_FLAG, NULL, NULL, NULL },

@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_STORE_NVME_NVME_H
 #define PRECARIUM_STORE_NVME_NVME_H
 
+#include "iommu/mapper.h"
 #include "store/nvme/pair.h"
 #include "store/stores.h"
 
@@ -22,6 +23,9 @@ struct nvme_store {
 	struct nvme_bus *bus;
 	struct nvme_controller controller;
 	struct nvme_patience patience;
+	struct iova *addresses; /* that the controller knows memory by */
+	struct mapper mapper;	/* of clients' memory; the guard works for it */
+	uint64_t pin_max;	/* bytes of each client's; 0: they are copied */
 	struct nvme_events events;
 
 	/* Held by whoever waits for the controller: the guard, a lane that
@@ -43,10 +47,11 @@ struct nvme_store {
 /*
  * A namespace of an NVMe controller, by a driver in this process.  Clients'
  * bytes are copied to buffers of the driver, which is all that the controller
- * reaches.  No other program can use the controller meanwhile.
+ * reaches, unless it is told to reach clients' memory itself (nvme_pin).  No
+ * other program can use the controller meanwhile.
  *
  * Of the system calls that VFIO has for a device, those that are needed once a
- * store is open map more memory, allot interrupts, and reset the device.
+ * store is open map and unmap memory, allot interrupts, and reset the device.
  */
 extern const struct store_kind nvme_kind;
 
@@ -58,6 +63,10 @@ void nvme_open_no_more(void);
 struct store *nvme_open_on(struct nvme_bus *bus, uint32_t number,
 			   bool read_only, struct store_error *error);
 
+/* Before a lane is open: let the controller reach clients' memory, so many
+ * bytes of each. */
+void nvme_pin(struct store *store, uint64_t bytes);
+
 /* The operations of its lanes, as struct store_ops has them. */
 struct store_lane *nvme_lane_open(const struct store *store,
 				  struct store_error *error);
@@ -66,5 +75,8 @@ bool nvme_lane_add(struct store_lane *lane, struct store_io *io);
 enum store_left nvme_lane_start(struct store_lane *lane);
 struct store_io *nvme_lane_reap(struct store_lane *lane);
 void nvme_lane_cancel(struct store_lane *lane, struct store_io *io);
+void nvme_lane_lend(struct store_lane *lane, struct store_loan *loan);
+void nvme_lane_take_back(struct store_lane *lane, struct store_loan *loan);
+struct store_loan *nvme_lane_settled(struct store_lane *lane);
 
 #endif
