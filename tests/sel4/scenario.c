@@ -11,6 +11,7 @@ const struct scenario_part scenario_parts[] = {
 	{ "lending is examined", lending_is_examined },
 	{ "regions come and go", regions_come_and_go },
 	{ "revoked in mid copy", revoked_in_mid_copy },
+	{ "revoked between calls", revoked_between_calls },
 	{ "foreign faults stop their thread",
 	  foreign_faults_stop_their_thread },
 	{ "block requests", block_requests },
@@ -123,9 +124,12 @@ static void foreign(const struct prec_keeper_fault *fault, void *context)
 	__atomic_add_fetch(&seen, 1, __ATOMIC_ACQ_REL);
 }
 
+LIBSEL4_THREAD_LOCAL bool is_keeper;
+
 static void keeper_main(uint64_t argument)
 {
 	(void)argument;
+	is_keeper = true;
 	prec_keeper_serve(&keeper, keeper_endpoint, keeper_replies, foreign,
 			  NULL);
 }
@@ -258,7 +262,7 @@ static bool equal(const char *a, const char *b)
 
 /* Nothing is left of a part: no capability that is derived from the client's,
  * the window is empty, and all our frames are free. */
-static void check_nothing_left(void)
+void check_nothing_left(void)
 {
 	const struct prec_window *book = &keeper.window_book;
 

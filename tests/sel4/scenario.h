@@ -88,6 +88,12 @@ void lend_all(struct prec_region *region);
 uint64_t buffer_wrong(uint64_t from, uint64_t size, uint64_t seed);
 struct prec_fault_counts counts_now(void);
 
+/* After a part, and where else nothing is lent. */
+void check_nothing_left(void);
+
+/* Is the calling thread the keeper? */
+extern LIBSEL4_THREAD_LOCAL bool is_keeper;
+
 /* Other driver threads: entered, unless it is one of the victims. */
 enum {
 	FIRST_DRIVER,
@@ -112,6 +118,7 @@ void two_threads_meet_one_loss(void);
 void lending_is_examined(void);
 void regions_come_and_go(void);
 void revoked_in_mid_copy(void);
+void revoked_between_calls(void);
 void foreign_faults_stop_their_thread(void);
 void block_requests(void);
 void what_is_deleted_stays(void);

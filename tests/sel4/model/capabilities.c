@@ -23,7 +23,24 @@ void model_wrong(const char *format, ...)
 	abort();
 }
 
-static seL4_Error leave(seL4_Error error)
+void (*model_before_call)(void);
+
+void model_enter(void)
+{
+	static __thread bool inside;
+
+	void (*before)(void) =
+		__atomic_load_n(&model_before_call, __ATOMIC_ACQUIRE);
+
+	if (before && !inside) {
+		inside = true;
+		before();
+		inside = false;
+	}
+	pthread_mutex_lock(&model_lock);
+}
+
+seL4_Error model_leave(seL4_Error error)
 {
 	pthread_mutex_unlock(&model_lock);
 	return error;
@@ -140,15 +157,15 @@ seL4_Error seL4_CNode_Mint(seL4_CPtr to_root, seL4_Word to, seL4_Uint8 to_depth,
 {
 	struct cap *target, *source;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	target = slot_of(to_root, to, to_depth);
 	source = slot_of(from_root, from, from_depth);
 	if (!target || !source || !source->object)
-		return leave(seL4_FailedLookup);
+		return model_leave(seL4_FailedLookup);
 	if (target->object)
-		return leave(seL4_DeleteFirst);
+		return model_leave(seL4_DeleteFirst);
 	if (source->object->type == UNTYPED && has_children(source))
-		return leave(seL4_RevokeFirst);
+		return model_leave(seL4_RevokeFirst);
 	model_derive(source, target);
 	target->rights.read &= rights.read;
 	target->rights.write &= rights.write;
@@ -157,7 +174,7 @@ seL4_Error seL4_CNode_Mint(seL4_CPtr to_root, seL4_Word to, seL4_Uint8 to_depth,
 		source->object->type == ENDPOINT && badge && !source->badge;
 	if (badge)
 		target->badge = badge;
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 seL4_Error seL4_CNode_Copy(seL4_CPtr to_root, seL4_Word to, seL4_Uint8 to_depth,
@@ -174,32 +191,32 @@ seL4_Error seL4_CNode_Move(seL4_CPtr to_root, seL4_Word to, seL4_Uint8 to_depth,
 {
 	struct cap *target, *source;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	target = slot_of(to_root, to, to_depth);
 	source = slot_of(from_root, from, from_depth);
 	if (!target || !source || !source->object)
-		return leave(seL4_FailedLookup);
+		return model_leave(seL4_FailedLookup);
 	if (target->object)
-		return leave(seL4_DeleteFirst);
+		return model_leave(seL4_DeleteFirst);
 	*target = *source;
 	if (target->prev)
 		target->prev->next = target;
 	if (target->next)
 		target->next->prev = target;
 	memset(source, 0, sizeof(*source));
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 seL4_Error seL4_CNode_Delete(seL4_CPtr root, seL4_Word slot, seL4_Uint8 depth)
 {
 	struct cap *cap;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = slot_of(root, slot, depth);
 	if (!cap)
-		return leave(seL4_FailedLookup);
+		return model_leave(seL4_FailedLookup);
 	model_delete(cap);
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 /* Child after child; others may run in between. */
@@ -207,10 +224,10 @@ seL4_Error seL4_CNode_Revoke(seL4_CPtr root, seL4_Word slot, seL4_Uint8 depth)
 {
 	struct cap *cap;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = slot_of(root, slot, depth);
 	if (!cap)
-		return leave(seL4_FailedLookup);
+		return model_leave(seL4_FailedLookup);
 	while (cap->object && has_children(cap)) {
 		model_delete(cap->next);
 		pthread_mutex_unlock(&model_lock);
@@ -218,7 +235,7 @@ seL4_Error seL4_CNode_Revoke(seL4_CPtr root, seL4_Word slot, seL4_Uint8 depth)
 	}
 	if (cap->object && cap->object->type == UNTYPED)
 		cap->object->mark = 0;
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 /* ---- objects ------------------------------------------------------------- */
@@ -302,21 +319,21 @@ seL4_Error seL4_Untyped_Retype(seL4_CPtr untyped, seL4_Word type,
 
 	(void)node_index;
 	(void)node_depth;
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	from = model_look(untyped, UNTYPED);
 	cnode = model_look(root, CNODE);
 	if (!from || !cnode)
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	for (seL4_Word i = 0; i < count; i++)
 		if (!model_slot(cnode->object, offset + i) ||
 		    cnode->object->slot[offset + i].object)
-			return leave(seL4_DeleteFirst);
+			return model_leave(seL4_DeleteFirst);
 	if (!has_children(from))
 		from->object->mark = 0;
 	at = from->object->at + from->object->mark;
 	at = (at + each - 1) / each * each;
 	if (at + each * count > from->object->at + from->object->size)
-		return leave(seL4_NotEnoughMemory);
+		return model_leave(seL4_NotEnoughMemory);
 	for (seL4_Word i = 0; i < count; i++, at += each) {
 		struct cap *cap = &cnode->object->slot[offset + i];
 
@@ -327,5 +344,5 @@ seL4_Error seL4_Untyped_Retype(seL4_CPtr untyped, seL4_Word type,
 		insert_after(from, cap);
 	}
 	from->object->mark = at - from->object->at;
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }

@@ -38,12 +38,6 @@ uint8_t model_prot(uint64_t at)
 	return *prot_of(at);
 }
 
-static seL4_Error leave(seL4_Error error)
-{
-	pthread_mutex_unlock(&model_lock);
-	return error;
-}
-
 /* ---- page tables --------------------------------------------------------- */
 
 static bool has_table(const struct object *vspace, uint64_t at, int level)
@@ -62,22 +56,22 @@ static seL4_Error map_table(seL4_CPtr address, seL4_CPtr root, uint64_t at,
 	struct cap *cap, *vspace;
 	struct table *table;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(address, TABLE);
 	vspace = model_look(root, VSPACE);
 	if (!cap || !vspace || cap->object->level != level || cap->vspace)
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	if (level < 3 && !has_table(vspace->object, at, level + 1))
-		return leave(seL4_FailedLookup);
+		return model_leave(seL4_FailedLookup);
 	if (has_table(vspace->object, at, level))
-		return leave(seL4_DeleteFirst);
+		return model_leave(seL4_DeleteFirst);
 	table = calloc(1, sizeof(*table));
 	table->level = level;
 	table->base = at >> (12 + 9 * level);
 	table->next = vspace->object->tables;
 	vspace->object->tables = table;
 	cap->vspace = vspace->object;
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 seL4_Error seL4_X86_PDPT_Map(seL4_CPtr table, seL4_CPtr vspace, seL4_Word at,
@@ -159,34 +153,34 @@ seL4_Error seL4_X86_Page_Map(seL4_CPtr page, seL4_CPtr root, seL4_Word at,
 	int prot;
 
 	(void)attributes;
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(page, FRAME);
 	vspace = model_look(root, VSPACE);
 	if (!cap || !vspace)
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	if (at % cap->object->size)
-		return leave(seL4_AlignmentError);
+		return model_leave(seL4_AlignmentError);
 	if (cap->vspace && (cap->vspace != vspace->object || cap->mapped != at))
-		return leave(seL4_InvalidArgument);
+		return model_leave(seL4_InvalidArgument);
 	error = find_entry(vspace->object, at, cap->object->size);
 	if (error)
-		return leave(error);
+		return model_leave(error);
 	prot = (rights.read && cap->rights.read ? PROT_READ : 0) |
 	       (rights.write && cap->rights.write ? PROT_WRITE : 0);
 	map_frame(cap, vspace->object, at, prot);
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 seL4_Error seL4_X86_Page_Unmap(seL4_CPtr page)
 {
 	struct cap *cap;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(page, FRAME);
 	if (!cap)
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	model_unmap(cap);
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 seL4_X86_Page_GetAddress_t seL4_X86_Page_GetAddress(seL4_CPtr page)
@@ -194,7 +188,7 @@ seL4_X86_Page_GetAddress_t seL4_X86_Page_GetAddress(seL4_CPtr page)
 	seL4_X86_Page_GetAddress_t result = { seL4_InvalidCapability, 0 };
 	struct cap *cap;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(page, FRAME);
 	if (cap) {
 		result.error = 0;

@@ -100,6 +100,12 @@ extern uint64_t model_base;
 void model_memory_start(void);
 void model_threads_start(void);
 
+/* Into the kernel and out of it.  The hook is called first, by the thread that
+ * calls; what that calls itself calls no hook. */
+void model_enter(void);
+seL4_Error model_leave(seL4_Error error);
+extern void (*model_before_call)(void);
+
 /* Ends the process. */
 __attribute__((noreturn, format(printf, 1, 2))) void
 model_wrong(const char *format, ...);

@@ -27,6 +27,12 @@ void system_end(int failed)
 	_exit(failed);
 }
 
+bool system_before_calls(void (*hook)(void))
+{
+	__atomic_store_n(&model_before_call, hook, __ATOMIC_RELEASE);
+	return true;
+}
+
 uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot)
 {
 	uint32_t count = 0;

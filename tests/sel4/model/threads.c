@@ -89,7 +89,7 @@ seL4_MessageInfo_t seL4_Call(seL4_CPtr address, seL4_MessageInfo_t info)
 {
 	struct cap *cap;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(address, ENDPOINT);
 	if (!cap || !cap->rights.write)
 		model_wrong("a call to no endpoint");
@@ -156,7 +156,7 @@ seL4_MessageInfo_t seL4_Recv(seL4_CPtr endpoint, seL4_Word *badge,
 {
 	seL4_MessageInfo_t info;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	offer(reply);
 	info = receive(endpoint, badge);
 	pthread_mutex_unlock(&model_lock);
@@ -167,7 +167,7 @@ void seL4_Send(seL4_CPtr reply, seL4_MessageInfo_t info)
 {
 	struct cap *cap;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(reply, REPLY);
 	if (!cap)
 		model_wrong("no reply object at %d", (int)reply);
@@ -188,13 +188,8 @@ seL4_Error seL4_SchedControl_ConfigureFlags(seL4_CPtr control, seL4_CPtr sc,
 					    seL4_Word extra, seL4_Word badge,
 					    seL4_Word flags)
 {
-	(void)control;
-	(void)sc;
-	(void)budget;
-	(void)period;
-	(void)extra;
-	(void)badge;
-	(void)flags;
+	(void)control, (void)sc, (void)budget, (void)period, (void)extra,
+		(void)badge, (void)flags;
 	return seL4_NoError;
 }
 #else
@@ -202,7 +197,7 @@ seL4_MessageInfo_t seL4_Recv(seL4_CPtr endpoint, seL4_Word *badge)
 {
 	seL4_MessageInfo_t info;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	model_self->reply_to = NULL;
 	info = receive(endpoint, badge);
 	pthread_mutex_unlock(&model_lock);
@@ -211,7 +206,7 @@ seL4_MessageInfo_t seL4_Recv(seL4_CPtr endpoint, seL4_Word *badge)
 
 void seL4_Reply(seL4_MessageInfo_t info)
 {
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	reply_to(model_self->reply_to, info);
 	model_self->reply_to = NULL;
 	pthread_mutex_unlock(&model_lock);
@@ -240,12 +235,6 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static seL4_Error leave(seL4_Error error)
-{
-	pthread_mutex_unlock(&model_lock);
-	return error;
-}
-
 static void start(struct tcb *tcb, const seL4_UserContext *from, bool resume)
 {
 	tcb->start = *from;
@@ -264,16 +253,16 @@ seL4_Error seL4_TCB_WriteRegisters(seL4_CPtr address, bool resume,
 	struct tcb *tcb;
 
 	(void)flags;
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(address, TCB);
 	if (!cap)
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	tcb = cap->object->tcb;
 	if (tcb == model_self)
-		return leave(seL4_IllegalOperation);
+		return model_leave(seL4_IllegalOperation);
 	if (tcb->state == INACTIVE) {
 		start(tcb, from, resume);
-		return leave(seL4_NoError);
+		return model_leave(seL4_NoError);
 	}
 	if (tcb->state != FAULTED || !resume)
 		model_wrong("registers are written of a thread that runs");
@@ -282,7 +271,7 @@ seL4_Error seL4_TCB_WriteRegisters(seL4_CPtr address, bool resume,
 	cancel_reply(tcb);
 	tcb->state = RUNNING;
 	pthread_cond_signal(&tcb->wake);
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 static void set_fault_endpoint(struct tcb *tcb, const struct cap *endpoint)
@@ -299,17 +288,17 @@ static seL4_Error configure(seL4_CPtr address, seL4_CPtr fault_endpoint,
 {
 	struct cap *cap, *cnode;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(address, TCB);
 	cnode = model_look(cspace, CNODE);
 	if (!cap || !cnode || !model_look(vspace, VSPACE))
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	cap->object->tcb->cspace = cnode->object;
 	/* seL4 looks this up in the thread's own CSpace, at each fault. */
 	if (fault_endpoint)
 		set_fault_endpoint(cap->object->tcb,
 				   model_slot(cnode->object, fault_endpoint));
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 #ifdef CONFIG_KERNEL_MCS
@@ -317,10 +306,7 @@ seL4_Error seL4_TCB_Configure(seL4_CPtr tcb, seL4_CPtr cspace, seL4_Word guard,
 			      seL4_CPtr vspace, seL4_Word vspace_data,
 			      seL4_Word buffer, seL4_CPtr frame)
 {
-	(void)guard;
-	(void)vspace_data;
-	(void)buffer;
-	(void)frame;
+	(void)guard, (void)vspace_data, (void)buffer, (void)frame;
 	return configure(tcb, 0, cspace, vspace);
 }
 
@@ -331,19 +317,16 @@ seL4_Error seL4_TCB_SetSchedParams(seL4_CPtr address, seL4_CPtr authority,
 {
 	struct cap *cap;
 
-	(void)authority;
-	(void)mcp;
-	(void)priority;
-	(void)sc;
-	pthread_mutex_lock(&model_lock);
+	(void)authority, (void)mcp, (void)priority, (void)sc;
+	model_enter();
 	cap = model_look(address, TCB);
 	if (!cap)
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	if (fault_endpoint)
 		set_fault_endpoint(
 			cap->object->tcb,
 			model_slot(model_self->cspace, fault_endpoint));
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 #else
 seL4_Error seL4_TCB_Configure(seL4_CPtr tcb, seL4_Word fault_endpoint,
@@ -351,20 +334,14 @@ seL4_Error seL4_TCB_Configure(seL4_CPtr tcb, seL4_Word fault_endpoint,
 			      seL4_CPtr vspace, seL4_Word vspace_data,
 			      seL4_Word buffer, seL4_CPtr frame)
 {
-	(void)guard;
-	(void)vspace_data;
-	(void)buffer;
-	(void)frame;
+	(void)guard, (void)vspace_data, (void)buffer, (void)frame;
 	return configure(tcb, fault_endpoint, cspace, vspace);
 }
 
 seL4_Error seL4_TCB_SetSchedParams(seL4_CPtr tcb, seL4_CPtr authority,
 				   seL4_Word mcp, seL4_Word priority)
 {
-	(void)tcb;
-	(void)authority;
-	(void)mcp;
-	(void)priority;
+	(void)tcb, (void)authority, (void)mcp, (void)priority;
 	return seL4_NoError;
 }
 #endif
@@ -376,18 +353,18 @@ seL4_Error seL4_TCB_SetIPCBuffer(seL4_CPtr address, seL4_Word buffer,
 {
 	struct cap *cap, *given;
 
-	pthread_mutex_lock(&model_lock);
+	model_enter();
 	cap = model_look(address, TCB);
 	if (!cap)
-		return leave(seL4_InvalidCapability);
+		return model_leave(seL4_InvalidCapability);
 	given = model_slot(model_self->cspace, frame);
 	if (buffer && (!given || !given->object ||
 		       given->object->type != FRAME || given->object->device))
-		return leave(seL4_IllegalOperation);
+		return model_leave(seL4_IllegalOperation);
 	model_delete(&cap->object->tcb->buffer);
 	if (buffer)
 		model_derive(given, &cap->object->tcb->buffer);
-	return leave(seL4_NoError);
+	return model_leave(seL4_NoError);
 }
 
 /* ---- faults -------------------------------------------------------------- */
