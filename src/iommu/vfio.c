@@ -325,16 +325,17 @@ static bool set_irqs(struct vfio *vfio, uint32_t index, uint32_t start,
 	return good;
 }
 
-/* Vectors can be allotted once, all together. */
+/* Vectors can be allotted once, all together; the host has not many. */
 static void open_vectors(struct vfio *vfio)
 {
 	struct vfio_irq_info info = { .argsz = sizeof(info),
 				      .index = VFIO_PCI_MSIX_IRQ_INDEX };
+	uint32_t count = 0;
 
-	if (ioctl(vfio->device, VFIO_DEVICE_GET_IRQ_INFO, &info) == 0 &&
-	    info.count > 0 &&
-	    set_irqs(vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, info.count, -1))
-		vfio->vectors = info.count;
+	if (ioctl(vfio->device, VFIO_DEVICE_GET_IRQ_INFO, &info) == 0)
+		count = info.count < VFIO_VECTORS ? info.count : VFIO_VECTORS;
+	if (count > 0 && set_irqs(vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, count, -1))
+		vfio->vectors = count;
 }
 
 /* Not each device and kernel has both of them. */

@@ -20,10 +20,14 @@
  * accesses with SIGBUS, and the accessors of access.h with PREC_GONE.
  */
 
+/* Vectors of MSI-X that are used: one for each worker that a server may have,
+ * and one more. */
+#define VFIO_VECTORS 65u
+
 /* Zeroed before vfio_open.  What is not private may be read. */
 struct vfio {
 	struct prec_region registers; /* BAR 0 */
-	uint32_t vectors;	      /* of MSI-X; 0: it has none */
+	uint32_t vectors;	      /* of MSI-X; 0: it has none that works */
 	/* Readable once the device has to be given back, as somebody removes
 	 * it or takes its driver away, or has failed for good. */
 	int removed_fd;
