@@ -59,6 +59,22 @@ static const struct counter of_export[] = {
 	  .family = "sync_failed",
 	  .gauge = true,
 	  .help = "1: a sync failed, and no flush succeeds any more." },
+	{ .key = "device-gone",
+	  .family = "device_gone",
+	  .gauge = true,
+	  .help = "1: the NVMe controller is gone, and requests fail." },
+	{ .key = "device-aborts",
+	  .family = "device_aborts",
+	  .help = "Commands that an NVMe controller was asked to abort." },
+	{ .key = "device-queue-deletes",
+	  .family = "device_queue_deletes",
+	  .help = "Queues that were deleted to end commands." },
+	{ .key = "device-restarts",
+	  .family = "device_restarts",
+	  .help = "Restarts of an NVMe controller." },
+	{ .key = "device-resets",
+	  .family = "device_resets",
+	  .help = "Restarts that took a reset by PCI." },
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

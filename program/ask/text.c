@@ -199,6 +199,24 @@ static void put_durations(FILE *out, const json_t *export)
 	}
 }
 
+/* "  device: 2 commands aborted, 1 queues deleted, …", if anything has
+ * happened. */
+static void put_events(FILE *out, const json_t *export)
+{
+	uint64_t aborts = stats_number(export, "device-aborts");
+	uint64_t restarts = stats_number(export, "device-restarts");
+
+	if (stats_number(export, "device-gone"))
+		fputs("  its device is gone: all requests fail\n", out);
+	if (aborts || restarts)
+		fprintf(out,
+			"  device: %" PRIu64 " commands aborted, %" PRIu64
+			" queues deleted, %" PRIu64 " restarts, %" PRIu64
+			" resets\n",
+			aborts, stats_number(export, "device-queue-deletes"),
+			restarts, stats_number(export, "device-resets"));
+}
+
 static void put_export(FILE *out, const json_t *export)
 {
 	put_name(out, stats_string(export, "name"));
@@ -212,6 +230,7 @@ static void put_export(FILE *out, const json_t *export)
 	if (stats_number(export, "sync-failed"))
 		fprintf(out, "  a sync failed: %s: no flush succeeds\n",
 			stats_string(export, "sync-error"));
+	put_events(out, export);
 	put_limits(out, export);
 	put_durations(out, export);
 	put_clients(out, export, true);

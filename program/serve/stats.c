@@ -116,6 +116,16 @@ static void put_durations(struct tree *tree, json_t *export,
 	}
 }
 
+static void put_events(struct tree *tree, json_t *export,
+		       const struct store_events *events)
+{
+	put_number(tree, export, "device-gone", events->gone);
+	put_number(tree, export, "device-aborts", events->aborts);
+	put_number(tree, export, "device-queue-deletes", events->deletes);
+	put_number(tree, export, "device-restarts", events->restarts);
+	put_number(tree, export, "device-resets", events->resets);
+}
+
 static void add_export(void *argument, const struct vhost_export_stats *stats)
 {
 	struct tree *tree = argument;
@@ -133,6 +143,7 @@ static void add_export(void *argument, const struct vhost_export_stats *stats)
 	if (stats->sync_error)
 		put(tree, export, "sync-error",
 		    json_text(strerror(stats->sync_error)));
+	put_events(tree, export, &stats->events);
 	put_limits(tree, export, stats);
 	put_counters(tree, export, &stats->counters);
 	put_durations(tree, export, &stats->durations);

@@ -192,9 +192,20 @@ struct store_topology {
 	uint32_t opt_io;
 };
 
+/* What has happened to the hardware of a store that drives it itself.  Each is
+ * atomic. */
+struct store_events {
+	uint32_t gone;	   /* 1: it is, and all requests fail */
+	uint32_t aborts;   /* commands that it was asked to abort */
+	uint32_t deletes;  /* queues that were deleted to end commands */
+	uint32_t restarts; /* it was disabled and enabled */
+	uint32_t resets;   /* … after another reset */
+};
+
 /* Derived by each kind of store. */
 struct store {
 	const struct store_ops *ops;
+	const struct store_events *events; /* NULL: the system drives it */
 	uint64_t capacity; /* a multiple of STORE_SECTOR; see store_capacity */
 	uint32_t block_size; /* bytes the store likes transfers to be made of */
 	/* Alignment that a discard should have, in bytes.  0: the caller must
@@ -236,6 +247,22 @@ static inline void store_set_capacity(struct store *store, uint64_t capacity)
 static inline int store_sync_error(const struct store *store)
 {
 	return __atomic_load_n(&store->sync_error, __ATOMIC_ACQUIRE);
+}
+
+/* Read what has happened; any thread.  Nothing, if the system drives it. */
+static inline struct store_events store_events(const struct store *store)
+{
+	const struct store_events *from = store->events;
+	struct store_events read = { 0, 0, 0, 0, 0 };
+
+	if (!from)
+		return read;
+	read.gone = __atomic_load_n(&from->gone, __ATOMIC_RELAXED);
+	read.aborts = __atomic_load_n(&from->aborts, __ATOMIC_RELAXED);
+	read.deletes = __atomic_load_n(&from->deletes, __ATOMIC_RELAXED);
+	read.restarts = __atomic_load_n(&from->restarts, __ATOMIC_RELAXED);
+	read.resets = __atomic_load_n(&from->resets, __ATOMIC_RELAXED);
+	return read;
 }
 
 /* A sync has failed; `error` is not 0.  True: it is the first. */

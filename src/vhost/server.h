@@ -180,6 +180,7 @@ struct vhost_export_stats {
 	uint64_t throttled_us; /* that its clients had to wait for them */
 	/* The errno of the store's first sync that failed; 0: none has. */
 	int sync_error;
+	struct store_events events; /* of the store's own hardware */
 	struct durations durations; /* of all its clients so far */
 	struct counters counters; /* of all its clients so far; gauges: of those
 				     that are there */

@@ -110,6 +110,7 @@ static void lose(enum fake_manner manner, bool aborts, uint32_t deletes,
 	EXPECT(nvme->events.restarts == restarts);
 	EXPECT(nvme->events.resets == resets);
 	EXPECT(nvme->dead == !survives);
+	EXPECT(store_events(&nvme->store).gone == !survives);
 	if (!restarts)
 		fake_let_go(&fake);
 	EXPECT(fake_turn(lane) == 1 && fake_turn(neighbour) == 1);

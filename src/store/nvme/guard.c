@@ -22,6 +22,7 @@ static void give_up(struct nvme_store *nvme)
 	pthread_mutex_lock(&nvme->mutex);
 	nvme->dead = true;
 	pthread_mutex_unlock(&nvme->mutex);
+	count(&nvme->events.gone);
 	for (uint32_t i = 0; i < nvme->pair_count; i++)
 		nvme_pair_kill(nvme->pairs[i]);
 	nvme->bus->ops->close(nvme->bus);

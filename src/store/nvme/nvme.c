@@ -180,6 +180,7 @@ struct store *nvme_open_on(struct nvme_bus *bus, uint32_t number,
 		return NULL;
 	}
 	nvme->store.ops = &nvme_ops;
+	nvme->store.events = &nvme->events;
 	nvme->bus = bus;
 	nvme->patience = patience;
 	pthread_mutex_init(&nvme->work, NULL);

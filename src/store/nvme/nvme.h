@@ -9,14 +9,6 @@
 /* A controller may have fewer. */
 #define NVME_PAIRS_MAX 64u
 
-/* What has happened to a controller; atomic. */
-struct nvme_events {
-	uint32_t aborts;  /* commands that it was asked to abort */
-	uint32_t deletes; /* queues that were deleted with commands in flight */
-	uint32_t restarts; /* it was disabled and enabled */
-	uint32_t resets;   /* … after another reset */
-};
-
 /* A store of a namespace, as its lanes and its guard see it. */
 struct nvme_store {
 	struct store store;
@@ -26,7 +18,7 @@ struct nvme_store {
 	struct iova *addresses; /* that the controller knows memory by */
 	struct mapper mapper;	/* of clients' memory; the guard works for it */
 	uint64_t pin_max;	/* bytes of each client's; 0: they are copied */
-	struct nvme_events events;
+	struct store_events events;
 
 	/* Held by whoever waits for the controller: the guard, a lane that
 	 * makes a pair, a resize. */
