@@ -489,8 +489,10 @@ static inline void fake_set64(uint64_t *to, bool high, uint32_t value)
 
 static inline void fake_set(struct fake *fake, uint32_t offset, uint32_t value)
 {
-	uint32_t doorbell = (offset - NVME_DOORBELLS) / 4;
+	uint32_t stride = 4u << (fake->cap >> 32 & 15);
+	uint32_t doorbell = (offset - NVME_DOORBELLS) / stride;
 
+	MUST(offset % 4 == 0 && offset <= fake->bus.size - 4);
 	if (offset == NVME_CC)
 		fake_control(fake, value);
 	else if (offset == NVME_AQA)
@@ -499,10 +501,11 @@ static inline void fake_set(struct fake *fake, uint32_t offset, uint32_t value)
 		fake_set64(&fake->asq, offset != NVME_ASQ, value);
 	else if (offset == NVME_ACQ || offset == NVME_ACQ + 4)
 		fake_set64(&fake->acq, offset != NVME_ACQ, value);
-	else if (offset >= NVME_DOORBELLS && doorbell % 2 == 0)
+	else if (offset >= NVME_DOORBELLS && doorbell % 2 == 0 &&
+		 doorbell / 2 < FAKE_PAIRS)
 		fake_rung(fake, doorbell / 2, value);
 	else
-		MUST(offset >= NVME_DOORBELLS &&
+		MUST(offset >= NVME_DOORBELLS && doorbell / 2 < FAKE_PAIRS &&
 		     value < fake->queues[doorbell / 2].size);
 }
 
