@@ -56,6 +56,7 @@ struct client_options {
 	bool unacknowledged;   /* agree to no acknowledgements of messages */
 	bool pipes;	       /* kick, and be notified, by pipes */
 	bool unkicked;	       /* lend no kick: the server has to poll */
+	bool uncalled;	       /* lend no call; only with `polling` */
 };
 
 /* Memory that this process lends. */

@@ -327,8 +327,9 @@ static int start_queue(struct client *client, uint32_t index)
 		.used = (uintptr_t)queue->ring.used,
 	};
 	uint64_t number = index;
-	uint64_t unkicked = index | VHOST_USER_NO_FD;
+	uint64_t without = index | VHOST_USER_NO_FD;
 	bool kicks = !client->options.unkicked;
+	bool calls = !client->options.uncalled;
 
 	queue->fresh = true;
 	state.number = queue->ring.num;
@@ -344,10 +345,11 @@ static int start_queue(struct client *client, uint32_t index)
 			sizeof(state), -1) ||
 	    client_tell(client, VHOST_USER_SET_VRING_ADDR, &address,
 			sizeof(address), -1) ||
-	    client_tell(client, VHOST_USER_SET_VRING_CALL, &number,
-			sizeof(number), queue->lent_call_fd) ||
+	    client_tell(client, VHOST_USER_SET_VRING_CALL,
+			calls ? &number : &without, sizeof(number),
+			calls ? queue->lent_call_fd : -1) ||
 	    client_tell(client, VHOST_USER_SET_VRING_KICK,
-			kicks ? &number : &unkicked, sizeof(number),
+			kicks ? &number : &without, sizeof(number),
 			kicks ? queue->lent_kick_fd : -1))
 		return -1;
 	state.number = !client->options.asleep;
