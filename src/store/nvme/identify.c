@@ -37,9 +37,9 @@ static void read_model(const uint8_t *page, char model[41])
 	uint32_t size = 40;
 
 	for (uint32_t i = 0; i < size; i++) {
-		uint8_t c = page[24 + i];
-
-		model[i] = c >= ' ' && c <= '~' ? (char)c : '?';
+		model[i] = (char)page[24 + i];
+		if (model[i] < ' ' || model[i] > '~')
+			model[i] = '?';
 	}
 	while (size > 0 && model[size - 1] == ' ')
 		size--;
@@ -81,9 +81,10 @@ bool nvme_read_controller(const uint8_t page[NVME_PAGE], const char *name,
 	return true;
 }
 
-/* The format that it has been given, and what makes it one that we serve. */
-static bool read_format(const uint8_t *page, const char *name, uint32_t number,
-			uint32_t *block, struct store_error *error)
+/* The size of its blocks, by the format that it has been given.  0: it is none
+ * that we serve. */
+static uint32_t read_block(const uint8_t *page, const char *name,
+			   uint32_t number, struct store_error *error)
 {
 	uint32_t format = (page[26] & 15u) | (page[26] >> 1 & 0x30u);
 	uint32_t about = get32(page, 128 + 4 * format);
@@ -106,8 +107,7 @@ static bool read_format(const uint8_t *page, const char *name, uint32_t number,
 				  "%s: namespace %u has blocks of 2^%u bytes; "
 				  "expected 512 or 4096 bytes (nvme format)",
 				  name, number, log2);
-	*block = 1u << log2;
-	return true;
+	return 1u << log2;
 }
 
 bool nvme_read_namespace(const uint8_t page[NVME_PAGE], const char *name,
@@ -124,7 +124,8 @@ bool nvme_read_namespace(const uint8_t page[NVME_PAGE], const char *name,
 			"%s: namespace %u has no blocks; expected one "
 			"that is attached (nvme list-ns), up to %u",
 			name, number, identity->namespaces);
-	if (!read_format(page, name, number, &read.block, error))
+	read.block = read_block(page, name, number, error);
+	if (read.block == 0)
 		return false;
 	if (blocks > (uint64_t)INT64_MAX / read.block)
 		return store_fail(error,

@@ -11,7 +11,7 @@
 /* Of a pair's memory: its queues, the lists of the pages of its buffers, and
  * the buffers.  The lists never change, so they are written once. */
 #define LISTS	    (2ull * NVME_PAGE)
-#define LIST_SIZE   (NVME_BUFFER / NVME_PAGE * 8u)
+#define LIST_SIZE   (NVME_BUFFER / NVME_PAGE * 8ull)
 #define BUFFERS	    (4ull * NVME_PAGE)
 #define MEMORY_SIZE (BUFFERS + (uint64_t)NVME_SLOTS_MAX * NVME_BUFFER)
 
