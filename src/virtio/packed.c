@@ -545,13 +545,11 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	  loop invariant log: answer == VIRTQ_TAKEN ==>
 	    elements_told(*r) && element_count == k;
 	  loop invariant given: answer == VIRTQ_TAKEN ==>
-	    \forall integer j; 0 <= j < k ==> given_element(list, j);
+	    given_taken(list, k);
 	  loop invariant refusal: answer == VIRTQ_TAKEN ==>
 	    refusal_told(*space, *q, *r);
 	  loop invariant fault: answer == VIRTQ_MALFORMED ==>
-	    0 <= list_fault < k &&
-	    indirect_refused(*space, *q, list[list_fault].addr,
-	      list[list_fault].len, list[list_fault].flags, list_fault);
+	    0 <= list_fault < k && given_refused(*space, *q, list, list_fault);
 	  loop invariant work: fetch_count == 0 && list_retaken != 0;
 	  loop invariant more: \forall integer i; 0 <= i < k ==>
 	    (list[i].flags & VIRTQ_DESC_F_NEXT) != 0;
@@ -570,18 +568,14 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 		*/
 		/*@ assert before: answer == VIRTQ_TAKEN &&
 		      !is_indirect(list[k].flags) ==>
-		      \forall integer j; 0 <= j <= k ==>
-		      given_element(list, j); */
+		      given_taken(list, k + 1); */
 		answer = take_desc(r, space, q, list[k], k == 0, answer);
 		/*@ assert given: answer == VIRTQ_TAKEN &&
 		      !is_indirect(list[k].flags) ==>
-		      \forall integer j; 0 <= j <= k ==>
-		      given_element(list, j); */
+		      given_taken(list, k + 1); */
 		/*@ assert fault: answer == VIRTQ_MALFORMED ==>
 		      0 <= list_fault <= k &&
-		      indirect_refused(*space, *q, list[list_fault].addr,
-		        list[list_fault].len, list[list_fault].flags,
-		        list_fault); */
+		      given_refused(*space, *q, list, list_fault); */
 		if (list[k].flags & VIRTQ_DESC_F_NEXT)
 			continue;
 		/*@ assert whole: answer == VIRTQ_TAKEN && k + 1 == count ==>
@@ -597,9 +591,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 		      refusal_told(*space, *q, *r); */
 		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
 		      0 <= list_fault < count &&
-		      indirect_refused(*space, *q, list[list_fault].addr,
-		        list[list_fault].len, list[list_fault].flags,
-		        list_fault); */
+		      given_refused(*space, *q, list, list_fault); */
 		answer = chain_settle(r, answer);
 		/*@ assert kept: request_ok(*space, *q, *r); */
 		return answer;

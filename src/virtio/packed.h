@@ -129,16 +129,23 @@
   predicate given_element{L}(struct pvirtq_desc *list, integer j) =
     element_is(j, list[j].addr, list[j].len, list[j].flags);
 
+  predicate given_taken{L}(struct pvirtq_desc *list, integer n) =
+    \forall integer j; 0 <= j < n ==> given_element(list, j);
+
   // The elements are those of the given list, or of the table that it names.
   predicate given_decoded{L}(struct pvirtq_desc *list, integer count,
                              integer table, integer table_size) =
     (table_size == 0 ==> element_count == count && fetch_count == 0 &&
-      \forall integer j; 0 <= j < count ==> given_element(list, j)) &&
+      given_taken(list, count)) &&
     (table_size != 0 ==> count == 1 && is_indirect(list[0].flags) &&
       list[0].addr == table && list[0].len == table_size &&
       fetch_count == 1 && fetch_at[0] == table &&
       fetch_size[0] == table_size &&
       16 * element_count == table_size && list_table_taken(element_count));
+
+  predicate given_refused{L}(struct prec_space s, struct virtq q,
+                             struct pvirtq_desc *list, integer j) =
+    indirect_refused(s, q, list[j].addr, list[j].len, list[j].flags, j);
 
   // As list_malformed, of a list that was given.
   predicate given_malformed{L}(struct prec_space s, struct virtq q,
@@ -146,9 +153,7 @@
                                struct pvirtq_desc *list, integer count) =
     (r.refused && refusal_told(s, q, r) &&
       given_decoded(list, count, r.table_address, r.table_size)) ||
-    (0 <= list_fault < count &&
-      indirect_refused(s, q, list[list_fault].addr, list[list_fault].len,
-        list[list_fault].flags, list_fault));
+    (0 <= list_fault < count && given_refused(s, q, list, list_fault));
 
   // A list that breaks the queue: it does not end in the ring, or a later
   // descriptor of it is not available, or its id was out of range or in flight.
