@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,8 +95,15 @@ static struct lane *lane_of(struct loop *loop, const struct store *store)
 	return NULL;
 }
 
-/* Completions only wake the loop: a turn reaps all lanes. */
-static struct loop_source completions;
+/* A turn reaps all lanes. */
+static void completed(struct loop_source *source, uint32_t events)
+{
+	struct loop *loop = (struct loop *)((char *)source -
+					    offsetof(struct loop, completions));
+
+	(void)events;
+	loop->completed = true;
+}
 
 /* Lanes of one kind of store may share a descriptor, which is watched while the
  * first of them is open. */
@@ -120,7 +128,7 @@ static bool lane_open(struct loop *loop, struct lane *lane,
 	if (!lane->lane)
 		return false;
 	if (lane->lane->fd < 0 || is_watched(loop, lane->lane->fd) ||
-	    loop_watch(loop, lane->lane->fd, EPOLLIN, &completions))
+	    loop_watch(loop, lane->lane->fd, EPOLLIN, &loop->completions))
 		return true;
 	snprintf(error->text, sizeof(error->text),
 		 "its completions could not be watched: %s", strerror(errno));
@@ -213,6 +221,7 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 
 	memset(loop, 0, sizeof(*loop));
 	loop->wake_fd = -1;
+	loop->completions.ready = completed;
 	loop->clock.fd = -1;
 	loop->poll.mode = polling;
 	LIST_INIT(&loop->followers);

@@ -93,6 +93,8 @@ struct loop {
 	struct notifier notifier;
 	struct polling poll;
 	struct lanes lanes;
+	struct loop_source completions; /* of all lanes */
+	bool completed;		    /* some lane's descriptor was readable */
 	uint64_t turn;		    /* counts them */
 	uint32_t begun;		    /* requests of this turn */
 	struct devices waiting;	    /* to be started: start.h */

@@ -188,13 +188,15 @@ static void serve_queues(struct loop *loop)
 		serve_alone(loop);
 }
 
-/* Begin what was added, reap what has ended. */
-static enum store_left serve_lane(struct lane *lane)
+/* Begin what was added, reap what has ended.  A lane that has nothing is left
+ * alone, unless its descriptor may be what woke the loop: only the store makes
+ * that unreadable. */
+static enum store_left serve_lane(struct lane *lane, bool woken)
 {
 	const struct store_ops *ops;
 	struct store_io *io;
 
-	if (lane->in_flight == 0 && lane->moving == 0)
+	if (lane->in_flight == 0 && lane->moving == 0 && !woken)
 		return STORE_NOTHING;
 	ops = lane->lane->store->ops;
 	ops->start(lane->lane);
@@ -215,11 +217,13 @@ static enum store_left serve_lane(struct lane *lane)
 static enum store_left serve_lanes(struct loop *loop)
 {
 	enum store_left most = STORE_NOTHING;
+	bool woken = loop->completed;
 	struct lane *lane;
 
+	loop->completed = false;
 	LIST_FOREACH(lane, &loop->lanes, entry)
 	{
-		enum store_left left = serve_lane(lane);
+		enum store_left left = serve_lane(lane, woken);
 
 		most = left > most ? left : most;
 	}
