@@ -290,8 +290,9 @@ static enum virtq_answer take_table(struct virtq_request *r,
     indirect_refused(*space, *q, d.addr, d.len, d.flags, first ? 0 : 1);
   ensures kept: \result == VIRTQ_TAKEN && !is_indirect(d.flags) ==>
     \forall integer j; 0 <= j <= \old(element_count) ==>
-      element_is(j, \old(element_addr[j]), \old(element_len[j]),
-        \old(element_flags[j]));
+      element_addr[j] == \old(element_addr[j]) &&
+      element_len[j] == \old(element_len[j]) &&
+      element_flags[j] == \old(element_flags[j]);
   ensures this: \result == VIRTQ_TAKEN &&
     (d.flags & VIRTQ_DESC_F_INDIRECT) == 0 ==>
     element_count == \old(element_count) + 1 &&
