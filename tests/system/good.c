@@ -73,9 +73,11 @@ int main(int argc, char **argv)
 		.segments = 3,
 		.event_idx = true,
 		.timeout_ms = 30000,
-		/* To signal it takes an emulated processor long. */
+		/* To signal or to answer it takes an emulated processor so long
+		 * that the server would end it. */
 		.polling = true,
 		.uncalled = true,
+		.unacknowledged = true,
 	};
 	struct neighbour neighbour;
 	struct client client;

@@ -3,11 +3,13 @@
  * A hostile client for as long as one likes: connect, do one honest read, do
  * one act of harm, vanish; and again, with other memory and other rings.
  *
- *     storm [-r] SOCKET SECONDS SEED
+ *     storm [-r] [-q] SOCKET SECONDS SEED
  *
  * With -r nothing is ever written to the disk: for the socket of a disk whose
  * data is somebody's.  (A client may write to its own disk; that would be no
- * attack on the server.)
+ * attack on the server.)  With -q the server need neither signal nor
+ * acknowledge anything, which takes an emulated processor so long that it ends
+ * clients.
  *
  * The honest read tells a server that survives from one that serves nobody.
  * The exit status is 1 when none succeeded in the last PATIENCE_S seconds, or
@@ -33,6 +35,8 @@ static uint32_t pick(uint64_t *state, uint32_t count)
 	return (uint32_t)(hostile_random(state) >> 33) % count;
 }
 
+static bool quiet; /* -q */
+
 static struct client_options choose(const char *socket_path, uint64_t *state)
 {
 	struct client_options options = {
@@ -47,7 +51,10 @@ static struct client_options choose(const char *socket_path, uint64_t *state)
 		.sparse = pick(state, 8) == 0,
 		/* Long enough for a server that has other work; an act that
 		 * leaves the server without a duty to answer waits as long. */
-		.timeout_ms = 500,
+		.timeout_ms = quiet ? 5000 : 500,
+		.polling = quiet,
+		.uncalled = quiet,
+		.unacknowledged = quiet,
 	};
 
 	return options;
@@ -140,13 +147,15 @@ static void live_once(const char *socket_path, bool reads, uint64_t *state)
 
 int main(int argc, char **argv)
 {
-	bool reads = argc > 1 && strcmp(argv[1], "-r") == 0;
+	bool reads = false;
 	uint64_t end, state;
 
-	argc -= reads;
-	argv += reads;
+	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
+		reads |= strcmp(argv[1], "-r") == 0;
+		quiet |= strcmp(argv[1], "-q") == 0;
+	}
 	if (argc != 4) {
-		fprintf(stderr, "usage: storm [-r] SOCKET SECONDS SEED\n");
+		fprintf(stderr, "usage: storm [-r] [-q] SOCKET SECONDS SEED\n");
 		return 2;
 	}
 	state = strtoull(argv[3], NULL, 0);
