@@ -277,9 +277,15 @@ static void drop_pipe(struct notifier *notifier, int fd)
 bool notifier_takes(struct notifier *notifier, int fd,
 		    struct release_account *account, uint32_t *descriptors)
 {
-	if (pipe_is(fd, true))
-		return take_pipe(notifier, fd, account, descriptors);
-	return notifier_knows(notifier, fd);
+	bool pair = pipe_is_pair(fd);
+
+	if (!pair && !pipe_is(fd, true))
+		return notifier_knows(notifier, fd);
+	if (!take_pipe(notifier, fd, account, descriptors))
+		return false;
+	if (pair)
+		release_unread(account, fd);
+	return true;
 }
 
 void notifier_add(struct notifier *notifier, int fd, struct notify_cost *cost)

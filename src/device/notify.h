@@ -90,10 +90,10 @@ void notifier_flush(struct notifier *notifier);
  * it is closed another client's descriptor may have its number. */
 void notifier_settle(struct notifier *notifier, int fd);
 
-/* May it be signalled?  It may if it is an eventfd, or a pipe: then signals to
- * it go by another descriptor, on the threads of `account`, until
- * notifier_settle is called.  `descriptors` counts that, and lives as long.
- * Never blocks. */
+/* May it be signalled?  It may if it is an eventfd, or a pipe or one of a pair
+ * of sockets: then signals to it go by another descriptor, on the threads of
+ * `account`, until notifier_settle is called.  `descriptors` counts that, and
+ * lives as long.  Never blocks. */
 bool notifier_takes(struct notifier *notifier, int fd,
 		    struct release_account *account, uint32_t *descriptors);
 

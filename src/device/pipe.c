@@ -4,22 +4,36 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "device/pair.h"
+
 /* fstat would ask a file server. */
+static bool is_of_type(int fd, uint16_t type)
+{
+	struct statx about = { .stx_mask = 0 };
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+		     &about) == 0 &&
+	       about.stx_mask & STATX_TYPE && (about.stx_mode & S_IFMT) == type;
+}
+
 bool pipe_is(int fd, bool to_write)
 {
 	int flags = fcntl(fd, F_GETFL);
 	int others = to_write ? O_RDONLY : O_WRONLY;
-	struct statx about = { .stx_mask = 0 };
 
-	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == others)
-		return false;
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
-		     &about) == 0 &&
-	       about.stx_mask & STATX_TYPE && S_ISFIFO(about.stx_mode);
+	return flags >= 0 && !(flags & O_PATH) &&
+	       (flags & O_ACCMODE) != others && is_of_type(fd, S_IFIFO);
+}
+
+bool pipe_is_pair(int fd)
+{
+	return is_of_type(fd, S_IFSOCK) && pair_is_stream(fd) &&
+	       pair_is_unnamed(fd);
 }
 
 static bool is_ready(int fd, short events)
@@ -40,8 +54,11 @@ void pipe_signal(int fd)
 {
 	const uint64_t one = 1;
 	const struct iovec part = { (void *)(uintptr_t)&one, sizeof(one) };
-	ssize_t got = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
+	ssize_t got = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
 
+	if (got >= 0 || errno != ENOTSOCK)
+		return;
+	got = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
 	if (lacks_nowait(got) && is_ready(fd, POLLOUT))
 		got = write(fd, &one, sizeof(one));
 	(void)got;

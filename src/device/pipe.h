@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 /*
- * Pipes in the place of eventfds: User-Mode Linux lends one to be notified by,
- * as an eventfd raises no SIGIO.
+ * Pipes in the place of eventfds, and pairs of sockets, of which User-Mode
+ * Linux lends one end to be notified by, as an eventfd raises no SIGIO.
  *
  * Whoever reads or writes a pipe has its mutex, also while it waits for a page
  * of its own memory, which may be of a file whose server never answers.  So
@@ -20,6 +20,9 @@
 /* Is it a pipe, or a FIFO, that can be written to, or read from?  Asks what
  * never blocks, whatever it is. */
 bool pipe_is(int fd, bool to_write);
+
+/* Is it one end of a pair of sockets?  Likewise. */
+bool pipe_is_pair(int fd);
 
 /* Write eight bytes, the number 1, as to an eventfd.  Where there is no room
  * the client has been notified often enough. */

@@ -4,37 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "device/notify.h"
+#include "device/pair.h"
 #include "device/release.h"
-
-static bool is_unix_stream(int fd)
-{
-	int domain = 0, type = 0;
-	socklen_t size = sizeof(domain);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
-		return false;
-	size = sizeof(type);
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
-		return false;
-	return domain == AF_UNIX && type == SOCK_STREAM;
-}
-
-/*
- * If we held both ends of a connection, it would never end, and we would keep
- * it after its client has gone.  A socket that we accepted has the name of its
- * listening socket; a channel is one end of a pair, which has no name.
- */
-static bool is_of_a_pair(int fd)
-{
-	struct sockaddr_un peer;
-	socklen_t size = sizeof(peer);
-
-	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
-	       size <= sizeof(peer.sun_family);
-}
 
 static struct release_account *releases(struct vhost_connection *connection)
 {
@@ -50,10 +23,10 @@ bool vhost_channel_set(struct vhost_connection *connection, const char **why)
 	      (1ull << VHOST_PROTOCOL_BACKEND_REQ)))
 		return false;
 	*why = "the descriptor is not a Unix stream socket";
-	if (!is_unix_stream(message->fds[0]))
+	if (!pair_is_stream(message->fds[0]))
 		return false;
 	*why = "the socket is connected to a listening one, or to none";
-	if (!is_of_a_pair(message->fds[0]))
+	if (!pair_is_unnamed(message->fds[0]))
 		return false;
 	/* Nor may such an end be in a message that was sent on the channel and
 	 * is never read. */

@@ -210,7 +210,8 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 	struct device *device = &connection->device;
 	struct notifier *notifier = &device->loop->notifier;
 
-	*why = "expected an eventfd, a pipe that can be written, or none";
+	*why = "expected an eventfd, a pipe that can be written, one of a pair "
+	       "of sockets, or none";
 	if (message->fd_count &&
 	    !notifier_takes(notifier, message->fds[0], device->policy->releases,
 			    &device->pipe_fds))

@@ -155,8 +155,9 @@ static bool may_notify(struct vhost_connection *connection, const char **why)
 	const struct vhost_message *message = &connection->message;
 	struct device *device = &connection->device;
 
-	*why = "the descriptor is neither an eventfd nor a pipe that can be "
-	       "written, or the system lacks memory to see if it is";
+	*why = "the descriptor is neither an eventfd, a pipe that can be "
+	       "written nor one of a pair of sockets, or the system lacks "
+	       "memory to see if it is";
 	return message->fd_count == 0 ||
 	       notifier_takes(&device->loop->notifier, message->fds[0],
 			      device->policy->releases, &device->pipe_fds);

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "client/protocol.h"
@@ -231,6 +232,69 @@ static void hung_up(void)
 	client_close(&client);
 }
 
+/* User-Mode Linux lends one of a pair of sockets, and calls it a pipe. */
+static void by_sockets(void)
+{
+	struct client client;
+	int pair[2], flags;
+	const uint64_t ring = 0;
+
+	open_on(&client, 0, true);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 &&
+		      fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0,
+	      "no sockets");
+	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_CALL, &ring,
+				sizeof(ring), pair[1]));
+	close(client.queues[0].call_fd);
+	client.queues[0].call_fd = pair[0];
+	are_numbers(&client);
+	serves(&client, "by sockets");
+	/* Full, and whoever sends to it blocks. */
+	flags = fcntl(pair[1], F_GETFL);
+	CHECK(fcntl(pair[1], F_SETFL, flags | O_NONBLOCK) == 0, "fcntl");
+	while (eventfd_write(pair[1], 1) == 0)
+		continue;
+	CHECK(fcntl(pair[1], F_SETFL, flags) == 0, "fcntl");
+	client.options.polling = true;
+	serves(&client, "with a full socket");
+	serves(&good, "beside a full socket");
+	close(pair[1]);
+	client_close(&client);
+}
+
+/* The client's own end waits in the socket, which nobody reads. */
+static void sockets_hold_nothing(void)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec part = { &control, 1 };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control) };
+	struct client client;
+	const uint64_t ring = 0;
+	int pair[2];
+
+	open_on(&client, 0, false);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0,
+	      "no sockets");
+	memcpy(CMSG_DATA(&control.header), &client.socket, sizeof(int));
+	CHECK(sendmsg(pair[0], &message, 0) == 1, "sendmsg");
+	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_CALL, &ring,
+				sizeof(ring), pair[1]));
+	CHECK(client_tell(&client, VHOST_USER_SET_VRING_CALL, &ring,
+			  sizeof(ring), client.socket) != 0,
+	      "its own connection is taken");
+	close(pair[0]);
+	close(pair[1]);
+	client_close(&client);
+}
+
 /* An end that goes the other way is none. */
 static void wrong_ends(void)
 {
@@ -250,6 +314,8 @@ static void wrong_ends(void)
 	client_close(&client);
 }
 
+static void sockets_hold_nothing(void);
+
 /* A server that keeps descriptors has more of them after each client. */
 static void nothing_is_kept(void)
 {
@@ -262,6 +328,7 @@ static void nothing_is_kept(void)
 		open_on(&client, 0, true);
 		serves(&client, "one of a row");
 		client_close(&client);
+		sockets_hold_nothing();
 	}
 	/* They are closed after the client has gone. */
 	for (int i = 0; i < 500; i++) {
@@ -294,6 +361,7 @@ int main(void)
 	DO(&client, client_start(&client));
 	serves(&client, "started again");
 	client_close(&client);
+	by_sockets();
 	nothing_is_kept();
 	full();
 	held_call();
