@@ -15,12 +15,12 @@ extern "C" {
 /*
  * What a device is told of lent memory, and that it is pinned meanwhile.
  *
- * The *windows* of a device are a space (space.h) of their own, of one client:
- * an entry starts at an address in this process, `host` is the device's
- * address of the same byte, and `slot` is the range of the ledger.  A window
- * is whole pages.  It is entered when the device's tables map it, taken out
- * when the range is revoked, and its device addresses are not given to another
- * window before the range is released or buried.
+ * The *windows* of a device are a space (space.h) of their own: an entry
+ * starts at an address in this process, `host` is the device's address of the
+ * same byte, and `slot` is the range of the ledger, which knows whose it is.  A
+ * window is whole pages.  It is entered when the device's tables map it, taken
+ * out when the range is revoked, and its device addresses are not given to
+ * another window before the range is released or buried.
  *
  * A *list* is the pages of one command, as NVMe wants them (PRP entries, NVMe
  * base specification 2.0, 4.1.1): each entry is a device address; the first

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include <precarium/ledger.h>
 #include <precarium/space.h>
+#include <precarium/ledger.h>
 #include <precarium/status.h>
 
 #ifdef __cplusplus

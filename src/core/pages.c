@@ -69,6 +69,119 @@ static bool follows(const struct prec_pages *pages, uint64_t at)
 		       (uint64_t)pages->count * PREC_DEVICE_PAGE;
 }
 
+/* Between two borders of pages there is room for a page. */
+/*@ ghost
+  /@ requires borders: at % PREC_DEVICE_PAGE == 0 &&
+       end % PREC_DEVICE_PAGE == 0 && at < end;
+     terminates \true;
+     exits \false;
+     assigns \nothing;
+     ensures at + PREC_DEVICE_PAGE <= end;
+  @/
+  void whole_page(uint64_t at, uint64_t end)
+  {
+  }
+*/
+
+/* Make sure that range `name` of the list is the window's. */
+/*@
+  requires windows: \valid_read(windows) && windows_ok(*windows);
+  requires list: \valid(pages) && \separated(pages, windows) &&
+    pages_ok(*pages, *windows);
+  requires window: window < windows->count;
+  requires name: name <= pages->ranges && name < PREC_PAGES_RANGES &&
+    (name < pages->ranges ==>
+      pages->range[name] == windows->slot[window]);
+  terminates \true;
+  exits \false;
+  assigns pages->ranges, pages->range[0 .. PREC_PAGES_RANGES - 1];
+  ensures list: pages_ok(*pages, *windows);
+  ensures named: name < pages->ranges &&
+    pages->range[name] == windows->slot[window];
+*/
+static void enter_range(struct prec_pages *pages,
+			const struct prec_space *windows, uint32_t window,
+			uint32_t name)
+{
+	if (name < pages->ranges)
+		return;
+	pages->range[name] = windows->slot[window];
+	pages->ranges++;
+}
+
+/* Write the entries of the span behind those that the list has. */
+/*@
+  requires windows: \valid_read(windows) && windows_ok(*windows);
+  requires list: \valid(pages) && \separated(pages, windows);
+  requires granted: span_granted(*windows, span) && 0 < span.size;
+  requires room: pages->count <= PREC_PAGES_MAX &&
+    0 < count <= PREC_PAGES_MAX - pages->count &&
+    (count - 1) * PREC_DEVICE_PAGE <
+      span.host % PREC_DEVICE_PAGE + span.size <= count * PREC_DEVICE_PAGE;
+  terminates \true;
+  exits \false;
+  assigns pages->entry[0 .. PREC_PAGES_MAX - 1],
+    pages->name[0 .. PREC_PAGES_MAX - 1],
+    pages->window[0 .. PREC_PAGES_MAX - 1];
+  ensures kept: pages_kept(*pages, \old(*pages), pages->count);
+  ensures first: pages->entry[pages->count] == span.host;
+  ensures there: \forall integer k;
+    pages->count < k < pages->count + count ==> pages->entry[k] ==
+    span.host - span.host % PREC_DEVICE_PAGE +
+      (k - pages->count) * PREC_DEVICE_PAGE;
+  ensures borders: \forall integer k;
+    pages->count < k < pages->count + count ==>
+    pages->entry[k] % PREC_DEVICE_PAGE == 0;
+  ensures names: \forall integer k;
+    pages->count <= k < pages->count + count ==>
+    pages->name[k] == name && pages->window[k] == span.index &&
+    page_in(*windows, pages->entry[k], span.index);
+*/
+static void fill(struct prec_pages *pages, const struct prec_space *windows,
+		 struct prec_span span, uint32_t name, uint32_t count)
+{
+	uint64_t page = span.host - span.host % PREC_DEVICE_PAGE;
+	uint32_t before = pages->count;
+	uint32_t i;
+
+	(void)windows; /* for the contract */
+	/*@ assert aligned: page % PREC_DEVICE_PAGE == 0; */
+	/*@ assert begins: windows->host[span.index] <= page; */
+	/*@ ghost
+	  uint64_t end = windows->host[span.index] +
+	    (windows->end[span.index] - windows->start[span.index]);
+	*/
+	/*@ assert ends: end % PREC_DEVICE_PAGE == 0; */
+	/*@
+	  loop invariant range: 0 <= i <= count;
+	  loop invariant kept: pages_kept(*pages, \at(*pages, Pre), before);
+	  loop invariant first: i > 0 ==> pages->entry[before] == span.host;
+	  loop invariant there: \forall integer k; before < k < before + i ==>
+	    pages->entry[k] == page + (k - before) * PREC_DEVICE_PAGE;
+	  loop invariant borders: \forall integer k;
+	    before < k < before + i ==> pages->entry[k] % PREC_DEVICE_PAGE == 0;
+	  loop invariant names: \forall integer k;
+	    before <= k < before + i ==>
+	    pages->name[k] == name && pages->window[k] == span.index;
+	  loop invariant in: \forall integer k; before <= k < before + i ==>
+	    page_in(*windows, pages->entry[k], span.index);
+	  loop assigns i, pages->entry[0 .. PREC_PAGES_MAX - 1],
+	    pages->name[0 .. PREC_PAGES_MAX - 1],
+	    pages->window[0 .. PREC_PAGES_MAX - 1];
+	  loop variant count - i;
+	*/
+	for (i = 0; i < count; i++) {
+		uint64_t next = page + (uint64_t)i * PREC_DEVICE_PAGE;
+
+		/*@ assert multiple: next % PREC_DEVICE_PAGE == 0; */
+		/*@ assert before_end: next < end; */
+		/*@ ghost whole_page(next, end); */
+		pages->entry[before + i] = i == 0 ? span.host : next;
+		pages->name[before + i] = name;
+		pages->window[before + i] = span.index;
+	}
+}
+
 /* Add the pages of the span, which the caller has checked. */
 /*@
   requires windows: \valid_read(windows) && windows_ok(*windows);
@@ -77,8 +190,8 @@ static bool follows(const struct prec_pages *pages, uint64_t at)
   requires granted: span_granted(*windows, span) && 0 < span.size &&
     rights_grant(span.rights, pages->right);
   requires room: 0 < count <= PREC_PAGES_MAX - pages->count &&
-    (count - 1) * PREC_DEVICE_PAGE < span.host % PREC_DEVICE_PAGE + span.size <=
-      count * PREC_DEVICE_PAGE;
+    (count - 1) * PREC_DEVICE_PAGE <
+      span.host % PREC_DEVICE_PAGE + span.size <= count * PREC_DEVICE_PAGE;
   requires name: name <= pages->ranges && name < PREC_PAGES_RANGES &&
     (name < pages->ranges ==>
       pages->range[name] == windows->slot[span.index]);
@@ -108,58 +221,18 @@ static bool follows(const struct prec_pages *pages, uint64_t at)
 static void append(struct prec_pages *pages, const struct prec_space *windows,
 		   struct prec_span span, uint32_t name, uint32_t count)
 {
-	uint64_t offset = span.host % PREC_DEVICE_PAGE;
-	uint64_t page = span.host - offset;
-	uint32_t before = pages->count;
-	uint32_t i;
-
-	/*@ assert aligned: page % PREC_DEVICE_PAGE == 0; */
-	/*@ assert begins: windows->host[span.index] <= page; */
-	if (before == 0)
-		pages->offset = offset;
-	if (name == pages->ranges) {
-		pages->range[name] = windows->slot[span.index];
-		pages->ranges++;
-	}
-	/*@
-	  loop invariant range: 0 <= i <= count;
-	  loop invariant kept: pages_kept(*pages, \at(*pages, Pre), before);
-	  loop invariant first: i > 0 ==> pages->entry[before] == span.host;
-	  loop invariant there: \forall integer k; before < k < before + i ==>
-	    pages->entry[k] == page + (k - before) * PREC_DEVICE_PAGE;
-	  loop invariant multiples: \forall integer k;
-	    before < k < before + i ==> pages->entry[k] % PREC_DEVICE_PAGE == 0;
-	  loop invariant names: \forall integer k;
-	    before <= k < before + i ==>
-	    pages->name[k] == name && pages->window[k] == span.index;
-	  loop invariant in: \forall integer k; before <= k < before + i ==>
-	    page_in(*windows, pages->entry[k], span.index);
-	  loop assigns i, pages->entry[0 .. PREC_PAGES_MAX - 1],
-	    pages->name[0 .. PREC_PAGES_MAX - 1],
-	    pages->window[0 .. PREC_PAGES_MAX - 1];
-	  loop variant count - i;
-	*/
-	for (i = 0; i < count; i++) {
-		uint64_t next = page + (uint64_t)i * PREC_DEVICE_PAGE;
-
-		/*@ assert multiple: next % PREC_DEVICE_PAGE == 0; */
-		/*@ assert before_end: next < windows->host[span.index] +
-		      (windows->end[span.index] -
-		       windows->start[span.index]); */
-		/*@ assert whole: next + PREC_DEVICE_PAGE <=
-		      windows->host[span.index] +
-		      (windows->end[span.index] -
-		       windows->start[span.index]); */
-		pages->entry[before + i] = i == 0 ? span.host : next;
-		pages->name[before + i] = name;
-		pages->window[before + i] = span.index;
-	}
-	pages->count = before + count;
-	pages->bytes += span.size;
-	/*@ assert lent: \forall integer k; 0 <= k < pages->count ==>
+	enter_range(pages, windows, span.index, name);
+	fill(pages, windows, span, name, count);
+	/*@ assert new: \forall integer k;
+	      pages->count <= k < pages->count + count ==>
 	      page_lent(*pages, *windows, k); */
+	if (pages->count == 0)
+		pages->offset = span.host % PREC_DEVICE_PAGE;
 	/*@ assert first: pages->entry[0] % PREC_DEVICE_PAGE == pages->offset &&
 	      pages->offset % 4 == 0; */
+	pages->count += count;
+	pages->bytes += span.size;
+	/*@ assert lent: pages_lent(*pages, *windows); */
 	/*@ assert meet: pages_meet(*pages); */
 	/*@ assert cover: pages_cover(*pages); */
 	/*@ assert named: pages_named(*pages); */
