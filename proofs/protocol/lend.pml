@@ -5,7 +5,9 @@
  * Who takes part: a submitter that pins ranges and gives requests to a device;
  * the device; a completer; processor threads that enter transactions on the
  * same memory; for each range somebody who lends it and takes it back, politely
- * or not; and, with -DEXIT, the kernel that buries a driver killed at any step.
+ * or not; with -DEXIT, the kernel that buries a driver killed at any step; and,
+ * with -DBURY, somebody who closes the device and buries its domain, at any
+ * step, too.
  *
  * What must never happen: a device or a thread reaches memory that was given
  * back (lent), or addresses that were given away (GIVEN); a range is reported
@@ -14,6 +16,10 @@
  *
  * The ledger's steps are atomic here, as its calls are made one at a time.
  * src/core/pin.c is proved to be what is assumed of them.
+ *
+ * With QUEUES each request has its queue, and a range that does not drain is
+ * helped by deleting the queues of its requests, one by one.  Others go on.  The
+ * device's part is a step, and ending the flights is another.
  *
  * The device is as bad as devices are.  It looks an address up when it begins,
  * or uses what it has cached, and may write much later through what it found.
@@ -39,6 +45,11 @@
  * BUG_HANDLER  the fault handler unpins what the thread's range had pinned
  * BUG_STALE    completions that were unread at a reset are believed after it
  * BUG_DEAD     new pins in a domain that holds condemned ranges
+ * BUG_QUEUE    the deletion of one queue is held to quiesce the range
+ *              (needs QUEUES)
+ * BUG_BURY     a domain is buried before its device is closed
+ * BUG_SHUT     the domain is not shut before its device is closed
+ *              (both need BURY)
  * BUG_EXIT     the kernel frees the pages of a dead driver before it resets the
  *              device (needs EXIT)
  * BUG_DEADLINE no deadline: a liveness property fails
@@ -66,7 +77,7 @@
 byte state[RANGES];
 byte pins[RANGES];
 byte reports[RANGES]; /* how often reported releasable, since the grant */
-bool dead;	      /* one domain: it holds condemned ranges */
+bool dead;	      /* one domain: it is shut, or holds condemned ranges */
 
 /* the world */
 bool lent[RANGES];   /* the frames are the driver's to use */
@@ -87,6 +98,7 @@ bool closing[RANGES];
 #define FOUND	2 /* the device found the address and will write there */
 #define DONE	3 /* the device said so */
 #define TAKEN	4 /* the completer has read that */
+#define DROPPED 5 /* its queue was deleted: the device no longer has it */
 byte at[REQUESTS];
 byte names[REQUESTS]; /* its range */
 bool holds[REQUESTS]; /* its place holds a pin */
@@ -97,6 +109,16 @@ bool moved[REQUESTS]; /* all its bytes went to the client's memory */
 /* processor threads: which range they are inside, + 1 */
 byte inside[THREADS];
 byte buffered[THREADS]; /* stored, but still in the processor's buffer */
+
+/* the device */
+#ifdef QUEUES
+#define QUEUE(r) (r % QUEUES)
+bool deleted[QUEUES]; /* no request is put there, and none is looked at */
+#define OPEN(r) !deleted[QUEUE(r)]
+#else
+#define OPEN(r) true
+#endif
+bool closed;	      /* no descriptor is left: nobody reaches the device */
 
 bool killed;
 
@@ -121,6 +143,23 @@ bool killed;
 #define LOST(s)   (gone[s] || view[s] != PRESENT)
 
 /* prec_ledger_unpin; of a place that holds no pin it says PREC_INVALID */
+inline drop(q)
+{
+	if
+	:: holds[q] ->
+		holds[q] = false;
+		pins[names[q]]--;
+		if
+		:: pins[names[q]] == 0 && (state[names[q]] == DRAINING ||
+		   state[names[q]] == QUARANTINED) ->
+			state[names[q]] = QUIET;
+			REPORT(names[q])
+		:: else
+		fi
+	:: else
+	fi
+}
+
 inline unpin(q)
 {
 #ifdef BUG_TWICE
@@ -137,21 +176,7 @@ inline unpin(q)
 	:: else
 	fi
 #else
-	atomic {
-		if
-		:: holds[q] ->
-			holds[q] = false;
-			pins[names[q]]--;
-			if
-			:: pins[names[q]] == 0 && (state[names[q]] == DRAINING
-			   || state[names[q]] == QUARANTINED) ->
-				state[names[q]] = QUIET;
-				REPORT(names[q])
-			:: else
-			fi
-		:: else
-		fi
-	}
+	atomic { drop(q) }
 #endif
 }
 
@@ -168,7 +193,10 @@ inline revoke(s)
 	atomic {
 		epoch[s]++;
 		if
-		:: pins[s] == 0 -> state[s] = QUIET; REPORT(s)
+		:: state[s] != LIVE /* buried meanwhile */
+		:: state[s] == LIVE && pins[s] == 0 ->
+			state[s] = QUIET;
+			REPORT(s)
 		:: else -> state[s] = DRAINING
 		fi
 	}
@@ -210,6 +238,48 @@ inline quiesce()
 	}
 }
 
+#ifdef QUEUES
+/* A queue is deleted: the device no longer has its requests.  Then their flights
+ * end, those whose completion is unread, too; then the queue is made anew. */
+inline delete_queue(q)
+{
+	d_step {
+		deleted[q] = true;
+		r = 0;
+		do
+		:: r < REQUESTS ->
+			if
+			:: QUEUE(r) == q && (at[r] == SENT || at[r] == FOUND)
+			   -> at[r] = DROPPED
+			:: else
+			fi;
+			r++
+		:: else -> break
+		od
+	}
+	d_step {
+		r = 0;
+		do
+		:: r < REQUESTS ->
+			if
+			:: QUEUE(r) == q && (at[r] == DROPPED || at[r] == DONE)
+			   ->
+				at[r] = IDLE;
+				drop(r)
+#ifdef BUG_QUEUE
+			:: QUEUE(r) != q && holds[r] && names[r] == s -> drop(r)
+#endif
+			:: else
+			fi;
+			r++
+		:: else -> break
+		od;
+		r = 0;
+		deleted[q] = false
+	}
+}
+#endif
+
 active proctype submitter()
 {
 	byte r, s;
@@ -237,7 +307,8 @@ end:	do
 #else
 	   atomic {
 		if
-		:: at[r] == IDLE && state[s] == LIVE && ALIVE && THERE(s) ->
+		:: at[r] == IDLE && state[s] == LIVE && ALIVE && THERE(s) &&
+		   OPEN(r) ->
 			assert(!dead);
 			pins[s]++;
 			holds[r] = true;
@@ -260,7 +331,7 @@ active [REQUESTS] proctype device()
 	byte r = _pid - 1;
 
 end:	do
-	:: atomic { at[r] == SENT ->
+	:: atomic { at[r] == SENT && OPEN(r) && !closed ->
 		if
 		:: mapped[names[r]] || cached[names[r]] ->
 			cached[names[r]] = true;
@@ -392,7 +463,7 @@ active [RANGES] proctype owner()
 {
 	byte s = _pid - 1 - 2 * REQUESTS - THREADS;
 	byte n, t, r;
-	bool buried;
+	bool condemned;
 
 	{
 	do
@@ -418,7 +489,7 @@ active [RANGES] proctype owner()
 		lent[s] = false;
 #endif
 		do
-		:: state[s] == QUIET -> break
+		:: state[s] == QUIET || state[s] == FREE -> break
 #ifndef BUG_DEADLINE
 		:: atomic { state[s] == DRAINING -> /* the deadline */
 			mapped[s] = false }
@@ -441,6 +512,21 @@ active [RANGES] proctype owner()
 		   if
 		   :: state[s] == QUARANTINED ->
 			if
+#ifdef QUEUES
+			:: atomic {
+				select (r : 0 .. REQUESTS - 1);
+				if
+				:: holds[r] && names[r] == s &&
+				   OPEN(r) -> t = QUEUE(r)
+				:: else -> t = QUEUES
+				fi
+			   }
+			   if
+			   :: t < QUEUES -> delete_queue(t)
+			   :: else
+			   fi;
+			   t = 0
+#endif
 			:: quiesce()
 			:: atomic { /* the reset did not finish */
 				if
@@ -453,7 +539,9 @@ active [RANGES] proctype owner()
 			fi
 		   :: else
 		   fi
-		:: state[s] == CONDEMNED -> buried = true; goto out
+#ifndef BURY
+		:: state[s] == CONDEMNED -> condemned = true; goto out
+#endif
 #endif
 		od;
 #ifdef BUG_TIME
@@ -470,12 +558,14 @@ early:
 		unmap(s);
 		state[s] = FREE
 	:: n == ROUNDS -> break
+#ifndef BURY
 	:: dead && state[s] == FREE -> break
+#endif
 	od;
 out:	skip
 	} UNTIL_KILLED;
 #ifndef BUG_ACK
-	assert(!buried || lent[s] || killed) /* never given back */
+	assert(!condemned || lent[s] || killed) /* never given back */
 #else
 	skip
 #endif
@@ -492,18 +582,23 @@ end:	do
 }
 #endif
 
-#ifdef EXIT
+#if defined(EXIT) || defined(BURY)
 inline stop_device()
 {
 	d_step {
 		r = 0;
 		do
-		:: r < REQUESTS -> at[r] = IDLE; r++
+		:: r < REQUESTS ->
+			at[r] = (at[r] == TAKEN -> TAKEN : IDLE);
+			r++
 		:: else -> break
 		od
 	}
 }
 
+#endif
+
+#ifdef EXIT
 inline free_all()
 {
 	d_step {
@@ -527,6 +622,69 @@ end:	killed = true;
 	stop_device();
 	free_all()
 #endif
+}
+#endif
+
+#ifdef BURY
+/* The kernel has no descriptor of the device any more: its tables are empty, and
+ * what was pinned is not.  Pages that nobody else has are free at once. */
+inline unpin_all()
+{
+	d_step {
+		r = 0;
+		do
+		:: r < RANGES ->
+			mapped[r] = false;
+			cached[r] = false;
+			lent[r] = lent[r] && !(gone[r] && state[r] != FREE);
+			r++
+		:: else -> break
+		od
+	}
+}
+
+/* prec_ledger_bury */
+inline bury()
+{
+	d_step {
+#ifndef BUG_SHUT
+		assert(dead);
+#endif
+		r = 0;
+		do
+		:: r < REQUESTS -> holds[r] = false; r++
+		:: else -> break
+		od;
+		r = 0;
+		do
+		:: r < RANGES -> pins[r] = 0; state[r] = FREE; r++
+		:: else -> break
+		od;
+		dead = false
+	}
+}
+
+active proctype closer()
+{
+	byte r;
+
+end:
+#ifndef BUG_SHUT
+	dead = true; /* prec_ledger_shut */
+#endif
+#ifdef BUG_BURY
+	atomic { bury(); dead = true }
+	closed = true;
+	stop_device();
+	unpin_all();
+	dead = false;
+#else
+	closed = true;
+	stop_device();
+	unpin_all();
+	bury();
+#endif
+	closed = false /* opened anew, by the next client */
 }
 #endif
 
