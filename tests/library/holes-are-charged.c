@@ -220,7 +220,7 @@ static void in_transactions(void)
 /* A client that lends what it may only read itself, or lets us only read. */
 static void read_only(void)
 {
-	unsigned char bytes[PAGE];
+	unsigned char bytes[2 * PAGE];
 	int fd = new_file(SIZE, 0), only;
 	struct lender lender;
 	char path[40];

@@ -27,7 +27,7 @@ static void lend_window(uint64_t size, uint64_t window, uint32_t options)
 
 static uint64_t bytes_in(uint64_t from, uint64_t size)
 {
-	static unsigned char bytes[SIZE];
+	static unsigned char bytes[SIZE + 1];
 	struct prec_result r =
 		prec_copy_in(bytes, lender.region.span, from, size);
 	uint64_t i;
