@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "lender.h"
 
@@ -17,11 +18,11 @@ static struct prec_budget budget;
 static struct lender lender;
 static struct prec_span span; /* of all its pages */
 
-static void lend_holes(uint32_t rights, uint64_t pages)
+static void lend_holes(uint32_t rights, uint64_t pages, uint32_t options)
 {
 	struct prec_lending lending = { .rights = rights,
 					.size = SIZE,
-					.options = PREC_TOLERATE,
+					.options = PREC_TOLERATE | options,
 					.budget = &budget };
 
 	memset(&budget, 0, sizeof(budget));
@@ -47,6 +48,12 @@ static enum prec_status touch(uint64_t page)
 	return prec_load8(span, page * PAGE, &byte);
 }
 
+UNWATCHED
+static unsigned char read_plainly(uint64_t page)
+{
+	return bytes_of(&lender.region)[page * PAGE];
+}
+
 static void shrink_and_grow(uint64_t to)
 {
 	set_size(&lender, to);
@@ -57,7 +64,7 @@ static void holes_are_watched(uint32_t rights)
 {
 	uint64_t page, allowed = 0;
 
-	lend_holes(rights, MOST);
+	lend_holes(rights, MOST, 0);
 	EXPECT(touch(0) == PREC_OK && touch(1) == PREC_OK);
 	EXPECT(prec_budget_used(&budget) == 2 * PAGE && there() == 2);
 	set_size(&lender, PAGE);
@@ -76,6 +83,31 @@ static void holes_are_watched(uint32_t rights)
 	EXPECT(allowed < PAGES && prec_budget_refused(&budget) > 0);
 	EXPECT(there() <= MOST + 1); /* one is the client's */
 	EXPECT(prec_budget_used(&budget) <= MOST * PAGE);
+	end_lending(&lender);
+	prec_budget_end(&budget);
+}
+
+/* A child does not watch the regions that it keeps, but heals them as others
+ * do. */
+static void healed_in_a_child(void)
+{
+	int status;
+	pid_t pid;
+
+	lend_holes(PREC_READ | PREC_WRITE, MOST, PREC_KEEP_ON_FORK);
+	pid = fork();
+	MUST(pid >= 0);
+	if (pid == 0) {
+		set_size(&lender, PAGE);
+		EXPECT(read_plainly(3) == 0);
+		set_size(&lender, SIZE);
+		EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_OK);
+		MUST(pwrite(lender.fd, "x", 1, 3 * PAGE) == 1);
+		EXPECT(read_plainly(3) == 'x');
+		_exit(points_failed ? 1 : 31);
+	}
+	MUST(waitpid(pid, &status, 0) == pid);
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 31);
 	end_lending(&lender);
 	prec_budget_end(&budget);
 }
@@ -108,12 +140,6 @@ static void *touches(void *argument)
 	return (void *)(uintptr_t)(lost > 0);
 }
 
-UNWATCHED
-static unsigned char read_plainly(uint64_t page)
-{
-	return bytes_of(&lender.region)[page * PAGE];
-}
-
 static void heal_again_and_again(void *(*beside)(void *), uint64_t most)
 {
 	pthread_t threads[2];
@@ -139,7 +165,7 @@ static void heal_again_and_again(void *(*beside)(void *), uint64_t most)
 /* Each page that there is would be one that nobody paid for. */
 static void nothing_is_made_unseen(void)
 {
-	lend_holes(PREC_READ | PREC_WRITE, 0);
+	lend_holes(PREC_READ | PREC_WRITE, 0, 0);
 	heal_again_and_again(loads, 0);
 	EXPECT(there() == 0 && prec_budget_used(&budget) == 0);
 	end_lending(&lender);
@@ -150,7 +176,7 @@ static void healed_beside_others(void)
 {
 	uint64_t i;
 
-	lend_holes(PREC_READ | PREC_WRITE, MOST);
+	lend_holes(PREC_READ | PREC_WRITE, MOST, 0);
 	heal_again_and_again(touches, MOST);
 	EXPECT(prec_region_grow(&lender.region, SIZE) == PREC_OK);
 	for (i = 0; i < PAGES; i++)
@@ -167,6 +193,7 @@ int main(void)
 		skip_all("holes cannot be watched here");
 	holes_are_watched(PREC_READ | PREC_WRITE);
 	holes_are_watched(PREC_READ);
+	healed_in_a_child();
 	nothing_is_made_unseen();
 	healed_beside_others();
 	return expect_end();

@@ -180,6 +180,8 @@ bool prec_provide_again(struct prec_region *region)
 {
 	bool unused;
 
+	if (watcher < 0)
+		return true; /* a child after fork watches nothing */
 	return enrol(region, &unused) || enrol_private(region, PROT_NONE);
 }
 
