@@ -6,6 +6,9 @@
 
 #include <precarium/pages.h>
 
+/* A list holds so much, wherever it begins in a page. */
+#define BYTES_MAX ((PREC_PAGES_MAX - 1ull) * PREC_DEVICE_PAGE)
+
 struct nvme_loans {
 	struct nvme_store *nvme;
 	struct nvme_pair *pair;
@@ -241,8 +244,8 @@ uint32_t nvme_loans_aim(struct nvme_loans *loans, uint32_t slot,
 	struct prec_pages pages;
 	uint32_t size;
 
-	if (most > (PREC_PAGES_MAX - 1) * PREC_DEVICE_PAGE)
-		most = (PREC_PAGES_MAX - 1) * PREC_DEVICE_PAGE;
+	if (most > BYTES_MAX)
+		most = BYTES_MAX;
 	size = gather_blocks(loans, io, index, inside, (uint32_t)most, &pages);
 	if (size == 0 ||
 	    iommu_put(&loans->domain, 0, io->owner, &pages,
