@@ -1,17 +1,45 @@
 // SPDX-License-Identifier: MIT
 #include "device/layout.h"
 
-/* 2.8.1: of a device that was reset the counters are 1.  The client does not
- * know where a packed ring was when the previous server died: the log does. */
+#include <precarium/access.h>
+
+/* 2.8.1: of a device that was reset the counters are 1. */
+#define PACKED_BEGIN 0x80008000u
+
+/*
+ * User-Mode Linux gives each ring the base 0, which is the start of an even
+ * round of a packed one.  Before that the first slot was available in an odd
+ * round, or used in it, and keeps one of the marks (2.8.1).  A ring that begins
+ * has neither, until the driver uses it, which is after it is started.
+ */
+static enum prec_status believe_base(const struct virtq *q, uint32_t *place)
+{
+	enum prec_status status;
+	uint16_t flags;
+
+	if (*place != 0)
+		return PREC_OK;
+	status = prec_load16(q->desc, PVIRTQ_DESC_FLAGS, &flags);
+	if (status == PREC_OK &&
+	    !(flags & (PVIRTQ_DESC_F_AVAIL | PVIRTQ_DESC_F_USED)))
+		*place = PACKED_BEGIN;
+	return status;
+}
+
+/* The client does not know where a packed ring was when the previous server
+ * died: the log does. */
 static enum prec_status find_packed_place(struct virtq *q,
 					  struct inflight_queue *log,
 					  bool has_base, uint32_t base,
 					  uint32_t *taken)
 {
-	uint32_t place = has_base ? base : 0x80008000u;
+	uint32_t place = has_base ? base : PACKED_BEGIN;
 	bool recovered;
-	enum prec_status status =
-		inflight_packed_read(log, q, &place, &recovered, taken);
+	enum prec_status status = believe_base(q, &place);
+
+	if (status != PREC_OK)
+		return status;
+	status = inflight_packed_read(log, q, &place, &recovered, taken);
 
 	return status == PREC_OK ? packed_seek(q, place) : status;
 }
