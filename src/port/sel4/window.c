@@ -21,6 +21,33 @@ uint32_t window_find_room(const struct prec_keeper *keeper, uint32_t pages)
 	return PREC_NONE;
 }
 
+/* What is in the page's slot is of this state: enter it. */
+/*@
+  requires keeper: \valid(keeper) && given_ok(*keeper);
+  requires rest: but_one(*keeper, page) && taken_ok(*keeper);
+  requires range: page < PREC_KEEPER_PAGES;
+  requires was: keeper->window_book.state[page] != PAGE_OURS;
+  requires state: state == PAGE_LENT || state == PAGE_ZERO;
+  terminates \true;
+  exits \false;
+  assigns keeper->window_book.state[page];
+  ensures taken: taken_ok(*keeper);
+  ensures rest: but_one(*keeper, page);
+  ensures given: given_ok(*keeper);
+  ensures this: keeper->window_book.state[page] == state;
+*/
+static void enter_state(struct prec_keeper *keeper, uint32_t page,
+			uint8_t state)
+{
+	keeper->window_book.state[page] = state;
+}
+
+/*@
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures not: \result == WINDOW_NOT_SMALL || \result == WINDOW_NOT_MEMORY;
+*/
 static enum window_lent why_not(enum call_mapped mapped)
 {
 	return mapped == CALL_LARGE ? WINDOW_NOT_SMALL : WINDOW_NOT_MEMORY;
@@ -41,17 +68,17 @@ enum window_lent window_lend(struct prec_keeper *keeper, uint32_t page,
 		call_delete(keeper, page);
 		return why_not(mapped);
 	}
-	keeper->window_book.state[page] = PAGE_LENT;
+	enter_state(keeper, page, PAGE_LENT);
 	return WINDOW_LENT;
 }
 
 void window_clear(struct prec_keeper *keeper, uint32_t page, uint8_t state)
 {
-	struct prec_window *book = &keeper->window_book;
+	uint8_t frame = keeper->window_book.frame_of[page];
 
-	if (book->state[page] == PAGE_OURS)
-		book->used_by[book->frame_of[page]] = 0;
-	book->state[page] = state;
+	if (keeper->window_book.state[page] == PAGE_OURS)
+		keeper->window_book.used_by[frame] = 0;
+	keeper->window_book.state[page] = state;
 	call_delete(keeper, page);
 }
 
@@ -67,7 +94,6 @@ void window_clear(struct prec_keeper *keeper, uint32_t page, uint8_t state)
 */
 static uint32_t frames_used(const struct prec_keeper *keeper, uint32_t client)
 {
-	const struct prec_window *book = &keeper->window_book;
 	uint32_t used = 0, i;
 
 	/*@
@@ -76,7 +102,8 @@ static uint32_t frames_used(const struct prec_keeper *keeper, uint32_t client)
 	  loop variant keeper->frame_count - i;
 	*/
 	for (i = 0; i < keeper->frame_count; i++)
-		used += book->used_by[i] && book->used_for[i] == client;
+		used += keeper->window_book.used_by[i] &&
+			keeper->window_book.used_for[i] == client;
 	return used;
 }
 
@@ -150,15 +177,28 @@ static bool scrub(const struct prec_keeper *keeper, uint32_t frame)
 static void enter_frame(struct prec_keeper *keeper, uint32_t page,
 			uint32_t frame, uint32_t client)
 {
-	struct prec_window *book = &keeper->window_book;
-
-	book->used_by[frame] = (uint16_t)(page + 1);
-	book->used_for[frame] = (uint8_t)client;
-	book->frame_of[page] = (uint8_t)frame;
-	book->state[page] = PAGE_OURS;
+	keeper->window_book.used_by[frame] = (uint16_t)(page + 1);
+	keeper->window_book.used_for[frame] = (uint8_t)client;
+	keeper->window_book.frame_of[page] = (uint8_t)frame;
+	keeper->window_book.state[page] = PAGE_OURS;
 }
 
 /* The page is VOID, and its slot empty. */
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires page: page < keeper->pages;
+  requires void: keeper->window_book.state[page] == PAGE_VOID;
+  terminates \true;
+  exits \false;
+  assigns keeper->window_book.state[page], CAPS;
+  ensures ok: window_ok(*keeper);
+  ensures others: others{Pre, Post}(page);
+  ensures done: \result ==> keeper->window_book.state[page] == PAGE_ZERO &&
+    cap_is[page] == CAP_ZERO && cap_write[page] == 0 &&
+    cap_at[page] == keeper->window + 4096 * page;
+  ensures not: !\result ==>
+    keeper->window_book.state[page] == PAGE_VOID;
+*/
 static bool put_zero(struct prec_keeper *keeper, uint32_t page)
 {
 	if (!call_copy_zero(keeper, page))
@@ -167,10 +207,29 @@ static bool put_zero(struct prec_keeper *keeper, uint32_t page)
 		call_delete(keeper, page);
 		return false;
 	}
-	keeper->window_book.state[page] = PAGE_ZERO;
+	enter_state(keeper, page, PAGE_ZERO);
 	return true;
 }
 
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires page: page < keeper->pages;
+  requires frame: frame < keeper->frame_count;
+  requires void: keeper->window_book.state[page] == PAGE_VOID;
+  requires free: keeper->window_book.used_by[frame] == 0;
+  requires closed: frame_open == -1;
+  terminates \true;
+  exits \false;
+  assigns keeper->window_book.state[page], keeper->window_book.frame_of[page],
+    keeper->window_book.used_by[frame], keeper->window_book.used_for[frame],
+    CAPS, frame_clean[frame], frame_open;
+  ensures ok: window_ok(*keeper) && frame_open == -1;
+  ensures others: others{Pre, Post}(page);
+  ensures done: \result ==> keeper->window_book.state[page] == PAGE_OURS &&
+    cap_is[page] == CAP_OURS && cap_at[page] == keeper->window + 4096 * page;
+  ensures not: !\result ==>
+    keeper->window_book.state[page] == PAGE_VOID;
+*/
 static bool put_frame(struct prec_keeper *keeper, uint32_t page, uint32_t frame,
 		      uint32_t client)
 {
@@ -180,12 +239,35 @@ static bool put_frame(struct prec_keeper *keeper, uint32_t page, uint32_t frame,
 		call_delete(keeper, page);
 		return false;
 	}
+	/*@ assert rest: but_one(*keeper, page) && taken_ok(*keeper); */
+	/*@ assert there: cap_is[page] == CAP_OURS && cap_of[page] == frame &&
+	      cap_at[page] == keeper->window + 4096 * page; */
 	enter_frame(keeper, page, frame, client);
+	/*@ assert this: page_ok(*keeper, page); */
 	return true;
 }
 
 /* The page had zeroes, or something that is gone, and keeps that if no frame is
  * to be had: then it is not yet touched. */
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires page: page < keeper->pages;
+  requires lost: keeper->window_book.state[page] != PAGE_FREE &&
+    keeper->window_book.state[page] != PAGE_OURS;
+  requires closed: frame_open == -1;
+  terminates \true;
+  exits \false;
+  assigns keeper->window_book.state[page], keeper->window_book.frame_of[page],
+    keeper->window_book.used_by[0 .. PREC_KEEPER_FRAMES - 1],
+    keeper->window_book.used_for[0 .. PREC_KEEPER_FRAMES - 1],
+    CAPS, FRAMES_CLEAN, frame_open;
+  ensures ok: window_ok(*keeper) && frame_open == -1;
+  ensures others: others{Pre, Post}(page);
+  ensures two: \result == COVER_DONE || \result == COVER_FAILED;
+  ensures done: \result == COVER_DONE ==>
+    keeper->window_book.state[page] == PAGE_OURS &&
+    cap_is[page] == CAP_OURS && cap_at[page] == keeper->window + 4096 * page;
+*/
 static enum window_cover cover_store(struct prec_keeper *keeper, uint32_t page,
 				     uint32_t client)
 {
@@ -198,15 +280,54 @@ static enum window_cover cover_store(struct prec_keeper *keeper, uint32_t page,
 						      : COVER_FAILED;
 }
 
-enum window_cover window_substitute(struct prec_keeper *keeper, uint32_t page,
-				    uint32_t client, bool write)
+/* The frame of zeroes, which needs none of ours. */
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires page: page < keeper->pages;
+  terminates \true;
+  exits \false;
+  assigns keeper->window_book.state[page],
+    keeper->window_book.used_by[0 .. PREC_KEEPER_FRAMES - 1], CAPS;
+  ensures ok: window_ok(*keeper);
+  ensures others: others{Pre, Post}(page);
+  ensures two: \result == COVER_DONE || \result == COVER_FAILED;
+  ensures done: \result == COVER_DONE ==>
+    keeper->window_book.state[page] == PAGE_ZERO &&
+    cap_is[page] == CAP_ZERO && cap_write[page] == 0 &&
+    cap_at[page] == keeper->window + 4096 * page;
+*/
+static enum window_cover cover_load(struct prec_keeper *keeper, uint32_t page)
+{
+	window_clear(keeper, page, PAGE_VOID);
+	return put_zero(keeper, page) ? COVER_DONE : COVER_FAILED;
+}
+
+/* Is an empty page there already, for this access? */
+/*@
+  requires keeper: \valid_read(keeper) && window_ok(*keeper);
+  requires page: page < keeper->pages;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures ours: \result ==> is_ours(page);
+  ensures alone: \result && write ==>
+    keeper->window_book.state[page] == PAGE_OURS;
+  ensures not: !\result ==>
+    keeper->window_book.state[page] != PAGE_OURS;
+*/
+static bool is_covered(const struct prec_keeper *keeper, uint32_t page,
+		       bool write)
 {
 	uint8_t state = keeper->window_book.state[page];
 
-	if (state == PAGE_OURS || (state == PAGE_ZERO && !write))
+	return state == PAGE_OURS || (state == PAGE_ZERO && !write);
+}
+
+enum window_cover window_substitute(struct prec_keeper *keeper, uint32_t page,
+				    uint32_t client, bool write)
+{
+	if (is_covered(keeper, page, write))
 		return COVER_ALREADY;
-	if (write)
-		return cover_store(keeper, page, client);
-	window_clear(keeper, page, PAGE_VOID);
-	return put_zero(keeper, page) ? COVER_DONE : COVER_FAILED;
+	return write ? cover_store(keeper, page, client)
+		     : cover_load(keeper, page);
 }
