@@ -27,7 +27,7 @@
  */
 #define CLIENT_REGIONS_MAX  509u
 #define CLIENT_QUEUES_MAX   64u
-#define CLIENT_SEGMENTS_MAX 16u
+#define CLIENT_SEGMENTS_MAX 1022u
 #define CLIENT_SECTOR	    512u
 
 struct client_options {

@@ -12,7 +12,7 @@ static void maybe_notify(struct queue *queue, bool must)
 	bool wish = false;
 
 	queue->slots_served = 0;
-	if (vring_should_notify(&queue->virtq, &device->memory->guest, &wish) !=
+	if (vring_should_notify(queue->virtq, &device->memory->guest, &wish) !=
 	    PREC_OK)
 		must = true; /* unreadable: notify, which is harmless */
 	if (!(wish || must) || queue->call_fd < 0)
@@ -47,7 +47,7 @@ void queue_served(struct queue *queue, uint32_t slots)
 	 * 2.8.10), and a guest could miss a notification if its ring wrapped
 	 * twice between two checks. */
 	queue->slots_served += slots;
-	if (queue->slots_served >= queue->virtq.size)
+	if (queue->slots_served >= queue->virtq->size)
 		maybe_notify(queue, false);
 	if (queue->is_served)
 		return;
@@ -66,7 +66,7 @@ static void notify_log(struct device *device)
 
 static bool is_empty(const struct queue *queue)
 {
-	return queue->virtq.waiting == 0 &&
+	return queue->virtq->waiting == 0 &&
 	       device_notifies_on_empty(queue->device);
 }
 

@@ -14,7 +14,7 @@
 static bool retake(struct queue *queue, struct virtq_request *chain,
 		   enum virtq_answer *answer)
 {
-	struct virtq *virtq = &queue->virtq;
+	struct virtq *virtq = queue->virtq;
 
 	if (!inflight_is_left(&queue->inflight))
 		return false;
@@ -39,27 +39,40 @@ static enum virtq_answer next(struct queue *queue, struct virtq_request *chain)
 
 	if (retake(queue, chain, &answer))
 		return answer;
-	answer = vring_next(&queue->virtq, space, chain);
+	answer = vring_next(queue->virtq, space, chain);
 	if (answer == VIRTQ_EMPTY) {
 		queue->keep_polling = polling_continues(poll, queue->found_ns);
 		if (!queue->keep_polling && queue_ask_for_kick(queue))
-			answer = vring_next(&queue->virtq, space, chain);
+			answer = vring_next(queue->virtq, space, chain);
 	}
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
 	    answer == VIRTQ_LOST)
-		layout_log_taken(&queue->virtq, &queue->inflight,
+		layout_log_taken(queue->virtq, &queue->inflight,
 				 (uint16_t)chain->head);
 	return answer;
 }
 
+/* To follow a descriptor costs a turn as much as so many bytes. */
+#define DESCRIPTOR_BYTES 256u
+
+/* A chain may be as long as the ring, and a table as long as 1024 descriptors,
+ * so that a client could keep the worker busy by chains that move nothing. */
+static uint64_t walked(const struct queue *queue,
+		       const struct virtq_request *chain)
+{
+	return DESCRIPTOR_BYTES *
+	       ((uint64_t)chain->elements + queue->virtq->held[chain->head]);
+}
+
 static bool take_one(struct queue *queue, uint64_t *bytes)
 {
-	struct virtq_request chain;
+	struct virtq_request *chain = queue->device->loop->chain;
 
-	switch (next(queue, &chain)) {
+	switch (next(queue, chain)) {
 	case VIRTQ_TAKEN:
 	case VIRTQ_MALFORMED: /* it may have a status byte */
-		*bytes += request_begin(queue, &chain);
+		*bytes += walked(queue, chain);
+		*bytes += request_begin(queue, chain);
 		return true;
 	case VIRTQ_LOST:
 		request_reject(queue, true);
@@ -69,7 +82,7 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 		queue_lost(queue, "the available ring is gone");
 		return false;
 	case VIRTQ_STOPPED:
-		if (queue->virtq.state == VIRTQ_BROKEN)
+		if (queue->virtq->state == VIRTQ_BROKEN)
 			queue_break(queue, "the available ring holds entries "
 					   "that no driver makes available");
 		return false;

@@ -3,6 +3,14 @@
 
 #include <stdlib.h>
 
+static void forget_left(struct inflight_queue *log)
+{
+	free(log->left);
+	log->left = NULL;
+	log->left_first = 0;
+	log->left_end = 0;
+}
+
 void inflight_use(struct inflight_queue *log, struct prec_span span)
 {
 	log->span = span;
@@ -10,8 +18,7 @@ void inflight_use(struct inflight_queue *log, struct prec_span span)
 	log->lost = false;
 	log->last = 0;
 	log->counter = 0;
-	log->left_first = 0;
-	log->left_end = 0;
+	forget_left(log);
 }
 
 void inflight_lose(struct inflight_queue *log)
@@ -34,15 +41,31 @@ void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
 		      uint32_t count)
 {
 	qsort(left, count, sizeof(left[0]), by_counter);
-	for (uint32_t i = 0; i < count; i++)
-		log->left[i] = left[i].head;
-	log->left_first = 0;
+	forget_left(log);
+	log->left = left;
 	log->left_end = count;
 	log->counter = count ? left[count - 1].counter + 1 : 0;
 }
 
+struct inflight_left *inflight_room(uint32_t entries)
+{
+	return malloc(entries * sizeof(struct inflight_left));
+}
+
+uint16_t inflight_take(struct inflight_queue *log)
+{
+	uint16_t head = log->left[log->left_first++].head;
+
+	if (!inflight_is_left(log)) {
+		free(log->left);
+		log->left = NULL;
+	}
+	return head;
+}
+
 void inflight_queue_close(struct inflight_queue *log)
 {
+	forget_left(log);
 	free(log->lists);
 	log->lists = NULL;
 }

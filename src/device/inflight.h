@@ -12,6 +12,7 @@
 
 struct memory_region;
 struct release_account;
+struct inflight_left;
 struct inflight_lists;
 
 /*
@@ -47,7 +48,7 @@ struct inflight_queue {
 	 * of their entries. */
 	uint32_t left_first;
 	uint32_t left_end;
-	uint16_t left[VIRTQ_SIZE_MAX];
+	struct inflight_left *left;   /* NULL: none are left */
 	struct inflight_lists *lists; /* of a packed ring; NULL: none */
 };
 
@@ -88,8 +89,12 @@ static inline bool inflight_is_left(const struct inflight_queue *log)
 	return log->left_first != log->left_end;
 }
 
-/* These are left: order them by their counters. */
+/* Make room for so many that may be left.  NULL: no memory. */
+struct inflight_left *inflight_room(uint32_t entries);
+/* These are left: order them by their counters.  Takes over `left`. */
 void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
 		      uint32_t count);
+/* Take the next of them; its head.  There must be one. */
+uint16_t inflight_take(struct inflight_queue *log);
 
 #endif

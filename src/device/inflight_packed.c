@@ -2,6 +2,7 @@
 #include "device/inflight_packed.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <precarium/access.h>
 
@@ -56,13 +57,20 @@ enum {
 
 #define LOG_VERSION_1 1u
 
+struct inflight_entry {
+	uint16_t next; /* after this entry */
+	uint16_t tail; /* of a head entry: the last of its list */
+	uint16_t num;  /* likewise: how long the list is */
+	uint16_t head; /* of a buffer id, not an entry: its head entry */
+	bool seen;     /* while the log is read: accounted for */
+};
+
 /* What we stored in the log, so as not to read it back. */
 struct inflight_lists {
-	uint16_t free;			/* the first entry that is free */
-	uint16_t next[VIRTQ_SIZE_MAX];	/* after each entry */
-	uint16_t tail[VIRTQ_SIZE_MAX];	/* the last of a head entry's list */
-	uint16_t num[VIRTQ_SIZE_MAX];	/* how long it is */
-	uint16_t entry[VIRTQ_SIZE_MAX]; /* the head entry of a buffer id */
+	uint32_t size;
+	uint32_t seen; /* entries */
+	uint16_t free; /* the first entry that is free */
+	struct inflight_entry at[];
 };
 
 /* A place is a slot with its wrap counter above it, as vhost-user has it. */
@@ -108,9 +116,9 @@ static enum prec_status begin(struct inflight_queue *log, uint32_t size,
 			      uint16_t used)
 {
 	for (uint32_t i = 0; i < size; i++) {
-		log->lists->next[i] = (uint16_t)(i + 1);
+		log->lists->at[i].next = (uint16_t)(i + 1);
 		if (prec_store64(log->span, state_at(i, STATE_IN_FLIGHT),
-				 (uint64_t)log->lists->next[i] << 16))
+				 (uint64_t)log->lists->at[i].next << 16))
 			return PREC_GONE;
 	}
 	log->lists->free = 0;
@@ -172,43 +180,38 @@ static enum prec_status end_update(const struct inflight_queue *log,
 	return store_used(log->span, head->used, head->old_used);
 }
 
-/* Which entries are accounted for.  Each is in one list: so no list is followed
- * further than there are entries, and all of them together fit the ring. */
-struct seen {
-	uint32_t count;
-	bool entry[VIRTQ_SIZE_MAX];
-};
-
-static bool see(struct seen *seen, uint32_t size, uint16_t entry)
+/* Each entry is in one list: so no list is followed further than there are
+ * entries, and all of them together fit the ring. */
+static bool see(struct inflight_lists *lists, uint32_t size, uint16_t entry)
 {
-	if (entry >= size || seen->entry[entry])
+	if (entry >= size || lists->at[entry].seen)
 		return false;
-	seen->entry[entry] = true;
-	seen->count++;
+	lists->at[entry].seen = true;
+	lists->seen++;
 	return true;
 }
 
 /* What is free is not in flight, whatever it says.  The list ends where it
  * leads out of the entries. */
-static enum prec_status free_entries(struct inflight_queue *log, uint32_t size,
-				     struct seen *seen)
+static enum prec_status free_entries(const struct inflight_queue *log,
+				     uint32_t size)
 {
 	uint16_t entry = log->lists->free;
 
 	while (entry < size) {
-		if (!see(seen, size, entry))
+		if (!see(log->lists, size, entry))
 			return PREC_INVALID;
 		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
-				&log->lists->next[entry]) ||
+				&log->lists->at[entry].next) ||
 		    prec_store8(log->span, state_at(entry, STATE_IN_FLIGHT), 0))
 			return PREC_GONE;
-		entry = log->lists->next[entry];
+		entry = log->lists->at[entry].next;
 	}
 	return PREC_OK;
 }
 
-static enum prec_status read_list(struct inflight_queue *log, uint32_t size,
-				  uint16_t head, struct seen *seen)
+static enum prec_status read_list(const struct inflight_queue *log,
+				  uint32_t size, uint16_t head)
 {
 	uint16_t entry = head, last = head;
 	uint16_t num;
@@ -218,58 +221,73 @@ static enum prec_status read_list(struct inflight_queue *log, uint32_t size,
 	if (num == 0)
 		return PREC_INVALID;
 	for (uint32_t i = 0; i < num; i++) {
-		if (!see(seen, size, entry))
+		if (!see(log->lists, size, entry))
 			return PREC_INVALID;
 		if (prec_load16(log->span, state_at(entry, STATE_NEXT),
-				&log->lists->next[entry]))
+				&log->lists->at[entry].next))
 			return PREC_GONE;
 		last = entry;
-		entry = log->lists->next[entry];
+		entry = log->lists->at[entry].next;
 	}
-	log->lists->num[head] = num;
-	log->lists->tail[head] = last;
+	log->lists->at[head].num = num;
+	log->lists->at[head].tail = last;
 	return PREC_OK;
 }
 
-static enum prec_status collect(struct inflight_queue *log, uint32_t size,
-				struct seen *seen)
+static enum prec_status find_left(const struct inflight_queue *log,
+				  uint32_t size, struct inflight_left *left,
+				  uint32_t *count)
 {
-	struct inflight_left left[VIRTQ_SIZE_MAX] = { { 0 } };
 	enum prec_status status;
-	uint32_t count = 0;
 	uint8_t flag;
 
+	*count = 0;
 	for (uint32_t i = 0; i < size; i++) {
-		if (seen->entry[i])
+		if (log->lists->at[i].seen)
 			continue;
 		if (prec_load8(log->span, state_at(i, STATE_IN_FLIGHT),
 			       &flag) ||
 		    prec_load64(log->span, state_at(i, STATE_COUNTER),
-				&left[count].counter))
+				&left[*count].counter))
 			return PREC_GONE;
 		if (flag != 1)
 			continue;
-		status = read_list(log, size, (uint16_t)i, seen);
+		status = read_list(log, size, (uint16_t)i);
 		if (status)
 			return status;
-		left[count++].head = (uint16_t)i;
+		left[(*count)++].head = (uint16_t)i;
 	}
-	inflight_line_up(log, left, count);
-	return seen->count == size ? PREC_OK : PREC_INVALID;
+	return log->lists->seen == size ? PREC_OK : PREC_INVALID;
+}
+
+static enum prec_status collect(struct inflight_queue *log, uint32_t size)
+{
+	struct inflight_left *left = inflight_room(size);
+	enum prec_status status;
+	uint32_t count;
+
+	if (!left)
+		return PREC_SYSTEM;
+	status = find_left(log, size, left, &count);
+	if (status == PREC_OK)
+		inflight_line_up(log, left, count);
+	else
+		free(left);
+	return status;
 }
 
 /* Of *in_flight slots of the ring. */
 static enum prec_status read_entries(struct inflight_queue *log, uint32_t size,
 				     uint32_t *in_flight)
 {
-	struct seen seen = { .count = 0 };
-	enum prec_status status = free_entries(log, size, &seen);
-	uint32_t count = seen.count;
+	enum prec_status status;
 
-	if (status == PREC_OK)
-		status = collect(log, size, &seen);
-	*in_flight = size - count;
-	return status;
+	for (uint32_t i = 0; i < size; i++)
+		log->lists->at[i].seen = false;
+	log->lists->seen = 0;
+	status = free_entries(log, size);
+	*in_flight = size - log->lists->seen;
+	return status == PREC_OK ? collect(log, size) : status;
 }
 
 /* PREC_GONE is of the log; *ring_gone says that it is the ring instead. */
@@ -324,11 +342,23 @@ static enum prec_status read_log(struct inflight_queue *log,
 	return status;
 }
 
-static bool make_lists(struct inflight_queue *log)
+/* The entries that a smaller ring had stay as they are. */
+static bool make_lists(struct inflight_queue *log, uint32_t size)
 {
-	if (log->span.size && !log->lists)
-		log->lists = calloc(1, sizeof(*log->lists));
-	return !log->span.size || log->lists;
+	struct inflight_lists *lists = log->lists;
+	uint32_t before = lists ? lists->size : 0;
+
+	if (log->span.size == 0 || before >= size)
+		return true;
+	lists = realloc(lists, sizeof(*lists) + size * sizeof(lists->at[0]));
+	if (!lists)
+		return false;
+	if (before == 0)
+		lists->free = 0;
+	memset(&lists->at[before], 0, (size - before) * sizeof(lists->at[0]));
+	lists->size = size;
+	log->lists = lists;
+	return true;
 }
 
 enum prec_status inflight_packed_read(struct inflight_queue *log,
@@ -340,7 +370,7 @@ enum prec_status inflight_packed_read(struct inflight_queue *log,
 
 	*recovered = false;
 	*taken = 0;
-	if (!make_lists(log)) {
+	if (!make_lists(log, q->size)) {
 		inflight_lose(log);
 		return PREC_OK;
 	}
@@ -349,7 +379,7 @@ enum prec_status inflight_packed_read(struct inflight_queue *log,
 	if (inflight_packed_size(q->size) > log->span.size)
 		return PREC_RANGE;
 	status = read_log(log, q, base, recovered, &ring_gone);
-	if (status == PREC_INVALID || ring_gone)
+	if (status == PREC_INVALID || status == PREC_SYSTEM || ring_gone)
 		return status;
 	if (status != PREC_OK) {
 		inflight_lose(log);
@@ -367,7 +397,7 @@ static enum prec_status load_list(const struct inflight_queue *log,
 	uint16_t entry = head;
 	uint64_t word;
 
-	for (uint32_t i = 0; i < log->lists->num[head]; i++) {
+	for (uint32_t i = 0; i < log->lists->at[head].num; i++) {
 		if (prec_load64(log->span, state_at(entry, STATE_ADDRESS),
 				&list[i].addr) ||
 		    prec_load64(log->span, state_at(entry, STATE_ID), &word))
@@ -375,7 +405,7 @@ static enum prec_status load_list(const struct inflight_queue *log,
 		list[i].id = (uint16_t)word;
 		list[i].flags = (uint16_t)(word >> 16);
 		list[i].len = (uint32_t)(word >> 32);
-		entry = log->lists->next[entry];
+		entry = log->lists->at[entry].next;
 	}
 	return PREC_OK;
 }
@@ -384,19 +414,23 @@ bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
 			  const struct prec_space *space,
 			  struct virtq_request *r, enum virtq_answer *answer)
 {
-	struct pvirtq_desc list[VIRTQ_SIZE_MAX];
-	uint16_t head;
+	struct pvirtq_desc *list;
+	uint16_t head, num;
 
-	if (log->left_first == log->left_end || !log->span.size || !log->lists)
+	if (!inflight_is_left(log) || !log->span.size || !log->lists)
 		return false;
-	head = log->left[log->left_first++];
-	if (load_list(log, head, list)) {
+	head = inflight_take(log);
+	num = log->lists->at[head].num;
+	list = malloc(num * sizeof(*list));
+	if (!list || load_list(log, head, list)) {
+		free(list);
 		inflight_lose(log);
 		return false;
 	}
-	*answer = packed_retake(q, space, list, log->lists->num[head], r);
+	*answer = packed_retake(q, space, list, num, r);
+	free(list);
 	if (*answer != VIRTQ_STOPPED)
-		log->lists->entry[r->head] = head;
+		log->lists->at[r->head].head = head;
 	return true;
 }
 
@@ -437,7 +471,7 @@ static enum prec_status log_list(const struct inflight_queue *log,
 			return PREC_GONE;
 		slot = (slot + 1) % q->size;
 		*last = entry;
-		entry = log->lists->next[entry];
+		entry = log->lists->at[entry].next;
 	}
 	return PREC_OK;
 }
@@ -459,10 +493,10 @@ static enum prec_status log_taken(struct inflight_queue *log,
 	    prec_store16(log->span, state_at(head, STATE_LAST), last) ||
 	    prec_store16(log->span, state_at(head, STATE_NUM), num))
 		return PREC_GONE;
-	lists->entry[id] = head;
-	lists->tail[head] = last;
-	lists->num[head] = num;
-	lists->free = lists->next[last];
+	lists->at[id].head = head;
+	lists->at[head].tail = last;
+	lists->at[head].num = num;
+	lists->free = lists->at[last].next;
 	if (prec_store16(log->span, LOG_FREE, lists->free) ||
 	    prec_store16(log->span, LOG_OLD_FREE, lists->free))
 		return PREC_GONE;
@@ -492,11 +526,12 @@ void inflight_packed_completing(struct inflight_queue *log,
 
 	if (!is_logged(log))
 		return;
-	head = lists->entry[id];
-	if (prec_store16(log->span, state_at(lists->tail[head], STATE_NEXT),
+	head = lists->at[id].head;
+	if (prec_store16(log->span, state_at(lists->at[head].tail, STATE_NEXT),
 			 lists->free) ||
 	    prec_store16(log->span, LOG_FREE, head) ||
-	    store_used(log->span, advance(q->size, old, lists->num[head]), old))
+	    store_used(log->span, advance(q->size, old, lists->at[head].num),
+		       old))
 		inflight_lose(log);
 }
 
@@ -509,11 +544,11 @@ void inflight_packed_completed(struct inflight_queue *log,
 
 	if (!is_logged(log))
 		return;
-	head = lists->entry[id];
+	head = lists->at[id].head;
 	if (prec_store8(log->span, state_at(head, STATE_IN_FLIGHT), 0) ||
 	    prec_store16(log->span, LOG_OLD_FREE, head) ||
 	    store_used(log->span, used, used))
 		inflight_lose(log);
-	lists->next[lists->tail[head]] = lists->free;
+	lists->at[lists->at[head].tail].next = lists->free;
 	lists->free = head;
 }

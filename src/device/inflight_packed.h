@@ -23,7 +23,8 @@ uint64_t inflight_packed_size(uint32_t entries);
  * memory, is not used any more.
  *
  * PREC_RANGE: it has room for smaller rings only.  PREC_INVALID: it holds what
- * no server leaves.  PREC_GONE: the ring is gone.
+ * no server leaves.  PREC_GONE: the ring is gone.  PREC_SYSTEM: no memory; it
+ * is still to be read.
  */
 PREC_MUST_CHECK enum prec_status
 inflight_packed_read(struct inflight_queue *log, const struct virtq *q,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "device/inflight_split.h"
 
+#include <stdlib.h>
+
 #include <precarium/access.h>
 
 /*
@@ -95,12 +97,13 @@ static enum prec_status end_batch(struct inflight_queue *log, uint32_t size,
 	return prec_store16(log->span, LOG_USED, used);
 }
 
-static enum prec_status collect(struct inflight_queue *log, uint32_t size)
+static enum prec_status find_left(const struct inflight_queue *log,
+				  uint32_t size, struct inflight_left *left,
+				  uint32_t *count)
 {
-	struct inflight_left left[VIRTQ_SIZE_MAX] = { { 0 } };
-	uint32_t count = 0;
 	uint8_t flag;
 
+	*count = 0;
 	for (uint32_t i = 0; i < size; i++) {
 		uint16_t head = (uint16_t)i;
 
@@ -110,12 +113,27 @@ static enum prec_status collect(struct inflight_queue *log, uint32_t size)
 		if (flag != 1)
 			continue;
 		if (prec_load64(log->span, state_at(head, STATE_COUNTER),
-				&left[count].counter))
+				&left[*count].counter))
 			return PREC_GONE;
-		left[count++].head = head;
+		left[(*count)++].head = head;
 	}
-	inflight_line_up(log, left, count);
 	return PREC_OK;
+}
+
+static enum prec_status collect(struct inflight_queue *log, uint32_t size)
+{
+	struct inflight_left *left = inflight_room(size);
+	enum prec_status status;
+	uint32_t count;
+
+	if (!left)
+		return PREC_SYSTEM;
+	status = find_left(log, size, left, &count);
+	if (status == PREC_OK)
+		inflight_line_up(log, left, count);
+	else
+		free(left);
+	return status;
 }
 
 static enum prec_status read_log(struct inflight_queue *log, uint32_t size,
@@ -147,6 +165,8 @@ enum prec_status inflight_split_read(struct inflight_queue *log, uint32_t size,
 	if (LOG_STATES + (uint64_t)size * STATE_SIZE > log->span.size)
 		return PREC_RANGE;
 	status = read_log(log, size, used, recovered);
+	if (status == PREC_SYSTEM)
+		return status;
 	if (status) {
 		inflight_lose(log);
 		*recovered = false;
@@ -159,9 +179,9 @@ enum prec_status inflight_split_read(struct inflight_queue *log, uint32_t size,
 
 bool inflight_split_next(struct inflight_queue *log, uint16_t *head)
 {
-	if (log->left_first == log->left_end)
+	if (!inflight_is_left(log))
 		return false;
-	*head = log->left[log->left_first++];
+	*head = inflight_take(log);
 	return true;
 }
 

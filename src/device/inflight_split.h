@@ -19,7 +19,7 @@ uint64_t inflight_split_size(uint32_t entries);
  * ready.
  *
  * PREC_RANGE: it has room for smaller rings only.  PREC_GONE: it is gone, and
- * not used any more.
+ * not used any more.  PREC_SYSTEM: no memory; it is still to be read.
  */
 PREC_MUST_CHECK enum prec_status
 inflight_split_read(struct inflight_queue *log, uint32_t size, uint16_t used,

@@ -59,7 +59,7 @@ static enum prec_status find_split_place(struct virtq *q,
 	if (status != PREC_OK)
 		return status;
 	status = inflight_split_read(log, q->size, used, &recovered, taken);
-	if (status == PREC_RANGE)
+	if (status == PREC_RANGE || status == PREC_SYSTEM)
 		return status;
 	if (recovered)
 		place = (uint16_t)(used + *taken);

@@ -15,6 +15,7 @@
 #include "device/event.h"
 #include "device/line.h"
 #include "device/request.h"
+#include "virtio/virtq.h"
 
 #define EVENTS_A_TURN 64
 
@@ -233,10 +234,16 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 	TAILQ_INIT(&loop->throttled);
 	TAILQ_INIT(&loop->served);
 	LIST_INIT(&loop->spares);
+	*what = "memory";
+	loop->chain = malloc(sizeof(*loop->chain));
+	if (!loop->chain)
+		return false;
 	*what = "an event descriptor";
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll_fd < 0)
+	if (loop->epoll_fd < 0) {
+		free(loop->chain);
 		return false;
+	}
 	if (open_wake(loop)) {
 		*what = "asynchronous I/O (io_setup, for notifications that "
 			"cannot block)";
@@ -247,6 +254,7 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
 	close(loop->epoll_fd);
+	free(loop->chain);
 	errno = error;
 	return false;
 }
@@ -262,4 +270,5 @@ void loop_close(struct loop *loop)
 	notifier_close(&loop->notifier);
 	close(loop->wake_fd);
 	close(loop->epoll_fd);
+	free(loop->chain);
 }

@@ -16,6 +16,7 @@ struct device;
 struct loop_follower;
 struct queue;
 struct request;
+struct virtq_request;
 LIST_HEAD(clock_kicks, clock_kick);
 LIST_HEAD(loop_followers, loop_follower);
 LIST_HEAD(requests, request);
@@ -94,9 +95,11 @@ struct loop {
 	struct polling poll;
 	struct lanes lanes;
 	struct loop_source completions; /* of all lanes */
-	bool completed;		    /* some lane's descriptor was readable */
-	uint64_t turn;		    /* counts them */
-	uint32_t begun;		    /* requests of this turn */
+	bool completed; /* some lane's descriptor was readable */
+	uint64_t turn;	/* counts them */
+	uint32_t begun; /* requests of this turn */
+	/* The one in hand: on the stack its size would cost each request. */
+	struct virtq_request *chain;
 	struct devices waiting;	    /* to be started: start.h */
 	struct lane_line line;	    /* of those that have something to serve */
 	struct lane_line throttled; /* … and have to wait, see rates.h */

@@ -19,7 +19,7 @@ static void mark_packed(struct queue *queue, const struct prec_span *area,
 
 void mark_ring_hint(struct queue *queue)
 {
-	const struct virtq *virtq = &queue->virtq;
+	const struct virtq *virtq = queue->virtq;
 
 	if (virtq->packed)
 		mark_packed(queue, &virtq->used, 0, PVIRTQ_EVENT_SIZE);
@@ -32,8 +32,8 @@ void mark_ring_hint(struct queue *queue)
 
 void mark_ring_completed(struct queue *queue, uint64_t slot)
 {
-	if (queue->virtq.packed) {
-		mark_packed(queue, &queue->virtq.desc, VIRTQ_DESC_SIZE * slot,
+	if (queue->virtq->packed) {
+		mark_packed(queue, &queue->virtq->desc, VIRTQ_DESC_SIZE * slot,
 			    VIRTQ_DESC_SIZE);
 		return;
 	}

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 
 #include "device/feature.h"
 #include "device/line.h"
@@ -64,6 +65,34 @@ void queue_drop_kick(struct queue *queue)
 	replace_fd(queue, &queue->kick_fd, -1);
 }
 
+static void drop_virtq(struct queue *queue)
+{
+	if (queue->virtq)
+		munmap(queue->virtq, sizeof(*queue->virtq));
+	queue->virtq = NULL;
+}
+
+/*
+ * The state has room for the largest ring, but only the pages that a ring of
+ * its size touches are there: two, up to some 900 entries.  A huge page would
+ * be there at once, as a whole.  A smaller ring than before begins with none.
+ */
+bool queue_make_virtq(struct queue *queue)
+{
+	void *room;
+
+	if (queue->virtq && queue->virtq->size <= queue->num)
+		return true;
+	room = mmap(NULL, sizeof(*queue->virtq), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return false;
+	madvise(room, sizeof(*queue->virtq), MADV_NOHUGEPAGE);
+	drop_virtq(queue);
+	queue->virtq = room;
+	return true;
+}
+
 void queue_leave_lists(struct queue *queue)
 {
 	struct loop *loop = queue->device->loop;
@@ -81,6 +110,7 @@ void queue_close(struct queue *queue)
 	queue_set_broken(queue, false);
 	queue_drop_kick(queue);
 	inflight_queue_close(&queue->inflight);
+	drop_virtq(queue);
 	replace_notified(queue, &queue->call_fd, -1);
 	replace_notified(queue, &queue->err_fd, -1);
 }
@@ -119,8 +149,8 @@ bool queue_is_quiet(const struct queue *queue)
 /* Where the ring is gone, there is no place to ask for a kick. */
 bool queue_ask_for_kick(struct queue *queue)
 {
-	if (!queue->virtq.event_index ||
-	    vring_ask_for_kick(&queue->virtq, &queue->device->memory->guest) !=
+	if (!queue->virtq->event_index ||
+	    vring_ask_for_kick(queue->virtq, &queue->device->memory->guest) !=
 		    PREC_OK)
 		return false;
 	mark_hint(queue);
@@ -198,6 +228,6 @@ void queue_features_changed(struct queue *queue)
 {
 	if (!queue->attached)
 		return;
-	queue->virtq.event_index = device_event_index(queue->device);
+	queue->virtq->event_index = device_event_index(queue->device);
 	queue_ready(queue);
 }

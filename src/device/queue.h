@@ -56,7 +56,7 @@ struct queue {
 	TAILQ_ENTRY(queue) ready;
 	TAILQ_ENTRY(queue) served;
 	TAILQ_ENTRY(queue) waiting; /* while stalled is set */
-	struct virtq virtq;
+	struct virtq *virtq;	    /* NULL: it had no rings yet */
 };
 
 /* The queue must be zeroed. */
@@ -77,6 +77,9 @@ bool queue_is_quiet(const struct queue *queue);
 void queue_set_broken(struct queue *queue, bool broken);
 void queue_drop_kick(struct queue *queue);
 void queue_leave_lists(struct queue *queue);
+/* Make room for the state of a ring of `num` entries.  False: no memory, and
+ * nothing has changed. */
+bool queue_make_virtq(struct queue *queue);
 
 /* The negotiated features have changed, perhaps while the queue runs. */
 void queue_features_changed(struct queue *queue);

@@ -24,12 +24,12 @@ static enum prec_status complete(struct queue *queue, uint32_t head,
 {
 	const struct prec_space *space = &queue->device->memory->guest;
 	struct inflight_queue *log = &queue->inflight;
-	const struct virtq *virtq = &queue->virtq;
+	const struct virtq *virtq = queue->virtq;
 	uint64_t slot = virtq->next_used % virtq->size;
 	enum prec_status status;
 
 	layout_log_completing(virtq, log, (uint16_t)head);
-	status = vring_complete(&queue->virtq, space, head, used);
+	status = vring_complete(queue->virtq, space, head, used);
 	if (status == PREC_OK)
 		layout_log_completed(virtq, log, (uint16_t)head);
 	mark_completed(queue, slot);
@@ -46,7 +46,7 @@ static void complete_request(struct queue *queue,
 	struct device *device = queue->device;
 	const struct prec_space *space = &device->memory->guest;
 	struct counters *counters = &device->client->counters;
-	uint32_t slots = queue->virtq.held[block->head];
+	uint32_t slots = queue->virtq->held[block->head];
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
@@ -78,12 +78,15 @@ void request_reject(struct queue *queue, bool lost)
 {
 	struct device *device = queue->device;
 
+	_Static_assert(LENT_TABLE_MAX == 1024, "the text tells it");
 	counter_add(&device->client->counters.requests, 1);
 	counter_add(&device->client->counters.errors, 1);
 	if (lost)
 		queue_lost(queue, "a request is gone");
 	queue_break(queue, lost ? "a request is gone"
-				: "a chain has no place for a status");
+				: "a chain has no place for a status, or an "
+				  "indirect table that is invalid or of more "
+				  "than 1024 descriptors");
 }
 
 /* Zeroes from where *result ended. */
@@ -360,7 +363,7 @@ uint64_t request_begin(struct queue *queue, struct virtq_request *chain)
 	struct vblk_request block;
 	struct vblk_ranges ranges;
 
-	if (vblk_decode(&kind, &queue->virtq, &device->memory->guest, chain,
+	if (vblk_decode(&kind, queue->virtq, &device->memory->guest, chain,
 			&block, &ranges) != VIRTQ_TAKEN) {
 		request_reject(queue, false);
 		return 0;

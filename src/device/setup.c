@@ -13,8 +13,9 @@ bool queue_set_num(struct queue *queue, uint32_t num, const char **why)
 {
 	bool packed = device_packed(queue->device);
 
-	*why = packed ? "expected 1 to 1024, on a ring that is stopped"
-		      : "expected a power of 2 up to 1024, on a ring that is "
+	_Static_assert(VIRTQ_SIZE_MAX == 32768, "the text tells it");
+	*why = packed ? "expected 1 to 32768, on a ring that is stopped"
+		      : "expected a power of 2 up to 32768, on a ring that is "
 			"stopped";
 	if (num == 0 || num > VIRTQ_SIZE_MAX || queue->started ||
 	    (!packed && (num & (num - 1)) != 0))
@@ -43,7 +44,7 @@ static void keep_base(struct queue *queue)
 {
 	if (!queue->attached)
 		return;
-	queue->base = vring_base(&queue->virtq);
+	queue->base = vring_base(queue->virtq);
 	queue->has_base = true;
 	queue->attached = false;
 }
@@ -122,7 +123,7 @@ void queue_memory_changed(struct queue *queue)
 		return;
 	/* If the rings are gone, the queue is detached until they are lent
 	 * again. */
-	if (virtq_rebase(&queue->virtq, &queue->device->memory->guest) ==
+	if (virtq_rebase(queue->virtq, &queue->device->memory->guest) ==
 	    PREC_OK)
 		queue_ready(queue);
 }
@@ -139,6 +140,8 @@ static const char *why_not_attached(const struct queue *queue,
 		return "the rings overlap";
 	case PREC_FULL:
 		return "the log of requests in flight is for smaller rings";
+	case PREC_SYSTEM:
+		return "out of memory";
 	default:
 		return "the rings are not aligned, or their size, base or log "
 		       "of requests in flight is invalid";
@@ -150,7 +153,7 @@ static enum prec_status find_place(struct queue *queue)
 {
 	uint32_t taken = 0;
 	enum prec_status status = layout_find_place(
-		&queue->virtq, &queue->device->memory->guest, &queue->inflight,
+		queue->virtq, &queue->device->memory->guest, &queue->inflight,
 		queue->has_base, queue->base, &taken);
 
 	if (status == PREC_RANGE)
@@ -174,7 +177,9 @@ static enum prec_status attach(struct queue *queue)
 	    !memory_guest_address(memory, queue->addr.available, &avail) ||
 	    !memory_guest_address(memory, queue->addr.used, &used))
 		return PREC_RANGE;
-	status = vring_setup(&queue->virtq, &memory->guest, packed, queue->num,
+	if (!queue_make_virtq(queue))
+		return PREC_SYSTEM;
+	status = vring_setup(queue->virtq, &memory->guest, packed, queue->num,
 			     desc, avail, used);
 	if (status != PREC_OK)
 		return status;
@@ -182,7 +187,7 @@ static enum prec_status attach(struct queue *queue)
 	if (status != PREC_OK)
 		return status;
 	queue->attached = true;
-	queue->virtq.event_index = device_event_index(queue->device);
+	queue->virtq->event_index = device_event_index(queue->device);
 	queue_call(queue);
 	return PREC_OK;
 }

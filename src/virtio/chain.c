@@ -6,6 +6,7 @@ void chain_begin(struct virtq_request *r)
 	r->head = 0;
 	r->readable = 0;
 	r->count = 0;
+	r->elements = 0;
 	r->refused = false;
 	r->table_address = 0;
 	r->table_size = 0;
@@ -196,6 +197,7 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	}
 	if (r->refused)
 		keep_last(r, space, q, addr, len, write);
+	r->elements++;
 	/*@ ghost
 	  element_end[element_count] = r->count;
 	  if (write && len > 0)
@@ -243,8 +245,8 @@ bool chain_table(struct virtq_request *r, const struct prec_space *space,
 /* Mark the head as in flight, or with 0 slots as not in flight.  The ghost loop
  * proves the new sum. */
 /*@
-  requires queue: \valid(q) && virtq_counted(*q);
-  requires head: head < VIRTQ_SIZE_MAX && (q->held[head] == 0 <==> slots > 0);
+  requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX && virtq_counted(*q);
+  requires head: head < q->size && (q->held[head] == 0 <==> slots > 0);
   requires slots: slots <= VIRTQ_SIZE_MAX;
   terminates \true;
   exits \false;
@@ -259,7 +261,7 @@ static void mark(struct virtq *q, uint32_t head, uint32_t slots)
 	q->held[head] = (uint16_t)slots;
 	/*@ ghost
 	  uint32_t k = 0;
-	  /@ loop invariant 0 <= k <= VIRTQ_SIZE_MAX;
+	  /@ loop invariant 0 <= k <= q->size;
 	     loop invariant held_below(q->held, k) ==
 	       held_below(\at(*q, Pre).held, k) +
 	       (head < k ? (slots > 0 ? 1 : -1) : 0);
@@ -268,9 +270,9 @@ static void mark(struct virtq *q, uint32_t head, uint32_t slots)
 	     loop invariant held_below(q->held, k) == 0 ==>
 	       \forall integer i; 0 <= i < k ==> q->held[i] == 0;
 	     loop assigns k;
-	     loop variant VIRTQ_SIZE_MAX - k;
+	     loop variant q->size - k;
 	  @/
-	  while (k < VIRTQ_SIZE_MAX) k++;
+	  while (k < q->size) k++;
 	*/
 	if (slots > 0)
 		q->in_flight++;

@@ -17,11 +17,11 @@
 /*@ ghost
   int element_count;
   int element_room; // the last with bytes for the device to write; -1: none
-  uint64_t element_addr[1280];
-  uint32_t element_len[1280];
-  uint16_t element_flags[1280];
-  uint32_t element_end[1280]; // one after its last segment
-  uint32_t element_index[1280]; // where in the table; set by the caller
+  uint64_t element_addr[33792];
+  uint32_t element_len[33792];
+  uint16_t element_flags[33792];
+  uint32_t element_end[33792]; // one after its last segment
+  uint32_t element_index[33792]; // where in the table; set by the caller
 */
 /* Ghost: why the request is refused: the element, its byte from which on
  * nothing could be appended, the size of the segment that was found there, how
@@ -34,7 +34,7 @@
   uint32_t refusal_count;
   int refusal_room;
 */
-#define ELEMENT_MAX 1280
+#define ELEMENT_MAX 33792
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */
 #define ELEMENT_LOG \
@@ -111,7 +111,8 @@
       element_addr[element_room] + element_len[element_room] - 1;
 
   predicate elements_told{L}(struct virtq_request r) =
-    elements_logged && elements_covered(r) && last_kept(r);
+    elements_logged && r.elements == element_count && elements_covered(r) &&
+    last_kept(r);
 
   // No region that holds this byte grants the right.
   predicate unlent(struct prec_space s, integer address, integer right) =
@@ -173,7 +174,8 @@
   requires request: \valid(r);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+  assigns r->head, r->readable, r->count, r->elements, r->refused,
+    r->table_address,
     r->table_size, fetch_count, element_count, element_room;
   ensures empty: r->head == 0 && r->readable == 0 && r->count == 0 &&
     !r->refused && r->table_address == 0 && r->table_size == 0;
@@ -219,7 +221,7 @@ void chain_begin(struct virtq_request *r);
   requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
-  assigns r->readable, r->count, r->refused,
+  assigns r->readable, r->count, r->elements, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], element_count, element_room,
     element_end[element_count], REFUSAL;
   ensures log: elements_told(*r) &&
@@ -286,8 +288,8 @@ bool chain_hold(struct virtq *q, uint32_t head, uint32_t slots);
 
 /* Mark `head` as no longer in flight. */
 /*@
-  requires queue: \valid(q) && virtq_counted(*q);
-  requires held: head < VIRTQ_SIZE_MAX && q->held[head] != 0;
+  requires queue: \valid(q) && q->size <= VIRTQ_SIZE_MAX && virtq_counted(*q);
+  requires held: head < q->size && q->held[head] != 0;
   terminates \true;
   exits \false;
   assigns q->held[head], q->in_flight;

@@ -25,7 +25,7 @@
  */
 
 /* The longest indirect table that we accept. */
-#define LENT_TABLE_MAX 256u
+#define LENT_TABLE_MAX 1024u
 
 /* The most that lent_load_bytes fetches for one request. */
 #define LENT_BYTES_MAX 256u
@@ -36,25 +36,25 @@
  * the header in up to 16 pieces, and the ranges after it in up to 256. */
 /*@ ghost
   int fetch_count;
-  uint64_t fetch_at[4096];
-  uint64_t fetch_size[4096];
-  int fetch_ok[4096]; // 0: the memory is gone
-  int fetch_fenced[4096]; // was there a fence since the last store?
-  uint32_t fetch_index[4096]; // index of the descriptor; set by the caller
+  uint64_t fetch_at[66560];
+  uint64_t fetch_size[66560];
+  int fetch_ok[66560]; // 0: the memory is gone
+  int fetch_fenced[66560]; // was there a fence since the last store?
+  uint32_t fetch_index[66560]; // index of the descriptor; set by the caller
 
   // The value of fetch m, which is of one of these kinds.
-  uint16_t fetch_value[4096];
-  struct virtq_desc fetch_desc[4096];
-  struct pvirtq_desc fetch_packed[4096]; // without the flags
-  struct virtio_blk_req_header fetch_header[4096];
+  uint16_t fetch_value[66560];
+  struct virtq_desc fetch_desc[66560];
+  struct pvirtq_desc fetch_packed[66560]; // without the flags
+  struct virtio_blk_req_header fetch_header[66560];
   // What lent_load_bytes brought for a request, in the order of its fetches.
   int byte_count;
   uint8_t fetch_byte[512];
   // A request has at most one indirect table.
-  struct virtq_desc fetch_table[256];
-  struct pvirtq_desc fetch_packed_table[256];
+  struct virtq_desc fetch_table[1024];
+  struct pvirtq_desc fetch_packed_table[1024];
 */
-#define FETCH_MAX 4096
+#define FETCH_MAX 66560
 #define BYTES_MAX 512
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */

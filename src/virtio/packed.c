@@ -169,7 +169,7 @@ static enum virtq_answer load(const struct virtq *q,
   requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
-  assigns r->readable, r->count, r->refused,
+  assigns r->readable, r->count, r->elements, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
   ensures log: elements_told(*r) && element_count == count;
   ensures refusal: refusal_told(*space, *q, *r);
@@ -188,7 +188,7 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
 	  loop invariant log: elements_told(*r) && element_count == i;
 	  loop invariant taken: list_table_taken(i);
 	  loop invariant refusal: refusal_told(*space, *q, *r);
-	  loop assigns i, r->readable, r->count, r->refused,
+	  loop assigns i, r->readable, r->count, r->elements, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
 	  loop variant count - i;
 	*/
@@ -215,7 +215,7 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
-    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     FETCH_NEXT, fetch_packed_table[0 .. LENT_TABLE_MAX - 1],
     ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
@@ -281,7 +281,7 @@ static enum virtq_answer take_table(struct virtq_request *r,
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
-    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     FETCH_NEXT, fetch_packed_table[0 .. LENT_TABLE_MAX - 1],
     ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r);
@@ -453,7 +453,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	  loop invariant round: k == q->size ==>
 	    list_broken(q->size, \at(*q, Pre));
 	  loop assigns k, slot, wrap, d, answer, r->table_address,
-	    r->table_size, r->readable, r->count, r->refused,
+	    r->table_size, r->readable, r->count, r->elements, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
 	    PACKED_FETCHES, ELEMENT_LOG, list_count, list_fault;
 	  loop variant q->size - k;
@@ -555,7 +555,7 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 	  loop invariant more: \forall integer i; 0 <= i < k ==>
 	    (list[i].flags & VIRTQ_DESC_F_NEXT) != 0;
 	  loop assigns k, answer, r->table_address, r->table_size,
-	    r->readable, r->count, r->refused,
+	    r->readable, r->count, r->elements, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], PACKED_FETCHES,
 	    ELEMENT_LOG, list_fault;
 	  loop variant q->size - k;

@@ -271,7 +271,8 @@ uint32_t packed_base(const struct virtq *q);
   requires request: \valid(r) && \separated(r, q, space);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+  assigns r->head, r->readable, r->count, r->elements, r->refused,
+    r->table_address,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight, q->next_avail, q->avail_wrap,
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
@@ -342,11 +343,12 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid(q) && virtq_ok(*space, *q) && q->packed;
   requires request: \valid(r) && \separated(r, q, space);
-  requires list: \valid_read(list + (0 .. VIRTQ_SIZE_MAX - 1)) &&
-    \separated(list + (0 .. VIRTQ_SIZE_MAX - 1), r, q, space);
+  requires list: \valid_read(list + (0 .. count - 1)) &&
+    \separated(list + (0 .. count - 1), r, q, space);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+  assigns r->head, r->readable, r->count, r->elements, r->refused,
+    r->table_address,
     r->table_size,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->in_flight,

@@ -11,8 +11,8 @@
  * little-endian processors only; lent_raw.h checks that.
  */
 
-/* 2.7 allows powers of 2 up to 32768.  Existing clients use at most this. */
-#define VIRTQ_SIZE_MAX 1024u
+/* 2.7, 2.8.10.1: the most entries of a queue. */
+#define VIRTQ_SIZE_MAX 32768u
 
 /* 2.7: alignment of the three areas. */
 #define VIRTQ_DESC_ALIGN  16u

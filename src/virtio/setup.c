@@ -186,25 +186,25 @@ static enum prec_status begin_rings(struct virtq *q,
 	q->used_wrap = true;
 	q->serial = 0;
 	/*@
-	  loop invariant range: 0 <= i <= VIRTQ_SIZE_MAX;
+	  loop invariant range: 0 <= i <= size;
 	  loop invariant clear: \forall integer j; 0 <= j < i ==>
 	    q->stamp[j] == 0 && q->held[j] == 0;
 	  loop assigns i, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
 	    q->held[0 .. VIRTQ_SIZE_MAX - 1];
-	  loop variant VIRTQ_SIZE_MAX - i;
+	  loop variant size - i;
 	*/
-	for (i = 0; i < VIRTQ_SIZE_MAX; i++) {
+	for (i = 0; i < size; i++) {
 		q->stamp[i] = 0;
 		q->held[i] = 0;
 	}
 	/*@ ghost
 	  uint32_t k = 0;
-	  /@ loop invariant 0 <= k <= VIRTQ_SIZE_MAX;
+	  /@ loop invariant 0 <= k <= size;
 	     loop invariant held_below(q->held, k) == 0;
 	     loop assigns k;
-	     loop variant VIRTQ_SIZE_MAX - k;
+	     loop variant size - k;
 	  @/
-	  while (k < VIRTQ_SIZE_MAX) k++;
+	  while (k < size) k++;
 	*/
 	q->state = VIRTQ_READY;
 	return PREC_OK;

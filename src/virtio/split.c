@@ -88,7 +88,7 @@
   requires refusal: refusal_told(*space, *q, *r);
   terminates \true;
   exits \false;
-  assigns r->readable, r->count, r->refused,
+  assigns r->readable, r->count, r->elements, r->refused,
     r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
   ensures direct: ring_taken;
@@ -121,7 +121,7 @@ static enum virtq_answer walk_table(struct virtq_request *r,
 	  loop invariant next: 0 < k ==>
 	    has_next(element_flags[element_count - 1]) &&
 	    i == fetch_table[element_index[element_count - 1]].next;
-	  loop assigns k, i, r->readable, r->count, r->refused,
+	  loop assigns k, i, r->readable, r->count, r->elements, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], ELEMENT_LOG;
 	  loop variant count - k;
 	*/
@@ -166,7 +166,7 @@ static enum virtq_answer walk_table(struct virtq_request *r,
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
-    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     FETCH_NEXT, fetch_table[0 .. LENT_TABLE_MAX - 1], ELEMENT_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) && chain_ended;
   ensures losses: losses_told(\result);
@@ -219,11 +219,12 @@ static enum virtq_answer take_table(struct virtq_request *r,
 
 /* Begin a new stamp for a new request. */
 /*@
-  requires queue: \valid(q) && virtq_stamped(*q);
+  requires queue: \valid(q) && virtq_stamped(*q) &&
+    q->size <= VIRTQ_SIZE_MAX;
   terminates \true;
   exits \false;
   assigns q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1];
-  ensures fresh: \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==>
+  ensures fresh: \forall integer i; 0 <= i < q->size ==>
     q->stamp[i] < q->serial;
 */
 static void next_serial(struct virtq *q)
@@ -232,13 +233,13 @@ static void next_serial(struct virtq *q)
 
 	if (q->serial == 0xffffffffu) {
 		/*@
-		  loop invariant range: 0 <= i <= VIRTQ_SIZE_MAX;
+		  loop invariant range: 0 <= i <= q->size;
 		  loop invariant clear: \forall integer j; 0 <= j < i ==>
 		    q->stamp[j] == 0;
 		  loop assigns i, q->stamp[0 .. VIRTQ_SIZE_MAX - 1];
-		  loop variant VIRTQ_SIZE_MAX - i;
+		  loop variant q->size - i;
 		*/
-		for (i = 0; i < VIRTQ_SIZE_MAX; i++)
+		for (i = 0; i < q->size; i++)
 			q->stamp[i] = 0;
 		q->serial = 0;
 	}
@@ -325,7 +326,7 @@ static enum prec_status follow(struct virtq *q, const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns r->table_address, r->table_size, r->readable, r->count,
-    r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
     SPLIT_FETCHES(fetch_count), ELEMENT_LOG, CHAIN_LOG;
   ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r);
@@ -374,7 +375,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	  loop invariant next: desc_next(i);
 	  loop invariant head: k == 0 ? i == r->head :
 	    fetch_index[before] == r->head;
-	  loop assigns k, i, d, r->readable, r->count, r->refused,
+	  loop assigns k, i, d, r->readable, r->count, r->elements, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
 	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
 	    SPLIT_FETCHES(before), ELEMENT_LOG, chain_direct,

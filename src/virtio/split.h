@@ -23,7 +23,7 @@
 */
 /* Ghost: by descriptor, which fetch was of it if its stamp is that of the
  * current chain. */
-/*@ ghost int chain_fetch[1024]; */
+/*@ ghost int chain_fetch[32768]; */
 /* clang-format off */
 #define CHAIN_LOG \
 	chain_first, chain_direct, chain_fetch[0 .. VIRTQ_SIZE_MAX - 1]
@@ -97,7 +97,7 @@
 
   // What is stamped was fetched for this chain.
   predicate stamps_fetched{L}(struct virtq q) =
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX && q.stamp[i] == q.serial ==>
+    \forall integer i; 0 <= i < q.size && q.stamp[i] == q.serial ==>
       chain_first <= chain_fetch[i] < fetch_count &&
       fetch_index[chain_fetch[i]] == i;
 
@@ -295,7 +295,8 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
   requires request: \valid(r) && \separated(r, q, space);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+  assigns r->head, r->readable, r->count, r->elements, r->refused,
+    r->table_address,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->state, q->waiting, q->in_flight, q->next_avail, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],
@@ -370,7 +371,8 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
   requires request: \valid(r) && \separated(r, q, space);
   terminates \true;
   exits \false;
-  assigns r->head, r->readable, r->count, r->refused, r->table_address,
+  assigns r->head, r->readable, r->count, r->elements, r->refused,
+    r->table_address,
     r->table_size, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
     q->in_flight, q->serial,
     q->stamp[0 .. VIRTQ_SIZE_MAX - 1], q->held[0 .. VIRTQ_SIZE_MAX - 1],

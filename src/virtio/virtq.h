@@ -19,7 +19,7 @@
 
 /* Segments of one request, after splitting at region boundaries.  A request
  * that needs more is refused. */
-#define VIRTQ_SEGMENTS_MAX 256u
+#define VIRTQ_SEGMENTS_MAX 1024u
 
 enum virtq_state {
 	VIRTQ_UNSET = 0, /* no rings yet */
@@ -76,6 +76,7 @@ struct virtq_request {
 	uint32_t head;
 	uint32_t readable; /* the device reads segments 0 .. readable - 1 */
 	uint32_t count;	   /* and writes segments readable .. count - 1 */
+	uint32_t elements; /* descriptors that were taken: the work it made */
 	bool refused;	   /* a descriptor names memory that it must not */
 	uint64_t table_address; /* the indirect table that was fetched */
 	uint64_t table_size;	/* 0: none */
@@ -84,7 +85,7 @@ struct virtq_request {
 
 /*@
   predicate virtq_stamped(struct virtq q) =
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.stamp[i] <= q.serial;
+    \forall integer i; 0 <= i < q.size ==> q.stamp[i] <= q.serial;
 
   predicate rings_sized(struct virtq q) =
     1 <= q.size && q.desc.size == 16 * q.size &&
@@ -115,17 +116,17 @@ struct virtq_request {
   predicate slots_ok(struct virtq q) =
     q.next_avail < q.size && q.next_used < q.size &&
     q.notified < 2 * q.size &&
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.held[i] <= q.size;
+    \forall integer i; 0 <= i < q.size ==> q.held[i] <= q.size;
 
   // How many of the first n heads are in flight.
   logic integer held_below(uint16_t held[VIRTQ_SIZE_MAX], integer n) =
     n <= 0 ? 0 : held_below(held, n - 1) + (held[n - 1] != 0 ? 1 : 0);
 
   predicate none_held(struct virtq q) =
-    \forall integer i; 0 <= i < VIRTQ_SIZE_MAX ==> q.held[i] == 0;
+    \forall integer i; 0 <= i < q.size ==> q.held[i] == 0;
 
   predicate virtq_counted(struct virtq q) =
-    q.in_flight == held_below(q.held, VIRTQ_SIZE_MAX) &&
+    q.in_flight == held_below(q.held, q.size) &&
     (q.in_flight == 0 ==> none_held(q));
 
   // The invariant that does not depend on the space: it survives any change of

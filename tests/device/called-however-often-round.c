@@ -28,7 +28,8 @@ static struct device device = {
 	.client = &client,
 	.memory = &memory,
 };
-static struct queue queue;
+static struct virtq virtq;
+static struct queue queue = { .virtq = &virtq };
 static uint8_t *page;
 static uint32_t place; /* of the next descriptor, in two rounds */
 
@@ -38,10 +39,10 @@ static void set_up(uint32_t size)
 
 	memset(page, 0, 4096);
 	place = 0;
-	MUST(packed_setup(&queue.virtq, &memory.guest, size, ADDRESS,
+	MUST(packed_setup(queue.virtq, &memory.guest, size, ADDRESS,
 			  ADDRESS + DRIVER, ADDRESS + DEVICE) == PREC_OK);
-	MUST(packed_seek(&queue.virtq, start) == PREC_OK);
-	queue.virtq.event_index = true;
+	MUST(packed_seek(queue.virtq, start) == PREC_OK);
+	queue.virtq->event_index = true;
 }
 
 static void wish(uint32_t at, uint32_t size)
@@ -67,8 +68,8 @@ static void serve_one(uint32_t size)
 
 	memcpy(page + sizeof(desc) * (place % size), &desc, sizeof(desc));
 	place = (place + 1) % (2 * size);
-	MUST(vring_next(&queue.virtq, &memory.guest, &request) == VIRTQ_TAKEN);
-	MUST(vring_complete(&queue.virtq, &memory.guest, request.head, 1) ==
+	MUST(vring_next(queue.virtq, &memory.guest, &request) == VIRTQ_TAKEN);
+	MUST(vring_complete(queue.virtq, &memory.guest, request.head, 1) ==
 	     PREC_OK);
 	queue_served(&queue, 1);
 }

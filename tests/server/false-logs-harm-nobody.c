@@ -164,7 +164,7 @@ static void what_is_none(void)
 	refuse(&client, 2 * PAGE, 0, 0, 64, fd, "no queue");
 	refuse(&client, 2 * PAGE, 0, 65, 64, fd, "one queue too many");
 	refuse(&client, 2 * PAGE, 0, 1, 0, fd, "no entry");
-	refuse(&client, 1 << 20, 0, 1, 1025, fd, "one entry too many");
+	refuse(&client, 1 << 20, 0, 1, 32769, fd, "one entry too many");
 	refuse(&client, 1 << 20, 0, 1, 1024, fd, "a file too short");
 	refuse(&client, PAGE, 0, 2, 256, fd, "a size too small");
 	refuse(&client, 2 * PAGE, 1, 1, 64, fd, "an offset that is odd");
@@ -176,7 +176,7 @@ static void what_is_none(void)
 	/* One that asks for nonsense is given nothing. */
 	for (uint32_t i = 0; i < 4; i++) {
 		const uint16_t numbers[] = { 0, 65, 1, 1 };
-		const uint16_t sizes[] = { 64, 64, 0, 1025 };
+		const uint16_t sizes[] = { 64, 64, 0, 32769 };
 		int given = -1;
 
 		log.queue_count = numbers[i];

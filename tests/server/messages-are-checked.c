@@ -61,7 +61,7 @@ static void refused(struct client *client, uint32_t request,
 
 /* clang-format off */
 static const uint64_t extremes[] = {
-	0, 1, 7, 15, 16, 255, 256, 1024, 4095, 4096, 65535, 65536,
+	0, 1, 7, 15, 16, 255, 256, 1024, 4095, 4096, 32768, 32769, 65535, 65536,
 	0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 1ull << 56,
 	(1ull << 56) - PAGE, 1ull << 63, (1ull << 63) - 1, -(uint64_t)PAGE,
 	UINT64_MAX - 1, UINT64_MAX,
@@ -71,7 +71,7 @@ static const uint64_t extremes[] = {
 
 static bool is_ring_size(uint32_t num)
 {
-	return num > 0 && num <= 1024 && (num & (num - 1)) == 0;
+	return num > 0 && num <= 32768 && (num & (num - 1)) == 0;
 }
 
 static void ring_numbers(struct client *client)

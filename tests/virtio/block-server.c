@@ -154,7 +154,8 @@ static void report(void)
 {
 	served->state = queue.state;
 	served->in_flight = queue.in_flight;
-	served->held = memchr(queue.held, 1, sizeof(queue.held)) != NULL;
+	served->held = memchr(queue.held, 1,
+			      queue.size * sizeof(queue.held[0])) != NULL;
 	if (queue.state == VIRTQ_BROKEN)
 		set_up_queue();
 	served->next_avail = queue.next_avail;

@@ -238,12 +238,12 @@ static void indirect(void)
 	REFUSED(1);
 	list[0].len = 0;
 	REFUSED(1);
-	list[0].len = 257 * 16;
+	list[0].len = (LENT_TABLE_MAX + 1) * 16;
 	REFUSED(1);
 	list[0].len = 0xfffffff0;
 	REFUSED(1);
-	memset(at(TABLE), 0, 0x1000);
-	list[0].len = 256 * 16;
+	memset(at(TABLE), 0, LENT_TABLE_MAX * 16);
+	list[0].len = LENT_TABLE_MAX * 16;
 	offer(1, 4);
 	CHECK(next(), VIRTQ_TAKEN);
 	CHECK(complete(4, 0), PREC_OK);
@@ -535,7 +535,7 @@ static void setups(void)
 		enum prec_status want;
 	} t[] = {
 		{ 0, DESC, DRIVER, DEVICE, PREC_INVALID },
-		{ 1025, DESC, DRIVER, DEVICE, PREC_INVALID },
+		{ 32769, LONG, DRIVER, DEVICE, PREC_INVALID },
 		{ 16, DESC + 8, DRIVER, DEVICE, PREC_INVALID },
 		{ 16, DESC, DRIVER + 2, DEVICE, PREC_INVALID },
 		{ 16, DESC, DRIVER, DEVICE + 2, PREC_INVALID },
@@ -554,6 +554,8 @@ static void setups(void)
 		{ 16, DESC, LENT, DEVICE, PREC_OK },
 		{ 16, DESC, DESC + 256, DESC + 260, PREC_OK },
 		{ 1023, DESC, HIGH, DEVICE + 0x4000, PREC_OK },
+		{ 32767, LONG, DRIVER, DEVICE, PREC_OK },
+		{ 32768, LONG, DRIVER, DEVICE, PREC_OK },
 		{ 1, DESC, DRIVER, DEVICE, PREC_OK },
 	};
 

@@ -115,14 +115,15 @@ static void model_ensured(const char *call)
 	ENSURES(call, "state", (queue.state == VIRTQ_BROKEN) == model.broken);
 	ENSURES(call, "slots", packed_base(&queue) == packed_places(&model));
 	ENSURES(call, "held, free, others",
-		!memcmp(queue.held, model.in_flight, sizeof(queue.held)) &&
+		!memcmp(queue.held, model.in_flight,
+			queue.size * sizeof(queue.held[0])) &&
 			queue.in_flight ==
-				held_below(model.in_flight, VIRTQ_SIZE_MAX));
+				held_below(model.in_flight, queue.size));
 }
 
 static void log_anew(void)
 {
-	before = queue;
+	note_before();
 	memset(shown, 0, sizeof(shown));
 	memset(&wanted, 0, sizeof(wanted));
 }
@@ -222,8 +223,7 @@ static void should_notify(void)
 		packed_weighed(&model);
 		model_ensured(call);
 	} else {
-		ENSURES(call, "untouched",
-			yes == was && !memcmp(&queue, &before, sizeof(queue)));
+		ENSURES(call, "untouched", yes == was && is_as_before());
 	}
 }
 
@@ -277,8 +277,7 @@ static void ask_for_kick(void)
 	log_begin();
 	log_anew();
 	status = packed_ask_for_kick(&queue, &space);
-	ENSURES(call, "assigns",
-		fetch_count == 0 && !memcmp(&queue, &before, sizeof(queue)));
+	ENSURES(call, "assigns", fetch_count == 0 && is_as_before());
 	ENSURES(call, "all",
 		status == PREC_OK ? store_count == 2 : store_count <= 1);
 	if (store_count > 0)
@@ -306,14 +305,13 @@ static void seek(void)
 	uint32_t wraps = (uint32_t)draw() & 0x80008000;
 	enum prec_status status;
 
-	before = queue;
+	note_before();
 	status = packed_seek(&queue, avail + (used << 16) + wraps);
 	ENSURES("packed_seek", "refused",
 		(status == PREC_OK) ==
 			(avail < queue.size && used < queue.size));
 	if (status != PREC_OK) {
-		ENSURES("packed_seek", "untouched",
-			!memcmp(&queue, &before, sizeof(queue)));
+		ENSURES("packed_seek", "untouched", is_as_before());
 		return;
 	}
 	model.avail_slot = avail;
@@ -333,10 +331,10 @@ static void set_up(void)
 	enum prec_status status;
 
 	if (chance(wild))
-		size = (uint32_t)below(3000);
+		size = (uint32_t)below(2 * VIRTQ_SIZE_MAX);
 	if (queue.state == VIRTQ_UNSET)
 		memset(&model, 0, sizeof(model));
-	before = queue;
+	note_before();
 	status = packed_setup(&queue, &space, size, desc, wishes, ours);
 	set_up_ensured(call, status, size, desc, wishes, ours);
 	if (status != PREC_OK)
@@ -346,6 +344,6 @@ static void set_up(void)
 	if (chance(50))
 		seek();
 	model.event_index = queue.event_index = chance(50);
-	before = queue;
+	note_before();
 	model_ensured(call);
 }

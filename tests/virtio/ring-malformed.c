@@ -261,11 +261,11 @@ static void indirect(void)
 	REFUSED();
 	desc(0, TABLE, 0, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
-	desc(0, TABLE, 256 * 16, VIRTQ_DESC_F_INDIRECT, 0);
+	desc(0, TABLE, LENT_TABLE_MAX * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
 	CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
-	desc(0, TABLE, 257 * 16, VIRTQ_DESC_F_INDIRECT, 0);
+	desc(0, TABLE, (LENT_TABLE_MAX + 1) * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
 	desc(0, TABLE, 0xfffffff0, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
@@ -416,7 +416,7 @@ static void setups(void)
 	} t[] = {
 		{ 0, DESC, AVAIL, USED, PREC_INVALID },
 		{ 3, DESC, AVAIL, USED, PREC_INVALID },
-		{ 2048, DESC, AVAIL, USED, PREC_INVALID },
+		{ 65536, DESC, AVAIL, USED, PREC_INVALID },
 		{ 16, DESC + 8, AVAIL, USED, PREC_INVALID },
 		{ 16, DESC, AVAIL + 1, USED, PREC_INVALID },
 		{ 16, DESC, AVAIL, USED + 2, PREC_INVALID },
@@ -432,6 +432,7 @@ static void setups(void)
 		{ 16, DESC, AVAIL, AVAIL + 36, PREC_OVERLAP },
 		{ 16, LENT, LENT + 256, USED, PREC_OK },
 		{ 1024, DESC, HIGH, USED + 0x4000, PREC_OK },
+		{ 32768, LONG, LONG + 0x80000, LONG + 0xa0000, PREC_OK },
 		{ 1, DESC, AVAIL, USED, PREC_OK },
 	};
 

@@ -52,7 +52,7 @@ static struct virtq_desc say_desc(uint32_t index, uint32_t table)
 
 static bool others_held(uint32_t head)
 {
-	for (uint32_t i = 0; i < VIRTQ_SIZE_MAX; i++)
+	for (uint32_t i = 0; i < queue.size; i++)
 		if (i != head && queue.held[i] != before.held[i])
 			return false;
 	return true;
@@ -77,7 +77,7 @@ static enum virtq_answer next(void)
 	enum virtq_answer answer;
 
 	plan();
-	before = queue;
+	note_before();
 	answer = split_next(&queue, &space, &chain);
 	ENSURES(call, "said", answer <= VIRTQ_STOPPED);
 	chain_ensured(call, answer);
@@ -117,7 +117,7 @@ static enum virtq_answer retake(void)
 	enum virtq_answer answer;
 
 	plan();
-	before = queue;
+	note_before();
 	answer = split_retake(&queue, &space, head, &chain);
 	ENSURES(call, "said",
 		answer == VIRTQ_TAKEN || answer == VIRTQ_LOST ||
@@ -148,7 +148,7 @@ static void complete(uint32_t head)
 	enum prec_status status;
 
 	log_begin();
-	before = queue;
+	note_before();
 	status = split_complete(&queue, &space, head, len);
 	ENSURES(call, "queue", virtq_ok(&space, &queue));
 	keeps_rings(call);
@@ -157,13 +157,14 @@ static void complete(uint32_t head)
 	KEEPS(call, next_avail);
 	KEEPS(call, notified);
 	KEEPS(call, serial);
-	KEEPS(call, stamp);
+	ENSURES(call, "assigns",
+		!memcmp(queue.stamp, before.stamp,
+			queue.size * sizeof(queue.stamp[0])));
 	ENSURES(call, "assigns", fetch_count == 0);
 	if (!held) {
 		ENSURES(call, "unheld said", status == PREC_INVALID);
 		ENSURES(call, "unheld assigns",
-			store_count == 0 &&
-				!memcmp(&queue, &before, sizeof(queue)));
+			store_count == 0 && is_as_before());
 		return;
 	}
 	ENSURES(call, "held said", status == PREC_OK || status == PREC_GONE);
@@ -187,7 +188,7 @@ static void hints(void)
 	enum prec_status status;
 
 	log_begin();
-	before = queue;
+	note_before();
 	status = split_should_notify(&queue, &space, &yes);
 	ENSURES("split_should_notify", "queue", virtq_ok(&space, &queue));
 	ENSURES("split_should_notify", "untouched",
@@ -230,15 +231,16 @@ static void hints(void)
 static void set_up(void)
 {
 	const char *call = "split_setup";
-	uint32_t size = 1u << below(chance(5) ? 11 : 6);
+	uint32_t size = 1u << below(chance(5) ? 16 : 6);
 	uint64_t desc = say_address(PREC_READ, 16 * size) & ~15ull;
 	uint64_t avail = say_address(PREC_READ, 2 * size + 6) & ~1ull;
 	uint64_t used = say_address(3, 8 * size + 6) & ~3ull;
 	enum prec_status status;
 
 	if (chance(wild))
-		size = chance(50) ? 1u << below(13) : (uint32_t)below(3000);
-	before = queue;
+		size = chance(50) ? 1u << below(18)
+				  : (uint32_t)below(2 * VIRTQ_SIZE_MAX);
+	note_before();
 	status = split_setup(&queue, &space, size, desc, avail, used);
 	set_up_ensured(call, status, size, desc, avail, used);
 	if (status != PREC_OK)

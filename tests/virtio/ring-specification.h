@@ -33,7 +33,7 @@ static inline bool store_is(int i, uint64_t at, uint64_t size, uint64_t value)
 
 static inline bool virtq_stamped(const struct virtq *q)
 {
-	for (uint32_t i = 0; i < VIRTQ_SIZE_MAX; i++)
+	for (uint32_t i = 0; i < q->size; i++)
 		if (q->stamp[i] > q->serial)
 			return false;
 	return true;
@@ -70,7 +70,7 @@ static inline bool rings_granted(const struct prec_space *s,
 
 static inline bool slots_ok(const struct virtq *q)
 {
-	for (uint32_t i = 0; i < VIRTQ_SIZE_MAX; i++)
+	for (uint32_t i = 0; i < q->size; i++)
 		if (q->held[i] > q->size)
 			return false;
 	return q->next_avail < q->size && q->next_used < q->size &&
@@ -88,7 +88,7 @@ static inline uint32_t held_below(const uint16_t *held, uint32_t n)
 
 static inline bool virtq_counted(const struct virtq *q)
 {
-	return q->in_flight == held_below(q->held, VIRTQ_SIZE_MAX);
+	return q->in_flight == held_below(q->held, q->size);
 }
 
 static inline bool virtq_whole(const struct virtq *q)
