@@ -488,6 +488,30 @@ static void never_waits(struct attack *attack, const struct torture_case *self)
 	attack_linger(attack, 20);
 }
 
+/* Many chains of all descriptors of the largest ring, which move nothing: each
+ * head begins one, and all of them have to be walked. */
+static void walks_all(struct attack *attack, const struct torture_case *self)
+{
+	struct vring_desc *desc, list[3];
+	uint32_t size = 32768, i;
+
+	if (attack_start(attack, (struct client_options){ .queue_size = size }))
+		return;
+	craft(attack, VIRTIO_BLK_T_IN, 0, list);
+	desc = attack->client.queues[0].ring.desc;
+	for (i = 0; i < size; i++)
+		desc[i] = (struct vring_desc){
+			.addr = list[1].addr,
+			.flags = VRING_DESC_F_NEXT | VRING_DESC_F_WRITE,
+			.next = (uint16_t)(i + 1),
+		};
+	desc[size - 1] = list[2];
+	for (i = 0; i < self->kind; i++)
+		craft_available(attack, (uint16_t)i);
+	craft_kick(attack);
+	attack_served(attack, attack->client.queues[0].used_index, 200);
+}
+
 void cases_add_rings(struct case_list *list)
 {
 	static const struct {
@@ -529,5 +553,6 @@ void cases_add_rings(struct case_list *list)
 		add_case(list, GROUP, run_setup, "set-up", set_ups[i].name)
 			->row = &set_ups[i];
 	add_case(list, GROUP, used_forged, "used-ring-forged", "");
+	add_case(list, GROUP, walks_all, "chains-of-all", "")->kind = 200;
 	add_case(list, GROUP, never_waits, "never-waits", "")->kind = 2000;
 }
