@@ -369,6 +369,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	  loop invariant log: elements_told(*r) && element_count == k;
 	  loop invariant direct: chain_direct == k && ring_taken;
 	  loop invariant chain: chain_fetched(*q);
+	  loop invariant all: fetched_all;
 	  loop invariant rings: fetched_rings(*q);
 	  loop invariant known: stamps_fetched(*q);
 	  loop invariant refusal: refusal_told(*space, *q, *r);
@@ -391,6 +392,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 		if (follow(q, space, i, &d))
 			return VIRTQ_LOST;
 		/*@ assert seen: fetched_known(*q, *r); */
+		/*@ assert all: fetched_all; */
 		/*@ assert head: fetch_index[before] == r->head; */
 		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
 			answer = take_table(r, space, q, d);
