@@ -5,6 +5,7 @@
  * could be pinned in part only is unpinned again, and what may not be unpinned
  * is never said to be.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -171,11 +172,21 @@ static void not_unmapped(void)
 
 static bool stop;
 
+static void await(int fd)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+
+	poll(&poller, 1, -1);
+	was_told(fd);
+}
+
 static void *work(void *argument)
 {
 	(void)argument;
-	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE))
-		mapper_work(&mapper);
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		await(work_fd);
+		work_all();
+	}
 	return NULL;
 }
 
@@ -186,17 +197,18 @@ static void by_another_thread(void)
 
 	begin(0);
 	MUST(pthread_create(&thread, NULL, work, NULL) == 0);
-	for (uint32_t i = 0; i < 1000; i++) {
+	for (uint32_t i = 0; i < 200; i++) {
 		struct iommu_mapping mapping = mapping_of(GIB);
 
 		while (mapper_map(&mapper, &mapping, told_fd) == IOMMU_NOT_YET)
-			continue;
+			await(told_fd);
 		while (mapper_unmap(&mapper, &mapping, told_fd) ==
 		       IOMMU_NOT_YET)
-			continue;
+			await(told_fd);
 		EXPECT(!mapping.own);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	MUST(eventfd_write(work_fd, 1) == 0);
 	pthread_join(thread, NULL);
 	EXPECT(kernel.mapped == 0);
 }
