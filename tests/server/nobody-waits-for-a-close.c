@@ -71,10 +71,17 @@ static struct vhost_user_header header_of(uint32_t request, uint32_t size)
 	};
 }
 
-/* The server sees what is sent meanwhile all at once. */
+/* The server sees what is sent meanwhile all at once.  All its threads have
+ * stopped: one that still closed what was sent would leave this test the last
+ * to close it. */
 static void freeze(void)
 {
+	int status;
+
 	CHECK(kill(backend.pid, SIGSTOP) == 0, "no SIGSTOP");
+	CHECK(waitpid(backend.pid, &status, WUNTRACED) == backend.pid &&
+		      WIFSTOPPED(status),
+	      "not stopped");
 }
 
 static void thaw(void)
