@@ -55,6 +55,27 @@ static enum prec_fault_kind kind_of(const struct prec_keeper *keeper,
 }
 
 /* The accessor, or the copy, reports it. */
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires apart: \separated(keeper, fault, place, actor, actor->note,
+    place->region);
+  requires valid: \valid_read(fault) && \valid_read(place) &&
+    \valid_read(actor) && \valid(actor->note) && \valid(place->region);
+  requires stopped: fault->thread < PREC_KEEPER_THREADS &&
+    thread_stopped[fault->thread] == 1;
+  terminates \true;
+  exits \false;
+  assigns keeper->counts.fixed, place->region->flags, place->region->epoch,
+    place->region->port[0 .. 31], thread_stopped[fault->thread],
+    thread_ip[fault->thread];
+  ensures ok: window_ok(*keeper);
+  ensures two: \result == PREC_KEEPER_PASS ||
+    \result == PREC_KEEPER_RESUMED;
+  ensures runs: \result == PREC_KEEPER_RESUMED <==>
+    thread_stopped[fault->thread] == 0;
+  ensures where: \result == PREC_KEEPER_RESUMED ==>
+    thread_ip[fault->thread] == actor->go_on;
+*/
 static enum prec_keeper_answer fix(struct prec_keeper *keeper,
 				   const struct prec_keeper_fault *fault,
 				   const struct fault_place *place,
@@ -69,6 +90,28 @@ static enum prec_keeper_answer fix(struct prec_keeper *keeper,
 		       : PREC_KEEPER_PASS;
 }
 
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires apart: \separated(keeper, fault, place, actor, actor->note,
+    place->region);
+  requires valid: \valid_read(fault) && \valid_read(place) &&
+    \valid_read(actor) && \valid(actor->note) && \valid(place->region);
+  requires stopped: fault->thread < PREC_KEEPER_THREADS &&
+    thread_stopped[fault->thread] == 1;
+  terminates \true;
+  exits \false;
+  assigns keeper->counts.abandoned, place->region->flags,
+    place->region->epoch, *actor->note, thread_stopped[fault->thread],
+    thread_ip[fault->thread], thread_sp[fault->thread];
+  ensures ok: window_ok(*keeper);
+  ensures two: \result == PREC_KEEPER_PASS ||
+    \result == PREC_KEEPER_RESUMED;
+  ensures told: actor->note->abandoned && actor->note->faults > 0;
+  ensures runs: \result == PREC_KEEPER_RESUMED <==>
+    thread_stopped[fault->thread] == 0;
+  ensures where: \result == PREC_KEEPER_RESUMED ==>
+    thread_ip[fault->thread] == actor->land;
+*/
 static enum prec_keeper_answer abandon(struct prec_keeper *keeper,
 				       const struct prec_keeper_fault *fault,
 				       const struct fault_place *place,
@@ -85,6 +128,15 @@ static enum prec_keeper_answer abandon(struct prec_keeper *keeper,
 }
 
 /* May this thread be told to try again?  Bounds the number in a row. */
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires fault: \valid_read(fault) && \separated(keeper, fault) &&
+    fault->thread < PREC_KEEPER_THREADS;
+  terminates \true;
+  exits \false;
+  assigns keeper->retry_at[fault->thread], keeper->retries[fault->thread];
+  ensures ok: window_ok(*keeper);
+*/
 static bool may_retry(struct prec_keeper *keeper,
 		      const struct prec_keeper_fault *fault)
 {
@@ -101,6 +153,32 @@ static bool may_retry(struct prec_keeper *keeper,
 }
 
 /* An empty page takes the place of the lost one.  False: there is none. */
+/*@
+  requires keeper: \valid(keeper) && window_ok(*keeper);
+  requires apart: \separated(keeper, fault, place, actor, actor->note,
+    place->region);
+  requires valid: \valid_read(fault) && \valid_read(place) &&
+    \valid_read(actor) && \valid(actor->note) && \valid(place->region);
+  requires stopped: fault->thread < PREC_KEEPER_THREADS &&
+    thread_stopped[fault->thread] == 1;
+  requires page: place->page < keeper->pages &&
+    keeper->window_book.state[place->page] != PAGE_FREE;
+  requires closed: frame_open == -1;
+  terminates \true;
+  exits \false;
+  assigns keeper->window_book.state[place->page],
+    keeper->window_book.frame_of[place->page],
+    keeper->window_book.used_by[0 .. PREC_KEEPER_FRAMES - 1],
+    keeper->window_book.used_for[0 .. PREC_KEEPER_FRAMES - 1],
+    keeper->retry_at[fault->thread], keeper->retries[fault->thread],
+    keeper->counts.substituted, keeper->counts.retried,
+    place->region->flags, place->region->epoch, *actor->note,
+    CAPS, FRAMES_CLEAN, frame_open;
+  ensures ok: window_ok(*keeper) && frame_open == -1;
+  ensures ours: \result ==> is_ours(place->page);
+  ensures told: \result ==> actor->note->substituted &&
+    actor->note->faults > 0;
+*/
 static bool cover(struct prec_keeper *keeper,
 		  const struct prec_keeper_fault *fault,
 		  const struct fault_place *place,
@@ -121,9 +199,12 @@ static bool cover(struct prec_keeper *keeper,
 	default:
 		return false;
 	}
+	/*@ assert ok: window_ok(*keeper) && is_ours(place->page); */
 	prec_note_fault(actor->note, fault->address, wrote);
 	prec_note_replaced(actor->note,
 			   keeper->window + 4096 * (uint64_t)place->page, 4096);
+	/*@ assert told: actor->note->substituted && actor->note->faults > 0; */
+	/*@ assert kept: window_ok(*keeper); */
 	mark_lost(place->region, true);
 	return true;
 }
