@@ -372,6 +372,8 @@ PREC_EXPORT struct prec_result prec_result_of_call(int64_t returned,
 }
 #endif
 
+#ifndef __FRAMAC__
 #include <precarium/access_sanitized.h>
+#endif
 
 #endif

@@ -28,7 +28,7 @@
 #endif
 #define PREC_UNDER_MSAN PREC_HAS_FEATURE(memory_sanitizer)
 
-#if (PREC_UNDER_ASAN || PREC_UNDER_MSAN) && !defined(__FRAMAC__)
+#if PREC_UNDER_ASAN || PREC_UNDER_MSAN
 
 #ifdef __cplusplus
 extern "C" {

@@ -41,8 +41,8 @@
  * longer map it, but the device has not been seen quiet yet.  It is condemned
  * if nothing can show that the device is quiet.  Then we never unpin its
  * pages, and the domain takes no new pins.  Only the kernel can end that: when
- * the last descriptor of the device and of its tables is closed, it resets the
- * device, empties the tables and unpins the pages.  Then the domain is buried.
+ * nobody has the device and its tables open any more, it resets the device,
+ * empties the tables and unpins the pages.  Then the domain is buried.
  */
 #define PREC_LEDGER_RANGES  512u
 #define PREC_LEDGER_PLACES  4096u

@@ -533,9 +533,9 @@ PREC_EXPORT PREC_MUST_CHECK enum prec_status
 prec_ledger_shut(struct prec_ledger *ledger, uint32_t domain);
 
 /*
- * The descriptors of the domain's device and of its tables are closed, in every
- * process that had them, so the kernel has reset the device, emptied the tables
- * and unpinned the pages.  All ranges of the domain become free, whatever their
+ * Nobody, in any process, has the domain's device and its tables open any more,
+ * so the kernel has reset the device, emptied the tables and unpinned the
+ * pages.  All ranges of the domain become free, whatever their
  * state, condemned ones too; their clients no longer hold them; their pins are
  * gone, and a later unpin of such a place returns PREC_INVALID.  The domain is
  * open again, for the device when it is opened anew.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_DEVICE_DURATION_H
-#define PRECARIUM_DEVICE_DURATION_H
+#ifndef PRECARIUM_DEVICE_DURATIONS_H
+#define PRECARIUM_DEVICE_DURATIONS_H
 
 #include <stdint.h>
 
