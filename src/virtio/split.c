@@ -387,15 +387,19 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 		/*@ assert round: q->stamp[i] == q->serial ==>
 		      chain_astray(*space, *q, r->head, r->table_address,
 		        r->table_size); */
+		/*@ assert kept: chain_ok(*space, *q, *r); */
 		if (q->stamp[i] == q->serial)
 			return VIRTQ_MALFORMED;
-		if (follow(q, space, i, &d))
+		if (follow(q, space, i, &d)) {
+			/*@ assert kept: chain_ok(*space, *q, *r); */
 			return VIRTQ_LOST;
+		}
 		/*@ assert seen: fetched_known(*q, *r); */
 		/*@ assert all: fetched_all; */
 		/*@ assert head: fetch_index[before] == r->head; */
 		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
 			answer = take_table(r, space, q, d);
+			/*@ assert kept: chain_ok(*space, *q, *r); */
 			/*@ assert table: answer == VIRTQ_TAKEN ==>
 			      chain_decoded(*q, r->head, r->table_address,
 			        r->table_size); */
@@ -406,6 +410,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 		}
 		/*@ ghost enter_desc(r); */
 		chain_take(r, space, q, d.addr, d.len, d.flags);
+		/*@ assert kept: chain_ok(*space, *q, *r); */
 		/*@ assert last: element_flags[element_count - 1] == d.flags; */
 		/*@ assert known: fetched_known(*q, *r); */
 		/*@ assert decoded: !has_next(d.flags) ==>
@@ -420,6 +425,7 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 		if (i >= q->size)
 			return VIRTQ_MALFORMED;
 	}
+	/*@ assert kept: chain_ok(*space, *q, *r); */
 	/*@ assert full: chain_astray(*space, *q, r->head, r->table_address,
 	      r->table_size); */
 	return VIRTQ_MALFORMED;
