@@ -140,8 +140,6 @@ static const char *why_not_attached(const struct queue *queue,
 		return "the rings overlap";
 	case PREC_FULL:
 		return "the log of requests in flight is for smaller rings";
-	case PREC_SYSTEM:
-		return "out of memory";
 	default:
 		return "the rings are not aligned, or their size, base or log "
 		       "of requests in flight is invalid";
@@ -217,6 +215,9 @@ bool queue_attach(struct queue *queue)
 	/* Memory that is gone may come back: the next kick tries again. */
 	if (status == PREC_GONE)
 		queue_lost(queue, "the used ring is gone");
+	/* Who comes again may find memory; who waits would wait in vain. */
+	else if (status == PREC_SYSTEM)
+		device_end(queue->device, "out of memory for a ring");
 	else if (status != PREC_OK)
 		queue_break(queue, why_not_attached(queue, status));
 	return status == PREC_OK;
