@@ -219,6 +219,20 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	/*@ assert this: !r->refused ==>
 	      covers(*r, element_first(element_count - 1),
 	        element_end[element_count - 1], addr, len); */
+	/*@ assert end: !r->refused ==>
+	      r->count == element_first(element_count); */
+	/*@ assert room: !r->refused && r->readable < r->count ==>
+	      0 <= element_room; */
+	/*@ assert last: !r->refused ==>
+	      element_end[element_count - 1] <= r->count &&
+	      covers(*r, element_first(element_count - 1),
+	        element_end[element_count - 1],
+	        element_addr[element_count - 1],
+	        element_len[element_count - 1]) &&
+	      (has_room(element_count - 1) ==>
+	        r->readable <= element_first(element_count - 1)) &&
+	      (!element_written(element_count - 1) ==>
+	        element_end[element_count - 1] <= r->readable); */
 	/*@ assert covered: elements_covered(*r); */
 	/*@ assert refusal: refusal_told(*space, *q, *r); */
 }
