@@ -30,7 +30,7 @@ const char *device_open(struct device *device, struct loop *loop,
 	TAILQ_INIT(&device->queues);
 	device->memory = calloc(1, sizeof(*device->memory));
 	device->queue_table =
-		calloc(policy->queues_max, sizeof(*device->queue_table));
+		calloc(policy->queues_max, sizeof(struct queue *));
 	if (!device->memory || !device->queue_table)
 		return "out of memory";
 	device->memory->regions = policy->regions;

@@ -158,7 +158,7 @@ static void close_clock(struct loop *loop)
 /* False: errno. */
 static bool open_clock(struct loop *loop)
 {
-	const struct timespec every = { .tv_nsec = KICK_CLOCK_MS * 1000000 };
+	const struct timespec every = { .tv_nsec = KICK_CLOCK_MS * 1000000L };
 	const struct itimerspec often = { every, every };
 	int error;
 

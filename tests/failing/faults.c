@@ -38,7 +38,7 @@ const struct call_faults call_faults[] = {
 	  .errors = { EIO, ENOSPC, EDQUOT, EFBIG, EPERM, EINTR, EAGAIN, ENOMEM,
 		      SHORT } },
 	{ CALL(fdatasync), .errors = { EIO, ENOSPC, EDQUOT, EINTR } },
-	{ CALL(fallocate),
+	{ CALL(fallocate), .waits = true, /* for memory */
 	  .errors = { EIO, ENOSPC, EINTR, EOPNOTSUPP, EPERM, ENOMEM } },
 	{ CALL(ftruncate), .errors = { EIO, ENOSPC, EFBIG, EINTR, EPERM } },
 	{ CALL(lseek), .on_disk = true, .errors = { EIO } },

@@ -60,7 +60,7 @@ def traced(places):
     with open("told", encoding="utf-8") as file:
         text = file.read()
     server.end()
-    counts = re.findall(r"^\[.*\)\s+(\d+) \|", text, re.M)
+    counts = re.findall(r"^\[.*[)\]]\s+(\d+) \|", text, re.M)
     if not tracer.returncode:
         check("@us[disk, 2, write]" in text and sum(map(int, counts)) == 500,
               "told:", text)
