@@ -618,8 +618,16 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 		      fetch_at[m] == \at(fetch_at[m], Pre) &&
 		      fetch_size[m] == \at(fetch_size[m], Pre); */
 		/*@ assert so_far: fetched_so_far(*q, *c, at); */
+		/*@ assert laid: laid_out(*q, \at(*c, Pre),
+		      bytes_before(\at(*c, Pre), c->readable)) ==>
+		      laid_out(*q, *c, bytes_before(*c, c->readable)); */
 		/*@ ghost Ranges: ; */
 		decide_ranges(d, q, space, c, at, r, w);
+		/*@ assert given: !r->gone && laid_out(*q, \at(*c, Pre),
+		      bytes_before(\at(*c, Pre), c->readable)) ==>
+		      by_range_table(*d, *r, *w,
+		        bytes_before(*c, c->readable) - bytes_to(*c, at),
+		        c->count - c->readable, \at(byte_count, Ranges)); */
 		/*@ assert type: 0 < header_logged(*c) ==>
 		      logged32(0) == \at(logged32(0), Ranges); */
 		/*@ assert low: 0 < header_logged(*c) ==>
