@@ -32,7 +32,7 @@ const char *file_engine_why_threads(void)
 
 static bool make(struct file_engine *engine, struct store_error *error)
 {
-	struct store_error why;
+	struct store_error why = { .text = "" };
 
 	if (chosen != STORE_WAY_THREADS) {
 		if (file_uring_open(&engine->ring, &why))

@@ -44,7 +44,7 @@ static bool add_all(struct nvme_store *nvme)
 /* All pairs are halted.  True: all queues are there again, and empty. */
 static bool restart(struct nvme_store *nvme)
 {
-	struct store_error ignored;
+	struct store_error ignored = { .text = "" };
 
 	count(&nvme->events.restarts);
 	return nvme_controller_restart(&nvme->controller, &ignored) &&
