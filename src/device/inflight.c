@@ -37,8 +37,9 @@ static int by_counter(const void *left, const void *right)
 	return (int)a->head - (int)b->head;
 }
 
-void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
-		      uint32_t count)
+/* Takes over `left`. */
+static void line_up(struct inflight_queue *log, struct inflight_left *left,
+		    uint32_t count)
 {
 	qsort(left, count, sizeof(left[0]), by_counter);
 	forget_left(log);
@@ -47,9 +48,21 @@ void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
 	log->counter = count ? left[count - 1].counter + 1 : 0;
 }
 
-struct inflight_left *inflight_room(uint32_t entries)
+enum prec_status inflight_collect(struct inflight_queue *log, uint32_t size,
+				  inflight_find *find)
 {
-	return malloc(entries * sizeof(struct inflight_left));
+	struct inflight_left *left = malloc(size * sizeof(*left));
+	enum prec_status status;
+	uint32_t count;
+
+	if (!left)
+		return PREC_SYSTEM;
+	status = find(log, size, left, &count);
+	if (status == PREC_OK)
+		line_up(log, left, count);
+	else
+		free(left);
+	return status;
 }
 
 uint16_t inflight_take(struct inflight_queue *log)

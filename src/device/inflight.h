@@ -89,11 +89,15 @@ static inline bool inflight_is_left(const struct inflight_queue *log)
 	return log->left_first != log->left_end;
 }
 
-/* Make room for so many that may be left.  NULL: no memory. */
-struct inflight_left *inflight_room(uint32_t entries);
-/* These are left: order them by their counters.  Takes over `left`. */
-void inflight_line_up(struct inflight_queue *log, struct inflight_left *left,
-		      uint32_t count);
+/* Finds in the log which requests are left, at most `size`, and how many. */
+typedef enum prec_status inflight_find(const struct inflight_queue *log,
+				       uint32_t size,
+				       struct inflight_left *left,
+				       uint32_t *count);
+/* Find those that are left, and order them by their counters.  PREC_SYSTEM: no
+ * memory; else what `find` says. */
+enum prec_status inflight_collect(struct inflight_queue *log, uint32_t size,
+				  inflight_find *find);
 /* Take the next of them; its head.  There must be one. */
 uint16_t inflight_take(struct inflight_queue *log);
 

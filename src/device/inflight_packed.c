@@ -260,22 +260,6 @@ static enum prec_status find_left(const struct inflight_queue *log,
 	return log->lists->seen == size ? PREC_OK : PREC_INVALID;
 }
 
-static enum prec_status collect(struct inflight_queue *log, uint32_t size)
-{
-	struct inflight_left *left = inflight_room(size);
-	enum prec_status status;
-	uint32_t count;
-
-	if (!left)
-		return PREC_SYSTEM;
-	status = find_left(log, size, left, &count);
-	if (status == PREC_OK)
-		inflight_line_up(log, left, count);
-	else
-		free(left);
-	return status;
-}
-
 /* Of *in_flight slots of the ring. */
 static enum prec_status read_entries(struct inflight_queue *log, uint32_t size,
 				     uint32_t *in_flight)
@@ -287,7 +271,8 @@ static enum prec_status read_entries(struct inflight_queue *log, uint32_t size,
 	log->lists->seen = 0;
 	status = free_entries(log, size);
 	*in_flight = size - log->lists->seen;
-	return status == PREC_OK ? collect(log, size) : status;
+	return status == PREC_OK ? inflight_collect(log, size, find_left)
+				 : status;
 }
 
 /* PREC_GONE is of the log; *ring_gone says that it is the ring instead. */

@@ -120,22 +120,6 @@ static enum prec_status find_left(const struct inflight_queue *log,
 	return PREC_OK;
 }
 
-static enum prec_status collect(struct inflight_queue *log, uint32_t size)
-{
-	struct inflight_left *left = inflight_room(size);
-	enum prec_status status;
-	uint32_t count;
-
-	if (!left)
-		return PREC_SYSTEM;
-	status = find_left(log, size, left, &count);
-	if (status == PREC_OK)
-		inflight_line_up(log, left, count);
-	else
-		free(left);
-	return status;
-}
-
 static enum prec_status read_log(struct inflight_queue *log, uint32_t size,
 				 uint16_t used, bool *recovered)
 {
@@ -149,7 +133,7 @@ static enum prec_status read_log(struct inflight_queue *log, uint32_t size,
 		return begin(log, size, used);
 	*recovered = true;
 	status = end_batch(log, size, used);
-	return status ? status : collect(log, size);
+	return status ? status : inflight_collect(log, size, find_left);
 }
 
 enum prec_status inflight_split_read(struct inflight_queue *log, uint32_t size,
