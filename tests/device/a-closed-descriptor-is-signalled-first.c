@@ -13,21 +13,7 @@
 #include "device/device.h"
 #include "device/queue.h"
 #include "tests/expect.h"
-
-static struct store_lane the_lane;
-
-static struct store_lane *lane_open(const struct store *store,
-				    struct store_error *error)
-{
-	(void)error;
-	the_lane = (struct store_lane){ .store = store, .fd = -1 };
-	return &the_lane;
-}
-
-static void lane_close(struct store_lane *lane)
-{
-	(void)lane;
-}
+#include "tests/one-lane.h"
 
 static const struct store_ops ops = {
 	.lane_open = lane_open,

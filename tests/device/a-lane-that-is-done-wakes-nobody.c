@@ -11,23 +11,9 @@
 
 #include "device/turn.h"
 #include "tests/expect.h"
+#include "tests/one-lane.h"
 
-static struct store_lane the_lane;
 static uint32_t reaped;
-
-static struct store_lane *lane_open(const struct store *store,
-				    struct store_error *error)
-{
-	(void)error;
-	the_lane.store = store;
-	the_lane.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return &the_lane;
-}
-
-static void lane_close(struct store_lane *lane)
-{
-	close(lane->fd);
-}
 
 static enum store_left start(struct store_lane *lane)
 {
@@ -66,6 +52,8 @@ int main(void)
 	struct lane *lane;
 	const char *what;
 
+	the_lane.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	MUST(the_lane.fd >= 0);
 	MUST(loop_open(&loop, POLLING_NEVER, &what));
 	lane = lane_get(&loop, &store, &error);
 	MUST(lane);
@@ -80,5 +68,6 @@ int main(void)
 	EXPECT(reaped == 1);
 	lane_put(&loop, lane);
 	loop_close(&loop);
+	close(the_lane.fd);
 	return expect_end();
 }

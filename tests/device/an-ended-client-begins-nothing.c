@@ -21,6 +21,7 @@
 #include "device/setup.h"
 #include "device/turn.h"
 #include "tests/expect.h"
+#include "tests/one-lane.h"
 #include "virtio/blk_wire.h"
 
 #define SIZE   8u
@@ -33,24 +34,10 @@
 #define UNSAID 0xa5u
 
 /* A store with room for one request, which it keeps until it is told. */
-static struct store_lane the_lane;
 static struct store_io *in_store;
 static uint32_t added, cancelled;
 static bool done;
 static struct device *to_end; /* when nothing more is reaped */
-
-static struct store_lane *lane_open(const struct store *store,
-				    struct store_error *error)
-{
-	(void)error;
-	the_lane = (struct store_lane){ .store = store, .fd = -1 };
-	return &the_lane;
-}
-
-static void lane_close(struct store_lane *lane)
-{
-	(void)lane;
-}
 
 static bool add(struct store_lane *lane, struct store_io *io)
 {

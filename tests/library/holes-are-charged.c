@@ -15,6 +15,7 @@
 #include <precarium/access_x86_64.h>
 
 #include "lender.h"
+#include "tests/huge-pages.h"
 
 #define PAGES 64u
 #define SIZE  (PAGES * PAGE)
@@ -255,46 +256,21 @@ static void read_only(void)
 	close(fd);
 }
 
-static const char pool[] = "/proc/sys/vm/nr_hugepages";
-
-/* -1: not known. */
-static long pool_size(void)
-{
-	FILE *file = fopen(pool, "re");
-	long size = -1;
-
-	if (!file || fscanf(file, "%ld", &size) != 1)
-		size = -1;
-	if (file)
-		fclose(file);
-	return size;
-}
-
-static void set_pool(long size)
-{
-	FILE *file = fopen(pool, "we");
-
-	if (file) {
-		fprintf(file, "%ld", size);
-		fclose(file);
-	}
-}
-
 static void on_huge_pages(void)
 {
 	const uint64_t huge = 2 << 20;
 	int fd = memfd_create("client", MFD_CLOEXEC | MFD_HUGETLB | 21u << 26);
-	long before = pool_size();
+	long before = huge_pool_size();
 	struct lender lender;
 	uint64_t made;
 
 	if (before == 0)
-		set_pool(2);
+		huge_pool_set(2);
 	if (fd < 0 || ftruncate(fd, 4 * huge) != 0 ||
 	    fallocate(fd, 0, 0, 2 * huge) != 0) {
 		skip_part("huge pages", "needs two of 2 MiB");
 		if (before == 0)
-			set_pool(0);
+			huge_pool_set(0);
 		return;
 	}
 	punch(fd, 0, 1024);
@@ -314,7 +290,7 @@ static void on_huge_pages(void)
 	EXPECT(charged(2 * huge / PAGE));
 	end_lending(&lender);
 	if (before == 0)
-		set_pool(0);
+		huge_pool_set(0);
 }
 
 /* Until the budget has been looked through. */

@@ -7,32 +7,9 @@
 #include <fcntl.h>
 
 #include "lender.h"
+#include "tests/huge-pages.h"
 
 #define HUGE (2ull << 20)
-
-static const char pool[] = "/proc/sys/vm/nr_hugepages";
-
-static long pool_size(void)
-{
-	FILE *file = fopen(pool, "r");
-	long size = -1;
-
-	if (!file || fscanf(file, "%ld", &size) != 1)
-		size = -1;
-	if (file)
-		fclose(file);
-	return size;
-}
-
-static bool set_pool(long size)
-{
-	FILE *file = fopen(pool, "w");
-	bool good = file && fprintf(file, "%ld", size) > 0;
-
-	if (file && fclose(file) != 0)
-		good = false;
-	return good && pool_size() == size;
-}
 
 static int huge_file(uint64_t size)
 {
@@ -109,7 +86,7 @@ static void pool_is_empty(void)
 		bytes_of(&lender.region)[(uint64_t)i * HUGE] = 1;
 	MUST(fallocate(lender.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		       (off_t)HUGE, (off_t)HUGE) == 0);
-	MUST(set_pool(3));
+	MUST(huge_pool_set(3));
 	eaten = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, eater, 0);
 	MUST(eaten != MAP_FAILED);
 	*(volatile char *)eaten = 1;
@@ -138,15 +115,15 @@ static void pool_is_empty(void)
 
 int main(void)
 {
-	long before = pool_size();
+	long before = huge_pool_size();
 
-	if (before != 0 || !set_pool(4)) {
-		set_pool(before);
+	if (before != 0 || !huge_pool_set(4)) {
+		huge_pool_set(before);
 		skip_all("needs to set vm.nr_hugepages, and a pool not in use");
 	}
 	truncated();
 	pool_is_empty();
-	if (!set_pool(before))
+	if (!huge_pool_set(before))
 		printf("nr_hugepages is not what it was: %ld\n", before);
 	return expect_end();
 }

@@ -34,6 +34,20 @@ struct loss {
 	enum loss_act at[LOSERS];     /* before instruction N of it */
 };
 
+/* What one of the two does, or both. */
+#define OF_A(act)                                                              \
+	{                                                                      \
+		act, KEEP                                                      \
+	}
+#define OF_B(act)                                                              \
+	{                                                                      \
+		KEEP, act                                                      \
+	}
+#define OF_BOTH(act)                                                           \
+	{                                                                      \
+		act, act                                                       \
+	}
+
 /* What a loss may have done to a client's memory, by offset. */
 struct loss_effect {
 	uint32_t cut;	/* from here on it may have been out of reach */

@@ -15,6 +15,7 @@
 #include "memory-group.h"
 #include "log-lines.h"
 #include "statistics.h"
+#include "tests/huge-pages.h"
 #include "tests/sanitizer.h"
 
 #define MIB   (1ull << 20)
@@ -30,19 +31,11 @@ static struct memory_group group;
 static bool took_pool; /* of huge pages, where there was none */
 static struct client neighbour;
 
-static bool set_pool(long pages)
-{
-	FILE *out = fopen("/proc/sys/vm/nr_hugepages", "we");
-	bool good = out && fprintf(out, "%ld", pages) > 0;
-
-	return out && fclose(out) == 0 && good;
-}
-
 static void group_away(void)
 {
 	backend_kill(&backend);
 	if (took_pool)
-		set_pool(0);
+		huge_pool_set(0);
 	group_remove(&group);
 }
 
@@ -259,12 +252,14 @@ static void huge_pages(uint32_t export)
 	uint64_t before = huge_pages_free(), done;
 	struct client client;
 
-	took_pool = before == 0 && set_pool(24);
+	took_pool = before == 0 && huge_pool_size() == 0;
+	if (took_pool)
+		huge_pool_set(24);
 	before = huge_pages_free();
 	if (fd < 0 || before < 20 || ftruncate(fd, 128 * MIB) != 0) {
 		printf("huge pages: not tried, 20 of 2 MiB are needed\n");
 		close(fd);
-		took_pool = took_pool && !set_pool(0);
+		took_pool = took_pool && !huge_pool_set(0);
 		return;
 	}
 	{
@@ -291,7 +286,7 @@ static void huge_pages(uint32_t export)
 	      (unsigned long long)(before - huge_pages_free()));
 	check_neighbour();
 	close_one(&client, export);
-	took_pool = took_pool && !set_pool(0);
+	took_pool = took_pool && !huge_pool_set(0);
 }
 
 /* Several that go to their limits meet that of all. */

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "client/protocol.h"
+#include "tests/one-lane.h"
 #include "tests/sanitizer.h"
 #include "vhost/server.h"
 
@@ -75,21 +76,6 @@ void free(void *old)
 {
 	count(old, -1);
 	__libc_free(old);
-}
-
-static struct store_lane the_lane;
-
-static struct store_lane *lane_open(const struct store *store,
-				    struct store_error *error)
-{
-	(void)error;
-	the_lane = (struct store_lane){ .store = store, .fd = -1 };
-	return &the_lane;
-}
-
-static void lane_close(struct store_lane *lane)
-{
-	(void)lane;
 }
 
 static const struct store_ops ops = {

@@ -10,12 +10,12 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "tests/one-lane.h"
 #include "vhost/server.h"
 
 #define SIZE 4096u
 
-/* One lane, and one request at a time. */
-static struct store_lane the_lane;
+/* One request at a time. */
 static struct store_io *in_store;
 
 /* What was asked last, and how to answer: of both threads. */
@@ -56,20 +56,6 @@ static void answer_by(bool hold, uint64_t left_out)
 	record.hold = hold;
 	record.left_out = left_out;
 	pthread_mutex_unlock(&lock);
-}
-
-static struct store_lane *lane_open(const struct store *store,
-				    struct store_error *error)
-{
-	(void)error;
-	the_lane.store = store;
-	the_lane.fd = -1;
-	return &the_lane;
-}
-
-static void lane_close(struct store_lane *lane)
-{
-	(void)lane;
 }
 
 static bool add(struct store_lane *lane, struct store_io *io)

@@ -21,31 +21,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define A(act)                                                                 \
-	{                                                                      \
-		act, KEEP                                                      \
-	}
-#define B(act)                                                                 \
-	{                                                                      \
-		KEEP, act                                                      \
-	}
-#define AB(act)                                                                \
-	{                                                                      \
-		act, act                                                       \
-	}
-
 static const struct loss losses[] = {
-	{ "all", AB(KEEP), AB(TAKE_ALL) },
-	{ "second page", AB(KEEP), AB(TAKE_PAGE) },
-	{ "some bytes", AB(KEEP), AB(TAKE_BYTES) },
-	{ "hole", AB(KEEP), AB(PUNCH) },
-	{ "all and back", AB(KEEP), AB(BOUNCE) },
-	{ "revoked", AB(KEEP), AB(REVOKE) },
-	{ "all of A", AB(KEEP), A(TAKE_ALL) },
-	{ "all of B", AB(KEEP), B(TAKE_ALL) },
-	{ "page, then all", AB(TAKE_PAGE), AB(TAKE_ALL) },
-	{ "page, then back", AB(TAKE_PAGE), AB(GIVE_BACK) },
-	{ "page, then revoked", AB(TAKE_PAGE), AB(REVOKE) },
+	{ "all", OF_BOTH(KEEP), OF_BOTH(TAKE_ALL) },
+	{ "second page", OF_BOTH(KEEP), OF_BOTH(TAKE_PAGE) },
+	{ "some bytes", OF_BOTH(KEEP), OF_BOTH(TAKE_BYTES) },
+	{ "hole", OF_BOTH(KEEP), OF_BOTH(PUNCH) },
+	{ "all and back", OF_BOTH(KEEP), OF_BOTH(BOUNCE) },
+	{ "revoked", OF_BOTH(KEEP), OF_BOTH(REVOKE) },
+	{ "all of A", OF_BOTH(KEEP), OF_A(TAKE_ALL) },
+	{ "all of B", OF_BOTH(KEEP), OF_B(TAKE_ALL) },
+	{ "page, then all", OF_BOTH(TAKE_PAGE), OF_BOTH(TAKE_ALL) },
+	{ "page, then back", OF_BOTH(TAKE_PAGE), OF_BOTH(GIVE_BACK) },
+	{ "page, then revoked", OF_BOTH(TAKE_PAGE), OF_BOTH(REVOKE) },
 };
 
 #define LOSS_COUNT   (sizeof(losses) / sizeof(losses[0]))
