@@ -78,15 +78,17 @@ void request_reject(struct queue *queue, bool lost)
 {
 	struct device *device = queue->device;
 
-	_Static_assert(LENT_TABLE_MAX == 1024, "the text tells it");
+	_Static_assert(LENT_TABLE_MAX == 1024 && LENT_PIECES_MAX == 16,
+		       "the text tells it");
 	counter_add(&device->client->counters.requests, 1);
 	counter_add(&device->client->counters.errors, 1);
 	if (lost)
 		queue_lost(queue, "a request is gone");
 	queue_break(queue, lost ? "a request is gone"
 				: "a chain has no place for a status, or an "
-				  "indirect table that is invalid or of more "
-				  "than 1024 descriptors");
+				  "indirect table that is invalid, of more "
+				  "than 1024 descriptors or in more than 16 "
+				  "regions");
 }
 
 /* Zeroes from where *result ended. */

@@ -237,19 +237,87 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	/*@ assert refusal: refusal_told(*space, *q, *r); */
 }
 
+/* Find the pieces of [address, address + size), to be read, by region. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires out: \valid(pieces) && \separated(pieces, space);
+  requires some: 0 < size;
+  terminates \true;
+  exits \false;
+  assigns *pieces;
+  ensures there: \result ==> pieces_read(*space, *pieces, address, size);
+  ensures refused: !\result ==> table_unlent(*space, address, size);
+*/
+static bool find_pieces(const struct prec_space *space, uint64_t address,
+			uint32_t size, struct lent_pieces *pieces)
+{
+	uint32_t n;
+
+	pieces->count = 0;
+	/*@
+	  loop invariant count: pieces->count <= LENT_PIECES_MAX;
+	  loop invariant left: size <= \at(size, Pre);
+	  loop invariant at: size == \at(size, Pre) ||
+	    address <= PREC_ADDRESS_MAX;
+	  loop invariant sum: address + size ==
+	    \at(address, Pre) + \at(size, Pre);
+	  loop invariant none: pieces->count == 0 <==>
+	    size == \at(size, Pre);
+	  loop invariant some: 0 < pieces->count ==>
+	    pieces_read(*space, *pieces, \at(address, Pre),
+	      \at(size, Pre) - size);
+	  loop invariant cut: 0 < pieces->count && 0 < size ==>
+	    space->end[pieces->piece[pieces->count - 1].index] == address;
+	  loop invariant next: \forall integer i; 0 <= i < pieces->count ==>
+	    pieces->piece[i].index == pieces->piece[0].index + i;
+	  loop invariant first: 0 < pieces->count ==>
+	    space_has(*space, pieces->piece[0].index, \at(address, Pre));
+	  loop assigns n, address, size, *pieces;
+	  loop variant size;
+	*/
+	while (size > 0) {
+		n = pieces->count;
+		/*@ assert full: n >= LENT_PIECES_MAX ==>
+		      table_scattered(*space, pieces->piece[0].index,
+		        \at(address, Pre), \at(size, Pre)); */
+		if (n >= LENT_PIECES_MAX)
+			return false;
+		if (prec_space_piece(space, address, size, PREC_READ,
+				     &pieces->piece[n])) {
+			/*@ assert gap: unlent(*space, address, PREC_READ); */
+			return false;
+		}
+		/*@ assert after: 0 < n ==>
+		      pieces->piece[n - 1].index < pieces->piece[n].index; */
+		/*@ assert between: 0 < n && pieces->piece[n - 1].index + 1 <
+		      pieces->piece[n].index ==>
+		      address <=
+		        space->start[pieces->piece[n - 1].index + 1] <
+		        space->end[pieces->piece[n - 1].index + 1] <=
+		        address; */
+		/*@ assert joined: 0 < n ==> pieces->piece[n].index ==
+		      pieces->piece[n - 1].index + 1; */
+		pieces->count = n + 1;
+		address += pieces->piece[n].size;
+		size -= (uint32_t)pieces->piece[n].size;
+	}
+	return true;
+}
+
 bool chain_table(struct virtq_request *r, const struct prec_space *space,
 		 const struct virtq *q, uint64_t addr, uint32_t len,
-		 struct prec_span *span)
+		 struct lent_pieces *pieces)
 {
 	uint32_t count = len / VIRTQ_DESC_SIZE;
+	struct prec_span whole = { 0, len, addr, PREC_NONE, PREC_READ };
 
 	if (len % VIRTQ_DESC_SIZE != 0)
 		return false;
 	if (count == 0 || count > LENT_TABLE_MAX)
 		return false;
-	if (prec_space_resolve(space, addr, len, PREC_READ, span))
+	if (!find_pieces(space, addr, len, pieces))
 		return false;
-	if (virtq_meets_rings(q, *span))
+	if (virtq_meets_rings(q, whole))
 		return false;
 	r->table_address = addr;
 	r->table_size = len;

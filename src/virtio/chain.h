@@ -144,10 +144,18 @@
           element_len[refusal_element],
           element_right(refusal_element)));
 
-  // No region that holds the whole table grants that it is read.
+  // Entry i holds the first byte of the table, and the last of as many entries
+  // as a table may lie in ends before the table does.
+  predicate table_scattered(struct prec_space s, integer i, integer addr,
+                            integer len) =
+    0 <= i && i + LENT_PIECES_MAX <= s.count && space_has(s, i, addr) &&
+    s.end[i + LENT_PIECES_MAX - 1] < addr + len;
+
+  // A byte of the table is not lent to be read, or too many regions hold it.
   predicate table_unlent(struct prec_space s, integer addr, integer len) =
-    \forall integer i; 0 <= i < s.count && entry_holds(s, i, addr, len) ==>
-      !rights_grant(s.rights[i], PREC_READ);
+    (\exists integer at; addr <= at < addr + len &&
+      unlent(s, at, PREC_READ)) ||
+    (\exists integer i; table_scattered(s, i, addr, len));
 
   // 2.7.5.3, 2.8.7: there is no such table.
   predicate table_refused(struct prec_space s, struct virtq q, integer addr,
@@ -235,24 +243,24 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 		uint16_t flags);
 
 /* Find the table that an indirect descriptor names (2.7.5.3, 2.8.7), to be
- * fetched once and whole.  False: its length is invalid, or it is not in one
- * region, or it overlaps the rings, where it would be fetched twice. */
+ * fetched once and whole.  False: its length is invalid, or it is not lent, or
+ * in too many regions, or it overlaps the rings, where it would be fetched
+ * twice. */
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
     q->state == VIRTQ_READY;
   requires request: \valid(r) && \separated(r, q, space) &&
     chain_ok(*space, *q, *r);
-  requires out: \valid(span) && \separated(span, r, q, space);
+  requires out: \valid(pieces) && \separated(pieces, r, q, space);
   terminates \true;
   exits \false;
-  assigns r->table_address, r->table_size, *span;
+  assigns r->table_address, r->table_size, *pieces;
   ensures segments: chain_ok(*space, *q, *r);
-  ensures there: \result ==> readable_span(*space, *span) &&
-    span->address == addr && span->size == len;
+  ensures there: \result ==> pieces_read(*space, *pieces, addr, len);
   ensures whole: \result ==> len % VIRTQ_DESC_SIZE == 0 &&
     1 <= len / VIRTQ_DESC_SIZE <= LENT_TABLE_MAX;
-  ensures off: \result ==> off_rings(*q, *span);
+  ensures off: \result ==> !on_rings(*q, addr, len);
   ensures noted: \result ==>
     r->table_address == addr && r->table_size == len;
   ensures none: !\result ==> r->table_address == \old(r->table_address) &&
@@ -261,7 +269,7 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 */
 bool chain_table(struct virtq_request *r, const struct prec_space *space,
 		 const struct virtq *q, uint64_t addr, uint32_t len,
-		 struct prec_span *span);
+		 struct lent_pieces *pieces);
 
 /* Mark `head` as in flight, with so many slots of the ring.  False: there is no
  * such head, or it is already in flight; taken again, it would be completed

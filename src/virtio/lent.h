@@ -27,13 +27,24 @@
 /* The longest indirect table that we accept. */
 #define LENT_TABLE_MAX 1024u
 
+/* In so many regions at most. */
+#define LENT_PIECES_MAX 16u
+
+/* Where a table lies: spans, one a region, that follow each other in the
+ * client's addresses. */
+struct lent_pieces {
+	uint32_t count;
+	struct prec_span piece[LENT_PIECES_MAX];
+};
+
 /* The most that lent_load_bytes fetches for one request. */
 #define LENT_BYTES_MAX 256u
 
 /* Ghost: every fetch, by client address, whether it succeeded, and the value
  * that it then brought.  A request may fetch each descriptor of the ring (of a
- * packed ring in two pieces), the avail index and entry, one indirect table,
- * the header in up to 16 pieces, and the ranges after it in up to 256. */
+ * packed ring in two pieces), the avail index and entry, one indirect table
+ * (which counts as one, in however many regions it lies), the header in up to
+ * 16 pieces, and the ranges after it in up to 256. */
 /*@ ghost
   int fetch_count;
   uint64_t fetch_at[66560];
@@ -143,6 +154,24 @@
                              integer offset, integer size, integer stores) =
     space_ok(s) && writable_span(s, p) && offset + size <= p.size &&
     0 <= store_count <= STORE_MAX - stores;
+
+  // These pieces may be read, and are [address, address + size), in order.
+  predicate pieces_read(struct prec_space s, struct lent_pieces t,
+                        integer address, integer size) =
+    1 <= t.count <= LENT_PIECES_MAX &&
+    (\forall integer i; 0 <= i < t.count ==>
+      readable_span(s, t.piece[i]) && 0 < t.piece[i].size) &&
+    (\forall integer i; 0 <= i < t.count - 1 ==>
+      t.piece[i].address + t.piece[i].size == t.piece[i + 1].address) &&
+    t.piece[0].address == address &&
+    t.piece[t.count - 1].address + t.piece[t.count - 1].size ==
+      address + size;
+
+  // What loading a table requires.
+  predicate table_allowed{L}(struct prec_space s, struct lent_pieces t,
+                             integer size) =
+    space_ok(s) && pieces_read(s, t, t.piece[0].address, size) &&
+    0 <= fetch_count < FETCH_MAX;
 */
 
 #ifdef __FRAMAC__
@@ -184,23 +213,25 @@ LENT_CALL enum prec_status lent_load_desc(const struct prec_space *space,
 					  struct prec_span span, uint32_t index,
 					  struct virtq_desc *out);
 
+/* The first `count` descriptors; one across an edge of two regions too. */
 /*@
-  requires allowed: \valid_read(space) &&
-    load_allowed(*space, span, 0, 16 * count);
+  requires allowed: \valid_read(space) && \valid_read(pieces) &&
+    table_allowed(*space, *pieces, 16 * count);
   requires bounded: count <= LENT_TABLE_MAX;
   requires out: \valid(out + (0 .. LENT_TABLE_MAX - 1)) &&
-    \separated(out + (0 .. LENT_TABLE_MAX - 1), space);
+    \separated(out + (0 .. LENT_TABLE_MAX - 1), space, pieces);
   terminates \true;
   exits \false;
   assigns out[0 .. LENT_TABLE_MAX - 1], FETCH_NEXT,
     fetch_table[0 .. LENT_TABLE_MAX - 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address, 16 * count, \result);
+  ensures log: fetched{Pre, Post}(pieces->piece[0].address, 16 * count,
+    \result);
   ensures value: \result == PREC_OK ==>
     \forall integer i; 0 <= i < count ==> fetch_table[i] == out[i];
 */
 LENT_CALL enum prec_status lent_load_table(const struct prec_space *space,
-					   struct prec_span span,
+					   const struct lent_pieces *pieces,
 					   uint32_t count,
 					   struct virtq_desc *out);
 
@@ -225,24 +256,27 @@ LENT_CALL enum prec_status lent_load_packed(const struct prec_space *space,
 					    uint32_t index,
 					    struct pvirtq_desc *out);
 
+/* The first `count` descriptors; one across an edge of two regions too. */
 /*@
-  requires allowed: \valid_read(space) &&
-    load_allowed(*space, span, 0, 16 * count);
+  requires allowed: \valid_read(space) && \valid_read(pieces) &&
+    table_allowed(*space, *pieces, 16 * count);
   requires bounded: count <= LENT_TABLE_MAX;
   requires out: \valid(out + (0 .. LENT_TABLE_MAX - 1)) &&
-    \separated(out + (0 .. LENT_TABLE_MAX - 1), space);
+    \separated(out + (0 .. LENT_TABLE_MAX - 1), space, pieces);
   terminates \true;
   exits \false;
   assigns out[0 .. LENT_TABLE_MAX - 1], FETCH_NEXT,
     fetch_packed_table[0 .. LENT_TABLE_MAX - 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures log: fetched{Pre, Post}(span.address, 16 * count, \result);
+  ensures log: fetched{Pre, Post}(pieces->piece[0].address, 16 * count,
+    \result);
   ensures value: \result == PREC_OK ==>
     \forall integer i; 0 <= i < count ==> fetch_packed_table[i] == out[i];
 */
 LENT_CALL enum prec_status
-lent_load_packed_table(const struct prec_space *space, struct prec_span span,
-		       uint32_t count, struct pvirtq_desc *out);
+lent_load_packed_table(const struct prec_space *space,
+		       const struct lent_pieces *pieces, uint32_t count,
+		       struct pvirtq_desc *out);
 
 /*@
   requires allowed: \valid_read(space) && load_allowed(*space, span, 0, 16);

@@ -2,6 +2,8 @@
 #ifndef PRECARIUM_VIRTIO_LENT_RAW_H
 #define PRECARIUM_VIRTIO_LENT_RAW_H
 
+#include <string.h>
+
 #include <precarium/access.h>
 
 /*
@@ -48,14 +50,53 @@ static inline enum prec_status lent_load_desc(const struct prec_space *space,
 	return lent_raw_desc(span.host + 16 * (uint64_t)index, out);
 }
 
+/* The next byte of a table. */
+struct lent_place {
+	const struct prec_span *piece;
+	uint64_t offset;
+};
+
+/* A descriptor across an edge of two regions, byte by byte. */
+static inline enum prec_status lent_raw_seam(struct lent_place *at,
+					     struct virtq_desc *out)
+{
+	uint8_t bytes[sizeof(*out)];
+
+	for (uint32_t i = 0; i < sizeof(bytes); i++) {
+		if (at->offset == at->piece->size) {
+			at->piece++;
+			at->offset = 0;
+		}
+		if (prec_raw_load8(at->piece->host + at->offset, bytes + i))
+			return PREC_GONE;
+		at->offset++;
+	}
+	memcpy(out, bytes, sizeof(bytes));
+	return PREC_OK;
+}
+
+/* The next descriptor of a table. */
+static inline enum prec_status lent_raw_entry(struct lent_place *at,
+					      struct virtq_desc *out)
+{
+	uint64_t host = at->piece->host + at->offset;
+
+	if (at->piece->size - at->offset < sizeof(*out))
+		return lent_raw_seam(at, out);
+	at->offset += sizeof(*out);
+	return lent_raw_desc(host, out);
+}
+
 static inline enum prec_status lent_load_table(const struct prec_space *space,
-					       struct prec_span span,
+					       const struct lent_pieces *pieces,
 					       uint32_t count,
 					       struct virtq_desc *out)
 {
+	struct lent_place at = { pieces->piece, 0 };
+
 	(void)space;
 	for (uint32_t i = 0; i < count; i++)
-		if (lent_raw_desc(span.host + 16 * (uint64_t)i, out + i))
+		if (lent_raw_entry(&at, out + i))
 			return PREC_GONE;
 	return PREC_OK;
 }
@@ -78,14 +119,16 @@ static inline enum prec_status lent_load_packed(const struct prec_space *space,
 /* Laid out like struct virtq_desc, except that the last two fields are swapped:
  * the flags come last. */
 static inline enum prec_status
-lent_load_packed_table(const struct prec_space *space, struct prec_span span,
-		       uint32_t count, struct pvirtq_desc *out)
+lent_load_packed_table(const struct prec_space *space,
+		       const struct lent_pieces *pieces, uint32_t count,
+		       struct pvirtq_desc *out)
 {
-	(void)space;
+	struct lent_place at = { pieces->piece, 0 };
 	struct virtq_desc d;
 
+	(void)space;
 	for (uint32_t i = 0; i < count; i++) {
-		if (lent_raw_desc(span.host + 16 * (uint64_t)i, &d))
+		if (lent_raw_entry(&at, &d))
 			return PREC_GONE;
 		out[i].addr = d.addr;
 		out[i].len = d.len;

@@ -198,18 +198,18 @@ static enum virtq_answer take_table(struct virtq_request *r,
 				    const struct virtq *q, struct virtq_desc d)
 {
 	struct virtq_desc table[LENT_TABLE_MAX];
-	struct prec_span span;
+	struct lent_pieces pieces;
 	uint32_t count = d.len / VIRTQ_DESC_SIZE;
 
 	/* 2.7.5.3.1: NEXT must not be set with it; 2.7.5.3.2: WRITE is ignored.
 	 * Descriptors may precede it. */
 	if (d.flags & VIRTQ_DESC_F_NEXT)
 		return VIRTQ_MALFORMED;
-	if (!chain_table(r, space, q, d.addr, d.len, &span))
+	if (!chain_table(r, space, q, d.addr, d.len, &pieces))
 		return VIRTQ_MALFORMED;
 	/*@ assert new: \forall integer i; 0 <= i < fetch_count ==>
 	      apart(fetch_at[i], fetch_size[i], d.addr, d.len); */
-	if (lent_load_table(space, span, count, table))
+	if (lent_load_table(space, &pieces, count, table))
 		return VIRTQ_LOST;
 	/*@ assert once: fetched_once; */
 	/*@ assert known: fetched_known(*q, *r); */

@@ -9,13 +9,14 @@
 		return name arguments;                                         \
 	}
 #define WHERE const struct prec_space *space, struct prec_span span
+#define TABLE const struct prec_space *space, const struct lent_pieces *pieces
 
 ALONE(lent_load16, (WHERE, uint64_t offset, uint16_t *out),
       (space, span, offset, out))
 ALONE(lent_load_desc, (WHERE, uint32_t index, struct virtq_desc *out),
       (space, span, index, out))
-ALONE(lent_load_table, (WHERE, uint32_t count, struct virtq_desc *out),
-      (space, span, count, out))
+ALONE(lent_load_table, (TABLE, uint32_t count, struct virtq_desc *out),
+      (space, pieces, count, out))
 ALONE(lent_load_header, (WHERE, struct virtio_blk_req_header *out),
       (space, span, out))
 ALONE(lent_load_bytes, (WHERE, uint32_t count, uint8_t *bytes, uint32_t at),
@@ -28,8 +29,8 @@ ALONE(lent_store_used, (WHERE, uint32_t slot, struct virtq_used_elem elem),
       (space, span, slot, elem))
 ALONE(lent_load_packed, (WHERE, uint32_t index, struct pvirtq_desc *out),
       (space, span, index, out))
-ALONE(lent_load_packed_table, (WHERE, uint32_t count, struct pvirtq_desc *out),
-      (space, span, count, out))
+ALONE(lent_load_packed_table, (TABLE, uint32_t count, struct pvirtq_desc *out),
+      (space, pieces, count, out))
 ALONE(lent_store_packed, (WHERE, uint32_t index, uint32_t len, uint16_t id),
       (space, span, index, len, id))
 ALONE(prec_raw_load8, (uint64_t host, uint8_t *out), (host, out))

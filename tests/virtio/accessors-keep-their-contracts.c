@@ -75,10 +75,26 @@ static enum prec_status load_desc(struct prec_span span, unsigned char *out)
 	return status;
 }
 
+/* What begins with the span, cut where a region may end: after so many bytes,
+ * and once more a byte later. */
+static uint32_t cut;
+
+static struct lent_pieces pieces_of(struct prec_span span)
+{
+	struct lent_pieces pieces = { 3, { span, span, span } };
+
+	pieces.piece[0].size = cut;
+	pieces.piece[1].host += cut;
+	pieces.piece[1].size = 1;
+	pieces.piece[2].host += cut + 1;
+	return pieces;
+}
+
 static enum prec_status load_table(struct prec_span span, unsigned char *out)
 {
 	struct virtq_desc value[3] = { { 0 } };
-	enum prec_status status = lent_load_table(space, span, 3, value);
+	struct lent_pieces pieces = pieces_of(span);
+	enum prec_status status = lent_load_table(space, &pieces, 3, value);
 
 	memcpy(out, value, sizeof(value));
 	return status;
@@ -97,7 +113,9 @@ static enum prec_status load_packed_table(struct prec_span span,
 					  unsigned char *out)
 {
 	struct pvirtq_desc value[3] = { { 0 } };
-	enum prec_status status = lent_load_packed_table(space, span, 3, value);
+	struct lent_pieces pieces = pieces_of(span);
+	enum prec_status status =
+		lent_load_packed_table(space, &pieces, 3, value);
 
 	memcpy(out, value, sizeof(value));
 	return status;
@@ -244,7 +262,8 @@ static void at_each_offset(void)
 {
 	for (unsigned int i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
 		for (uint32_t k = 0; k <= loads[i].size; k++)
-			try_load(loads + i, PAGE - k);
+			for (cut = 1; cut <= 48; cut++)
+				try_load(loads + i, PAGE - k);
 	for (unsigned int i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
 		for (uint32_t k = 0; k <= stores[i].size; k++)
 			try_store(stores + i, PAGE - k);

@@ -88,15 +88,48 @@ static inline bool store_allowed(const struct prec_space *s, struct prec_span p,
 	       store_count < STORE_MAX;
 }
 
+static inline bool table_allowed(const struct prec_space *s,
+				 const struct lent_pieces *t, uint64_t size)
+{
+	uint64_t sum = 0;
+
+	if (t->count < 1 || t->count > LENT_PIECES_MAX)
+		return false;
+	for (uint32_t i = 0; i < t->count; i++) {
+		const struct prec_span *p = &t->piece[i];
+
+		if (!readable_span(s, *p) || p->size == 0 ||
+		    p->address != t->piece[0].address + sum)
+			return false;
+		sum += p->size;
+	}
+	return sum == size && fetch_count < FETCH_MAX;
+}
+
 /* True: it is there. */
+static inline bool fetch_of(uint64_t address, uint64_t size)
+{
+	fetch_at[fetch_count] = address;
+	fetch_size[fetch_count] = size;
+	fetch_gone[fetch_count] = chance(failing);
+	return !fetch_gone[fetch_count++];
+}
+
 static inline bool fetch(const char *call, const struct prec_space *space,
 			 struct prec_span span, uint64_t offset, uint64_t size)
 {
 	REQUIRES(call, "allowed", load_allowed(space, span, offset, size));
-	fetch_at[fetch_count] = span.address + offset;
-	fetch_size[fetch_count] = size;
-	fetch_gone[fetch_count] = chance(failing);
-	return !fetch_gone[fetch_count++];
+	return fetch_of(span.address + offset, size);
+}
+
+static inline bool fetch_table(const char *call, const struct prec_space *space,
+			       const struct lent_pieces *pieces, uint32_t count)
+{
+	uint64_t size = 16 * (uint64_t)count;
+
+	REQUIRES(call, "allowed", table_allowed(space, pieces, size));
+	REQUIRES(call, "bounded", count <= LENT_TABLE_MAX);
+	return fetch_of(pieces->piece[0].address, size);
 }
 
 /* Write down what the last fetch yielded; true: it is there. */
@@ -153,14 +186,12 @@ static inline enum prec_status lent_load_desc(const struct prec_space *space,
 }
 
 static inline enum prec_status lent_load_table(const struct prec_space *space,
-					       struct prec_span span,
+					       const struct lent_pieces *pieces,
 					       uint32_t count,
 					       struct virtq_desc *out)
 {
-	bool there =
-		fetch("lent_load_table", space, span, 0, 16 * (uint64_t)count);
+	bool there = fetch_table("lent_load_table", space, pieces, count);
 
-	REQUIRES("lent_load_table", "bounded", count <= LENT_TABLE_MAX);
 	for (uint32_t i = 0; i < count; i++)
 		table_log[i] = out[i] = say_desc(i, count);
 	if (there)
@@ -184,11 +215,12 @@ static inline enum prec_status lent_load_packed(const struct prec_space *space,
 }
 
 static inline enum prec_status
-lent_load_packed_table(const struct prec_space *space, struct prec_span span,
-		       uint32_t count, struct pvirtq_desc *out)
+lent_load_packed_table(const struct prec_space *space,
+		       const struct lent_pieces *pieces, uint32_t count,
+		       struct pvirtq_desc *out)
 {
-	bool there = fetch("lent_load_packed_table", space, span, 0,
-			   16 * (uint64_t)count);
+	bool there =
+		fetch_table("lent_load_packed_table", space, pieces, count);
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct virtq_desc d = say_desc(i, count);

@@ -22,6 +22,8 @@
 #define BENT   0x700000ull   /* aligned there, not here */
 #define LONG   0x10000000ull /* room for what is longest */
 #define LENGTH 0x100000ull
+#define TINY   0x800000ull /* regions of a descriptor each, touching */
+#define TINIES 24u
 #define TABLE  (BASE + 0x3000)
 #define HEADER (BASE + 0x4000)
 #define DATA   (BASE + 0x5000)
@@ -33,7 +35,7 @@ static struct virtq_request chain;
 static struct vblk_request block;
 static struct vblk_ranges ranges;
 static struct vblk_device device = { .capacity = 1000, .blk_size = 512 };
-static unsigned char *low, *high, *lent, *room;
+static unsigned char *low, *high, *lent, *room, *tiny;
 static unsigned int failures;
 
 #define CHECK(what, want)                                                      \
@@ -51,9 +53,20 @@ static void check(int line, const char *what, unsigned long long is,
 
 static void *at(uint64_t address)
 {
+	if (address >= LONG)
+		return room + (address - LONG);
+	if (address >= TINY)
+		return tiny + (address - TINY);
 	if (address >= HIGH)
 		return high + (address - HIGH);
 	return low + (address - BASE);
+}
+
+/* Also where two regions touch. */
+static void put(uint64_t address, const void *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		memcpy(at(address + i), (const char *)bytes + i, 1);
 }
 
 static void put16(uint64_t address, uint16_t value)
@@ -100,6 +113,7 @@ static void lend(void)
 	high = aligned_alloc(4096, HALF);
 	lent = aligned_alloc(4096, 4096);
 	room = aligned_alloc(4096, LENGTH);
+	tiny = aligned_alloc(4096, 4096);
 	CHECK(prec_space_add(&space, BASE, HALF, (uintptr_t)low, 3, 0),
 	      PREC_OK);
 	CHECK(prec_space_add(&space, HIGH, HALF, (uintptr_t)high, 3, 1),
@@ -114,6 +128,11 @@ static void lend(void)
 	      PREC_OK);
 	CHECK(prec_space_add(&space, LONG, LENGTH, (uintptr_t)room, 3, 6),
 	      PREC_OK);
+	for (uint32_t i = 0; i < TINIES; i++)
+		CHECK(prec_space_add(&space, TINY + 16ull * i, 16,
+				     (uintptr_t)tiny + 16ull * i, PREC_READ,
+				     7 + i),
+		      PREC_OK);
 }
 
 static int end(void)
@@ -122,6 +141,7 @@ static int end(void)
 	free(high);
 	free(lent);
 	free(room);
+	free(tiny);
 	if (failures)
 		printf("%u wrong\n", failures);
 	return failures != 0;

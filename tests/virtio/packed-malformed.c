@@ -28,7 +28,7 @@ static struct pvirtq_desc list[SIZE];
 
 static void put_desc(uint64_t address, struct pvirtq_desc d)
 {
-	memcpy(at(address), &d, sizeof(d));
+	put(address, &d, sizeof(d));
 }
 
 static struct pvirtq_desc get_desc(uint32_t i)
@@ -238,11 +238,12 @@ static void indirect(void)
 	REFUSED(1);
 	list[0].len = 0;
 	REFUSED(1);
-	list[0].len = (LENT_TABLE_MAX + 1) * 16;
-	REFUSED(1);
 	list[0].len = 0xfffffff0;
 	REFUSED(1);
-	memset(at(TABLE), 0, LENT_TABLE_MAX * 16);
+	memset(room, 0, LENGTH);
+	list[0].addr = LONG;
+	list[0].len = (LENT_TABLE_MAX + 1) * 16;
+	REFUSED(1);
 	list[0].len = LENT_TABLE_MAX * 16;
 	offer(1, 4);
 	CHECK(next(), VIRTQ_TAKEN);
@@ -572,6 +573,51 @@ static void setups(void)
 	}
 }
 
+static void table_at(uint64_t table, uint32_t count)
+{
+	list[0] = (struct pvirtq_desc){ table, 16 * count, 0, INDIRECT };
+	for (uint32_t i = 0; i < count; i++)
+		put_desc(table + 16ull * i,
+			 (struct pvirtq_desc){ DATA, 0, 0, WRITE });
+	put_desc(table, (struct pvirtq_desc){ HEADER, 16, 0, 0 });
+	put_desc(table + 16, (struct pvirtq_desc){ DATA, 512, 0, WRITE });
+	put_desc(table + 16ull * (count - 1),
+		 (struct pvirtq_desc){ STATUS, 1, 0, WRITE });
+}
+
+/* As of split rings. */
+static void scattered_tables(void)
+{
+	begin();
+	for (uint32_t cut = 1; cut < 48; cut++) {
+		table_at(HIGH - cut, 3);
+		offer(1, 4);
+		CHECK(next(), VIRTQ_TAKEN);
+		CHECK(decode(), VIRTQ_TAKEN);
+		CHECK(block.op, VBLK_READ);
+		CHECK(block.bytes, 512);
+		CHECK(block.status.address, STATUS);
+		CHECK(complete(4, 0), PREC_OK);
+	}
+	list[0] = (struct pvirtq_desc){ HIGH + HALF - 47, 48, 0, INDIRECT };
+	REFUSED(1);
+	list[0].addr = BASE - 1;
+	REFUSED(1);
+	list[0].addr = DROP;
+	REFUSED(1);
+	for (uint32_t skew = 0; skew < 16; skew++) {
+		uint32_t most = LENT_PIECES_MAX - (skew > 0);
+
+		table_at(TINY + skew, most);
+		offer(1, 4);
+		CHECK(next(), VIRTQ_TAKEN);
+		CHECK(chain.count, 3);
+		CHECK(complete(4, 0), PREC_OK);
+		table_at(TINY + skew, most + 1);
+		REFUSED(1);
+	}
+}
+
 int main(void)
 {
 	lend();
@@ -579,6 +625,7 @@ int main(void)
 	order();
 	rounds();
 	indirect();
+	scattered_tables();
 	lists();
 	rings();
 	claims();

@@ -174,21 +174,34 @@ static inline void element_of(struct pvirtq_desc d)
 	element_add((struct virtq_desc){ d.addr, d.len, d.flags, 0 });
 }
 
+/* Is it lent to be read, in no more regions than a table may lie in (ours)? */
+static inline bool packed_table_lent(const struct prec_space *s, uint64_t at,
+				     uint64_t len)
+{
+	uint32_t regions = 0;
+
+	for (uint64_t size; len > 0; regions++, at += size, len -= size) {
+		int i = lent_by(s, at);
+
+		if (i < 0 || !rights_grant(s->rights[i], PREC_READ))
+			return false;
+		size = s->end[i] - at < len ? s->end[i] - at : len;
+	}
+	return regions <= LENT_PIECES_MAX;
+}
+
 /* 2.8.7: a table is of whole descriptors, whose number is its length, and of
- * their flags only WRITE counts.  It is at most so long, in one region, and off
- * the rings (ours). */
+ * their flags only WRITE counts.  It is at most so long, and off the rings
+ * (ours). */
 static inline enum virtq_answer packed_table(const struct packed_device *d,
 					     const struct prec_space *s,
 					     uint64_t at, uint32_t len)
 {
 	struct pvirtq_desc entry;
-	int i = lent_by(s, at);
 
 	if (len == 0 || len % 16 != 0 || len / 16 > LENT_TABLE_MAX)
 		return VIRTQ_MALFORMED;
-	if (i < 0 || len > s->end[i] - at ||
-	    !rights_grant(s->rights[i], PREC_READ) ||
-	    !packed_off_rings(d, at, len))
+	if (!packed_table_lent(s, at, len) || !packed_off_rings(d, at, len))
 		return VIRTQ_MALFORMED;
 	for (uint64_t end = at + len; at < end; at += 16) {
 		enum packed_sight sight = packed_look(at, 16, &entry);

@@ -351,6 +351,20 @@ static void decode(enum virtq_answer taken)
 	outcome();
 }
 
+/* Many that touch, each smaller than a table. */
+static void lend_crumbs(uint64_t at)
+{
+	for (uint32_t i = 0; i < LENT_PIECES_MAX + 8; i++) {
+		uint64_t size = 16 * (1 + below(3));
+
+		REQUIRES("lend", "a sound claim",
+			 prec_space_add(&space, at, size, 0x10000 + at,
+					chance(98) ? 3 : PREC_WRITE,
+					8 + i) == PREC_OK);
+		at += size;
+	}
+}
+
 /* What is lent: some regions, some that touch, with any rights. */
 static void lend(void)
 {
@@ -373,6 +387,8 @@ static void lend(void)
 				 PREC_OK);
 		at += size + (chance(50) ? 0 : 16 * below(0x100));
 	}
+	if (chance(5))
+		lend_crumbs(at);
 }
 
 /* The rings are where they were asked for, and nothing is in flight; or nothing

@@ -17,7 +17,7 @@ static void desc_at(uint64_t table, uint32_t i, uint64_t addr, uint32_t len,
 {
 	struct virtq_desc d = { addr, len, flags, next };
 
-	memcpy(at(table + 16ull * i), &d, sizeof(d));
+	put(table + 16ull * i, &d, sizeof(d));
 }
 
 static void desc(uint32_t i, uint64_t addr, uint32_t len, uint16_t flags,
@@ -261,11 +261,12 @@ static void indirect(void)
 	REFUSED();
 	desc(0, TABLE, 0, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
-	desc(0, TABLE, LENT_TABLE_MAX * 16, VIRTQ_DESC_F_INDIRECT, 0);
+	memset(room, 0, LENGTH);
+	desc(0, LONG, LENT_TABLE_MAX * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	offer(0);
 	CHECK(next(), VIRTQ_TAKEN);
 	CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
-	desc(0, TABLE, (LENT_TABLE_MAX + 1) * 16, VIRTQ_DESC_F_INDIRECT, 0);
+	desc(0, LONG, (LENT_TABLE_MAX + 1) * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
 	desc(0, TABLE, 0xfffffff0, VIRTQ_DESC_F_INDIRECT, 0);
 	REFUSED();
@@ -681,6 +682,49 @@ static void cut_ranges(void)
 	ANSWERED(VIRTIO_BLK_S_IOERR);
 }
 
+static void table_at(uint64_t table, uint32_t count)
+{
+	desc(0, table, 16 * count, VIRTQ_DESC_F_INDIRECT, 0);
+	desc_at(table, 0, HEADER, 16, VIRTQ_DESC_F_NEXT, 1);
+	desc_at(table, 1, DATA, 512, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	desc_at(table, 2, STATUS, 1, VIRTQ_DESC_F_WRITE, 0);
+}
+
+/* One that is in several regions is gathered, wherever they touch. */
+static void scattered_tables(void)
+{
+	begin();
+	for (uint32_t cut = 1; cut < 48; cut++) {
+		table_at(HIGH - cut, 3);
+		offer(0);
+		CHECK(next(), VIRTQ_TAKEN);
+		CHECK(decode(), VIRTQ_TAKEN);
+		CHECK(block.op, VBLK_READ);
+		CHECK(block.bytes, 512);
+		CHECK(block.status.address, STATUS);
+		CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
+	}
+	/* a byte of it is not lent, or not to be read, or it is on a ring */
+	desc(0, HIGH + HALF - 47, 48, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc(0, BASE - 1, 48, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	desc(0, DROP, 48, VIRTQ_DESC_F_INDIRECT, 0);
+	REFUSED();
+	/* in as many as it may be, and in more */
+	for (uint32_t skew = 0; skew < 16; skew++) {
+		uint32_t most = LENT_PIECES_MAX - (skew > 0);
+
+		table_at(TINY + skew, most);
+		offer(0);
+		CHECK(next(), VIRTQ_TAKEN);
+		CHECK(chain.count, 3);
+		CHECK(split_complete(&queue, &space, 0, 0), PREC_OK);
+		table_at(TINY + skew, most + 1);
+		REFUSED();
+	}
+}
+
 int main(void)
 {
 	lend();
@@ -689,6 +733,7 @@ int main(void)
 	wrap();
 	framing();
 	indirect();
+	scattered_tables();
 	chains();
 	rings();
 	setups();

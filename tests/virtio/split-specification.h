@@ -51,16 +51,28 @@ static inline bool element_fits(const struct prec_space *s,
 	return true;
 }
 
-/* 2.7.5.3.1.  At most so many entries, in one region and off the rings
- * (ours). */
+/* Is it lent to be read, in no more regions than a table may lie in (ours)? */
+static inline bool table_lent(const struct prec_space *s, uint64_t at,
+			      uint64_t len)
+{
+	uint32_t regions = 0;
+
+	for (uint64_t size; len > 0; regions++, at += size, len -= size) {
+		int i = lent_for(s, at, PREC_READ);
+
+		if (i < 0)
+			return false;
+		size = s->end[i] - at < len ? s->end[i] - at : len;
+	}
+	return regions <= LENT_PIECES_MAX;
+}
+
+/* 2.7.5.3.1.  At most so many entries, and off the rings (ours). */
 static inline bool names_table(const struct prec_space *s,
 			       const struct virtq *q, struct virtq_desc d)
 {
-	int i = lent_for(s, d.addr, PREC_READ);
-
 	return !(d.flags & VIRTQ_DESC_F_NEXT) && d.len > 0 && d.len % 16 == 0 &&
-	       d.len / 16 <= LENT_TABLE_MAX && i >= 0 &&
-	       d.len <= s->end[i] - d.addr &&
+	       d.len / 16 <= LENT_TABLE_MAX && table_lent(s, d.addr, d.len) &&
 	       apart(d.addr, d.len, q->desc.address, q->desc.size) &&
 	       apart(d.addr, d.len, q->avail.address, q->avail.size) &&
 	       apart(d.addr, d.len, q->used.address, q->used.size);
