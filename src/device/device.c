@@ -22,6 +22,7 @@ const char *device_open(struct device *device, struct loop *loop,
 	device->loop = loop;
 	device->policy = policy;
 	device->client = client;
+	device_note_size(device);
 	device->inflight.fd = -1;
 	device->inflight.releases = policy->releases;
 	device->dirty.call_fd = -1;

@@ -86,6 +86,7 @@ struct device {
 	bool in_line;	/* of its lane, see line.h */
 
 	uint64_t features; /* negotiated */
+	uint64_t capacity; /* of the store, as its client has heard last */
 
 	uint32_t in_flight; /* requests, over all queues */
 	uint64_t bytes_in_flight;
@@ -134,6 +135,18 @@ bool device_is_slow_to_notify(const struct device *device);
 bool device_has_ended(struct device *device);
 /* Nothing may be in flight.  Not to be called while events are handed over. */
 void device_close(struct device *device);
+
+/* Its store has another capacity than its client has heard of. */
+static inline bool device_has_new_size(const struct device *device)
+{
+	return device->capacity != store_capacity(device->policy->store);
+}
+
+/* Its client hears of it now. */
+static inline void device_note_size(struct device *device)
+{
+	device->capacity = store_capacity(device->policy->store);
+}
 
 /* The queue `index`, below queue_count, which is made if it was not used
  * before.  NULL: no memory. */

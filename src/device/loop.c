@@ -154,6 +154,7 @@ struct lane *lane_get(struct loop *loop, const struct store *store,
 	lane->loop = loop;
 	lane->store = store;
 	lane->users = 1;
+	lane->capacity = store_capacity(store);
 	TAILQ_INIT(&lane->line);
 	TAILQ_INIT(&lane->stalled);
 	if (!lane_open(loop, lane, error)) {

@@ -55,6 +55,7 @@ struct lane {
 	struct store_lane *lane;
 	uint32_t users;
 	uint32_t in_flight;
+	uint64_t capacity;	/* of the store, when it was last looked at */
 	uint32_t moving;	/* loans, see loan.h */
 	uint64_t owners;	/* bit by number: of devices that there are */
 	TAILQ_ENTRY(lane) next; /* in the loop's line, see line.h */

@@ -188,6 +188,17 @@ static void serve_queues(struct loop *loop)
 		serve_alone(loop);
 }
 
+/* Its hardware may change the size of a store.  Then clients are told. */
+static void look_at_size(struct lane *lane)
+{
+	uint64_t capacity = store_capacity(lane->store);
+
+	if (lane->capacity == capacity)
+		return;
+	lane->capacity = capacity;
+	lane->loop->settling = true;
+}
+
 /* Begin what was added, reap what has ended.  A lane that has nothing is left
  * alone, unless its descriptor may be what woke the loop: only the store makes
  * that unreadable. */
@@ -198,6 +209,8 @@ static enum store_left serve_lane(struct lane *lane, bool woken)
 
 	if (lane->in_flight == 0 && lane->moving == 0 && !woken)
 		return STORE_NOTHING;
+	if (woken)
+		look_at_size(lane);
 	ops = lane->lane->store->ops;
 	ops->start(lane->lane);
 	while ((io = ops->reap(lane->lane))) {

@@ -55,6 +55,7 @@ void vhost_channel_config_changed(struct vhost_connection *connection)
 	uint64_t before = notify_clock_ns();
 	ssize_t sent;
 
+	device_note_size(&connection->device);
 	if (connection->channel_fd < 0)
 		return;
 	do

@@ -323,6 +323,8 @@ static void end_slow(struct vhost_connection *connection)
 
 void vhost_connection_settle(struct vhost_connection *connection)
 {
+	if (device_has_new_size(&connection->device))
+		vhost_channel_config_changed(connection);
 	if (device_is_slow_to_notify(&connection->device))
 		end_slow(connection);
 	if (connection->device.state == DEVICE_PARKED && connection->asked)

@@ -86,6 +86,7 @@ static enum vhost_outcome get_config(struct vhost_connection *connection,
 	/* A reply without bytes reports an error. */
 	if (!config_range(&connection->message))
 		return vhost_answer(connection, config, 0, -1, why);
+	device_note_size(&connection->device);
 	device_config(&connection->device, &all.config);
 	memset(config->bytes, 0, sizeof(config->bytes));
 	memcpy(config->bytes, all.bytes + config->offset, config->size);

@@ -85,6 +85,10 @@ struct fake {
 	} lent[FAKE_LENT];
 	uint32_t lent_used; /* pages that were found there */
 	bool refuses;	    /* memory that is lent */
+	bool awaited;	    /* a command waits for an event, in … */
+	uint16_t await_slot;
+	bool masked;	/* … and none is reported until its log was read */
+	uint32_t tells; /* the events that it was asked to report */
 	struct fake_queue queues[FAKE_PAIRS];
 	struct fake_held held[FAKE_HELD];
 	/* What it was asked for. */
@@ -367,7 +371,21 @@ static inline void fake_admin(struct fake *fake,
 			memcpy(fake_at(fake, command->data[0], NVME_PAGE),
 			       fake->space, NVME_PAGE);
 		break;
+	case NVME_AWAIT_EVENT:
+		MUST(!fake->awaited);
+		fake->awaited = true;
+		fake->await_slot = command->slot;
+		return;
+	case NVME_GET_LOG:
+		MUST((command->dword10 & 0xff) == 4);
+		MUST(fake_at(fake, command->data[0], NVME_PAGE));
+		fake->masked = false;
+		break;
 	case NVME_SET_FEATURES:
+		if (command->dword10 == NVME_EVENTS) {
+			fake->tells = command->dword11;
+			break;
+		}
 		value = (fake->granted - 1) << 16 | (fake->granted - 1);
 		break;
 	case NVME_CREATE_CQ:
@@ -386,6 +404,27 @@ static inline void fake_admin(struct fake *fake,
 		status = NVME_INVALID_OPCODE;
 	}
 	fake_complete(fake, 0, command->slot, status, value);
+}
+
+/* Its namespace has now so many blocks, of 2^log2 bytes.  True: that was
+ * reported. */
+static inline bool fake_change(struct fake *fake, uint64_t blocks, uint8_t log2)
+{
+	bool told;
+
+	pthread_mutex_lock(&fake->mutex);
+	memcpy(fake->space, &blocks, sizeof(blocks));
+	fake->space[130] = log2;
+	told = fake->awaited && !fake->masked &&
+	       (fake->tells & NVME_TELL_NAMESPACES);
+	if (told) {
+		fake->awaited = false;
+		fake->masked = true;
+		fake_complete(fake, 0, fake->await_slot, 0,
+			      NVME_EVENT_NOTICE | 4 << 16);
+	}
+	pthread_mutex_unlock(&fake->mutex);
+	return told;
 }
 
 /* A completion of no command: of slots that are not in flight. */
@@ -448,6 +487,8 @@ static inline bool fake_load(struct nvme_bus *bus, uint32_t offset,
 static inline void fake_drop_queues(struct fake *fake)
 {
 	fake_forget(fake, 0);
+	fake->awaited = false;
+	fake->masked = false;
 	for (uint32_t i = 0; i < FAKE_PAIRS; i++) {
 		fake->queues[i].sq = 0;
 		fake->queues[i].cq = 0;
@@ -667,6 +708,7 @@ static inline void fake_begin(struct fake *fake, uint32_t block, uint8_t mdts)
 	fake->identity[513] = 0x44;
 	fake_put(fake->identity, 516, 4, 4);
 	fake_put(fake->identity, 520, 4 | 8, 2);
+	fake_put(fake->identity, 92, NVME_TELL_NAMESPACES, 4);
 	fake->identity[525] = 1;
 	fake_put(fake->space, 0, FAKE_BLOCKS, 8);
 	fake_put(fake->space, 128, (block == 512 ? 9 : 12) << 16, 4);

@@ -11,6 +11,10 @@
 #define ADMIN_DEPTH NVME_DEPTH_MAX
 #define MEMORY_SIZE (3ull * NVME_PAGE)
 
+/* The slot of the command that completes when something has happened. */
+#define EVENT_SLOT (ADMIN_DEPTH - 2)
+#define LOG_SIZE   512u
+
 /* Lanes of one store: more workers than a server may have. */
 #define PAIRS_MAX 64u
 
@@ -107,15 +111,27 @@ static void set_doorbells(const struct nvme_controller *controller,
 	queue->doorbells[1] = queue->doorbells[0] + controller->stride;
 }
 
-/* Return the number of a free slot.  None: the controller has not answered
- * sixty commands. */
+/* Return the number of a free slot.  EVENT_SLOT: the controller has not
+ * answered sixty commands. */
 static uint32_t free_slot(const struct nvme_queue *queue)
 {
 	uint32_t slot = 0;
 
-	while (slot + 1 < queue->depth && nvme_queue_flies(queue, slot))
+	while (slot < EVENT_SLOT && nvme_queue_flies(queue, slot))
 		slot++;
 	return slot;
+}
+
+/* A command of the admin queue has ended, which nobody waits for any more: one
+ * that was late, or the one that waits for an event. */
+static void ended_alone(struct nvme_controller *controller, uint32_t slot,
+			uint16_t status, uint32_t value)
+{
+	/* One that failed is not put again: the controller reports nothing. */
+	if (slot != EVENT_SLOT || status != 0)
+		return;
+	controller->happened = true;
+	controller->event = value;
 }
 
 static int carry_out(struct nvme_controller *controller,
@@ -127,7 +143,7 @@ static int carry_out(struct nvme_controller *controller,
 	uint16_t status;
 	long us = 20;
 
-	if (slot + 1 >= queue->depth)
+	if (slot == EVENT_SLOT)
 		return NVME_LATE;
 	nvme_queue_put(queue, slot, command);
 	if (!nvme_queue_ring(queue))
@@ -136,8 +152,10 @@ static int carry_out(struct nvme_controller *controller,
 		/* One that was late may complete now. */
 		while (nvme_queue_reap(queue, &done, &status, &said)) {
 			nvme_queue_acknowledge(queue);
-			if (done != slot)
+			if (done != slot) {
+				ended_alone(controller, done, status, said);
 				continue;
+			}
 			if (value)
 				*value = said;
 			return status;
@@ -237,6 +255,64 @@ static bool ask_for_pairs(struct nvme_controller *controller,
 	most = doorbells - 1 < most ? doorbells - 1 : most;
 	controller->pairs = most < PAIRS_MAX ? most : PAIRS_MAX;
 	return true;
+}
+
+static void await_event(struct nvme_controller *controller)
+{
+	const struct nvme_command command = { .opcode = NVME_AWAIT_EVENT };
+
+	controller->happened = false;
+	if (nvme_queue_flies(&controller->admin, EVENT_SLOT))
+		return;
+	nvme_queue_put(&controller->admin, EVENT_SLOT, &command);
+	nvme_queue_ring(&controller->admin);
+}
+
+/* Let it report events, if it can. */
+static void ask_for_events(struct nvme_controller *controller)
+{
+	const struct nvme_command command = {
+		.opcode = NVME_SET_FEATURES,
+		.dword10 = NVME_EVENTS,
+		.dword11 = NVME_TELL_NAMESPACES,
+	};
+
+	if (!controller->identity.tells)
+		return;
+	pthread_mutex_lock(&controller->mutex);
+	if (carry_out(controller, &command, NULL) == 0)
+		await_event(controller);
+	pthread_mutex_unlock(&controller->mutex);
+}
+
+bool nvme_controller_changed(struct nvme_controller *controller)
+{
+	struct nvme_queue *admin = &controller->admin;
+	struct nvme_command command = {
+		.opcode = NVME_GET_LOG,
+		.namespace = NVME_ALL_NAMESPACES,
+		.data = { controller->address + 2ull * NVME_PAGE },
+	};
+	uint32_t slot, value, event;
+	uint16_t status;
+	bool happened;
+
+	pthread_mutex_lock(&controller->mutex);
+	while (nvme_queue_reap(admin, &slot, &status, &value)) {
+		nvme_queue_acknowledge(admin);
+		ended_alone(controller, slot, status, value);
+	}
+	happened = controller->happened;
+	event = controller->event;
+	if (happened) {
+		command.dword10 =
+			(LOG_SIZE / 4 - 1) << 16 | NVME_EVENT_LOG(event);
+		carry_out(controller, &command, NULL);
+		await_event(controller);
+	}
+	pthread_mutex_unlock(&controller->mutex);
+	return happened && NVME_EVENT_TYPE(event) == NVME_EVENT_NOTICE &&
+	       NVME_EVENT_IS(event) == NVME_EVENT_NAMESPACE;
 }
 
 static bool enable(struct nvme_controller *controller,
@@ -349,8 +425,10 @@ bool nvme_controller_open(struct nvme_controller *controller,
 				   bus->name);
 		else if (enable(controller, error) &&
 			 ask_for_pairs(controller, error) &&
-			 learn(controller, number, error))
+			 learn(controller, number, error)) {
+			ask_for_events(controller);
 			return true;
+		}
 		disable(controller);
 	}
 	return false;
@@ -442,5 +520,6 @@ bool nvme_controller_restart(struct nvme_controller *controller,
 	    space.capacity < controller->space.capacity)
 		return store_fail(error, "%s: is another after a reset",
 				  controller->bus->name);
+	ask_for_events(controller);
 	return true;
 }

@@ -27,6 +27,8 @@ struct nvme_controller {
 	uint64_t address;
 	uint32_t stride;     /* of doorbells, in bytes */
 	uint32_t timeout_ms; /* to become ready, or cease to be */
+	bool happened;	     /* it has reported an event, which is not taken */
+	uint32_t event;
 };
 
 /* What nvme_controller_admin returns when there is no status. */
@@ -77,6 +79,10 @@ void nvme_controller_abort(struct nvme_controller *controller,
  * ended.  False: it is not certain that they have. */
 bool nvme_controller_restart(struct nvme_controller *controller,
 			     struct store_error *error);
+
+/* Take what it has reported since, and let it report more.  True: a namespace
+ * has changed; read it again. */
+bool nvme_controller_changed(struct nvme_controller *controller);
 
 /* Is it there, and has not failed? */
 bool nvme_controller_is_well(const struct nvme_controller *controller);

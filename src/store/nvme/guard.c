@@ -106,6 +106,32 @@ static bool is_removed(const struct nvme_bus *bus)
 	return bus->removed_fd >= 0 && poll(&removed, 1, 0) > 0;
 }
 
+/* Its lanes find the new size. */
+static void set_capacity(struct nvme_store *nvme, uint64_t capacity)
+{
+	store_set_capacity(&nvme->store, capacity);
+	for (uint32_t i = 0; i < nvme->pair_count; i++)
+		nvme_signal(nvme->pairs[i]->fd);
+}
+
+/* The namespace has changed, the controller says.  A store that has all of it
+ * stays so; one that was made smaller stays smaller.  False: it cannot be
+ * served as it is now, unless a restart brings it back. */
+static bool follow(struct nvme_store *nvme)
+{
+	struct nvme_namespace *space = &nvme->controller.space, now;
+	uint64_t capacity = store_capacity(&nvme->store);
+	struct store_error ignored = { .text = "" };
+
+	if (!nvme_controller_look(&nvme->controller, &now, &ignored) ||
+	    now.block != space->block)
+		return false;
+	if (now.capacity < capacity || capacity == space->capacity)
+		set_capacity(nvme, now.capacity);
+	space->capacity = now.capacity;
+	return true;
+}
+
 static void look(struct nvme_store *nvme)
 {
 	bool good = true;
@@ -117,6 +143,8 @@ static void look(struct nvme_store *nvme)
 		return;
 	}
 	good = nvme_controller_is_well(&nvme->controller);
+	if (good && nvme_controller_changed(&nvme->controller))
+		good = follow(nvme);
 	for (uint32_t i = 0; good && i < nvme->pair_count; i++)
 		good = look_after_pair(nvme, nvme->pairs[i]);
 	if (!good)

@@ -77,6 +77,7 @@ bool nvme_read_controller(const uint8_t page[NVME_PAGE], const char *name,
 	read.caches = page[525] & 1;
 	read.discards = optional & 4;
 	read.zeroes = optional & 8;
+	read.tells = get32(page, 92) & NVME_TELL_NAMESPACES;
 	*identity = read;
 	return true;
 }

@@ -17,6 +17,7 @@ struct nvme_identity {
 	bool caches;	     /* it has a volatile write cache */
 	bool discards;	     /* NVME_DATASET */
 	bool zeroes;	     /* NVME_WRITE_ZEROES */
+	bool tells;	     /* that a namespace has changed */
 };
 
 /* What it says of a namespace. */

@@ -38,11 +38,13 @@ enum {
 enum nvme_admin_opcode {
 	NVME_DELETE_SQ = 0x00,
 	NVME_CREATE_SQ = 0x01,
+	NVME_GET_LOG = 0x02,
 	NVME_DELETE_CQ = 0x04,
 	NVME_CREATE_CQ = 0x05,
 	NVME_IDENTIFY = 0x06,
 	NVME_ABORT = 0x08,
 	NVME_SET_FEATURES = 0x09,
+	NVME_AWAIT_EVENT = 0x0c,
 };
 
 enum nvme_opcode {
@@ -55,7 +57,20 @@ enum nvme_opcode {
 
 #define NVME_IDENTIFY_NAMESPACE	 0u
 #define NVME_IDENTIFY_CONTROLLER 1u
-#define NVME_QUEUE_COUNT	 7u /* a feature */
+/* Features. */
+#define NVME_QUEUE_COUNT 7u
+#define NVME_EVENTS	 11u
+
+/* An event (5.2): its type, what it is, and the log page that tells more and
+ * whose reading lets the controller report the next of that type. */
+#define NVME_EVENT_TYPE(value) ((value)&7u)
+#define NVME_EVENT_IS(value)   ((value) >> 8 & 255u)
+#define NVME_EVENT_LOG(value)  ((value) >> 16 & 255u)
+#define NVME_EVENT_NOTICE      2u
+#define NVME_EVENT_NAMESPACE   0u /* notice: a namespace has changed */
+/* … which the feature enables, and the controller may have. */
+#define NVME_TELL_NAMESPACES (1u << 8)
+#define NVME_ALL_NAMESPACES  0xffffffffu
 
 /* Of a queue's creation: contiguous; with interrupts. */
 #define NVME_CONTIGUOUS 1u
