@@ -103,6 +103,34 @@ static void put_sparse(FILE *out, const json_t *sparse)
 			: "");
 }
 
+/* "    64.0M pinned, 0 draining, and so on; 12 ms to pin", if there is any. */
+static void put_pins(FILE *out, const json_t *client)
+{
+	static const struct {
+		const char *key, *name;
+	} states[] = {
+		{ "pinned-bytes", "pinned" },
+		{ "draining-bytes", "draining" },
+		{ "quarantined-bytes", "quarantined" },
+		{ "quiet-bytes", "quiet" },
+		{ "condemned-bytes", "condemned" },
+	};
+	uint64_t ms = stats_number(client, "pin-ms"), any = ms;
+	char bytes[16];
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		any |= stats_number(client, states[i].key);
+	if (!any)
+		return;
+	fputs("    ", out);
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		stats_format_size(bytes,
+				  (double)stats_number(client, states[i].key));
+		fprintf(out, "%s %s, ", bytes, states[i].name);
+	}
+	fprintf(out, "%" PRIu64 " ms to pin\n", ms);
+}
+
 static void put_client(FILE *out, const json_t *client)
 {
 	const char *ended = stats_string(client, "ended");
@@ -118,6 +146,7 @@ static void put_client(FILE *out, const json_t *client)
 		fputs("  ended: ", out);
 	escape_put(out, ended);
 	fputc('\n', out);
+	put_pins(out, client);
 }
 
 /* Prints the clients that are connected, or those that have ended. */
@@ -208,6 +237,8 @@ static void put_events(FILE *out, const json_t *export)
 
 	if (stats_number(export, "device-gone"))
 		fputs("  its device is gone: all requests fail\n", out);
+	else if (stats_number(export, "device-halted"))
+		fputs("  its device is being restarted\n", out);
 	if (aborts || restarts)
 		fprintf(out,
 			"  device: %" PRIu64 " commands aborted, %" PRIu64

@@ -120,6 +120,7 @@ static void put_events(struct tree *tree, json_t *export,
 		       const struct store_events *events)
 {
 	put_number(tree, export, "device-gone", events->gone);
+	put_number(tree, export, "device-halted", events->halted);
 	put_number(tree, export, "device-aborts", events->aborts);
 	put_number(tree, export, "device-queue-deletes", events->deletes);
 	put_number(tree, export, "device-restarts", events->restarts);

@@ -55,7 +55,19 @@
 	X(throttled, "throttled", "throttled", NULL, false, NULL,              \
 	  "Times that requests waited for bytes in flight to become fewer.")   \
 	X(bytes_in_flight, "bytes-in-flight", "in_flight_bytes", "bytes",      \
-	  true, NULL, "Bytes of the requests in the store now.")
+	  true, NULL, "Bytes of the requests in the store now.")               \
+	X(pinned, "pinned-bytes", "pinned_bytes", "bytes", true, NULL,         \
+	  "Bytes of its memory that a device may use.")                        \
+	X(draining, "draining-bytes", "draining_bytes", "bytes", true, NULL,   \
+	  "Bytes that were taken back, and commands in flight may use.")       \
+	X(cut_off, "quarantined-bytes", "quarantined_bytes", "bytes", true,    \
+	  NULL, "Draining bytes that the device's table no longer has.")       \
+	X(leaving, "quiet-bytes", "quiet_bytes", "bytes", true, NULL,          \
+	  "Bytes that no command uses, and are not unpinned yet.")             \
+	X(condemned, "condemned-bytes", "condemned_bytes", "bytes", true,      \
+	  NULL, "Bytes held because nobody vouches for the device.")           \
+	X(pin_ms, "pin-ms", "pin_seconds", "seconds", false, NULL,             \
+	  "Time that its messages waited for memory to be pinned.")
 
 #define COUNTERS_MEMBER(name, ...) uint64_t name;
 

@@ -82,8 +82,9 @@ struct device {
 	bool cancelled;	   /* its requests were, so that they fail is no news */
 	bool insisted;	   /* … by device_insist */
 	bool has_owner;
-	uint32_t owner; /* see store_loan */
-	bool in_line;	/* of its lane, see line.h */
+	uint32_t owner;	 /* see store_loan */
+	uint64_t pin_us; /* its messages waited so long for pins */
+	bool in_line;	 /* of its lane, see line.h */
 
 	uint64_t features; /* negotiated */
 	uint64_t capacity; /* of the store, as its client has heard last */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "device/clock.h"
 #include "device/device.h"
 
 static const struct store_ops *ops_of(const struct device *device)
@@ -25,7 +26,9 @@ void loan_lend(struct device *device, struct memory_region *region)
 		.state = STORE_LOAN_COMING,
 	};
 	region->lent_epoch = prec_region_epoch(&region->region);
+	region->lent_us = clock_now_us();
 	device->lane->moving++;
+	device->loop->settling = true;
 	ops_of(device)->lend(device->lane->lane, &region->loan);
 }
 
@@ -54,6 +57,7 @@ void loan_take_back(struct device *device, struct memory_region *region)
 	if (loan->state == STORE_LOAN_HERE)
 		device->lane->moving++;
 	loan->state = STORE_LOAN_LEAVING;
+	device->loop->settling = true;
 	ops_of(device)->take_back(device->lane->lane, loan);
 }
 
@@ -79,11 +83,22 @@ void loan_take_back_lost(struct device *device)
 		each(device, device->memory, take_back_lost);
 }
 
+/* The client's message has waited so long for it. */
+static void count_pin(struct device *device, struct memory_region *region)
+{
+	if (region->lent_us == 0)
+		return;
+	device->pin_us += clock_now_us() - region->lent_us;
+	region->lent_us = 0;
+	counter_set(&device->client->counters.pin_ms, device->pin_us / 1000);
+}
+
 /* It is pinned now: if the file covers it still, the pages that are pinned are
  * the client's. */
 static enum loan_answer check(struct device *device,
 			      struct memory_region *region)
 {
+	count_pin(device, region);
 	if (prec_region_check(&region->region) == PREC_OK && !is_lost(region))
 		return LOAN_SETTLED;
 	loan_take_back(device, region);
@@ -155,13 +170,34 @@ void loan_take_news(struct lane *lane)
 	const struct store_ops *ops = lane->lane->store->ops;
 	const struct store_loan *loan;
 
+	/* Some may drain or leave meanwhile, which is to be counted. */
+	lane->loop->settling = true;
 	while ((loan = ops->settled(lane->lane))) {
-		lane->loop->settling = true;
 		if (loan->state == STORE_LOAN_HELD)
 			continue;
 		assert(lane->moving > 0);
 		lane->moving--;
 	}
+}
+
+static void set_account(struct counters *counters,
+			const struct prec_pin_account *account)
+{
+	counter_set(&counters->pinned, account->bytes[PREC_PIN_LIVE]);
+	counter_set(&counters->draining, account->bytes[PREC_PIN_DRAINING]);
+	counter_set(&counters->cut_off, account->bytes[PREC_PIN_QUARANTINED]);
+	counter_set(&counters->leaving, account->bytes[PREC_PIN_QUIET]);
+	counter_set(&counters->condemned, account->bytes[PREC_PIN_CONDEMNED]);
+}
+
+void loan_count(struct device *device)
+{
+	struct prec_pin_account account;
+
+	if (!device->has_owner)
+		return;
+	account = ops_of(device)->account(device->lane->lane, device->owner);
+	set_account(&device->client->counters, &account);
 }
 
 bool loan_take_owner(struct device *device)
@@ -180,7 +216,11 @@ bool loan_take_owner(struct device *device)
 
 void loan_give_owner(struct device *device)
 {
-	if (device->has_owner)
-		device->lane->owners &= ~(1ull << device->owner);
+	static const struct prec_pin_account nothing;
+
+	if (!device->has_owner)
+		return;
+	device->lane->owners &= ~(1ull << device->owner);
 	device->has_owner = false;
+	set_account(&device->client->counters, &nothing);
 }

@@ -55,6 +55,8 @@ bool loan_all_have_left(const struct memory *memory);
 
 /* Take what the store says of its loans. */
 void loan_take_news(struct lane *lane);
+/* Count, for statistics, how much of the device's loans is in which state. */
+void loan_count(struct device *device);
 
 /* Give the device a number that its loans and requests are of.  False: the
  * store has no more for this thread. */

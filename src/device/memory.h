@@ -33,6 +33,7 @@ struct memory_region {
 	struct share *regions;	/* its place is of these; NULL: of none */
 	struct store_loan loan; /* see loan.h */
 	uint64_t lent_epoch;	/* of the region, when the loan began */
+	uint64_t lent_us;	/* when that was; 0: its pin is counted */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <precarium/ledger.h>
 #include <precarium/space.h>
 #include <precarium/status.h>
 
@@ -160,16 +161,19 @@ struct store_ops {
 	void (*insist)(struct store_lane *lane, struct store_io *io);
 
 	/*
-	 * Loans.  NULL, all three: the store needs none.  None of them waits.
+	 * Loans.  NULL, all four: the store needs none.  None of them waits.
 	 * lend: the loan is COMING.  take_back: it is LEAVING, and no transfer
 	 * that is added from now on uses it; those that were added are ended
 	 * in bounded time, and may have moved any bytes.  settled: return a
 	 * loan whose state has changed, or NULL; to be called after reap, while
-	 * loans are neither HERE nor gone.
+	 * loans are neither HERE nor gone.  account: how many bytes the owner's
+	 * loans cost, by the states of ledger.h.
 	 */
 	void (*lend)(struct store_lane *lane, struct store_loan *loan);
 	void (*take_back)(struct store_lane *lane, struct store_loan *loan);
 	struct store_loan *(*settled)(struct store_lane *lane);
+	struct prec_pin_account (*account)(const struct store_lane *lane,
+					   uint32_t owner);
 
 	/*
 	 * Change the capacity, in bytes, while lanes are open; 0 takes the size
@@ -196,6 +200,7 @@ struct store_topology {
  * atomic. */
 struct store_events {
 	uint32_t gone;	   /* 1: it is, and all requests fail */
+	uint32_t halted;   /* 1: it is being restarted, and they wait */
 	uint32_t aborts;   /* commands that it was asked to abort */
 	uint32_t deletes;  /* queues that were deleted to end commands */
 	uint32_t restarts; /* it was disabled and enabled */
@@ -253,11 +258,12 @@ static inline int store_sync_error(const struct store *store)
 static inline struct store_events store_events(const struct store *store)
 {
 	const struct store_events *from = store->events;
-	struct store_events read = { 0, 0, 0, 0, 0 };
+	struct store_events read = { 0, 0, 0, 0, 0, 0 };
 
 	if (!from)
 		return read;
 	read.gone = __atomic_load_n(&from->gone, __ATOMIC_RELAXED);
+	read.halted = __atomic_load_n(&from->halted, __ATOMIC_RELAXED);
 	read.aborts = __atomic_load_n(&from->aborts, __ATOMIC_RELAXED);
 	read.deletes = __atomic_load_n(&from->deletes, __ATOMIC_RELAXED);
 	read.restarts = __atomic_load_n(&from->restarts, __ATOMIC_RELAXED);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "device/event.h"
+#include "device/loan.h"
 #include "device/release.h"
 #include "vhost/channel.h"
 #include "vhost/dispatch.h"
@@ -323,6 +324,7 @@ static void end_slow(struct vhost_connection *connection)
 
 void vhost_connection_settle(struct vhost_connection *connection)
 {
+	loan_count(&connection->device);
 	if (device_has_new_size(&connection->device))
 		vhost_channel_config_changed(connection);
 	if (device_is_slow_to_notify(&connection->device))

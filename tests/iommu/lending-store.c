@@ -585,6 +585,14 @@ static struct store_loan *settled(struct store_lane *lane)
 	return loan;
 }
 
+static struct prec_pin_account account(const struct store_lane *lane,
+				       uint32_t owner)
+{
+	const struct lending_lane *lending = (const struct lending_lane *)lane;
+
+	return prec_ledger_account(&lending->domain.ledger, owner);
+}
+
 static void close_store(struct store *store)
 {
 	(void)store;
@@ -601,6 +609,7 @@ static const struct store_ops ops = {
 	.lend = lend,
 	.take_back = take_back,
 	.settled = settled,
+	.account = account,
 	.close = close_store,
 };
 

@@ -9,8 +9,10 @@
  */
 #include "serve.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "client/protocol.h"
@@ -32,6 +34,8 @@ static struct vhost_server *server;
 static struct lending_store lending;
 static struct store *null;
 static char paths[2][100];
+static struct counters sum; /* of the lending store's clients … */
+static int ask_fd, told_fd; /* … once this was read, and that written */
 
 static void *run(void *argument)
 {
@@ -68,6 +72,57 @@ static bool is_full(const struct lending_control *control)
 static bool holds_some(const struct lending_control *control)
 {
 	return control->held > 0;
+}
+
+/* What statistics say of all clients of the lending store. */
+static void add_up(void *argument, const struct vhost_export_stats *stats)
+{
+	if (strcmp(stats->name, "lending") == 0)
+		*(struct counters *)argument = stats->counters;
+}
+
+static void pass(void *argument, const struct vhost_client_stats *stats)
+{
+	(void)argument;
+	(void)stats;
+}
+
+/* On the thread that runs the server. */
+static void look_at_all(void *argument)
+{
+	const struct vhost_stats_visitor visitor = { add_up, pass, argument };
+	eventfd_t asked;
+
+	CHECK(eventfd_read(ask_fd, &asked) == 0, "asked");
+	vhost_server_visit(server, &visitor);
+	CHECK(eventfd_write(told_fd, 1) == 0, "told");
+}
+
+static struct counters counted(void)
+{
+	eventfd_t told;
+
+	CHECK(eventfd_write(ask_fd, 1) == 0 &&
+		      eventfd_read(told_fd, &told) == 0,
+	      "no statistics");
+	return sum;
+}
+
+/* Wait until so many bytes are in each state. */
+static void await_bytes(uint64_t pinned, uint64_t leaving, uint64_t condemned)
+{
+	uint64_t end = client_now_ns() + SLACK_MS * 1000000ull;
+	struct counters now = counted();
+
+	while (now.pinned != pinned || now.leaving != leaving ||
+	       now.condemned != condemned) {
+		CHECK(client_now_ns() < end,
+		      "%" PRIu64 " pinned, %" PRIu64 " quiet, %" PRIu64
+		      " condemned",
+		      now.pinned, now.leaving, now.condemned);
+		poll(NULL, 0, 1);
+		now = counted();
+	}
 }
 
 static bool is_closed(const struct lending_control *control)
@@ -209,17 +264,22 @@ static void neighbour_is_served(const char *when)
 static void adding_waits(void)
 {
 	struct client client;
+	uint64_t before;
 
 	begin(false, 1 << 30);
 	open_client(&client, 4);
 	write_and_read(&client, 8);
+	await_bytes(4 * REGION, 0, 0);
 	DO(&client, client_take_back(&client, 3));
+	await_bytes(3 * REGION, 0, 0);
 	lending_hold(&lending, true, false, false);
+	before = counted().pin_ms;
 	ask(&client, VHOST_USER_ADD_MEM_REG, 3);
 	neighbour_is_served("memory is pinned");
 	CHECK(!answered(&client, 20), "acknowledged before it was pinned");
 	lending_hold(&lending, false, false, false);
 	take_answer(&client, VHOST_USER_ADD_MEM_REG, 0);
+	CHECK(counted().pin_ms >= before + 10, "the wait was not counted");
 	write_and_read(&client, 16);
 	client_close(&client);
 	end();
@@ -393,6 +453,7 @@ static void killed_clients_keep_their_number(void)
 	open_client(&client, 3);
 	lending_hold(&lending, false, true, false);
 	client_hang_up(&client);
+	await_bytes(0, 3 * REGION, 0);
 	open_client(&next, 3);
 	write_and_read(&next, 8);
 	check_store();
@@ -424,6 +485,7 @@ static void nobody_vouches(void)
 	neighbour_is_served("a device is lost");
 	CHECK(!answered(&client, 4 * DRAIN_MS),
 	      "an answer, or an end, while the device can reach the memory");
+	await_bytes(0, 0, REGION);
 	fill(&client, 2);
 	check_untouched(&client, 2, "the device was given up");
 	lending_bury(&lending);
@@ -432,6 +494,38 @@ static void nobody_vouches(void)
 	CHECK(recv(client.socket, &byte, 1, 0) <= 0, "acknowledged");
 	client_close(&client);
 	end();
+	await_bytes(0, 0, 0);
+}
+
+/* As the hardware of a store may do.  The lane of this one is woken all the
+ * time while something is in flight. */
+static void another_size_is_told(void)
+{
+	const struct client_options options = {
+		.socket_path = paths[0],
+		.buffer_size = SIZE,
+		.timeout_ms = SLACK_MS,
+		.channel = true,
+	};
+	struct client client;
+
+	begin(false, 1 << 30);
+	CHECK(client_open(&client, &options) == 0, "open: %s", client.error);
+	DO(&client, client_start(&client));
+	lending_hold(&lending, false, false, true);
+	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 8, SIZE));
+	DO(&client, client_kick(&client, 0));
+	store_set_capacity(&lending.store, DISK / 2);
+	CHECK(client_await_change(&client, SLACK_MS) == 1, "not told: %s",
+	      client.error);
+	DO(&client, client_read_config(&client));
+	CHECK(client.capacity == DISK / 2 / CLIENT_SECTOR, "%llu sectors",
+	      (unsigned long long)client.capacity);
+	lending_hold(&lending, false, false, false);
+	CHECK(count_failed(&client) == 0, "a read failed");
+	client_close(&client);
+	end();
+	store_set_capacity(&lending.store, DISK);
 }
 
 static void serve(void)
@@ -443,6 +537,7 @@ static void serve(void)
 	};
 	const struct store_setting size = { "null", NULL, DISK };
 	struct store_options options = { .read_only = false };
+	struct vhost_watched watched = { -1, look_at_all, &sum };
 	struct store_error why;
 	struct vhost_error error;
 
@@ -459,6 +554,11 @@ static void serve(void)
 		CHECK(vhost_server_add(server, &exports[i], &error), "%s",
 		      error.text);
 	}
+	ask_fd = eventfd(0, EFD_CLOEXEC);
+	told_fd = eventfd(0, EFD_CLOEXEC);
+	CHECK(ask_fd >= 0 && told_fd >= 0, "an eventfd");
+	watched.fd = ask_fd;
+	vhost_server_watch(server, &watched);
 	CHECK(vhost_server_start(server, &error), "%s", error.text);
 }
 
@@ -482,6 +582,7 @@ int main(void)
 	too_much_is_refused();
 	cut_memory_is_taken_back();
 	killed_clients_keep_their_number();
+	another_size_is_told();
 	nobody_vouches();
 	vhost_server_interrupt(server);
 	pthread_join(thread, NULL);

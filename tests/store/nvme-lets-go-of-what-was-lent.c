@@ -97,13 +97,26 @@ static bool moved(const struct one *one)
 	return one->io.result.status == PREC_OK && one->io.result.done == SIZE;
 }
 
+/* All that the client has lent is in this state, and costs so much. */
+static bool has(uint32_t which, enum prec_pin_state state, uint64_t bytes)
+{
+	struct prec_pin_account account =
+		lane->store->ops->account(lane, which);
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i <= PREC_PIN_CONDEMNED; i++)
+		all += account.bytes[i];
+	return all == bytes && account.bytes[state] == bytes;
+}
+
 static void unused(void)
 {
 	begin(UINT64_MAX);
 	EXPECT(loans[0].state == STORE_LOAN_HERE && fake_lent(&fake) == 2);
+	EXPECT(has(0, PREC_PIN_LIVE, SIZE) && has(1, PREC_PIN_LIVE, SIZE));
 	take_back(0);
-	EXPECT(fake_lent(&fake) == 2);
-	EXPECT(leaves(0));
+	EXPECT(fake_lent(&fake) == 2 && has(0, PREC_PIN_QUIET, SIZE));
+	EXPECT(leaves(0) && has(0, PREC_PIN_LIVE, 0));
 	EXPECT(fake_lent(&fake) == 1);
 	end();
 }
@@ -121,6 +134,7 @@ static void completes(void)
 	EXPECT(fake_turn(lane) == 0);
 	take_back(0);
 	EXPECT(!leaves(0) && fake_lent(&fake) == 2);
+	EXPECT(has(0, PREC_PIN_DRAINING, SIZE) && has(1, PREC_PIN_LIVE, SIZE));
 	fake_let_go(&fake);
 	EXPECT(fake_turn(lane) == 2);
 	EXPECT(read.io.result.status == PREC_GONE && memory[0][0] == 0x5d);

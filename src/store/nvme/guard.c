@@ -15,6 +15,11 @@ static void count(uint32_t *counter)
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+static void set_halted(struct nvme_store *nvme, uint32_t halted)
+{
+	__atomic_store_n(&nvme->events.halted, halted, __ATOMIC_RELAXED);
+}
+
 /* For good.  Holds `work`, so that nobody else uses the bus but pairs; and they
  * are killed first. */
 static void give_up(struct nvme_store *nvme)
@@ -55,6 +60,7 @@ static void restart_or_give_up(struct nvme_store *nvme)
 {
 	bool good;
 
+	set_halted(nvme, 1);
 	for (uint32_t i = 0; i < nvme->pair_count; i++)
 		nvme_pair_halt(nvme->pairs[i]);
 	good = restart(nvme);
@@ -66,6 +72,7 @@ static void restart_or_give_up(struct nvme_store *nvme)
 		nvme_pair_run(nvme->pairs[i]);
 	if (!good)
 		give_up(nvme);
+	set_halted(nvme, 0);
 }
 
 /* True: the pair runs again. */

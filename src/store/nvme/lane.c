@@ -132,6 +132,13 @@ struct store_loan *nvme_lane_settled(struct store_lane *lane)
 	return nvme_loans_settled(nvme_lane(lane)->loans);
 }
 
+struct prec_pin_account nvme_lane_account(const struct store_lane *lane,
+					  uint32_t owner)
+{
+	return nvme_loans_account(((const struct nvme_lane *)lane)->loans,
+				  owner);
+}
+
 static bool is_of_ranges(const struct store_io *io)
 {
 	return io->kind == STORE_DISCARD || io->kind == STORE_WRITE_ZEROES;

@@ -173,6 +173,12 @@ struct store_loan *nvme_loans_settled(struct nvme_loans *loans)
 	return loan;
 }
 
+struct prec_pin_account nvme_loans_account(const struct nvme_loans *loans,
+					   uint32_t owner)
+{
+	return prec_ledger_account(&loans->domain.ledger, owner);
+}
+
 /* Add what lies at a place in the spans.  Returns how many bytes of it a
  * command can say. */
 static uint32_t gather(const struct nvme_loans *loans,

@@ -27,6 +27,8 @@ void nvme_loans_close(struct nvme_loans *loans);
 void nvme_loans_lend(struct nvme_loans *loans, struct store_loan *loan);
 void nvme_loans_take_back(struct nvme_loans *loans, struct store_loan *loan);
 struct store_loan *nvme_loans_settled(struct nvme_loans *loans);
+struct prec_pin_account nvme_loans_account(const struct nvme_loans *loans,
+					   uint32_t owner);
 
 /*
  * Let the command of a slot move the client's own memory, from a place in the

@@ -118,6 +118,7 @@ static const struct store_ops nvme_pin_ops = {
 	.lend = nvme_lane_lend,
 	.take_back = nvme_lane_take_back,
 	.settled = nvme_lane_settled,
+	.account = nvme_lane_account,
 	.resize = nvme_resize,
 	.close = nvme_close,
 };

@@ -70,5 +70,7 @@ void nvme_lane_cancel(struct store_lane *lane, struct store_io *io);
 void nvme_lane_lend(struct store_lane *lane, struct store_loan *loan);
 void nvme_lane_take_back(struct store_lane *lane, struct store_loan *loan);
 struct store_loan *nvme_lane_settled(struct store_lane *lane);
+struct prec_pin_account nvme_lane_account(const struct store_lane *lane,
+					  uint32_t owner);
 
 #endif
