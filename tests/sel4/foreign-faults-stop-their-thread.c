@@ -2,7 +2,7 @@
 /* A fault that is not ours stops its thread and is reported; everybody else
  * goes on. */
 #include "scenario.h"
-#include "system.h"
+#include "examples/sel4/system.h"
 
 static uint64_t want;
 static uint32_t went_on; /* a thread that was to stop */

@@ -2,7 +2,7 @@
 /* What a client sends may be anything.  It is refused with a reason, and
  * nothing has changed; and so is what makes no sense at set-up. */
 #include "scenario.h"
-#include "system.h"
+#include "examples/sel4/system.h"
 
 static void refused(uint32_t rights, enum prec_refusal want)
 {

@@ -8,7 +8,7 @@
  * which runs while the driver is stopped.
  */
 #include "scenario.h"
-#include "system.h"
+#include "examples/sel4/system.h"
 
 #include "tests/library/stepper.h"
 

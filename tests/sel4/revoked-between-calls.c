@@ -6,7 +6,7 @@
  * left.
  */
 #include "scenario.h"
-#include "system.h"
+#include "examples/sel4/system.h"
 
 #define PAGE_LOST 1u /* before the operation, for those that need a fault */
 #define CALLS_MAX 200u

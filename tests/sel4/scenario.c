@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "scenario.h"
-#include "system.h"
+#include "examples/sel4/system.h"
 
 #include <stddef.h>
 

@@ -2,7 +2,7 @@
 /* A client that deletes its original has taken nothing back; whoever owns the
  * Untyped memory can. */
 #include "scenario.h"
-#include "system.h"
+#include "examples/sel4/system.h"
 
 void what_is_deleted_stays(void)
 {

@@ -2,7 +2,7 @@
 #include "model.h"
 
 #include "tests/sel4/scenario.h"
-#include "tests/sel4/system.h"
+#include "examples/sel4/system.h"
 
 #include <pthread.h>
 #include <stdarg.h>

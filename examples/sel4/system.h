@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PRECARIUM_TESTS_SEL4_SYSTEM_H
-#define PRECARIUM_TESTS_SEL4_SYSTEM_H
+#ifndef PRECARIUM_EXAMPLES_SEL4_SYSTEM_H
+#define PRECARIUM_EXAMPLES_SEL4_SYSTEM_H
 
 #include <stdbool.h>
 #include <stdint.h>
