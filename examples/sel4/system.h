@@ -61,12 +61,7 @@ void system_thread(struct system_thread *thread, seL4_CPtr cspace,
 void system_start(struct system_thread *thread, void (*entry)(uint64_t),
 		  uint64_t argument);
 
-/* Of the model or the root task.  Have `hook` called before each call of the
- * kernel, by the thread that calls; NULL: no more.  False: that cannot be. */
-bool system_before_calls(void (*hook)(void));
-/* How many capabilities are derived from the
- * one in a slot of a CNode, where that can be known; else 0. */
-uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot);
+/* Of the model or the root task. */
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 __attribute__((noreturn)) void system_end(int failed);
 

@@ -32,9 +32,13 @@ uint64_t client_ask(enum client_command command, uint64_t a, uint64_t b,
 #define DATA_AT	  0x2000
 #define RING_SIZE 8
 
+/* Where its memory begins.  It has no other variables: on a kernel its address
+ * space has those of its thread only. */
+static LIBSEL4_THREAD_LOCAL uint64_t begin;
+
 static volatile void *at(uint64_t offset)
 {
-	return (volatile void *)(uintptr_t)(CLIENT_AT + offset);
+	return (volatile void *)(uintptr_t)(begin + offset);
 }
 
 /* Header, data and status, one descriptor each: address, length | flags | next.
@@ -85,6 +89,14 @@ static uint64_t serve(uint64_t command, uint64_t a, uint64_t b, uint64_t c)
 		for (i = a; i < a + b; i++)
 			wrong += memory[i] != client_pattern(i, c);
 		return wrong;
+	case CLIENT_COUNT_OTHER:
+		for (i = a; i < a + b; i++)
+			wrong += memory[i] != c;
+		return wrong;
+	case CLIENT_PUT_BACK:
+		for (i = a; i < a + b; i++)
+			memory[i] = client_pattern(i, c);
+		return 0;
 	case CLIENT_POKE:
 		memory[a] = (uint8_t)b;
 		return 0;
@@ -135,7 +147,7 @@ static void reply(uint64_t result)
 
 void client_main(uint64_t argument)
 {
-	(void)argument;
+	begin = argument;
 	for (;;) {
 		uint64_t command, a, b, c;
 

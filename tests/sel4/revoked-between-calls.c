@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * The client revokes before call 1, 2, 3, … of the kernel that the keeper
- * makes for one request or fault: whatever the keeper has found out so far may
- * be wrong by then.  Each outcome is one of those specified, and nothing is
- * left.
+ * The client revokes at point 1, 2, 3, … of what the keeper does for one
+ * request or fault: whatever the keeper has found out so far may be wrong by
+ * then.  Each outcome is one of those specified, and nothing is left.  A point
+ * is a call of the kernel on the model, an instruction on a kernel that steps.
  */
 #include "scenario.h"
 #include "examples/sel4/system.h"
 
-#define PAGE_LOST 1u /* before the operation, for those that need a fault */
-#define CALLS_MAX 200u
+#define PAGE_LOST  1u /* before the operation, for those that need a fault */
+#define POINTS_MAX 20000u /* for each page */
 
-static uint32_t calls,
-	at;	      /* the keeper's, since it was armed; where to revoke */
-static uint32_t page; /* which */
+static uint32_t page; /* to revoke */
 
-static void before_call(void)
+static void revoke(void)
 {
-	if (is_keeper && ++calls == at)
-		seL4_CNode_Revoke(client_cnode, CLIENT_FRAMES + page,
-				  CLIENT_BITS);
+	seL4_CNode_Revoke(client_cnode, CLIENT_FRAMES + page, CLIENT_BITS);
 }
 
 /* ---- operations on a region of four pages ------------------------------- */
@@ -101,71 +97,64 @@ static const struct operation {
 };
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
-/* ---- one call after the other -------------------------------------------- */
+/* ---- one point after the other ------------------------------------------- */
 
-static void arm(uint32_t call)
+/* Was it revoked? */
+static bool disarm(void)
 {
-	calls = 0;
-	at = call;
-	system_before_calls(before_call);
-}
+	bool met = point_disarm();
 
-/* How many calls the keeper made. */
-static uint32_t disarm(void)
-{
-	system_before_calls(NULL);
 	/* The client's revocation has come to its end. */
 	client_ask(CLIENT_PEEK, 0, 0, 0);
-	return calls;
+	return met;
 }
 
-static uint32_t try_operation(const struct operation *op, uint32_t call)
+static bool try_operation(const struct operation *op, uint32_t point)
 {
 	enum prec_refusal why;
 	enum prec_status status;
-	uint32_t made;
+	bool met;
 
 	receive_frames(0, 4, true);
 	EXPECT_EQ(lend(&region, 0, 4, PREC_READ | PREC_WRITE, &why), PREC_OK);
 	if (op->lost)
 		client_ask(CLIENT_REVOKE, PAGE_LOST, 0, 0);
-	arm(call);
+	point_arm(point, revoke);
 	status = op->run();
-	made = disarm();
+	met = disarm();
 	EXPECT(status == PREC_GONE || status == op->also);
 	EXPECT_EQ(prec_region_unmap(&region), PREC_OK);
-	return made;
+	return met;
 }
 
 /* Lending: all of it is mapped, or nothing; and a page that went meanwhile is
  * found gone, at the latest by the next look. */
-static uint32_t try_lending(uint32_t call)
+static bool try_lending(uint32_t point)
 {
 	enum prec_refusal why;
 	enum prec_status status;
-	uint32_t made;
+	bool met;
 
 	receive_frames(0, 4, true);
-	arm(call);
+	point_arm(point, revoke);
 	status = lend(&region, 0, 4, PREC_READ | PREC_WRITE, &why);
-	made = disarm();
+	met = disarm();
 	EXPECT(status == PREC_OK ||
 	       (status == PREC_REFUSED && why == PREC_REFUSAL_NOT_MEMORY));
 	if (status != PREC_OK)
-		return made;
-	EXPECT_EQ(prec_region_check(&region),
-		  made >= call ? PREC_GONE : PREC_OK);
+		return met;
+	EXPECT_EQ(prec_region_check(&region), met ? PREC_GONE : PREC_OK);
 	EXPECT_EQ(prec_region_unmap(&region), PREC_OK);
-	return made;
+	return met;
 }
 
-static uint32_t try_unmap(uint32_t call)
+static bool try_unmap(uint32_t point)
 {
 	enum prec_refusal why;
 
 	receive_frames(0, 4, true);
 	EXPECT_EQ(lend(&region, 0, 4, PREC_READ, &why), PREC_OK);
-	arm(call);
+	point_arm(point, revoke);
 	EXPECT_EQ(prec_region_unmap(&region), PREC_OK);
 	return disarm();
 }
@@ -173,25 +162,25 @@ static uint32_t try_unmap(uint32_t call)
 void revoked_between_calls(void)
 {
 	struct prec_fault_counts before = counts_now();
-	uint32_t points = 0, call, i;
+	uint32_t points = 0, at, i;
 
-	if (!system_before_calls(NULL)) {
-		say("skipped: the kernel's calls cannot be watched here\n");
+	if (!point_arm(UINT32_MAX, revoke)) {
+		say("skipped: the keeper cannot be stopped here\n");
 		return;
 	}
+	point_disarm();
 	for (page = 0; page < 4; page++) {
-		for (call = 1; call <= try_lending(call); call++)
+		for (at = 1; try_lending(at); at++)
 			points++;
-		for (call = 1; call <= try_unmap(call); call++)
+		for (at = 1; try_unmap(at); at++)
 			points++;
 		for (i = 0; i < OPERATIONS; i++)
-			for (call = 1;
-			     call <= try_operation(&operations[i], call);
-			     call++)
+			for (at = 1; try_operation(&operations[i], at); at++)
 				points++;
-		EXPECT(points < (page + 1) * CALLS_MAX);
+		EXPECT(points < (page + 1) * POINTS_MAX);
 	}
 	page = 0;
+	say("%u points\n", points);
 	EXPECT_EQ(counts_now().passed, before.passed);
 	EXPECT(points > 100);
 	check_nothing_left();

@@ -111,9 +111,13 @@ uint64_t buffer_wrong(uint64_t from, uint64_t size, uint64_t seed)
 
 /* ---- threads ------------------------------------------------------------- */
 
+bool (*foreign_is_meant)(const struct prec_keeper_fault *fault);
+
 static void foreign(const struct prec_keeper_fault *fault, void *context)
 {
 	(void)context;
+	if (foreign_is_meant && foreign_is_meant(fault))
+		return;
 	if (fault->thread < FIRST_VICTIM || fault->thread > THIRD_VICTIM) {
 		say("not so: thread %u is stopped: ip %llx, address %llx\n",
 		    fault->thread, (unsigned long long)fault->ip,
@@ -125,6 +129,7 @@ static void foreign(const struct prec_keeper_fault *fault, void *context)
 }
 
 LIBSEL4_THREAD_LOCAL bool is_keeper;
+seL4_CPtr keeper_tcb, keeper_faults;
 
 static void keeper_main(uint64_t argument)
 {
@@ -199,8 +204,9 @@ static void set_up_drivers(void)
 					       PREC_KEEPER_BADGE_CALL + i);
 		keeper.tcb[i] = drivers[i].tcb;
 	}
-	system_thread(&keeper_thread, ROOT, 0, seL4_CapInitThreadVSpace, at, 0,
-		      200);
+	system_thread(&keeper_thread, ROOT, 0, seL4_CapInitThreadVSpace, at,
+		      keeper_faults, 200);
+	keeper_tcb = keeper_thread.tcb;
 }
 
 static void give_client(seL4_CPtr slot, seL4_CPtr what)
@@ -246,7 +252,7 @@ void scenario_set_up(void)
 		system_end(1);
 	}
 	system_start(&keeper_thread, keeper_main, 0);
-	system_start(&client_thread, client_main, 0);
+	system_start(&client_thread, client_main, CLIENT_AT);
 }
 
 /* ---- running ------------------------------------------------------------- */

@@ -56,6 +56,8 @@ void scenario_check(bool holds, const char *what, uint64_t got);
 enum client_command {
 	CLIENT_FILL = 1,    /* pages below b, or all, by pattern(_, a) */
 	CLIENT_COUNT_WRONG, /* in [a, a + b): bytes that are not of pattern c */
+	CLIENT_COUNT_OTHER, /* ... that are not c */
+	CLIENT_PUT_BACK,    /* [a, a + b) by pattern(_, c) */
 	CLIENT_POKE,	    /* byte a becomes b */
 	CLIENT_PEEK,	    /* byte a */
 	CLIENT_REVOKE,	    /* page a */
@@ -88,11 +90,28 @@ void lend_all(struct prec_region *region);
 uint64_t buffer_wrong(uint64_t from, uint64_t size, uint64_t seed);
 struct prec_fault_counts counts_now(void);
 
+/*
+ * Of the model, or of kernel/points.c.
+ */
+
+/* Have `act` called when the keeper comes to its n-th point from now: its n-th
+ * call of the kernel on the model, its n-th instruction on a kernel that steps.
+ * False: that cannot be here. */
+bool point_arm(uint32_t point, void (*act)(void));
+/* Not any more.  Has it come to it? */
+bool point_disarm(void);
+/* How many capabilities are derived from the one in a slot of a CNode, where
+ * that can be known; else 0. */
+uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot);
+
 /* After a part, and where else nothing is lent. */
 void check_nothing_left(void);
 
 /* Is the calling thread the keeper? */
 extern LIBSEL4_THREAD_LOCAL bool is_keeper;
+extern seL4_CPtr keeper_tcb;
+/* Its own fault endpoint, or 0: before scenario_set_up. */
+extern seL4_CPtr keeper_faults;
 
 /* Other driver threads: entered, unless it is one of the victims. */
 enum {
@@ -108,6 +127,8 @@ extern seL4_CPtr driver_call[DRIVERS];
 /* Faults that are not ours, as the keeper has reported them. */
 uint64_t foreign_seen(void);
 uint64_t foreign_address(void);
+/* Told of each before it is reported, by the keeper: was it meant to happen? */
+extern bool (*foreign_is_meant)(const struct prec_keeper_fault *fault);
 void wait_until(bool (*holds)(void));
 
 /* ---- the parts ----------------------------------------------------------- */

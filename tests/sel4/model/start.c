@@ -27,10 +27,27 @@ void system_end(int failed)
 	_exit(failed);
 }
 
-bool system_before_calls(void (*hook)(void))
+static uint32_t to_point; /* calls of the keeper, or 0 */
+static void (*at_point)(void);
+
+static void before_call(void)
 {
-	__atomic_store_n(&model_before_call, hook, __ATOMIC_RELEASE);
+	if (is_keeper && to_point && --to_point == 0)
+		at_point();
+}
+
+bool point_arm(uint32_t point, void (*act)(void))
+{
+	to_point = point;
+	at_point = act;
+	__atomic_store_n(&model_before_call, before_call, __ATOMIC_RELEASE);
 	return true;
+}
+
+bool point_disarm(void)
+{
+	__atomic_store_n(&model_before_call, NULL, __ATOMIC_RELEASE);
+	return to_point == 0;
 }
 
 uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot)
