@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "system.h"
 
+#include "processor.h"
+
 #include <stddef.h>
 
 struct system the_system;
@@ -70,19 +72,19 @@ seL4_CPtr system_objects(seL4_Word type, seL4_Word bits, seL4_Word each,
 
 seL4_CPtr system_frames(uint32_t count, seL4_CPtr *untyped)
 {
-	return system_objects(seL4_X86_4K, 0, FRAME_BITS, count, untyped);
+	return system_objects(FRAME_OBJECT, 0, FRAME_BITS, count, untyped);
 }
 
 seL4_CPtr system_large_frame(void)
 {
-	return system_object(seL4_X86_LargePageObject, 0);
+	return system_object(LARGE_OBJECT, 0);
 }
 
 seL4_CPtr system_device_frame(void)
 {
 	seL4_CPtr slot = system_slots(1);
 
-	system_must(retype(seL4_X86_4K, 0, true, slot), "a device's frame");
+	system_must(retype(FRAME_OBJECT, 0, true, slot), "a device's frame");
 	return slot;
 }
 
@@ -101,20 +103,14 @@ seL4_CPtr system_badged(seL4_CPtr endpoint, seL4_Word badge)
 /* The level that is missing, from the top; false if none is. */
 static bool add_table(seL4_CPtr vspace, uint64_t at)
 {
-	seL4_CPtr table = system_object(seL4_X86_PDPTObject, 0);
+	for (uint32_t level = 0; level < TABLE_LEVELS; level++) {
+		seL4_CPtr table = system_object(processor_table(level), 0);
 
-	if (seL4_X86_PDPT_Map(table, vspace, at,
-			      seL4_X86_Default_VMAttributes) == seL4_NoError)
-		return true;
-	table = system_object(seL4_X86_PageDirectoryObject, 0);
-	if (seL4_X86_PageDirectory_Map(table, vspace, at,
-				       seL4_X86_Default_VMAttributes) ==
-	    seL4_NoError)
-		return true;
-	table = system_object(seL4_X86_PageTableObject, 0);
-	return seL4_X86_PageTable_Map(table, vspace, at,
-				      seL4_X86_Default_VMAttributes) ==
-	       seL4_NoError;
+		if (processor_map_table(level, table, vspace, at) ==
+		    seL4_NoError)
+			return true;
+	}
+	return false;
 }
 
 #define TABLE_SIZE (2ull << 20)
@@ -128,32 +124,98 @@ void system_tables(seL4_CPtr vspace, uint64_t at, uint64_t size)
 			continue;
 }
 
-void system_map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at)
+static void map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at,
+		seL4_CapRights_t rights)
 {
 	seL4_Error error;
 
 	for (;;) {
-		error = seL4_X86_Page_Map(frame, vspace, at, seL4_ReadWrite,
-					  seL4_X86_Default_VMAttributes);
+		error = processor_map(frame, vspace, at, rights);
 		if (error != seL4_FailedLookup || !add_table(vspace, at))
 			break;
 	}
 	system_must(error, "a page");
 }
 
+void system_map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at)
+{
+	map(vspace, frame, at, seL4_ReadWrite);
+}
+
+void system_map_copy(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at)
+{
+	seL4_CPtr copy = system_slots(1);
+
+	system_must(seL4_CNode_Copy(ROOT, copy, DEPTH, ROOT, frame, DEPTH,
+				    seL4_CanRead),
+		    "a copy");
+	map(vspace, copy, at, seL4_CanRead);
+}
+
 void system_unmap(seL4_CPtr frame)
 {
-	system_must(seL4_X86_Page_Unmap(frame), "an unmapping");
+	system_must(processor_unmap(frame), "an unmapping");
 }
 
 seL4_CPtr system_vspace(void)
 {
-	seL4_CPtr vspace = system_object(seL4_X64_PML4Object, 0);
+	seL4_CPtr vspace = system_object(VSPACE_OBJECT, 0);
 
-	system_must(
-		seL4_X86_ASIDPool_Assign(seL4_CapInitThreadASIDPool, vspace),
-		"an address space");
+	system_must(processor_assign(vspace), "an address space");
+	system_share_image(vspace);
 	return vspace;
+}
+
+/* ---- devices ------------------------------------------------------------- */
+
+/* Of the Untyped memory that has it, halved until a page is left; 0: none has.
+ */
+static seL4_CPtr frame_at(uint64_t physical)
+{
+	const seL4_BootInfo *boot = the_system.boot;
+	const seL4_UntypedDesc *memory = boot->untypedList;
+	seL4_CPtr from = boot->untyped.start, frame;
+	seL4_Word bits;
+	uint64_t base;
+
+	while (!memory->isDevice || physical < memory->paddr ||
+	       (physical - memory->paddr) >> memory->sizeBits) {
+		if (++from == boot->untyped.end)
+			return 0;
+		memory++;
+	}
+	base = memory->paddr;
+	for (bits = memory->sizeBits; bits > FRAME_BITS; bits--) {
+		seL4_CPtr halves = system_slots(2);
+
+		system_must(seL4_Untyped_Retype(from, seL4_UntypedObject,
+						bits - 1, ROOT, 0, 0, halves,
+						2),
+			    "half of a device's memory");
+		from = halves;
+		if (physical - base < 1ull << (bits - 1))
+			continue;
+		from++;
+		base += 1ull << (bits - 1);
+	}
+	frame = system_slots(1);
+	system_must(seL4_Untyped_Retype(from, FRAME_OBJECT, 0, ROOT, 0, 0,
+					frame, 1),
+		    "a device's registers");
+	return frame;
+}
+
+volatile void *system_registers(uint64_t physical)
+{
+	static uint64_t next;
+	seL4_CPtr frame = frame_at(physical);
+	uint64_t at = DEVICES_AT + next;
+
+	if (!frame)
+		return NULL;
+	system_map(seL4_CapInitThreadVSpace, frame, at);
+	next += 1ull << FRAME_BITS;
+	return (volatile void *)(uintptr_t)at;
 }
 
 /* ---- threads ------------------------------------------------------------- */
@@ -212,11 +274,8 @@ void system_thread(struct system_thread *thread, seL4_CPtr cspace,
 void system_start(struct system_thread *thread, void (*entry)(uint64_t),
 		  uint64_t argument)
 {
-	seL4_UserContext context = { .rip = (uint64_t)(uintptr_t)entry,
-				     .rsp = thread->stack - 16,
-				     .rflags = 0x202,
-				     .rdi = argument,
-				     .rdx = thread->buffer };
+	seL4_UserContext context =
+		system_first_registers(thread, entry, argument);
 
 	system_must(seL4_TCB_WriteRegisters(
 			    thread->tcb, true, 0,

@@ -28,6 +28,7 @@ extern struct system the_system;
 #define CLIENT_AT  (the_system.base + (1ull << 30))
 #define THREADS_AT (the_system.base + (2ull << 30))
 #define SCRATCH_AT (the_system.base + (3ull << 30))
+#define DEVICES_AT (the_system.base + (4ull << 30))
 
 /* Of consecutive slots, which are empty, the first. */
 seL4_CPtr system_slots(uint32_t count);
@@ -40,9 +41,14 @@ seL4_CPtr system_frames(uint32_t count, seL4_CPtr *untyped);
 seL4_CPtr system_large_frame(void);
 /* A frame of the device's memory. */
 seL4_CPtr system_device_frame(void);
+/* The page of a device's registers at a physical address; NULL: none is there.
+ */
+volatile void *system_registers(uint64_t physical);
 /* The page tables for all of [at, at + size). */
 void system_tables(seL4_CPtr vspace, uint64_t at, uint64_t size);
 void system_map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at);
+/* A copy of it, to read and to execute only. */
+void system_map_copy(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at);
 void system_unmap(seL4_CPtr frame);
 seL4_CPtr system_vspace(void);
 /* A copy of an endpoint with a badge. */
@@ -61,7 +67,16 @@ void system_thread(struct system_thread *thread, seL4_CPtr cspace,
 void system_start(struct system_thread *thread, void (*entry)(uint64_t),
 		  uint64_t argument);
 
-/* Of the model or the root task. */
+/*
+ * Of the model or the root task, from here on.
+ */
+
+/* The program's text and constants become readable in another address space. */
+void system_share_image(seL4_CPtr vspace);
+/* With which a thread begins that is to call entry(argument). */
+seL4_UserContext system_first_registers(const struct system_thread *thread,
+					void (*entry)(uint64_t),
+					uint64_t argument);
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 __attribute__((noreturn)) void system_end(int failed);
 

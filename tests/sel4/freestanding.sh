@@ -3,7 +3,7 @@
 # What runs on seL4 needs no C library: core, virtio and the port compile with
 # the compiler's own headers alone, for each processor, and together leave nothing
 # undefined but calls of libsel4.  They are small.  On aarch64, too, an access is
-# one instruction.  Usage: freestanding.sh SOURCE_ROOT
+# one instruction.  The example compiles in the same way.  Usage: freestanding.sh SOURCE_ROOT
 set -u
 root=$1
 points=0
@@ -59,6 +59,22 @@ compile() {
 	[ "$text" -lt 32768 ] || say "$text bytes of text, 32768 are allowed"
 }
 
+# example PROCESSOR COMPILER...: the root task of examples/sel4.
+example() {
+	processor=$1
+	shift
+	own=$(own "$@")
+	for file in "$root"/examples/sel4/*.c; do
+		points=$((points + 1))
+		"$@" -c -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding \
+			-fno-stack-protector -fno-pic -nostdinc $mcs \
+			-isystem "$own" \
+			-isystem "$root/tests/sel4/model/libsel4/include" \
+			-I"$root/include/sel4" -I"$root/include" \
+			-o "$work/example.o" "$file" || say "$file: $*"
+	done
+}
+
 # accessor FUNCTION INSTRUCTION COUNT: in the assembly of each accessor alone
 accessor() {
 	points=$((points + 1))
@@ -75,12 +91,14 @@ for mcs in "" -DCONFIG_KERNEL_MCS; do
 			continue
 		}
 		compile x86_64 $compiler
+		[ $compiler != gcc ] || example x86_64 gcc
 	done
 	if command -v clang >/dev/null; then
 		compile aarch64 clang --target=aarch64-linux-gnu
 	fi
 	if command -v aarch64-linux-gnu-gcc >/dev/null; then
 		compile aarch64 aarch64-linux-gnu-gcc
+		example aarch64 aarch64-linux-gnu-gcc
 	fi
 done
 

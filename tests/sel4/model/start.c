@@ -63,6 +63,22 @@ uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot)
 	return count;
 }
 
+/* All address spaces are one. */
+void system_share_image(seL4_CPtr vspace)
+{
+	(void)vspace;
+}
+
+seL4_UserContext system_first_registers(const struct system_thread *thread,
+					void (*entry)(uint64_t),
+					uint64_t argument)
+{
+	return (seL4_UserContext){ .rip = (uint64_t)(uintptr_t)entry,
+				   .rsp = thread->stack - 16,
+				   .rflags = 0x202,
+				   .rdi = argument };
+}
+
 static void give(uint64_t slot, struct object *object)
 {
 	struct cap *cap = &model_root.slot[slot];

@@ -42,6 +42,8 @@ enum {
 	seL4_CapIRQControl,
 	seL4_CapASIDControl,
 	seL4_CapInitThreadASIDPool,
+	seL4_CapIOPortControl,
+	seL4_CapIOSpace,
 	seL4_NumInitialCaps = 16,
 };
 
@@ -55,12 +57,20 @@ enum {
 	seL4_SchedContextObject,
 	seL4_ReplyObject,
 #endif
+#ifdef __aarch64__
+	seL4_ARM_VSpaceObject,
+	seL4_ARM_SmallPageObject,
+	seL4_ARM_LargePageObject,
+	seL4_ARM_PageTableObject,
+#else
 	seL4_X86_PDPTObject,
 	seL4_X64_PML4Object,
 	seL4_X86_4K,
 	seL4_X86_LargePageObject,
 	seL4_X86_PageTableObject,
 	seL4_X86_PageDirectoryObject,
+	seL4_X86_IOPageTableObject,
+#endif
 };
 
 typedef struct {
@@ -118,6 +128,12 @@ typedef struct {
 } seL4_UntypedDesc;
 
 typedef struct {
+	seL4_Word msg[120];
+} seL4_IPCBuffer;
+
+typedef struct {
+	seL4_Word numIOPTLevels;
+	seL4_IPCBuffer *ipcBuffer;
 	seL4_SlotRegion empty, userImageFrames, untyped;
 #ifdef CONFIG_KERNEL_MCS
 	seL4_SlotRegion schedcontrol;
@@ -176,6 +192,11 @@ typedef struct {
 } seL4_ARM_Page_GetAddress_t;
 
 seL4_ARM_Page_GetAddress_t seL4_ARM_Page_GetAddress(seL4_CPtr page);
+seL4_Error seL4_ARM_Page_Unmap(seL4_CPtr page);
+seL4_Error seL4_ARM_PageTable_Map(seL4_CPtr table, seL4_CPtr vspace,
+				  seL4_Word at,
+				  seL4_ARM_VMAttributes attributes);
+seL4_Error seL4_ARM_ASIDPool_Assign(seL4_CPtr pool, seL4_CPtr vspace);
 seL4_Error seL4_ARM_Page_Map(seL4_CPtr page, seL4_CPtr vspace, seL4_Word at,
 			     seL4_CapRights_t rights,
 			     seL4_ARM_VMAttributes attributes);
@@ -208,6 +229,31 @@ seL4_Error seL4_X86_PageTable_Map(seL4_CPtr table, seL4_CPtr vspace,
 				  seL4_X86_VMAttributes attributes);
 seL4_Error seL4_X86_ASIDPool_Assign(seL4_CPtr pool, seL4_CPtr vspace);
 #endif
+
+/* The model has none of these: what uses them is compiled only, by
+ * tests/sel4/freestanding.sh. */
+#ifdef __x86_64__
+#define CONFIG_IOMMU
+typedef struct {
+	int error;
+	uint32_t result;
+} seL4_X86_IOPort_In_t;
+
+seL4_X86_IOPort_In_t seL4_X86_IOPort_In8(seL4_CPtr ports, uint16_t port);
+seL4_X86_IOPort_In_t seL4_X86_IOPort_In32(seL4_CPtr ports, uint16_t port);
+seL4_Error seL4_X86_IOPort_Out8(seL4_CPtr ports, uint16_t port, uint8_t value);
+seL4_Error seL4_X86_IOPort_Out32(seL4_CPtr ports, uint16_t port,
+				 uint32_t value);
+seL4_Error seL4_X86_IOPortControl_Issue(seL4_CPtr control, uint16_t first,
+					uint16_t last, seL4_CPtr root,
+					seL4_Word slot, seL4_Uint8 depth);
+seL4_Error seL4_X86_Page_MapIO(seL4_CPtr page, seL4_CPtr space,
+			       seL4_CapRights_t rights, seL4_Word at);
+seL4_Error seL4_X86_IOPageTable_Map(seL4_CPtr table, seL4_CPtr space,
+				    seL4_Word at);
+#endif
+void seL4_SetIPCBuffer(seL4_IPCBuffer *buffer);
+seL4_Error seL4_TCB_Suspend(seL4_CPtr tcb);
 
 #ifdef CONFIG_KERNEL_MCS
 seL4_Error seL4_TCB_Configure(seL4_CPtr tcb, seL4_CPtr cspace, seL4_Word guard,
