@@ -20,8 +20,8 @@
 #include "client/client.h"
 
 #define ARGUMENTS_MAX (10 + BACKEND_EXPORTS_MAX * 4)
-#define START_MS      10000
-#define STOP_MS	      10000
+#define START_MS      30000
+#define STOP_MS	      30000
 
 static int fail(struct backend *backend, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

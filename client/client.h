@@ -41,7 +41,7 @@ struct client_options {
 	uint32_t depth;	       /* requests in flight per queue; 0: 1 */
 	uint32_t buffer_size;  /* bytes of data per request; 0: 4096 */
 	uint32_t segments;     /* descriptors for the data; 0: 1 */
-	uint32_t timeout_ms;   /* 0: 5000 */
+	uint32_t timeout_ms;   /* 0: 20000 */
 	bool indirect;	       /* descriptors, if offered */
 	bool event_idx;	       /* if offered */
 	bool packed;	       /* rings; it is an error if not offered */

@@ -31,7 +31,7 @@ static void set_defaults(struct client_options *options)
 	if (!options->segments)
 		options->segments = 1;
 	if (!options->timeout_ms)
-		options->timeout_ms = 5000;
+		options->timeout_ms = 20000;
 	least = options->depth * (2 + options->segments);
 	if (!options->queue_size)
 		for (options->queue_size = 4; options->queue_size < least;)

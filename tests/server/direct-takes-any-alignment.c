@@ -26,7 +26,6 @@ static void open_client(struct client *client, uint32_t export,
 		.region_size = 1u << 20,
 		.buffer_size = SIZE,
 		.segments = segments,
-		.timeout_ms = 5000,
 	};
 
 	CHECK(client_open(client, &options) == 0, "open: %s", client->error);

@@ -35,7 +35,6 @@ static void open_client(struct client *client, bool inflight)
 		.buffer_size = SIZE,
 		.inflight = inflight,
 		.packed = packed && inflight,
-		.timeout_ms = 5000,
 	};
 
 	CHECK(client_open(client, &options) == 0, "open: %s", client->error);

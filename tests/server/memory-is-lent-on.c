@@ -26,7 +26,9 @@
 #define DEPTH	 6u
 #define DISK	 (1u << 20)
 #define REGION	 (64u << 10)
-#define DRAIN_MS 60
+#define DRAIN_MS 250
+#define LOOK_MS	 20 /* a look before the deadline */
+#define PAST_MS	 (4 * DRAIN_MS)
 #define SLACK_MS 8000 /* on a machine that has other things to do */
 #define OWN	 0xa5
 
@@ -276,7 +278,7 @@ static void adding_waits(void)
 	before = counted().pin_ms;
 	ask(&client, VHOST_USER_ADD_MEM_REG, 3);
 	neighbour_is_served("memory is pinned");
-	CHECK(!answered(&client, 20), "acknowledged before it was pinned");
+	CHECK(!answered(&client, LOOK_MS), "acknowledged before it was pinned");
 	lending_hold(&lending, false, false, false);
 	take_answer(&client, VHOST_USER_ADD_MEM_REG, 0);
 	CHECK(counted().pin_ms >= before + 10, "the wait was not counted");
@@ -297,7 +299,7 @@ static void pinning_takes_too_long(void)
 	DO(&client, client_take_back(&client, 2));
 	lending_hold(&lending, true, false, false);
 	ask(&client, VHOST_USER_ADD_MEM_REG, 2);
-	CHECK(!answered(&client, 4 * DRAIN_MS),
+	CHECK(!answered(&client, PAST_MS),
 	      "an answer, or an end, while the device can reach the memory");
 	neighbour_is_served("memory is pinned for ever");
 	lending_hold(&lending, false, false, false);
@@ -350,7 +352,7 @@ static void taking_back_waits(void)
 	lending_hold(&lending, false, true, false);
 	ask(&client, VHOST_USER_REM_MEM_REG, 2);
 	neighbour_is_served("memory is unmapped");
-	CHECK(!answered(&client, DRAIN_MS / 2),
+	CHECK(!answered(&client, LOOK_MS),
 	      "acknowledged while the device can reach it");
 	lending_hold(&lending, false, false, false);
 	take_answer(&client, VHOST_USER_REM_MEM_REG, 0);
@@ -369,8 +371,7 @@ static void stuck_reads_are_ended(void)
 	lending_hold(&lending, false, false, true);
 	load(&client);
 	ask(&client, VHOST_USER_REM_MEM_REG, 2);
-	CHECK(!answered(&client, DRAIN_MS / 2),
-	      "acknowledged with reads in flight");
+	CHECK(!answered(&client, LOOK_MS), "acknowledged with reads in flight");
 	/* From now on it works, but for what hangs until it is reset. */
 	lending_hold(&lending, false, false, false);
 	take_answer(&client, VHOST_USER_REM_MEM_REG, 0);
@@ -483,7 +484,7 @@ static void nobody_vouches(void)
 	ask(&client, VHOST_USER_REM_MEM_REG, 2);
 	await(holds_some, "the device is given up");
 	neighbour_is_served("a device is lost");
-	CHECK(!answered(&client, 4 * DRAIN_MS),
+	CHECK(!answered(&client, PAST_MS),
 	      "an answer, or an end, while the device can reach the memory");
 	await_bytes(0, 0, REGION);
 	fill(&client, 2);

@@ -35,7 +35,6 @@ static void open_client(struct client *client, bool start)
 	struct client_options options = {
 		.socket_path = backend.exports[client == &good].socket_path,
 		.buffer_size = SIZE,
-		.timeout_ms = 3000,
 	};
 
 	CHECK(client_open(client, &options) == 0, "open: %s", client->error);

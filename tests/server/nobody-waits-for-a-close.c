@@ -47,7 +47,6 @@ static struct client_options options_of(uint32_t export)
 	return (struct client_options){
 		.socket_path = backend.exports[export].socket_path,
 		.buffer_size = SIZE,
-		.timeout_ms = 5000,
 		.channel = true,
 	};
 }

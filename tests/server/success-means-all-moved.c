@@ -19,7 +19,6 @@
 static const struct client_options lending = {
 	.region_count = 3,
 	.buffer_size = SIZE,
-	.timeout_ms = 3000,
 };
 
 static void open_client(struct client *client, uint32_t number, bool indirect,

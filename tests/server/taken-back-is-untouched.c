@@ -15,7 +15,7 @@
 #define DEPTH	 32u
 #define SIZE	 65536u
 #define WATCH_MS 8
-#define LIMIT_MS 2000
+#define LIMIT_MS 10000
 #define OWN	 0xa5
 
 static const char *file;
