@@ -15,11 +15,12 @@
 #include "client/neighbour.h"
 
 #define HOSTILE	   5
-#define SECONDS	   6
+#define ROUNDS	   6 /* of all acts, by each of them */
 #define DISK	   (32u << 20)
-#define SLOWEST_MS 5000
+#define SLOWEST_MS 20000
 
 struct board {
+	uint32_t left; /* hostile clients that are not done */
 	uint64_t rounds[HOSTILE];
 	uint64_t refused[HOSTILE];
 	char error[HOSTILE][200];
@@ -29,11 +30,10 @@ static struct board *board;
 
 static void be_hostile(uint32_t number)
 {
-	uint64_t random = number * 7919 + 1, end;
+	uint64_t random = number * 7919 + 1;
 	uint32_t round = 0;
 
-	end = client_now_ns() + SECONDS * 1000000000ull;
-	while (client_now_ns() < end) {
+	while (round < ROUNDS * hostile_act_count) {
 		struct client_options options =
 			hostile_lending(hostile_random(&random));
 		uint32_t act = (number + round++) % hostile_act_count;
@@ -47,6 +47,7 @@ static void be_hostile(uint32_t number)
 		else
 			board->rounds[number]++;
 	}
+	__atomic_sub_fetch(&board->left, 1, __ATOMIC_RELEASE);
 }
 
 static pid_t start_hostile(uint32_t number)
@@ -72,14 +73,13 @@ static void be_good(struct neighbour_counts *counts)
 	};
 	struct neighbour neighbour;
 	struct client client;
-	uint64_t end;
 
 	CHECK(client_open(&client, &options) == 0, "open: %s", client.error);
 	DO(&client, client_start(&client));
 	CHECK(neighbour_init(&neighbour, &client, counts, 1, 0, 2048) == 0,
 	      "%s", client.error);
-	end = client_now_ns() + SECONDS * 1000000000ull;
-	while (client_now_ns() < end)
+	while (__atomic_load_n(&board->left, __ATOMIC_ACQUIRE) ||
+	       counts->verified <= DISK)
 		DO(&client, neighbour_step(&neighbour));
 	DO(&client, neighbour_sweep(&neighbour));
 	DO(&client, client_stop(&client));
@@ -102,6 +102,7 @@ int main(void)
 		backend_add(&backend, i == 0 ? make_image("bad", DISK) : NULL,
 			    1u << 30);
 	serve_start();
+	board->left = HOSTILE;
 	for (i = 0; i < HOSTILE; i++)
 		children[i] = start_hostile(i);
 	be_good(&counts);
@@ -122,7 +123,6 @@ int main(void)
 	       (unsigned long long)counts.verified >> 20,
 	       (unsigned long long)neighbour_quantile_ns(&counts, 0.99) / 1000,
 	       (unsigned long long)counts.slowest_ns / 1000);
-	CHECK(counts.verified > DISK, "hardly anything was verified");
 	CHECK(counts.slowest_ns < SLOWEST_MS * 1000000ull,
 	      "a request took %llu ms",
 	      (unsigned long long)counts.slowest_ns / 1000000);
