@@ -146,8 +146,8 @@ static void await_end(const struct life *life)
 		subject_left_alone(&subject, LEAVE_MS);
 }
 
-/* One point.  False: there is no n-th such call. */
-static bool try_point(const struct order *order, uint32_t nth)
+/* One point.  How many such calls there were, or 0: no n-th. */
+static uint32_t try_point(const struct order *order, uint32_t nth)
 {
 	long from = subject_log_end(&subject);
 	struct life life = subject_life(&subject);
@@ -166,7 +166,7 @@ static bool try_point(const struct order *order, uint32_t nth)
 	else
 		find_fault(&life, backend_fate(&subject.backend));
 	if (!fired.fired && !life.wrong[0])
-		return false;
+		return 0;
 	points[outcome_of(&life)]++;
 	if (life.wrong[0])
 		show(order, nth, &life, &fired, from);
@@ -174,7 +174,7 @@ static bool try_point(const struct order *order, uint32_t nth)
 		subject_stop(&subject);
 		subject_start(&subject);
 	}
-	return fired.fired;
+	return fired.fired ? fired.seen : 0;
 }
 
 /* What a life makes of each, so that nothing is tried that never comes. */

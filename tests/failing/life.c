@@ -21,7 +21,8 @@
 #define DEPTH	   4u
 #define SIZE	   (4 * BLOCK) /* of a large request, in SEGMENTS pieces */
 #define SEGMENTS   4u
-#define TIMEOUT_MS 3000u
+#define TIMEOUT_MS 20000u /* no answer takes so long, also beside others */
+#define IN_VAIN_MS 3000u  /* for what need not come */
 #define SECTOR(n)  ((uint64_t)(n)*BLOCK / CLIENT_SECTOR)
 #define LOG_ALL	   26
 
@@ -362,14 +363,20 @@ static bool commanded(struct life *life, const char *text)
 	return answer && strncmp(answer, "{\"result\":", 10) == 0;
 }
 
+/* Has the message failed that tells of a new size? */
+static bool need_not_come(const struct page *page)
+{
+	return page_load(page->fired) && page_load(page->kind) == ORDER_CALL &&
+	       call_faults[page_load(page->number)].number == SYS_sendto;
+}
+
 /* Where there is no memory for the message the log says so.  Where there is no
  * room, the server takes it that there is one already. */
 static void note_not_told(struct life *life)
 {
 	const struct page *page = life->page;
 
-	if (page_load(page->fired) && page_load(page->kind) == ORDER_CALL &&
-	    call_faults[page_load(page->number)].number == SYS_sendto)
+	if (need_not_come(page))
 		life->failures |=
 			page_load(page->error) == EAGAIN ? 0 : FAILED_MESSAGE;
 	else
@@ -391,7 +398,8 @@ static void resize_to(struct life *life, uint64_t size)
 		life->failures |= FAILED_COMMAND;
 		return;
 	}
-	told = client_await_change(client, TIMEOUT_MS);
+	told = client_await_change(
+		client, need_not_come(life->page) ? IN_VAIN_MS : TIMEOUT_MS);
 	if (told == 0)
 		note_not_told(life);
 	else if (told < 0)

@@ -56,23 +56,6 @@ void orders_forget(struct page *page)
 	page_store(page->unknown, 0);
 }
 
-/* Of the `count` that a life has, or all that come. */
-static void try_all(struct orders *orders, const struct order *order,
-		    uint32_t count)
-{
-	uint32_t every = orders->stride;
-	bool hit = true;
-
-	if (order->step && life_step_has_thousands(order->step))
-		every *= ONE_OF_MANY;
-	for (uint32_t nth = 1; hit && nth < NTH_MAX; nth++) {
-		if (every > 1 && nth > count)
-			break;
-		if (orders->phase++ % every == 0)
-			hit = orders->try(order, nth);
-	}
-}
-
 /* Is what fails tried again for as long as it takes?  Transfers wait for
  * memory. */
 static bool passes(const struct order *order)
@@ -89,12 +72,35 @@ static bool passes(const struct order *order)
 	       (order->error == ENOMEM && call->length == LENGTH_VECTORS);
 }
 
-static void try_both(struct orders *orders, struct order order, uint32_t count)
+/* Once, and from then on; but where no such call follows the one that fails,
+ * the second is the first over again.  False: there is no n-th. */
+static bool try_one(struct orders *orders, struct order order, uint32_t nth)
 {
+	uint32_t seen;
+
 	order.many = 1;
-	try_all(orders, &order, count);
+	seen = orders->try(&order, nth);
 	order.many = passes(&order) ? IN_A_ROW : UINT32_MAX;
-	try_all(orders, &order, count);
+	if (seen > nth)
+		orders->try(&order, nth);
+	return seen > 0;
+}
+
+/* Of the `count` that a life has, or all that come. */
+static void try_all(struct orders *orders, const struct order *order,
+		    uint32_t count)
+{
+	uint32_t every = orders->stride;
+	bool hit = true;
+
+	if (order->step && life_step_has_thousands(order->step))
+		every *= ONE_OF_MANY;
+	for (uint32_t nth = 1; hit && nth < NTH_MAX; nth++) {
+		if (every > 1 && nth > count)
+			break;
+		if (orders->phase++ % every == 0)
+			hit = try_one(orders, *order, nth);
+	}
 }
 
 static bool is_chosen(const struct orders *orders, const char *name)
@@ -113,7 +119,7 @@ static void try_calls(struct orders *orders, const struct page *counts)
 			continue;
 		for (int e = 0; one->errors[e]; e++) {
 			order.error = one->errors[e];
-			try_both(orders, order, counts->calls[i]);
+			try_all(orders, &order, counts->calls[i]);
 		}
 	}
 }
@@ -148,7 +154,7 @@ static void try_transfers(struct orders *orders, const struct page *counts)
 			continue;
 		for (int e = 0; one->errors[e]; e++) {
 			order.error = one->errors[e];
-			try_both(orders, order, count);
+			try_all(orders, &order, count);
 		}
 	}
 }
@@ -161,12 +167,12 @@ static void try_allocations(struct orders *orders, const struct page *counts)
 		return;
 	/* 0 stands for all steps, in an order, and for none, in the counts. */
 	if (counts->allocations[0])
-		try_both(orders, order, counts->allocations[0]);
+		try_all(orders, &order, counts->allocations[0]);
 	for (order.step = 1; order.step < STEPS_MAX; order.step++)
 		if (counts->allocations[order.step] &&
 		    !(orders->not_common && life_step_is_common(order.step)))
-			try_both(orders, order,
-				 counts->allocations[order.step]);
+			try_all(orders, &order,
+				counts->allocations[order.step]);
 }
 
 void orders_try(struct orders *orders, const struct page *counts)

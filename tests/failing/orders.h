@@ -15,8 +15,9 @@ struct order {
 };
 
 struct orders {
-	/* Try it: the n-th such call.  False: there is none. */
-	bool (*try)(const struct order *order, uint32_t nth);
+	/* Try it: the n-th such call.  How many there were until the order was
+	 * taken back; 0: no n-th. */
+	uint32_t (*try)(const struct order *order, uint32_t nth);
 	const char *only; /* calls of this name; NULL: all */
 	uint32_t stride;  /* of how many points one is tried */
 	uint32_t phase;
@@ -29,7 +30,8 @@ void order_take_back(struct page *page);
 void order_print(const struct order *order, uint32_t nth);
 
 /* Try each call that was counted, each transfer and each allocation, in each
- * way that it can fail: once, and from then on, or a number of times. */
+ * way that it can fail: once, and, if such calls follow, from then on or a
+ * number of times. */
 void orders_try(struct orders *orders, const struct page *counts);
 
 /* Forget what was counted. */

@@ -94,20 +94,20 @@ static bool stop(void)
 	return false;
 }
 
-static bool conclude(const struct order *order, uint32_t nth,
-		     enum outcome outcome, long from)
+static uint32_t conclude(const struct order *order, uint32_t nth,
+			 enum outcome outcome, long from)
 {
 	struct page fired = *subject.page;
 
 	if (!fired.fired && !wrong[0])
-		return false;
+		return 0;
 	points[wrong[0] ? UNSPECIFIED : outcome]++;
 	if (wrong[0] && points[UNSPECIFIED] <= SHOWN_MAX) {
 		order_print(order, nth);
 		fprintf(stderr, " (%u): %s\n", fired.fired_detail, wrong);
 		subject_show_log(&subject, from);
 	}
-	return fired.fired;
+	return fired.fired ? fired.seen : 0;
 }
 
 static void forget(void)
@@ -119,7 +119,7 @@ static void forget(void)
 	unlink(subject.place.control);
 }
 
-static bool try_start(const struct order *order, uint32_t nth)
+static uint32_t try_start(const struct order *order, uint32_t nth)
 {
 	long from = subject_log_end(&subject);
 	enum outcome outcome = REFUSES;
@@ -151,7 +151,7 @@ static bool try_start(const struct order *order, uint32_t nth)
 	return conclude(order, nth, outcome, from);
 }
 
-static bool try_stop(const struct order *order, uint32_t nth)
+static uint32_t try_stop(const struct order *order, uint32_t nth)
 {
 	enum outcome outcome = STOPS;
 	long from;

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define START_MS   10000
+#define START_MS   60000
 #define REMEMBERED 70  /* the server forgets clients that left before these */
 #define AT_ONCE	   32u /* more requests than any life has in flight */
 #define QUIET_MS   20  /* nothing has changed for so long */

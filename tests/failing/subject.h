@@ -11,7 +11,7 @@
  * it says.  There is one at a time.  What cannot be done ends the test, with a
  * line that says why.
  */
-#define SETTLE_MS 3000 /* the time that it has to become as it was */
+#define SETTLE_MS 20000 /* the time that it has to become as it was */
 
 struct holdings {
 	uint32_t descriptors;
