@@ -7,9 +7,14 @@ cd "$2" || exit 1
 bad=0
 say() { echo "lint: $*"; bad=1; }
 
+# How many states of a function are explored: the analyzer's own limit, 225000,
+# takes three times as long for all files, and finds the same in them.
+states="--extra-arg=-Xclang --extra-arg=-analyzer-config"
+states="$states --extra-arg=-Xclang --extra-arg=max-nodes=50000"
 files=$(git ls-files 'src/*.c' 'program/*.c' 'client/*.c' 'demo/*.c')
-printf '%s\n' $files | xargs -P 2 -n 8 clang-tidy -p "$1" --quiet 2>/dev/null |
-	grep -E '(error|warning):' &&
+# shellcheck disable=SC2086 # words
+printf '%s\n' $files | xargs -P 2 -n 8 clang-tidy -p "$1" --quiet $states \
+	2>/dev/null | grep -E '(error|warning):' &&
 	say "clang-tidy has findings"
 
 # sys/queue.h, jansson.h: cppcheck does not know their loops.
