@@ -26,10 +26,14 @@ static void to_journal(const struct log_line *line)
 	char message[LOG_LINE_SIZE] = "MESSAGE=", text[LOG_LINE_SIZE];
 	char export[200], client[40], pid[40], uid[40];
 	size_t used = strlen(message);
-	char priority[] = "PRIORITY=6"; /* informational */
+	/* Warning, informational, debugging: as sd-daemon(3) counts them. */
+	static const char *const priorities[] = { "PRIORITY=4", "PRIORITY=6",
+						  "PRIORITY=7" };
+	char priority[sizeof("PRIORITY=4")];
 	struct iovec fields[7];
 	int count = 0;
 
+	memcpy(priority, priorities[line->level], sizeof(priority));
 	log_text(message + used, sizeof(message) - used, line);
 	used = (size_t)snprintf(text, sizeof(text), "REASON=");
 	escape(text + used, sizeof(text) - used, line->text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "device/client.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 /* Log lines at once; one more each second. */
@@ -40,19 +41,38 @@ static bool may_log(struct client_record *client)
 	return true;
 }
 
-void client_log(struct client_record *client, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void
+client_vlog(struct client_record *client, enum log_level level,
+	    const char *format, va_list args)
 {
 	struct log_line line = {
+		.level = level,
 		.export = client->export_name,
 		.client = client->number,
 		.pid = client->pid,
 		.uid = client->uid,
 	};
+
+	/* What is not written uses up no limit. */
+	if (log_takes(level) && (level == LOG_LEVEL_DEBUG || may_log(client)))
+		log_vprint(&line, format, args);
+}
+
+void client_log(struct client_record *client, const char *format, ...)
+{
 	va_list args;
 
-	if (!may_log(client))
-		return;
 	va_start(args, format);
-	log_vprint(&line, format, args);
+	client_vlog(client, LOG_LEVEL_WARNING, format, args);
+	va_end(args);
+}
+
+void client_log_at(struct client_record *client, enum log_level level,
+		   const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	client_vlog(client, level, format, args);
 	va_end(args);
 }

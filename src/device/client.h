@@ -35,10 +35,15 @@ struct client_record {
 void client_init(struct client_record *client, const char *export_name,
 		 struct log_group *group);
 
-/* One log line that names the client, unless the client, or its group, has
- * caused too many of late; how many were dropped is logged.  The thread of its
+/* A warning that names the client, unless the client, or its group, has caused
+ * too many lines of late; how many were dropped is logged.  The thread of its
  * device. */
 __attribute__((format(printf, 2, 3))) void
 client_log(struct client_record *client, const char *format, ...);
+
+/* The same of another level.  Lines for debugging are not limited. */
+__attribute__((format(printf, 3, 4))) void
+client_log_at(struct client_record *client, enum log_level level,
+	      const char *format, ...);
 
 #endif

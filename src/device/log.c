@@ -41,6 +41,22 @@ static void to_standard_error(const struct log_line *line)
 }
 
 static log_sink *current_sink = to_standard_error;
+static enum log_level current_level = LOG_LEVEL_INFO; /* atomic */
+
+void log_set_level(enum log_level level)
+{
+	__atomic_store_n(&current_level, level, __ATOMIC_RELAXED);
+}
+
+enum log_level log_get_level(void)
+{
+	return __atomic_load_n(&current_level, __ATOMIC_RELAXED);
+}
+
+bool log_takes(enum log_level level)
+{
+	return level <= log_get_level();
+}
 
 void log_to(log_sink *sink)
 {
@@ -51,6 +67,8 @@ void log_vprint(struct log_line *line, const char *format, va_list args)
 {
 	char text[600];
 
+	if (!log_takes(line->level))
+		return;
 	vsnprintf(text, sizeof(text), format, args);
 	line->text = text;
 	current_sink(line);
@@ -69,6 +87,16 @@ void log_print(const char *format, ...)
 void log_export(const char *export, const char *format, ...)
 {
 	struct log_line line = { .export = export };
+	va_list args;
+
+	va_start(args, format);
+	log_vprint(&line, format, args);
+	va_end(args);
+}
+
+void log_info(const char *export, const char *format, ...)
+{
+	struct log_line line = { .level = LOG_LEVEL_INFO, .export = export };
 	va_list args;
 
 	va_start(args, format);

@@ -14,8 +14,21 @@
  * thread may log.
  */
 
+/* How much is logged: lines of this kind and of those before it. */
+enum log_level {
+	LOG_LEVEL_WARNING, /* what somebody may have to see to */
+	LOG_LEVEL_INFO,	   /* and clients that come and go, reloads; default */
+	LOG_LEVEL_DEBUG,   /* and each message of a client */
+};
+
+/* Any thread, at any time. */
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+bool log_takes(enum log_level level);
+
 /* Texts last for the call only. */
 struct log_line {
+	enum log_level level;
 	const char *export; /* or NULL */
 	uint32_t client;    /* its number; 0: none */
 	pid_t pid;	    /* 0: not known */
@@ -31,10 +44,13 @@ void log_to(log_sink *sink);
 /* The line with its subject before it, as standard error gets it. */
 void log_format(char *text, size_t size, const struct log_line *line);
 
-/* A line about nobody, about an export, or with *line's subject. */
+/* A warning about nobody or about an export, a line about what is as it should
+ * be, or one with *line's level and subject. */
 __attribute__((format(printf, 1, 2))) void log_print(const char *format, ...);
 __attribute__((format(printf, 2, 3))) void log_export(const char *export,
 						      const char *format, ...);
+__attribute__((format(printf, 2, 3))) void log_info(const char *export,
+						    const char *format, ...);
 __attribute__((format(printf, 2, 0))) void
 log_vprint(struct log_line *line, const char *format, va_list args);
 

@@ -78,10 +78,10 @@ static void connection_finish(struct vhost_connection *connection)
 
 	LIST_REMOVE(connection, entry);
 	connection_free(connection);
-	client_log(client,
-		   "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
-		   "%" PRIu64 " losses of memory",
-		   why, counters.requests, counters.errors, counters.losses);
+	client_log_at(client, LOG_LEVEL_INFO,
+		      "ended: %s; %" PRIu64 " requests, %" PRIu64 " errors, "
+		      "%" PRIu64 " losses of memory",
+		      why, counters.requests, counters.errors, counters.losses);
 	leave(worker, export, client, held, why);
 }
 
@@ -151,6 +151,10 @@ static void carry_out(struct vhost_connection *connection)
 {
 	const char *why = "";
 
+	if (!connection->asked)
+		client_log_at(
+			connection->device.client, LOG_LEVEL_DEBUG, "%s",
+			vhost_message_name(connection->message.header.request));
 	switch (dispatch(connection, &why)) {
 	case VHOST_DONE:
 		acknowledge(connection, 0);
@@ -283,7 +287,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 	}
 	if (!why) {
 		LIST_INSERT_HEAD(&worker->connections, connection, entry);
-		client_log(client, "connected");
+		client_log_at(client, LOG_LEVEL_INFO, "connected");
 		return;
 	}
 	vhost_export_turn_away(export, fd, "%s", why);
