@@ -11,9 +11,13 @@ static const char help[] =
 	"\n"
 	"Commands:\n"
 	"  serve        serve block devices by vhost-user\n"
-	"  resize       change the size of an export\n"
 	"  stat         print the statistics of a server\n"
+	"  export       add, remove and list what a server exports\n"
+	"  limit        limit what the clients of an export may ask for\n"
+	"  resize       change the size of an export\n"
 	"  reload       make a server read its configuration again\n"
+	"  log          change how much a server logs\n"
+	"  version      print the version of a server\n"
 	"  check-host   check whether this machine has what is needed\n"
 	"  bench        measure any vhost-user block server\n"
 	"  torture      attack any vhost-user block server as clients could\n"
@@ -29,9 +33,13 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "serve", command_serve },
-	{ "resize", command_resize },
 	{ "stat", command_stat },
+	{ "export", command_export },
+	{ "limit", command_limit },
+	{ "resize", command_resize },
 	{ "reload", command_reload },
+	{ "log", command_log },
+	{ "version", command_version },
 	{ "check-host", command_check_host },
 	{ "bench", command_bench },
 	{ "torture", command_torture },

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +12,30 @@
 #include <unistd.h>
 
 #include "program/command.h"
+
+int ask_options(struct arguments *arguments, const char *command, int argc,
+		char **argv, const char *help, const char **path)
+{
+	static const struct argument_option options[] = {
+		{ "control", true, 'c' },
+		{ "help", false, 'h' },
+		{ NULL, false, 0 },
+	};
+	int option;
+
+	*path = CONTROL_PATH;
+	arguments_begin(arguments, command, argc, argv, options);
+	while ((option = arguments_next(arguments)) != ARGUMENTS_END) {
+		if (option == 'h') {
+			fputs(help, stdout);
+			return finish_output();
+		}
+		if (option != 'c')
+			return EXIT_USAGE;
+		*path = arguments->value;
+	}
+	return -1;
+}
 
 /* The server answers at once, unless its storage keeps it from ending. */
 #define PATIENCE_S 10
@@ -118,10 +143,12 @@ static json_t *take_result(const char *line)
 
 json_t *control_ask(int fd, json_t *request)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
 	json_t *result = NULL;
-	char *line = NULL;
+	char *text = NULL, *line = NULL;
 
+	if (json_object_set_new(request, "protocol",
+				json_integer(CONTROL_PROTOCOL)) == 0)
+		text = json_dumps(request, JSON_COMPACT);
 	json_decref(request);
 	if (text && send_line(fd, text))
 		line = receive_line(fd);
@@ -135,5 +162,19 @@ json_t *control_ask(int fd, json_t *request)
 					   : strerror(errno));
 	free(text);
 	free(line);
+	return result;
+}
+
+json_t *control_ask_once(const char *path, json_t *request)
+{
+	int fd = control_connect(path);
+	json_t *result;
+
+	if (fd < 0) {
+		json_decref(request);
+		return NULL;
+	}
+	result = control_ask(fd, request);
+	close(fd);
 	return result;
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
-#include "program/arguments.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "program/ask/ask.h"
 #include "program/ask/stats.h"
@@ -13,19 +11,13 @@ static const char help[] =
 	"Make a server read its configuration file again.  New exports are\n"
 	"opened, removed ones accept no more clients, others are untouched.\n"
 	"After an error nothing has changed.\n"
-	"\n"
-	"  --control=PATH  its control socket (default " CONTROL_PATH ")\n"
-	"  --help          print this text\n";
+	"\n" ASK_OPTIONS_HELP;
 
 static int reload(const char *path)
 {
-	int fd = control_connect(path);
-	json_t *result;
+	json_t *result =
+		control_ask_once(path, json_pack("{ss}", "command", "reload"));
 
-	if (fd < 0)
-		return EXIT_FAILED;
-	result = control_ask(fd, json_pack("{ss}", "command", "reload"));
-	close(fd);
 	if (!result)
 		return EXIT_FAILED;
 	printf("exports: %d added, %d changed, %d removed, %d kept\n",
@@ -39,25 +31,12 @@ static int reload(const char *path)
 
 int command_reload(int argc, char **argv)
 {
-	static const struct argument_option options[] = {
-		{ "control", true, 'c' },
-		{ "help", false, 'h' },
-		{ NULL, false, 0 },
-	};
-	const char *path = CONTROL_PATH;
 	struct arguments arguments;
-	int option;
+	const char *path;
+	int status = ask_options(&arguments, "reload", argc, argv, help, &path);
 
-	arguments_begin(&arguments, "reload", argc, argv, options);
-	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return finish_output();
-		}
-		if (option != 'c')
-			return EXIT_USAGE;
-		path = arguments.value;
-	}
+	if (status >= 0)
+		return status;
 	if (!arguments_no_operands(&arguments))
 		return EXIT_USAGE;
 	return reload(path);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
-#include "program/arguments.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "program/ask/ask.h"
 #include "program/escape.h"
@@ -19,10 +17,7 @@ static const char help[] =
 	"a\n"
 	"                  larger one is not cut.  Default: the present size "
 	"of\n"
-	"                  the image\n"
-	"  --control=PATH  control socket of the server (default " CONTROL_PATH
-	")\n"
-	"  --help          print this text\n";
+	"                  the image\n" ASK_OPTIONS_HELP;
 
 /* The request, which the caller owns; NULL: out of memory. */
 static json_t *request(const char *name, uint64_t size)
@@ -41,13 +36,8 @@ static json_t *request(const char *name, uint64_t size)
 
 static int resize(const char *path, const char *name, uint64_t size)
 {
-	int fd = control_connect(path);
-	json_t *result;
+	json_t *result = control_ask_once(path, request(name, size));
 
-	if (fd < 0)
-		return EXIT_FAILED;
-	result = control_ask(fd, request(name, size));
-	close(fd);
 	if (!result)
 		return EXIT_FAILED;
 	escape_put(stdout, name);
@@ -59,29 +49,13 @@ static int resize(const char *path, const char *name, uint64_t size)
 
 int command_resize(int argc, char **argv)
 {
-	static const struct argument_option options[] = {
-		{ "control", true, 'c' },
-		{ "help", false, 'h' },
-		{ NULL, false, 0 },
-	};
-	const char *path = CONTROL_PATH, *text;
-	uint64_t size = 0;
 	struct arguments arguments;
-	int option;
+	const char *path, *text;
+	uint64_t size = 0;
+	int status = ask_options(&arguments, "resize", argc, argv, help, &path);
 
-	arguments_begin(&arguments, "resize", argc, argv, options);
-	while ((option = arguments_next(&arguments)) != ARGUMENTS_END) {
-		switch (option) {
-		case 'c':
-			path = arguments.value;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return finish_output();
-		default:
-			return EXIT_USAGE;
-		}
-	}
+	if (status >= 0)
+		return status;
 	if (arguments.operand_count < 1 || arguments.operand_count > 2) {
 		complain("resize: expected an export, and perhaps a size");
 		return EXIT_USAGE;

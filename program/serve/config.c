@@ -11,6 +11,7 @@
 #define FILE_MAX (1u << 20)
 
 struct document {
+	unsigned int users;
 	yaml_document_t yaml;
 };
 
@@ -316,6 +317,7 @@ bool config_read(const char *path, struct options *options,
 		snprintf(error->text, sizeof(error->text), "out of memory");
 		return false;
 	}
+	document->users = 1;
 	reading.yaml = &document->yaml;
 	text = read_file(&reading, &size);
 	good = text && parse_text(&reading, text, size);
@@ -328,9 +330,16 @@ bool config_read(const char *path, struct options *options,
 	return take_root(&reading);
 }
 
-void config_free(struct document *document)
+void config_hold(struct document *document)
 {
 	if (document)
-		yaml_document_delete(&document->yaml);
+		document->users++;
+}
+
+void config_free(struct document *document)
+{
+	if (!document || --document->users > 0)
+		return;
+	yaml_document_delete(&document->yaml);
 	free(document);
 }

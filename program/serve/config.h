@@ -19,7 +19,10 @@
 bool config_read(const char *path, struct options *options,
 		 struct vhost_error *error);
 
-/* Frees the texts of the file.  NULL is nothing. */
+/* Another user of the texts of the file.  NULL is nothing, here as below. */
+void config_hold(struct document *document);
+
+/* One user less; the last one frees the texts. */
 void config_free(struct document *document);
 
 #endif

@@ -91,7 +91,8 @@ static void carry_out(struct control *control, struct caller *caller,
 {
 	json_error_t error;
 	char why[JSON_ERROR_TEXT_LENGTH + 50];
-	json_t *request = json_loadb(caller->request, size, 0, &error);
+	json_t *request = json_loadb(caller->request, size,
+				     JSON_REJECT_DUPLICATES, &error);
 	json_t *object;
 
 	memmove(caller->request, caller->request + size + 1,

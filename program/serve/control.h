@@ -6,10 +6,10 @@
 
 #include "program/serve/exports.h"
 
-/* Runs the command that a request names, on the thread of the server; must not
- * block.  The answer has "result" or "error" and is the caller's.  NULL: out of
- * memory. */
-json_t *run_command(struct context *context, const json_t *request);
+/* Runs the command that a request names, on the thread of the server.  May
+ * change numbers in the request to texts, and keep parts of it.  The answer has
+ * "result" or "error" and is the caller's.  NULL: out of memory. */
+json_t *run_command(struct context *context, json_t *request);
 
 /* An answer with this error.  The caller's; NULL: out of memory. */
 json_t *control_error(const char *text);

@@ -231,7 +231,8 @@ static void log_left_out(struct context *context, const struct options *wanted)
  * socket is taken over from the export that listens at its path, which has
  * another name if it is renamed or if two exchange sockets. */
 static bool open_wanted(struct context *context, struct options *wanted,
-			struct changes *changes, struct vhost_error *error)
+			bool leave_out, struct changes *changes,
+			struct vhost_error *error)
 {
 	uint32_t left_out = 0;
 
@@ -240,6 +241,10 @@ static bool open_wanted(struct context *context, struct options *wanted,
 		const struct export *old =
 			exports_find(&context->options, export->name);
 
+		if (export->served || export->left_out[0]) {
+			changes->kept++;
+			continue;
+		}
 		if (may_stay(old, export)) {
 			export->served = old->served;
 			export->store = old->store;
@@ -254,7 +259,7 @@ static bool open_wanted(struct context *context, struct options *wanted,
 			    context->server, wanted, export,
 			    find_at(&context->options, export->socket_path),
 			    error)) {
-			if (!may_leave_out(context, export, old))
+			if (!leave_out || !may_leave_out(context, export, old))
 				return false;
 			left_out++;
 			continue;
@@ -389,10 +394,11 @@ static void warn_of_twins(const struct options *options)
 }
 
 bool exports_apply(struct context *context, struct options *wanted,
-		   struct changes *changes, struct vhost_error *error)
+		   bool leave_out, struct changes *changes,
+		   struct vhost_error *error)
 {
 	memset(changes, 0, sizeof(*changes));
-	if (!open_wanted(context, wanted, changes, error) ||
+	if (!open_wanted(context, wanted, leave_out, changes, error) ||
 	    !one_writer(wanted, error) || !handed_used(wanted, error) ||
 	    !allow_all(context, wanted, error)) {
 		undo(context, wanted);
@@ -408,7 +414,7 @@ bool exports_apply(struct context *context, struct options *wanted,
 	return true;
 }
 
-/* Only exports can change while the server runs. */
+/* Of most settings only the exports can change while the server runs. */
 static bool settings_same(const struct options *now,
 			  const struct options *wanted,
 			  struct vhost_error *error)
@@ -416,7 +422,7 @@ static bool settings_same(const struct options *now,
 	for (size_t i = 0; settings[i].name; i++) {
 		const char *old = now->values[i], *new = wanted->values[i];
 
-		if (same_text(old, new))
+		if (settings[i].changes || same_text(old, new))
 			continue;
 		snprintf(error->text, sizeof(error->text),
 			 "%.200s: %s: %.60s, was %.60s; expected no change "
@@ -431,6 +437,7 @@ static bool settings_same(const struct options *now,
 static bool read_again(struct context *context, struct changes *changes,
 		       struct vhost_error *error)
 {
+	enum log_level log, now = context->options.general.log;
 	struct options wanted;
 
 	if (!context->command_line->config) {
@@ -441,10 +448,17 @@ static bool read_again(struct context *context, struct changes *changes,
 	}
 	if (!options_complete(context->command_line, &wanted, error))
 		return false;
-	if (settings_same(&context->options, &wanted, error))
-		return exports_apply(context, &wanted, changes, error);
-	options_free(&wanted);
-	return false;
+	if (!settings_same(&context->options, &wanted, error)) {
+		options_free(&wanted);
+		return false;
+	}
+	log = wanted.general.log;
+	if (!exports_apply(context, &wanted, true, changes, error))
+		return false;
+	/* Else a command may have set another one. */
+	if (log != now)
+		log_set_level(log);
+	return true;
 }
 
 bool exports_reload(struct context *context, struct changes *changes,
@@ -459,9 +473,10 @@ bool exports_reload(struct context *context, struct changes *changes,
 		log_print("not reloaded, nothing has changed: %s", error->text);
 		return false;
 	}
-	log_print("reloaded: exports: %u added, %u changed, %u removed, %u "
-		  "kept",
-		  changes->added, changes->changed, changes->removed,
-		  changes->kept);
+	log_info(NULL,
+		 "reloaded: exports: %u added, %u changed, %u removed, %u "
+		 "kept",
+		 changes->added, changes->changed, changes->removed,
+		 changes->kept);
 	return true;
 }

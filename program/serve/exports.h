@@ -8,7 +8,9 @@
  * on.  All of it belongs to the thread that runs the server. */
 struct context {
 	struct vhost_server *server;
-	const struct options *command_line;
+	/* What each reload lays over the file: what the command line has, and
+	 * what has been changed since. */
+	struct options *command_line;
 	struct options options; /* in force */
 };
 
@@ -30,11 +32,14 @@ struct export *exports_find(struct options *options, const char *name);
  * why, and nothing has changed.
  *
  * A machine may write the header of another format into its own disk.  That
- * shall not keep others from theirs: at the start such an export is left out,
- * if there are others, and a reload tries it again.
+ * shall not keep others from theirs: with `leave_out`, at the start such an
+ * export is left out, if there are others, and a reload tries it again.
+ *
+ * Exports that are served already in `wanted`, or left out, stay as they are.
  */
 bool exports_apply(struct context *context, struct options *wanted,
-		   struct changes *changes, struct vhost_error *error);
+		   bool leave_out, struct changes *changes,
+		   struct vhost_error *error);
 
 /* Reads the configuration file again and applies it, and logs the result.
  * False: *error says why, and nothing has changed. */

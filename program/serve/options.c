@@ -8,6 +8,7 @@
 
 #include "program/arguments.h"
 #include "program/command.h"
+#include "program/keys.h"
 #include "program/number.h"
 #include "program/serve/access.h"
 #include "program/serve/config.h"
@@ -85,8 +86,14 @@ static const char help_tail[] =
 	"                       long again the client is ended (default 5000)\n"
 	"  --stats-json=PATH    statistics as JSON at exit and on SIGUSR1;\n"
 	"                       - is standard output\n"
-	"  --control=PATH       the socket for precarium stat, resize and "
-	"reload\n"
+	"  --log=warning|info|debug\n"
+	"                       what is logged: what may need attention, also\n"
+	"                       clients that come and go (default), or also "
+	"each\n"
+	"                       message of theirs\n"
+	"  --control=PATH       the socket for precarium stat, export, limit "
+	"and\n"
+	"                       others\n"
 	"  --control-mode=MODE, --control-owner=USER, --control-group=GROUP\n"
 	"                       who may connect to it, as for an export "
 	"(default 0600)\n"
@@ -145,62 +152,26 @@ fail(struct vhost_error *error, const char *format, ...)
 	return false;
 }
 
-static const char *set_key(const struct export_setting *setting,
-			   const char *value, struct export *export)
-{
-	if (setting->flag && value)
-		return "expected no value";
-	if (!setting->flag && (!value || !value[0]))
-		return "expected a value";
-	return export_set(export, setting, value);
-}
-
 /* Takes "key=value" or "key", which it cuts up in place. */
 static bool parse_key(char *text, struct export *export, uint64_t *given)
 {
-	char *value = strchr(text, '=');
+	char *value = keys_value(text);
 	struct export_setting setting;
-	const char *expected;
-	char names[300];
+	struct vhost_error error;
 
-	if (value)
-		*value++ = 0;
-	if (!export_setting_find(text, &setting)) {
-		export_setting_names(names, sizeof(names));
-		complain("--export: %s: %s; expected %s",
-			 text[0] ? text : "\"\"",
-			 text[0] ? "unknown key" : "a key is missing", names);
-		return false;
+	if (export_setting_find(text, &setting)) {
+		if (*given >> setting.number & 1) {
+			complain("--export: %s: given before; expected each "
+				 "key once",
+				 text);
+			return false;
+		}
+		*given |= UINT64_C(1) << setting.number;
 	}
-	if (*given >> setting.number & 1) {
-		complain("--export: %s: given before; expected each key once",
-			 text);
-		return false;
-	}
-	*given |= UINT64_C(1) << setting.number;
-	expected = set_key(&setting, value, export);
-	if (expected)
-		complain("--export: %s%s%s: %s", text, value ? "=" : "",
-			 value ? value : "", expected);
-	return !expected;
-}
-
-/* Cuts off the next key and its value, in place.  Two commas are one that does
- * not separate, as QEMU has it: it may be part of a path. */
-static char *next_key(char **text)
-{
-	char *key = *text, *from = key, *to = key;
-
-	while (from && *from && (*from != ',' || from[1] == ',')) {
-		if (*from == ',')
-			from++;
-		*to++ = *from++;
-	}
-	if (!key)
-		return NULL;
-	*text = *from ? from + 1 : NULL;
-	*to = 0;
-	return key;
+	if (export_take(export, text, value, &error))
+		return true;
+	complain("--export: %s", error.text);
+	return false;
 }
 
 static bool parse_export(char *text, struct options *options)
@@ -214,7 +185,7 @@ static bool parse_export(char *text, struct options *options)
 		complain("out of memory");
 		return false;
 	}
-	while ((key = next_key(&text))) {
+	while ((key = keys_next(&text))) {
 		if (!parse_key(key, export, &given))
 			return false;
 	}
@@ -267,24 +238,27 @@ static bool given_before(const char *option, const char *value)
 	return false;
 }
 
-/* For options whose first value would be lost silently. */
-static bool take_once(const char *option, const char **place, const char *value)
+/* A key of the single device, by the option that stands for it. */
+static bool set_single(struct export *single, const char *option,
+		       const char *key, const char *value)
 {
-	if (*place)
+	struct export_setting setting;
+
+	export_setting_find(key, &setting);
+	if (value && single->given[setting.number])
 		return given_before(option, value);
-	*place = value;
+	export_set(single, &setting, value);
 	return true;
 }
 
 /* The single device of the backend conventions. */
 static bool parse_single(int option, char *value, struct export *single)
 {
-	struct store_setting image = { .key = "file" };
 	uint32_t number;
 
 	switch (option) {
 	case OPT_SOCKET_PATH:
-		return take_once("--socket-path", &single->socket_path, value);
+		return set_single(single, "--socket-path", "socket", value);
 	case OPT_FD:
 		if (single->fd >= 0)
 			return given_before("--fd", value);
@@ -296,14 +270,9 @@ static bool parse_single(int option, char *value, struct export *single)
 		single->fd = (int)number;
 		return true;
 	case OPT_BLK_FILE:
-		if (store_options_get(&single->storing, image.key))
-			return given_before("--blk-file", value);
-		image.text = value;
-		store_options_set(&single->storing, &image);
-		return true;
+		return set_single(single, "--blk-file", "file", value);
 	default:
-		single->storing.read_only = true;
-		return true;
+		return set_single(single, "--read-only", "read-only", NULL);
 	}
 }
 
@@ -326,7 +295,10 @@ static bool parse_option(int option, char *value, struct options *options)
 	case OPT_EXPORT:
 		return parse_export(value, options);
 	case OPT_CONFIG:
-		return take_once("--config", &options->config, value);
+		if (options->config)
+			return given_before("--config", value);
+		options->config = value;
+		return true;
 	default:
 		return false;
 	}
@@ -392,8 +364,7 @@ enum parsed options_parse(int argc, char **argv, struct options *options)
 	return PARSED_RUN;
 }
 
-/* The name of the export in logs and statistics. */
-static const char *name_of(const struct export *export)
+const char *export_name(const struct export *export)
 {
 	const char *path = export->socket_path;
 	const char *slash = path ? strrchr(path, '/') : NULL;
@@ -407,7 +378,7 @@ static struct export *find_export(const struct options *options, uint32_t count,
 				  const char *name)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		if (strcmp(name_of(&options->exports[i]), name) == 0)
+		if (strcmp(export_name(&options->exports[i]), name) == 0)
 			return &options->exports[i];
 	}
 	return NULL;
@@ -438,7 +409,7 @@ static bool socket_is_free(const struct options *options, uint32_t count,
 	return true;
 }
 
-static bool name_exports(struct options *options, struct vhost_error *error)
+bool options_name(struct options *options, struct vhost_error *error)
 {
 	for (uint32_t i = 0; i < options->export_count; i++) {
 		struct export *export = &options->exports[i];
@@ -449,9 +420,9 @@ static bool name_exports(struct options *options, struct vhost_error *error)
 					   error);
 		/* Paths differ even if their last components do not. */
 		if (!export->name && path &&
-		    find_export(options, i, name_of(export)))
+		    find_export(options, i, export_name(export)))
 			export->name = path;
-		export->name = name_of(export);
+		export->name = export_name(export);
 		if (find_export(options, i, export->name))
 			return used_before(options, export, "name",
 					   export->name, error);
@@ -467,7 +438,7 @@ static bool lay_over(const struct options *command_line, struct options *full)
 	for (uint32_t i = 0; i < command_line->export_count; i++) {
 		const struct export *export = &command_line->exports[i];
 		struct export *place =
-			find_export(full, of_file, name_of(export));
+			find_export(full, of_file, export_name(export));
 
 		if (!place)
 			place = options_add(full);
@@ -492,25 +463,42 @@ bool options_complete(const struct options *command_line, struct options *full,
 	bool good = true;
 
 	memset(full, 0, sizeof(*full));
+	full->general.log = LOG_LEVEL_INFO;
 	full->config = command_line->config;
 	if (full->config)
 		good = config_read(full->config, full, error);
 	if (good && !lay_over(command_line, full))
 		good = fail(error, "out of memory");
 	if (good)
-		good = name_exports(full, error);
+		good = options_name(full, error);
 	if (good && !full->general.control &&
 	    access_is_set(&full->general.control_access))
 		good = fail(error, "control-mode, control-owner and "
 				   "control-group: there is no control socket; "
 				   "expected control, too");
-	if (good && full->export_count == 0)
-		good = fail(error, "nothing to serve; expected --export, "
-				   "exports in --config, or --socket-path and "
-				   "--blk-file");
+	if (good && full->export_count == 0 && !full->general.control)
+		good = fail(error,
+			    "nothing to serve; expected --export, "
+			    "exports in --config, --socket-path and "
+			    "--blk-file, or --control to add some later");
 	if (!good)
 		options_free(full);
 	return good;
+}
+
+bool options_copy(const struct options *options, struct options *copy)
+{
+	*copy = *options;
+	/* Never 0 bytes, for which malloc may return NULL. */
+	copy->exports =
+		malloc((options->export_count + 1) * sizeof(*copy->exports));
+	if (!copy->exports)
+		return false;
+	if (options->export_count)
+		memcpy(copy->exports, options->exports,
+		       options->export_count * sizeof(*copy->exports));
+	config_hold(copy->document);
+	return true;
 }
 
 void options_free(struct options *options)

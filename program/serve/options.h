@@ -24,6 +24,17 @@ enum parsed options_parse(int argc, char **argv, struct options *options);
 bool options_complete(const struct options *command_line, struct options *full,
 		      struct vhost_error *error);
 
+/* The name of an export in logs and statistics, be it given or not. */
+const char *export_name(const struct export *export);
+
+/* Gives names to exports that have none, and looks for names and sockets that
+ * are used twice.  False: *error says which. */
+bool options_name(struct options *options, struct vhost_error *error);
+
+/* A copy, which has the same exports and shares the texts; to be freed like the
+ * original, which may go first.  False: out of memory, and there is none. */
+bool options_copy(const struct options *options, struct options *copy);
+
 /* Frees exports and the document of the file; exports that are served are not
  * touched. */
 void options_free(struct options *options);

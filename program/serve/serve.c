@@ -9,6 +9,7 @@
 #include "program/serve/log.h"
 #include "program/serve/manager.h"
 #include "program/serve/opener.h"
+#include "program/serve/runtime.h"
 #include "program/serve/sandbox.h"
 #include "program/serve/stats.h"
 #include "store/stores.h"
@@ -189,8 +190,9 @@ static int serve(struct context *context, struct options *options)
 	 * behind. */
 	take_signals(context);
 	store_go_by(options->general.io);
+	log_set_level(options->general.log);
 	if (manager_take_sockets(&error) &&
-	    exports_apply(context, options, &changes, &error))
+	    exports_apply(context, options, true, &changes, &error))
 		status = serve_with(context);
 	else
 		complain("%s", error.text);
@@ -223,6 +225,7 @@ int command_serve(int argc, char **argv)
 		break;
 	}
 	options_free(&context.options);
+	runtime_free(&command_line);
 	options_free(&command_line);
 	log_end(LOG_END_MS);
 	return status;

@@ -138,25 +138,44 @@ static const char *set_io(struct general *general, const char *value)
 	return NULL;
 }
 
+const char *const log_level_names[] = { "warning", "info", "debug", NULL };
+
+bool log_level_find(const char *name, enum log_level *level)
+{
+	for (int i = 0; log_level_names[i]; i++) {
+		if (strcmp(log_level_names[i], name) != 0)
+			continue;
+		*level = (enum log_level)i;
+		return true;
+	}
+	return false;
+}
+
+static const char *set_log(struct general *general, const char *value)
+{
+	return log_level_find(value, &general->log) ? NULL : LOG_LEVEL_EXPECTED;
+}
+
 const struct setting settings[] = {
-	{ "workers", set_workers },
-	{ "polling", set_polling },
-	{ "io", set_io },
-	{ "max-clients", set_max_clients },
-	{ "max-regions", set_max_regions },
-	{ "max-queues", set_max_queues },
-	{ "max-in-flight", set_max_in_flight },
-	{ "max-sparse", set_max_sparse },
-	{ "max-sparse-all", set_max_sparse_all },
-	{ "drain-timeout", set_drain_timeout },
-	{ "stats-json", set_stats_json },
-	{ "control", set_control },
-	{ "control-mode", set_control_mode },
-	{ "control-owner", set_control_owner },
-	{ "control-group", set_control_group },
-	{ "user", set_user },
-	{ "seccomp", set_seccomp },
-	{ NULL, NULL },
+	{ "workers", set_workers, false },
+	{ "polling", set_polling, false },
+	{ "io", set_io, false },
+	{ "max-clients", set_max_clients, false },
+	{ "max-regions", set_max_regions, false },
+	{ "max-queues", set_max_queues, false },
+	{ "max-in-flight", set_max_in_flight, false },
+	{ "max-sparse", set_max_sparse, false },
+	{ "max-sparse-all", set_max_sparse_all, false },
+	{ "drain-timeout", set_drain_timeout, false },
+	{ "stats-json", set_stats_json, false },
+	{ "log", set_log, true },
+	{ "control", set_control, false },
+	{ "control-mode", set_control_mode, false },
+	{ "control-owner", set_control_owner, false },
+	{ "control-group", set_control_group, false },
+	{ "user", set_user, false },
+	{ "seccomp", set_seccomp, false },
+	{ NULL, NULL, false },
 };
 _Static_assert(sizeof(settings) / sizeof(settings[0]) <= SETTINGS_MAX,
 	       "what is given is kept by index");
@@ -240,12 +259,22 @@ static const char *set_sparse(struct export *export, const char *value)
 		       : "expected any, or bytes, with K, M, G or T";
 }
 
+/* 0: not limited, which is what a limit is unless it is set. */
+static bool set_none(uint64_t *limit, const char *value)
+{
+	if (strcmp(value, "none") != 0)
+		return false;
+	*limit = 0;
+	return true;
+}
+
 static const char *set_count(uint64_t *limit, const char *value)
 {
 	_Static_assert(RATES_MAX >= UINT32_MAX, "the buckets hold it");
-	return parse_number(value, 1, UINT32_MAX, limit)
+	return set_none(limit, value) ||
+			       parse_number(value, 1, UINT32_MAX, limit)
 		       ? NULL
-		       : "expected a number from 1 to 4294967295";
+		       : "expected a number from 1 to 4294967295, or none";
 }
 
 static const char *set_bytes(uint64_t *limit, const char *value)
@@ -253,8 +282,10 @@ static const char *set_bytes(uint64_t *limit, const char *value)
 	uint64_t bytes;
 
 	_Static_assert(RATES_MAX == 8ull << 40, "the text tells it");
+	if (set_none(limit, value))
+		return NULL;
 	if (!parse_size(value, &bytes) || bytes > RATES_MAX)
-		return "expected bytes, with K, M, G or T, up to 8T";
+		return "expected bytes, with K, M, G or T, up to 8T, or none";
 	*limit = bytes;
 	return NULL;
 }
@@ -285,40 +316,40 @@ static const char *set_in_flight(struct export *export, const char *value)
 }
 
 static const struct export_setting own_settings[] = {
-	{ "socket", false, set_socket, NULL, 0 },
-	{ "socket-mode", false, set_socket_mode, NULL, 0 },
-	{ "socket-owner", false, set_socket_owner, NULL, 0 },
-	{ "socket-group", false, set_socket_group, NULL, 0 },
-	{ "read-only", true, set_read_only, NULL, 0 },
-	{ "name", false, set_name, NULL, 0 },
-	{ "serial", false, set_serial, NULL, 0 },
-	{ "block-size", false, set_block_size, NULL, 0 },
-	{ "on-loss", false, set_on_loss, NULL, 0 },
-	{ "sparse", false, set_sparse, NULL, 0 },
-	{ "rate-requests", false, set_rate_requests, NULL, 0 },
-	{ "burst-requests", false, set_burst_requests, NULL, 0 },
-	{ "rate-bytes", false, set_rate_bytes, NULL, 0 },
-	{ "burst-bytes", false, set_burst_bytes, NULL, 0 },
-	{ "in-flight", false, set_in_flight, NULL, 0 },
-	{ NULL, false, NULL, NULL, 0 },
+	{ "socket", false, set_socket, NULL, false, 0 },
+	{ "socket-mode", false, set_socket_mode, NULL, false, 0 },
+	{ "socket-owner", false, set_socket_owner, NULL, false, 0 },
+	{ "socket-group", false, set_socket_group, NULL, false, 0 },
+	{ "read-only", true, set_read_only, NULL, false, 0 },
+	{ "name", false, set_name, NULL, false, 0 },
+	{ "serial", false, set_serial, NULL, false, 0 },
+	{ "block-size", false, set_block_size, NULL, false, 0 },
+	{ "on-loss", false, set_on_loss, NULL, false, 0 },
+	{ "sparse", false, set_sparse, NULL, false, 0 },
+	{ "rate-requests", false, set_rate_requests, NULL, true, 0 },
+	{ "burst-requests", false, set_burst_requests, NULL, true, 0 },
+	{ "rate-bytes", false, set_rate_bytes, NULL, true, 0 },
+	{ "burst-bytes", false, set_burst_bytes, NULL, true, 0 },
+	{ "in-flight", false, set_in_flight, NULL, true, 0 },
+	{ NULL, false, NULL, NULL, false, 0 },
 };
 
-bool export_setting_find(const char *name, struct export_setting *setting)
+bool export_setting_at(unsigned int number, struct export_setting *setting)
 {
-	unsigned int number = 0;
+	unsigned int at = number;
 
-	for (; own_settings[number].name; number++) {
-		if (strcmp(own_settings[number].name, name) != 0)
+	for (size_t i = 0; own_settings[i].name; i++) {
+		if (at-- > 0)
 			continue;
-		*setting = own_settings[number];
+		*setting = own_settings[i];
 		setting->number = number;
 		return true;
 	}
 	for (size_t i = 0; store_kinds[i]; i++) {
 		const struct store_key *key = store_kinds[i]->keys;
 
-		for (; key->name; key++, number++) {
-			if (strcmp(key->name, name) != 0)
+		for (; key->name; key++) {
+			if (at-- > 0)
 				continue;
 			*setting = (struct export_setting){
 				.name = key->name,
@@ -330,6 +361,29 @@ bool export_setting_find(const char *name, struct export_setting *setting)
 		}
 	}
 	return false;
+}
+
+bool export_setting_find(const char *name, struct export_setting *setting)
+{
+	unsigned int number = 0;
+
+	while (export_setting_at(number++, setting)) {
+		if (strcmp(setting->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+uint64_t export_limit(const struct export *export,
+		      const struct export_setting *setting)
+{
+	const struct rates_limits *limits = &export->limits;
+
+	return setting->set == set_rate_requests    ? limits->requests
+	       : setting->set == set_burst_requests ? limits->requests_burst
+	       : setting->set == set_rate_bytes	    ? limits->bytes
+	       : setting->set == set_burst_bytes    ? limits->bytes_burst
+						    : limits->in_flight;
 }
 
 /* Is it one of the words, which have a | between them? */
@@ -368,9 +422,37 @@ static const char *set_of_store(struct export *export,
 const char *export_set(struct export *export,
 		       const struct export_setting *setting, const char *value)
 {
+	if (!setting->limit)
+		export->given[setting->number] = value ? value : "";
 	return setting->of_store
 		       ? set_of_store(export, setting->of_store, value)
 		       : setting->set(export, value);
+}
+
+bool export_take(struct export *export, const char *key, const char *value,
+		 struct vhost_error *error)
+{
+	struct export_setting setting;
+	const char *expected = NULL;
+	char names[300];
+
+	if (!export_setting_find(key, &setting)) {
+		export_setting_names(names, sizeof(names));
+		snprintf(error->text, sizeof(error->text),
+			 "%.60s: %s; expected %s", key[0] ? key : "\"\"",
+			 key[0] ? "unknown key" : "a key is missing", names);
+		return false;
+	}
+	if (setting.flag && value)
+		expected = "expected no value";
+	else if (!setting.flag && (!value || !value[0]))
+		expected = "expected a value";
+	else
+		expected = export_set(export, &setting, value);
+	if (expected)
+		snprintf(error->text, sizeof(error->text), "%s%s%.200s: %s",
+			 key, value ? "=" : "", value ? value : "", expected);
+	return !expected;
 }
 
 static void add_name(char *text, size_t size, const char *name, bool last)
@@ -390,6 +472,16 @@ void setting_names(char *text, size_t size)
 	for (size_t i = 0; settings[i].name; i++)
 		add_name(text, size, settings[i].name, false);
 	add_name(text, size, "exports", true);
+}
+
+void export_limit_names(char *text, size_t size)
+{
+	text[0] = 0;
+	for (size_t i = 0; own_settings[i].name; i++) {
+		if (own_settings[i].limit)
+			add_name(text, size, own_settings[i].name,
+				 !own_settings[i + 1].name);
+	}
 }
 
 void export_setting_names(char *text, size_t size)
@@ -444,7 +536,9 @@ struct export *options_add(struct options *options)
 void export_where(char *text, size_t size, const struct options *options,
 		  const struct export *export, const char *option)
 {
-	if (export->line)
+	if (export->source)
+		snprintf(text, size, "export add");
+	else if (export->line)
 		snprintf(text, size, "%.120s:%u:%u", options->config,
 			 export->line, export->column);
 	else

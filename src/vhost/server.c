@@ -398,10 +398,17 @@ static void give_first(struct vhost_server *server)
 	}
 }
 
+/* When the last export was removed, another may be added through what is
+ * watched. */
 static bool something_to_serve(const struct vhost_server *server)
 {
+	bool may_come = server->watched.fd >= 0;
+
+	if (server->export_count == 0)
+		return may_come;
 	for (uint32_t i = 0; i < server->export_count; i++) {
-		if (!vhost_export_is_over(server->exports[i]))
+		if (!vhost_export_is_over(server->exports[i]) ||
+		    (server->exports[i]->removed && may_come))
 			return true;
 	}
 	return false;
@@ -426,7 +433,7 @@ static void free_removed(struct vhost_server *server)
 			i++;
 			continue;
 		}
-		log_export(export->name, "removed, and without clients");
+		log_info(export->name, "removed, and without clients");
 		take_out(server, export);
 		vhost_export_gone(export);
 	}

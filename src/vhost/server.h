@@ -123,7 +123,8 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error);
 /*
  * Serve clients until vhost_server_interrupt.  True: it was interrupted, and
  * may be called again; clients are accepted meanwhile.  False: there is nothing
- * left to serve, because every export was a connection that has ended.
+ * left to serve, because every export was a connection that has ended, or there
+ * is none, and nothing is watched that could add one.
  */
 bool vhost_server_run(struct vhost_server *server);
 

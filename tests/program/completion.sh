@@ -30,6 +30,9 @@ expect()
 }
 
 expect "serve stat" s
+expect "add remove list" export ""
+expect "remove" export re
+expect "warning" log w
 expect "torture" to
 for command in $("$program" --help | sed -n 's/^  \([a-z][a-z-]*\)   *[a-z].*/\1/p'); do
 	expect "$command" "$command"

@@ -14,14 +14,15 @@ from serving import Server, check, run
 
 BAD = {
     "rate-requests=0": "rate-requests=0: expected a number from 1 to "
-                       "4294967295",
+                       "4294967295, or none",
     "rate-requests=1K": "rate-requests=1K: expected a number from 1 to "
-                        "4294967295",
+                        "4294967295, or none",
     "rate-bytes=9T": "rate-bytes=9T: expected bytes, with K, M, G or T, up to "
-                     "8T",
+                     "8T, or none",
     "rate-bytes=fast": "rate-bytes=fast: expected bytes, with K, M, G or T, up "
-                       "to 8T",
-    "in-flight=-1": "in-flight=-1: expected a number from 1 to 4294967295",
+                       "to 8T, or none",
+    "in-flight=-1": "in-flight=-1: expected a number from 1 to 4294967295, or "
+                    "none",
     "burst-requests=9": "burst-requests: there is no rate; expected "
                         "rate-requests, too",
     "burst-bytes=1M,rate-requests=5": "burst-bytes: there is no rate; "
@@ -98,10 +99,10 @@ def limits_hold():
     reload("2 kept")
     check("limits:" not in run("stat", "--control=c.sock").stdout, "text")
     with open("p.yaml", "a", encoding="utf-8") as file:
-        file.write("- {socket: c.sock, null: 1M, rate-bytes: none}\n")
+        file.write("- {socket: c.sock, null: 1M, rate-bytes: fast}\n")
     done = run("reload", "--control=c.sock")
     check(done.returncode == 1 and
-          "p.yaml:5:42: rate-bytes: none: expected bytes" in done.stderr,
+          "p.yaml:5:42: rate-bytes: fast: expected bytes" in done.stderr,
           "bad value in the file:", done.stderr)
     status, _, err = server.end()
     check(status == 0 and "refused" not in err, "ended:", status, err)

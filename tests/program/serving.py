@@ -38,7 +38,8 @@ def talk(path):
 
 
 class Server:
-    """A server that runs, and how it ended."""
+    """A server that runs, and how it ended.  Without a path, it may not listen
+    yet."""
 
     def __init__(self, path, *args):
         self.path = path
@@ -46,7 +47,7 @@ class Server:
         self.process = subprocess.Popen(
             [PRECARIUM, "serve", *args], text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        while self.process.poll() is None:
+        while path and self.process.poll() is None:
             try:
                 self.client = talk(path)
                 break

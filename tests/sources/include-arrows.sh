@@ -55,7 +55,7 @@ allow "src/watch/*.[chS]" "$public"
 allow "client/*.[ch]" "client/$own"
 allow "demo/*.[ch]" "(demo|client)/$own"
 # What the commands share knows none of them; main.c knows them by command.h.
-shared='program/(arguments|command|escape|json_text|number)\.h'
+shared='program/(arguments|command|escape|json_text|keys|number)\.h'
 for file in program/*.[ch]; do
 	[ $file = program/check_host.c ] || allow $file "$shared"
 done
