@@ -138,7 +138,7 @@ static void live_once(const char *socket_path, bool reads, uint64_t *state)
 		counts.revocations += reads ? harm_by_reads(&client, state)
 					    : harm(&client, state);
 		/* Sometimes gone at once, sometimes there to be met. */
-		usleep(pick(state, 3000));
+		usleep(pick(state, 8000));
 	} else {
 		counts.refused++;
 	}
