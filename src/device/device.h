@@ -94,6 +94,7 @@ struct device {
 	TAILQ_ENTRY(device) next; /* while `in_line` is set */
 	struct queues line;
 	struct device_turn turn;
+	struct look look; /* for its next request */
 	struct claim claim;
 	TAILQ_ENTRY(device) waiting; /* while `waits` is set */
 	bool waits;		     /* to be started, or with its errand */

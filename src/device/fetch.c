@@ -41,7 +41,8 @@ static enum virtq_answer next(struct queue *queue, struct virtq_request *chain)
 		return answer;
 	answer = vring_next(queue->virtq, space, chain);
 	if (answer == VIRTQ_EMPTY) {
-		queue->keep_polling = polling_continues(poll, queue->found_ns);
+		queue->keep_polling = polling_continues(
+			poll, &queue->device->look, queue->found_ns);
 		if (!queue->keep_polling && queue_ask_for_kick(queue))
 			answer = vring_next(queue->virtq, space, chain);
 	}
@@ -123,7 +124,8 @@ static bool serve_turn(struct queue *queue, struct device_turn *turn)
 		}
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
-		queue->found_ns = polling_found(&queue->device->loop->poll);
+		polling_found(&queue->device->loop->poll, &queue->device->look,
+			      &queue->found_ns);
 		queue->device->loop->begun++;
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;

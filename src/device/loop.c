@@ -225,7 +225,7 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 	loop->wake_fd = -1;
 	loop->completions.ready = completed;
 	loop->clock.fd = -1;
-	loop->poll.mode = polling;
+	polling_open(&loop->poll, polling);
 	LIST_INIT(&loop->followers);
 	LIST_INIT(&loop->unwatched);
 	LIST_INIT(&loop->clock.kicks);

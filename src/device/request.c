@@ -484,7 +484,7 @@ void request_finish(struct store_io *io)
 	struct device *device = queue->device;
 	struct lane *lane = device->lane;
 
-	queue->found_ns = polling_found(&device->loop->poll);
+	polling_found(&device->loop->poll, &device->look, &queue->found_ns);
 	if (io->result.status != PREC_OK && resume_filled(request))
 		return;
 	lane->in_flight--;

@@ -15,6 +15,7 @@
 #include "vhost/channel.h"
 #include "vhost/connection.h"
 #include "vhost/deadline.h"
+#include "device/clock.h"
 #include "device/event.h"
 #include "device/thread.h"
 #include "device/line.h"
@@ -68,6 +69,17 @@ static struct vhost_arrival *next_arrival(struct vhost_worker *worker,
 	return arrival;
 }
 
+/* When those that are there began to come. */
+static uint64_t rang_ns(struct vhost_worker *worker)
+{
+	uint64_t ns;
+
+	pthread_mutex_lock(&worker->lock);
+	ns = STAILQ_EMPTY(&worker->arrivals) ? 0 : worker->rang_ns;
+	pthread_mutex_unlock(&worker->lock);
+	return ns;
+}
+
 static void take_inbox(struct loop_source *source, uint32_t events)
 {
 	struct vhost_worker *worker = worker_of(source);
@@ -79,6 +91,7 @@ static void take_inbox(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (read(worker->inbox_fd, &count, sizeof(count)) < 0)
 		return;
+	polling_rang(&worker->loop.poll, rang_ns(worker));
 	for (uint32_t taken = 0; (arrival = next_arrival(worker, taken, &more));
 	     taken++) {
 		if (arrival->fd >= 0)
@@ -238,6 +251,8 @@ bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 	if (fd >= 0)
 		__atomic_fetch_add(&worker->loop.devices, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&worker->lock);
+	if (STAILQ_EMPTY(&worker->arrivals))
+		worker->rang_ns = clock_now_ns();
 	STAILQ_INSERT_TAIL(&worker->arrivals, arrival, entry);
 	pthread_mutex_unlock(&worker->lock);
 	event_signal(worker->inbox_fd);

@@ -32,8 +32,9 @@ struct vhost_worker {
 	bool running;
 	struct loop_source inbox;
 	int inbox_fd;
-	pthread_mutex_t lock; /* of the next two */
+	pthread_mutex_t lock; /* of the next three */
 	STAILQ_HEAD(, vhost_arrival) arrivals;
+	uint64_t rang_ns; /* when the first of them came */
 	bool stop;
 	int ended_fd; /* the server's: signalled when a connection has ended */
 	struct vhost_connections connections;

@@ -6,22 +6,25 @@
 #include "tests/expect.h"
 #include "device/polling.h"
 
-#define WINDOW POLLING_WINDOW_MAX_NS
+#define WINDOW 50000u
+
+static const struct look look;
 
 /* It has slept before: nothing that it looked at took long. */
 static struct polling worker(enum polling_mode mode)
 {
 	return (struct polling){ .mode = mode,
 				 .slept = true,
-				 .window_ns = WINDOW };
+				 .price_ns = WINDOW };
 }
 
 static uint64_t busy_turn(struct polling *poll)
 {
-	uint64_t turn;
+	struct look found = look;
+	uint64_t turn = 0;
 
 	polling_begin(poll, false);
-	turn = polling_found(poll);
+	polling_found(poll, &found, &turn);
 	polling_end(poll);
 	return turn;
 }
@@ -30,7 +33,7 @@ static uint64_t busy_turn(struct polling *poll)
 static bool goes_on(struct polling poll, uint64_t after_ns, uint64_t turn)
 {
 	poll.now_ns = poll.found_ns + after_ns;
-	return polling_continues(&poll, turn);
+	return polling_continues(&poll, &look, turn);
 }
 
 static void beside_a_busy_one(enum polling_mode mode)
