@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""How many instructions an operation takes, counted by callgrind."""
+"""How many instructions an operation takes, counted by callgrind, and how many
+cache lines it fetches, by its simulator of a cache."""
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+
+# Of requests, lines are counted, too.
+LINES = "cache lines, "
 
 # What bench-instructions counts, and the function whose instructions they are.
 PARTS = {"library": "counted", "driver": "worker_main"}
@@ -30,22 +34,36 @@ def missing():
     return None
 
 
+# Of no machine in particular, so that they are the same on each: first-level
+# caches as most have them, and a last one that does not count.
+CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64",
+          "--LL=1048576,16,64")
+# Misses of the first-level data cache, by loads and by stores.
+EVENTS = ("D1mr", "D1mw")
+
+
 def totals(path):
-    """Of each call of counted()."""
+    """Of each call of counted(): instructions, and lines fetched."""
     trigger = ""
+    events = []
     with open(path, encoding="utf-8") as file:
         for line in file:
             key, _, value = line.partition(": ")
             if key == "desc" and value.startswith("Trigger"):
                 trigger = value
+            elif key == "events":
+                events = value.split()
             elif key == "totals" and "dump-after" in trigger:
-                yield int(value)
+                # Zeroes at the end are left out.
+                found = dict(zip(events, map(int, value.split())))
+                yield (found.get("Ir", 0),
+                       sum(found.get(event, 0) for event in EVENTS))
 
 
 def count_part(build, part, folder):
     out = os.path.join(folder, part)
     done = subprocess.run(
-        ["valgrind", "--tool=callgrind", "--fair-sched=try",
+        ["valgrind", "--tool=callgrind", *CACHES, "--fair-sched=try",
          "--callgrind-out-file=" + out,
          "--combine-dumps=yes", "--toggle-collect=" + PARTS[part],
          "--dump-before=counted", "--dump-after=counted", program(build),
@@ -58,11 +76,13 @@ def count_part(build, part, folder):
                               part))
     for (times, again, name), once, twice in zip(paths, found[::2],
                                                  found[1::2]):
-        yield name, (twice - once) / int(times) - int(again)
+        yield name, (twice[0] - once[0]) / int(times) - int(again)
+        if part == "driver":
+            yield LINES + name, (twice[1] - once[1]) / int(times)
 
 
 def count(build, parts=tuple(PARTS)):
-    """The name of each path, and its instructions."""
+    """The name of each path, and its instructions or lines."""
     with tempfile.TemporaryDirectory(prefix="instructions-") as folder:
         return {name: number for part in parts
                 for name, number in count_part(build, part, folder)}

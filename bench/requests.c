@@ -106,8 +106,7 @@ static void count_ring(const char *socket_path, bool packed, bool indirect)
 				   .run = run_batches,
 				   .argument = &client,
 				   .times = BATCHES,
-				   .at_once = DEPTH,
-				   .string_size = SIZE };
+				   .at_once = DEPTH };
 
 	snprintf(name, sizeof(name), "4 KiB read of nothing, %s ring%s",
 		 packed ? "packed" : "split", indirect ? ", indirect" : "");

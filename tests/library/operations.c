@@ -11,6 +11,8 @@ struct work *driver_work;
 
 /* The library's own, asked of the processor when the handler is installed. */
 extern uint8_t prec_has_avx __attribute__((visibility("hidden")));
+extern uint64_t prec_copy_string_min __attribute__((visibility("hidden")));
+extern uint64_t prec_fill_string_min __attribute__((visibility("hidden")));
 static uint8_t has_avx;
 
 static const struct operation *op; /* the one under way */
@@ -475,8 +477,10 @@ const struct operation operations[] = {
 	COPY(3, ONCE), COPY(6, ONCE), COPY(13, ONCE),
 	COPY(23, .twice = true), COPY(57, ONCE),
 	COPY(64, ONCE), COPY(107, ONCE), COPY(128, ONCE), COPY(333, ONCE),
-	COPY(145, .narrow = true), COPY(3077, .few = true),
-	FILL(7, ONCE), FILL(45, ONCE), FILL(3077, .few = true),
+	COPY(200, ONCE), COPY(145, .narrow = true), COPY(79, .string = true),
+	FILL(3, ONCE), FILL(7, ONCE), FILL(12, ONCE), FILL(25, ONCE),
+	FILL(45, ONCE), FILL(107, ONCE), FILL(333, ONCE),
+	FILL(145, .narrow = true), FILL(79, .string = true),
 	{ .name = "gather", .run = run_gather, .two_clients = true,
 	  .size = 59, .from = PARTS },
 	{ .name = "scatter", .run = run_scatter, .two_clients = true,
@@ -577,6 +581,8 @@ static void begin(void)
 	driver_work->replaced = false;
 	driver_work->abandoned = false;
 	prec_has_avx = has_avx && !op->narrow;
+	prec_copy_string_min = op->string ? 0 : UINT64_MAX;
+	prec_fill_string_min = op->string ? 0 : UINT64_MAX;
 	memset(&state, 0, sizeof(state));
 	state.mxcsr = 0x5f80;	/* round up */
 	state.control = 0x0f7f; /* round towards zero */

@@ -34,7 +34,7 @@ struct operation {
 	bool twice;	  /* try a second loss in the handler */
 	bool constant;	  /* the driver's bytes are all the same */
 	bool narrow;	  /* as on a processor without AVX */
-	bool few;	  /* long: only with the plainest losses */
+	bool string;	  /* by the string instruction */
 	bool tolerated;	  /* the regions tolerate losses */
 	uint32_t size;
 	/* In order.  An empty list: the driver's own memory. */

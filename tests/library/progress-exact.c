@@ -3,7 +3,8 @@
  * Copies that meet an edge: `done` is the number of bytes before it, these
  * arrived, and no other byte of the destination was changed.  Every size up to
  * 130 at every distance from the edge, and larger sizes around the places where
- * the copy changes its method.
+ * the copy changes its method.  All of it by each method that some processor
+ * takes, whatever this one would.
  */
 #include "lender.h"
 
@@ -208,7 +209,13 @@ static void large(uint64_t size)
 			every_copy(size, reaches[i]);
 }
 
-int main(void)
+/* The library's own, asked of the processor when the handler is installed. */
+extern uint8_t prec_has_avx __attribute__((visibility("hidden")));
+extern uint64_t prec_copy_string_min __attribute__((visibility("hidden")));
+extern uint64_t prec_fill_string_min __attribute__((visibility("hidden")));
+
+/* At each distance from the edge, or at each so many. */
+static void every_size(uint64_t step)
 {
 	const uint64_t sizes[] = { 191,	 192,  193,  254,   255,  256,	257,
 				   511,	 512,  513,  767,   1022, 1023, 1024,
@@ -217,19 +224,41 @@ int main(void)
 	uint64_t size, reach;
 	size_t i;
 
+	for (size = 0; size <= 130; size++)
+		for (reach = 0; reach <= size + 1;
+		     reach += UNDER_SANITIZER ? 5 : step)
+			every_copy(size, reach);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		large(sizes[i]);
+}
+
+/* Strings from so many bytes on. */
+static void by_method(bool avx, uint64_t string_min, uint64_t step)
+{
+	prec_has_avx = avx;
+	prec_copy_string_min = string_min;
+	prec_fill_string_min = string_min;
+	every_size(step);
+}
+
+int main(void)
+{
+	bool avx;
+
 	lend_pattern(&from, SPACE);
 	lend_pattern(&to, SPACE);
 	set_size(&from, EDGE);
 	set_size(&to, EDGE);
-	for (i = 0; i < sizeof(source); i++)
+	for (size_t i = 0; i < sizeof(source); i++)
 		source[i] = (unsigned char)(i * 11 % 251 + 1);
 	MUST(pread(to.fd, before, EDGE, 0) == EDGE);
-	for (size = 0; size <= 130; size++)
-		for (reach = 0; reach <= size + 1;
-		     reach += UNDER_SANITIZER ? 5 : 1)
-			every_copy(size, reach);
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		large(sizes[i]);
+	avx = prec_has_avx;
+	if (avx)
+		by_method(true, UINT64_MAX, 1);
+	else
+		skip_part("vectors of 256 bits", "this processor has none");
+	by_method(false, UINT64_MAX, 3);
+	by_method(avx, 0, 3);
 	end_lending(&from);
 	end_lending(&to);
 	return expect_end();

@@ -403,10 +403,6 @@ static void try_all(const struct operation *op, uint32_t l)
 
 static bool wanted(const struct operation *op, uint32_t l)
 {
-	if (op->few)
-		return strcmp(losses[l].name, "all") == 0 ||
-		       strcmp(losses[l].name, "second page") == 0 ||
-		       strcmp(losses[l].name, "revoked") == 0;
 	if (l >= FIRST_TWICE)
 		return op->twice;
 	if (l >= FIRST_OF_TWO)

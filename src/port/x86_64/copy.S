@@ -15,11 +15,13 @@
  * Then a byte-wise loop finishes the block up to the edge.  No store is made
  * beyond the first byte that is out of reach.
  *
- * `rep movsb` keeps its count in %rcx exact.
+ * A long copy aligns its stores, because one that crosses a cache line costs
+ * twice: it goes back by less than a vector after its first block.  %r10 has the
+ * end of that block, below which all is done whatever %rax says.
+ *
+ * `rep movsb` keeps its count in %rcx exact.  From which size it, and `rep
+ * stosb`, is the quickest, depends on the processor (machine.c).
  */
-
-/* From this size the string instruction is as fast as the vector loops. */
-#define STRING_MIN 3072
 
 /* An instruction that may fault, and where it continues then. */
 	.macro	may_fault label:req, instruction:vararg
@@ -79,32 +81,33 @@ prec_port_copy_across:
 	.cfi_startproc
 	endbr64
 	xorl	%eax, %eax
+	xorl	%r10d, %r10d
 	cmpq	$16, %rdx
 	jb	.Lunder16
-	cmpq	$STRING_MIN, %rdx
-	jae	.Lstring
 	cmpq	$32, %rdx
-	jb	.Lunder32
+	jbe	.Lto32
 	cmpq	$64, %rdx
-	jb	.Lunder64
+	jbe	.Lto64
+	cmpq	prec_copy_string_min(%rip), %rdx
+	jae	.Lstring
 	cmpb	$0, prec_has_avx(%rip)
 	je	.Lblocks
 	cmpq	$128, %rdx
-	jae	.Lwide
+	ja	.Lwide
 
-	/* 64 to 127 */
+	/* 65 to 128 */
 	copy_ends vmovdqu, ymm, 32
 	movq	%rdx, %rax
 	vzeroupper
 	ret
 
-.Lunder64:
+.Lto64:
 	copy_ends movdqu, xmm, 16
 	movq	%rdx, %rax
 	ret
 
-.Lunder32:
-	/* 16 to 31: first and last 16, overlapping */
+.Lto32:
+	/* 16 to 32: first and last 16, overlapping */
 	may_fault .Lbytes, movdqu (%rsi), %xmm0
 	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm1
 	may_fault .Lbytes, movdqu %xmm0, (%rdi)
@@ -114,6 +117,14 @@ prec_port_copy_across:
 
 .Lwide:
 	leaq	-128(%rdx), %r8
+	copy_block vmovdqu, ymm, 32, %rax, stored
+	movl	$128, %eax
+	cmpq	$256, %rdx
+	jbe	.Lwide_last
+	movl	%eax, %r10d
+	movl	%edi, %ecx
+	andl	$31, %ecx
+	subq	%rcx, %rax
 	.p2align 4
 .Lwide_block:
 	copy_block vmovdqu, ymm, 32, %rax, stored
@@ -122,6 +133,7 @@ prec_port_copy_across:
 	jbe	.Lwide_block
 	cmpq	%rdx, %rax
 	je	.Lwide_out
+.Lwide_last:
 	copy_block vmovdqu, ymm, 32, %r8, tail
 	movq	%rdx, %rax
 .Lwide_out:
@@ -220,6 +232,8 @@ prec_port_copy_across:
 	 * fault only, and then the upper halves must be cleared first.
 	 */
 .Lbytes:
+	cmpq	%r10, %rax
+	cmovbq	%r10, %rax
 	cmpb	$0, prec_has_avx(%rip)
 	je	.Lbyte
 	vzeroupper
@@ -235,9 +249,32 @@ prec_port_copy_across:
 	.size	prec_port_copy_out, . - prec_port_copy_out
 	.size	prec_port_copy_across, . - prec_port_copy_across
 
+/* Four vectors of \width bytes at \at.  A store that faults continues at the
+ * label that counts those before it. */
+	.macro	fill_block move:req, register:req, width:req, at:req, count:req
+	may_fault .Lfill_bytes, \move %\register, (%rdi,\at)
+	may_fault .L\count\()_1x\width, \move %\register, \width(%rdi,\at)
+	may_fault .L\count\()_2x\width, \move %\register, 2*\width(%rdi,\at)
+	may_fault .L\count\()_3x\width, \move %\register, 3*\width(%rdi,\at)
+	.endm
+
+/* Two to four vectors' worth: the first two and the last two, overlapping. */
+	.macro	fill_ends move:req, register:req, width:req
+	may_fault .Lfill_bytes, \move %\register, (%rdi)
+	may_fault .Lfilled_1x\width, \move %\register, \width(%rdi)
+	may_fault .Lfilled_2x\width, \move %\register, -2*\width(%rdi,%rdx)
+	may_fault .Lfill_ends_3x\width, \move %\register, -\width(%rdi,%rdx)
+	.endm
+
+/* Two words' worth at most: the first and the last, overlapping. */
+	.macro	fill_pair move:req, register:req, width:req
+	may_fault .Lfill_bytes, \move %\register, (%rdi)
+	may_fault .Lfilled_1x\width, \move %\register, -\width(%rdi,%rdx)
+	.endm
+
 /*
  * uint64_t prec_port_fill(uint64_t host, uint8_t value, uint64_t size)
- * %rdi to, %sil value, %rdx size; %rax bytes done.
+ * %rdi to, %sil value, %rdx size; %rax bytes done, %r10 as above.
  */
 	.globl	prec_port_fill
 	.hidden	prec_port_fill
@@ -246,34 +283,88 @@ prec_port_copy_across:
 prec_port_fill:
 	.cfi_startproc
 	endbr64
-	cmpq	$STRING_MIN, %rdx
-	jae	.Lfill_string
 	movzbl	%sil, %esi
 	movabsq	$0x0101010101010101, %rcx
 	imulq	%rcx, %rsi
 	xorl	%eax, %eax
+	xorl	%r10d, %r10d
 	cmpq	$16, %rdx
-	jb	.Lfill_bytes
+	jb	.Lfill_under16
+	cmpq	prec_fill_string_min(%rip), %rdx
+	jae	.Lfill_string
 	movq	%rsi, %xmm0
 	punpcklqdq %xmm0, %xmm0
-	leaq	-16(%rdx), %r8
-.Lfill_block:
-	may_fault .Lfill_bytes, movdqu %xmm0, (%rdi,%rax)
-	addq	$16, %rax
-	cmpq	%r8, %rax
-	jbe	.Lfill_block
-	cmpq	%rdx, %rax
-	je	.Lfill_out
-	may_fault .Lfill_bytes, movdqu %xmm0, (%rdi,%r8)
+	cmpq	$32, %rdx
+	jbe	.Lfill_to32
+	cmpq	$64, %rdx
+	jbe	.Lfill_to64
+	cmpb	$0, prec_has_avx(%rip)
+	je	.Lfill_blocks
+	vinsertf128 $1, %xmm0, %ymm0, %ymm0
+	cmpq	$128, %rdx
+	ja	.Lfill_wide
+
+	/* 65 to 128 */
+	fill_ends vmovdqu, ymm0, 32
+	movq	%rdx, %rax
+	vzeroupper
+	ret
+
+.Lfill_to64:
+	fill_ends movdqu, xmm0, 16
 	movq	%rdx, %rax
 	ret
-.Lfill_bytes:
-	cmpq	%rdx, %rax
-	jae	.Lfill_out
-	may_fault .Lfill_out, movb %sil, (%rdi,%rax)
-	incq	%rax
-	jmp	.Lfill_bytes
-.Lfill_out:
+
+.Lfill_to32:
+	fill_pair movdqu, xmm0, 16
+	movq	%rdx, %rax
+	ret
+
+.Lfill_wide:
+	leaq	-128(%rdx), %r8
+	may_fault .Lfill_bytes, vmovdqu %ymm0, (%rdi)
+	movl	$32, %eax
+	movl	%eax, %r10d
+	movl	%edi, %ecx
+	andl	$31, %ecx
+	subq	%rcx, %rax
+	cmpq	%r8, %rax
+	ja	.Lfill_last
+	.p2align 4
+.Lfill_wide_block:
+	fill_block vmovdqu, ymm0, 32, %rax, filled
+	subq	$-128, %rax
+	cmpq	%r8, %rax
+	jbe	.Lfill_wide_block
+.Lfill_last:
+	fill_block vmovdqu, ymm0, 32, %r8, fill_tail
+	movq	%rdx, %rax
+	vzeroupper
+	ret
+
+.Lfill_blocks:
+	leaq	-64(%rdx), %r8
+	.p2align 4
+.Lfill_block:
+	fill_block movdqu, xmm0, 16, %rax, filled
+	addq	$64, %rax
+	cmpq	%r8, %rax
+	jbe	.Lfill_block
+	fill_block movdqu, xmm0, 16, %r8, fill_tail
+	movq	%rdx, %rax
+	ret
+
+.Lfill_under16:
+	cmpq	$8, %rdx
+	jb	.Lfill_under8
+	fill_pair movq, rsi, 8
+	movq	%rdx, %rax
+	ret
+.Lfill_under8:
+	cmpq	$4, %rdx
+	jb	.Lfill_byte
+	fill_pair movl, esi, 4
+	movq	%rdx, %rax
 	ret
 
 .Lfill_string:
@@ -285,6 +376,64 @@ prec_port_fill:
 .Lfill_cut:
 	movq	%rdx, %rax
 	subq	%rcx, %rax
+	ret
+
+	/* A store faulted after so many bytes of its block. */
+.Lfilled_3x32:
+	addq	$32, %rax
+.Lfilled_2x32:
+	addq	$16, %rax
+.Lfilled_3x16:
+	addq	$16, %rax
+.Lfilled_1x32:
+.Lfilled_2x16:
+	addq	$16, %rax
+.Lfilled_1x16:
+	addq	$8, %rax
+.Lfilled_1x8:
+	addq	$4, %rax
+.Lfilled_1x4:
+	addq	$4, %rax
+	jmp	.Lfill_bytes
+
+	/* One of the last block, which overlaps what is done. */
+.Lfill_ends_3x16:
+	leaq	-16(%rdx), %r8
+	movl	$32, %eax
+	jmp	.Lfill_tail
+.Lfill_ends_3x32:
+	leaq	-32(%rdx), %r8
+	movl	$64, %eax
+	jmp	.Lfill_tail
+.Lfill_tail_3x32:
+	addq	$32, %r8
+.Lfill_tail_2x32:
+	addq	$16, %r8
+.Lfill_tail_3x16:
+	addq	$16, %r8
+.Lfill_tail_1x32:
+.Lfill_tail_2x16:
+	addq	$16, %r8
+.Lfill_tail_1x16:
+	addq	$16, %r8
+.Lfill_tail:
+	cmpq	%r8, %rax
+	cmovbq	%r8, %rax
+
+	/* Byte by byte, as above. */
+.Lfill_bytes:
+	cmpq	%r10, %rax
+	cmovbq	%r10, %rax
+	cmpb	$0, prec_has_avx(%rip)
+	je	.Lfill_byte
+	vzeroupper
+.Lfill_byte:
+	cmpq	%rdx, %rax
+	jae	.Lfill_out
+	may_fault .Lfill_out, movb %sil, (%rdi,%rax)
+	incq	%rax
+	jmp	.Lfill_byte
+.Lfill_out:
 	ret
 	.cfi_endproc
 	.size	prec_port_fill, . - prec_port_fill

@@ -20,3 +20,11 @@ extern const uint8_t prec_has_avx __attribute__((visibility("hidden")));
 extern const uint8_t prec_has_keys __attribute__((visibility("hidden")));
 const uint8_t prec_has_avx = HAS_AVX;
 const uint8_t prec_has_keys = 0;
+
+/* As of a processor whose string instructions are fast: machine.c of Linux. */
+extern const uint64_t prec_copy_string_min
+	__attribute__((visibility("hidden")));
+extern const uint64_t prec_fill_string_min
+	__attribute__((visibility("hidden")));
+const uint64_t prec_copy_string_min = 3072;
+const uint64_t prec_fill_string_min = 16384;
