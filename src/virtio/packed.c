@@ -225,7 +225,8 @@ static void walk_table(struct virtq_request *r, const struct prec_space *space,
     table_refused(*space, *q, d.addr, d.len);
   ensures losses: losses_told(\result);
   ensures taken: \result == VIRTQ_TAKEN ==> list_table_taken(element_count);
-  ensures named: \result == VIRTQ_TAKEN ==> 0 < d.len &&
+  ensures named: \result == VIRTQ_TAKEN ==>
+    0 < d.len <= 16 * LENT_TABLE_MAX &&
     r->table_address == d.addr && r->table_size == d.len &&
     fetch_count == \old(fetch_count) + 1 &&
     fetch_at[fetch_count - 1] == d.addr &&
@@ -301,7 +302,8 @@ static enum virtq_answer take_table(struct virtq_request *r,
   ensures table: \result == VIRTQ_TAKEN &&
     (d.flags & VIRTQ_DESC_F_INDIRECT) != 0 ==> first &&
     16 * element_count == d.len && list_table_taken(element_count) &&
-    0 < d.len && r->table_address == d.addr && r->table_size == d.len &&
+    0 < d.len <= 16 * LENT_TABLE_MAX &&
+    r->table_address == d.addr && r->table_size == d.len &&
     fetch_count == \old(fetch_count) + 1 &&
     fetch_at[fetch_count - 1] == d.addr &&
     fetch_size[fetch_count - 1] == d.len;
@@ -420,7 +422,11 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		return VIRTQ_STOPPED;
 	slot = q->next_avail;
 	wrap = q->avail_wrap;
-	/*@ ghost list_retaken = 0; */
+	/*@ ghost
+	  uint32_t from = slot;
+	  int from_wrap = wrap;
+	  list_retaken = 0;
+	*/
 	/*@ assert some: 0 < q->size; */
 	/*@
 	  loop invariant steps: 0 <= k <= q->size;
@@ -464,6 +470,7 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		/*@ assert first: flags_fetched(*q, 0, q->next_avail); */
 		/*@ assert rings: fetched_rings(*q); */
 		/*@ assert no_other: fetched_known(*q, *r); */
+		/*@ assert segments: request_ok(*space, *q, *r); */
 		if (there == VIRTQ_GONE)
 			return VIRTQ_GONE;
 		if (there == VIRTQ_EMPTY && k == 0)
@@ -514,13 +521,19 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		      refusal_told(*space, *q, *r); */
 		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
 		      list_refused(*space, *q, list_fault); */
+		/*@ ghost still_list(q, answer, from, from_wrap, r->head,
+		      r->table_address, r->table_size); */
+		/*@ assert segments: chain_ok(*space, *q, *r); */
 		answer = chain_settle(r, answer);
+		/*@ assert kept: request_ok(*space, *q, *r); */
 		/*@ assert told: losses_told(answer); */
 		/*@ assert count: list_count == q->held[r->head]; */
 		return answer;
 	}
 	/*@ assert broken: list_broken(q->size, \at(*q, Pre)); */
+	/*@ assert unsettled: request_ok(*space, *q, *r); */
 	q->state = VIRTQ_BROKEN;
+	/*@ assert segments: request_ok(*space, *q, *r); */
 	return VIRTQ_STOPPED;
 }
 
@@ -593,6 +606,8 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
 		      0 <= list_fault < count &&
 		      given_refused(*space, *q, list, list_fault); */
+		/*@ ghost still_table(answer, r->table_size != 0 ? 0 : -1,
+		      r->table_address); */
 		answer = chain_settle(r, answer);
 		/*@ assert kept: request_ok(*space, *q, *r); */
 		return answer;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "virtio/chain.h"
+#include "virtio/still.h"
 #include "virtio/virtq.h"
 
 /*
@@ -73,10 +74,10 @@
       list_desc(ring.address, size, from, wrap, j)) &&
     (\forall integer j; 0 <= j < n - 1 ==> list_more(j));
 
-  // Element j is descriptor j of the list.
+  // Element j is descriptor j of the list, which names no table.
   predicate list_element{L}(integer j) =
     element_is(j, fetch_packed[2 * j + 1].addr, fetch_packed[2 * j + 1].len,
-      fetch_value[2 * j]);
+      fetch_value[2 * j]) && !is_indirect(element_flags[j]);
 
   predicate list_taken{L}(integer n) =
     list_retaken == 0 ==> \forall integer j; 0 <= j < n ==> list_element(j);
@@ -101,8 +102,65 @@
     (table_size == 0 ==> element_count == list_count &&
       fetch_count == 2 * list_count && list_taken(list_count)) &&
     (table_size != 0 ==> list_count == 1 &&
+      table_size <= 16 * LENT_TABLE_MAX &&
       list_table_named(table, table_size) &&
       16 * element_count == table_size && list_table_taken(element_count));
+
+  // The address of the slot that is j slots after `from`.
+  logic integer slot_place(integer ring, integer size, integer from,
+                           integer j) =
+    ring + 16 * (from + j < size ? from + j : from + j - size);
+
+  // Element k is what the still image (still.h) has at this address.
+  predicate packed_still{L}(integer table, integer k, integer at) =
+    element_is(k, still64(1, table, at), still32(1, table, at + 8),
+      still16(1, table, at + 14));
+
+  // 2.8.1: there the descriptor at this address was available.
+  predicate slot_still{L}(integer table, integer at, integer wrap) =
+    flags_avail(still16(1, table, at + 14), wrap);
+
+  // 2.8.4: the slots from `from` on are the descriptors of a list.
+  predicate slots_still{L}(integer table, struct prec_span ring, integer size,
+                           integer from, integer wrap) =
+    \forall integer j; 0 <= j < list_count ==>
+      slot_still(table, slot_place(ring.address, size, from, j),
+        from + j < size ? wrap : wrap == 0 ? 1 : 0) &&
+      (j < list_count - 1 <==> has_next(still16(1, table,
+        slot_place(ring.address, size, from, j) + 14)));
+
+  // The elements are those descriptors, and none of them names a table ...
+  predicate list_slots_still{L}(struct prec_span ring, integer size,
+                                integer from) =
+    \forall integer j; 0 <= j < list_count ==> !is_indirect(element_flags[j]) &&
+      packed_still(-1, j, slot_place(ring.address, size, from, j));
+
+  // Element k is entry k of the table at this address (2.8.7).
+  predicate list_entry_still{L}(integer table, integer addr, integer k) =
+    packed_still(table, k, addr + 16 * k);
+
+  // ... or all those of the table at this address.
+  predicate list_table_still{L}(integer table, integer addr) =
+    \forall integer k; 0 <= k < element_count ==>
+      list_entry_still(table, addr, k);
+
+  // The snapshot theorem: the elements and the id are those of the list that
+  // begins in slot `from`, decoded from the still image alone.
+  predicate list_still{L}(struct prec_span ring, integer size, integer from,
+                          integer wrap, integer id, integer addr,
+                          integer table_size) =
+    \let table = table_size != 0 ? 2 : -1;
+    \let at = slot_place(ring.address, size, from, 0);
+    0 < list_count && slots_still(table, ring, size, from, wrap) &&
+    id == still16(1, table,
+      slot_place(ring.address, size, from, list_count - 1) + 12) &&
+    (table_size == 0 ==> element_count == list_count &&
+      list_slots_still(ring, size, from)) &&
+    (table_size != 0 ==> list_count == 1 &&
+      is_indirect(still16(1, table, at + 14)) &&
+      addr == still64(1, table, at) &&
+      table_size == still32(1, table, at + 8) &&
+      16 * element_count == table_size && list_table_still(table, addr));
 
   // 2.8.5, 2.8.7, 2.8.19: an indirect descriptor that is not the only one of
   // its list, or that names no table.
@@ -125,9 +183,10 @@
       list_decoded(r.table_address, r.table_size)) ||
     (0 <= list_fault < list_count && list_refused(s, q, list_fault));
 
-  // Element j is descriptor j of the list that was given.
+  // Element j is descriptor j of the list that was given, which names no table.
   predicate given_element{L}(struct pvirtq_desc *list, integer j) =
-    element_is(j, list[j].addr, list[j].len, list[j].flags);
+    element_is(j, list[j].addr, list[j].len, list[j].flags) &&
+    !is_indirect(element_flags[j]);
 
   predicate given_taken{L}(struct pvirtq_desc *list, integer n) =
     \forall integer j; 0 <= j < n ==> given_element(list, j);
@@ -139,6 +198,7 @@
       given_taken(list, count)) &&
     (table_size != 0 ==> count == 1 && is_indirect(list[0].flags) &&
       list[0].addr == table && list[0].len == table_size &&
+      table_size <= 16 * LENT_TABLE_MAX &&
       fetch_count == 1 && fetch_at[0] == table &&
       fetch_size[0] == table_size &&
       16 * element_count == table_size && list_table_taken(element_count));
@@ -193,6 +253,40 @@
     (before <= now ?
       before <= place(size, event % 0x8000, event / 0x8000) < now :
       !(now <= place(size, event % 0x8000, event / 0x8000) < before));
+*/
+
+/* Ghost: a list that was decoded from its fetches is that of the still image,
+ * and so is a table that a list names which was given. */
+/*@ ghost
+  /@ requires queue: \valid_read(q) && 1 <= q->size <= VIRTQ_SIZE_MAX;
+     requires once: fetched_once && 0 < list_count;
+     requires of_ring: list_retaken == 0;
+     requires list: list_fetched(q->desc, q->size, from, wrap, list_count) &&
+       !has_next(fetch_value[2 * list_count - 2]);
+     requires id: id == fetch_packed[2 * list_count - 1].id;
+     requires decoded: answer == VIRTQ_TAKEN ==> list_decoded(addr, size);
+     terminates \true;
+     exits \false;
+     assigns \nothing;
+     ensures still: answer == VIRTQ_TAKEN ==>
+       list_still(q->desc, q->size, from, wrap, id, addr, size); @/
+  void still_list(const struct virtq *q, enum virtq_answer answer,
+                  uint32_t from, int wrap, uint32_t id, uint64_t addr,
+                  uint64_t size);
+*/
+/*@ ghost
+  /@ requires once: fetched_once;
+     requires table: answer == VIRTQ_TAKEN && 0 <= table ==>
+       table < fetch_count && fetch_at[table] == addr &&
+       fetch_size[table] == 16 * element_count &&
+       0 <= element_count <= LENT_TABLE_MAX &&
+       list_table_taken(element_count);
+     terminates \true;
+     exits \false;
+     assigns \nothing;
+     ensures still: answer == VIRTQ_TAKEN && 0 <= table ==>
+       list_table_still(table, addr); @/
+  void still_table(enum virtq_answer answer, int table, uint64_t addr);
 */
 
 /* As split_setup, for a packed ring: `driver` and `device` are the driver and
@@ -295,6 +389,10 @@ uint32_t packed_base(const struct virtq *q);
   ensures decoded: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==>
     list_decoded(r->table_address, r->table_size);
+  ensures still: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    list_still(q->desc, q->size, \old(q->next_avail), \old(q->avail_wrap),
+      r->head, r->table_address, r->table_size);
   ensures malformed: \result == VIRTQ_MALFORMED ==>
     list_malformed(*space, *q, *r);
   ensures empty: \result == VIRTQ_EMPTY ==>
@@ -363,6 +461,9 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
   ensures decoded: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==>
     given_decoded(list, count, r->table_address, r->table_size);
+  ensures still: r->table_size != 0 && (\result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1)) ==>
+    list_table_still(0, r->table_address);
   ensures malformed: \result == VIRTQ_MALFORMED ==>
     given_malformed(*space, *q, *r, list, count);
   ensures once: fetched_once && fetch_count <= 1;

@@ -52,6 +52,7 @@
      requires last: 0 <= chain_first &&
        fetch_count == chain_first + chain_direct + 1 <= FETCH_MAX;
      requires so_far: ring_taken;
+     requires direct: !is_indirect(fetch_desc[fetch_count - 1].flags);
      terminates \true;
      exits \false;
      assigns element_addr[element_count], element_len[element_count],
@@ -65,6 +66,8 @@
     element_enter(r, fetch_desc[fetch_count - 1].addr,
                   fetch_desc[fetch_count - 1].len,
                   fetch_desc[fetch_count - 1].flags);
+    /@ assert last: desc_taken(element_count, fetch_count - 1); @/
+    /@ assert earlier: ring_taken; @/
     chain_direct++;
   }
 */
@@ -172,6 +175,7 @@ static enum virtq_answer walk_table(struct virtq_request *r,
   ensures losses: losses_told(\result);
   ensures named: r->table_size != 0 ==> !has_next(d.flags) &&
     r->table_address == d.addr && r->table_size == d.len && 0 < d.len &&
+    d.len <= 16 * LENT_TABLE_MAX &&
     fetch_count == \old(fetch_count) + 1 &&
     fetch_at[fetch_count - 1] == d.addr &&
     fetch_size[fetch_count - 1] == d.len;
@@ -505,17 +509,38 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
 		return VIRTQ_STOPPED;
 	}
 	r->head = head;
-	return chain_settle(r, take_chain(r, space, q));
+	answer = take_chain(r, space, q);
+	/*@ assert queue: virtq_ok(*space, *q); */
+	/*@ assert segments: chain_ok(*space, *q, *r); */
+	/*@ ghost still_chain(q, answer, r->head, r->table_address,
+	      r->table_size); */
+	/*@ assert place: fetch_value[entry] == head && fetch_at[entry] ==
+	      q->avail.address + 4 + 2 * (\at(q->next_avail, Pre) % q->size);
+	*/
+	/*@ assert index: \at(q->waiting, Pre) == 0 ==>
+	      entry == 1 && fetch_at[0] == q->avail.address + VIRTQ_AVAIL_IDX &&
+	      0 < ahead(fetch_value[0], \at(q->next_avail, Pre)); */
+	/*@ assert entry: answer == VIRTQ_TAKEN ==> head_still(*q,
+	      \at(q->waiting, Pre), \at(q->next_avail, Pre), r->head,
+	      r->table_size); */
+	return chain_settle(r, answer);
 }
 
 enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
 			       uint32_t head, struct virtq_request *r)
 {
+	enum virtq_answer answer;
+
 	chain_begin(r);
 	if (q->state != VIRTQ_READY || !chain_hold(q, head, 1))
 		return VIRTQ_STOPPED;
 	r->head = head;
-	return chain_settle(r, take_chain(r, space, q));
+	answer = take_chain(r, space, q);
+	/*@ assert queue: virtq_ok(*space, *q); */
+	/*@ assert segments: chain_ok(*space, *q, *r); */
+	/*@ ghost still_chain(q, answer, r->head, r->table_address,
+	      r->table_size); */
+	return chain_settle(r, answer);
 }
 
 enum prec_status split_complete(struct virtq *q, const struct prec_space *space,

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "virtio/chain.h"
+#include "virtio/still.h"
 #include "virtio/virtq.h"
 
 /*
@@ -75,9 +76,10 @@
     has_next(fetch_desc[m - 1].flags) &&
     !is_indirect(fetch_desc[m - 1].flags);
 
-  // Element k is the descriptor that fetch m brought.
+  // Element k is the descriptor that fetch m brought, which names no table.
   predicate desc_taken{L}(integer k, integer m) =
-    element_is(k, fetch_desc[m].addr, fetch_desc[m].len, fetch_desc[m].flags);
+    element_is(k, fetch_desc[m].addr, fetch_desc[m].len,
+      fetch_desc[m].flags) && !is_indirect(element_flags[k]);
 
   // The fetches from chain_first to this one followed the descriptors of the
   // ring, and nothing was fetched twice.
@@ -154,11 +156,73 @@
       fetch_count == chain_first + chain_direct &&
       ring_followed(q, fetch_count)) &&
     (table_size != 0 ==>
-      chain_direct < element_count &&
+      table_size <= 16 * LENT_TABLE_MAX &&
+      0 <= chain_direct < element_count &&
       fetch_count == chain_first + chain_direct + 2 &&
       ring_followed(q, fetch_count - 1) &&
       table_named(table, table_size, fetch_count - 2) &&
       table_taken(element_count, table_size / 16));
+
+  // The fetch that brought the table of this size, if there is one.
+  logic integer table_fetch{L}(integer table_size) =
+    table_size != 0 ? fetch_count - 1 : -1;
+
+  // Element k is what the still image (still.h) has at this address, and names
+  // no table.
+  predicate element_still{L}(integer table, integer k, integer at) =
+    element_is(k, still64(0, table, at), still32(0, table, at + 8),
+      still16(0, table, at + 12)) && !is_indirect(element_flags[k]);
+
+  // 2.7.5: the direct elements are the descriptors of the ring from `head` on.
+  predicate ring_still{L}(struct virtq q, integer table, integer head) =
+    \forall integer k; 0 <= k < chain_direct ==>
+      still_link(table, q.desc.address, head, k) < q.size &&
+      element_still(table, k,
+        still_place(table, q.desc.address, head, k));
+
+  // 2.7.5.3.1: the descriptor after them names the table.
+  predicate table_still_named{L}(struct virtq q, integer table, integer head,
+                                 integer addr, integer size) =
+    \let at = still_place(table, q.desc.address, head, chain_direct);
+    still_link(table, q.desc.address, head, chain_direct) < q.size &&
+    addr == still64(0, table, at) && size == still32(0, table, at + 8) &&
+    is_indirect(still16(0, table, at + 12)) &&
+    !has_next(still16(0, table, at + 12));
+
+  // 2.7.5.3.2: element k is the entry of the table to which its first one
+  // leads.
+  predicate entry_still{L}(integer table, integer addr, integer size,
+                           integer k) =
+    still_link(table, addr, 0, k - chain_direct) < size / 16 &&
+    element_still(table, k, still_place(table, addr, 0, k - chain_direct));
+
+  // So are all that are not direct.
+  predicate table_still{L}(integer table, integer addr, integer size) =
+    \forall integer k; chain_direct <= k < element_count ==>
+      entry_still(table, addr, size, k);
+
+  // The snapshot theorem: the elements are the chain that begins with `head`,
+  // decoded from the still image alone, to its end.
+  predicate chain_still{L}(struct virtq q, integer head, integer addr,
+                           integer size) =
+    chain_ended &&
+    (\forall integer k; 0 <= k < element_count - 1 ==>
+      has_next(element_flags[k])) &&
+    ring_still(q, table_fetch(size), head) &&
+    (size == 0 ==> chain_direct == element_count) &&
+    (size != 0 ==>
+      chain_direct < element_count &&
+      table_still_named(q, table_fetch(size), head, addr, size) &&
+      table_still(table_fetch(size), addr, size));
+
+  // 2.7.6: in that image the entry for this index is `head`, and is available
+  // if nothing was known to be.
+  predicate head_still{L}(struct virtq q, integer waiting, integer index,
+                           integer head, integer size) =
+    head == still16(0, table_fetch(size),
+      q.avail.address + 4 + 2 * (index % q.size)) &&
+    (waiting == 0 ==> 0 < ahead(still16(0, table_fetch(size),
+      q.avail.address + VIRTQ_AVAIL_IDX), index));
 
   // Descriptor m, an element, is the last of the ring that can be followed: the
   // next one does not exist or was fetched before, or there are as many already
@@ -212,6 +276,29 @@
   // 2.7.10: the index has passed the event since `before`.
   predicate event_passed(integer event, integer now, integer before) =
     (uint16_t)(now - event - 1) < (uint16_t)(now - before);
+*/
+
+/* Ghost: a chain that was decoded from its fetches is that of the still
+ * image. */
+/*@ ghost
+  /@ requires queue: \valid_read(q) && q->size <= VIRTQ_SIZE_MAX;
+     requires once: fetched_once;
+     requires log: answer == VIRTQ_TAKEN ==> 0 <= chain_first &&
+       0 <= chain_direct && element_count <= ELEMENT_MAX;
+     requires entry: answer == VIRTQ_TAKEN ==> \forall integer m;
+       0 <= m < chain_first ==> fetch_size[m] == 2;
+     requires decoded: answer == VIRTQ_TAKEN ==>
+       chain_decoded(*q, head, addr, size);
+     terminates \true;
+     exits \false;
+     assigns \nothing;
+     ensures still: answer == VIRTQ_TAKEN ==>
+       chain_still(*q, head, addr, size);
+     ensures entries: answer == VIRTQ_TAKEN ==> \forall integer m;
+       0 <= m < chain_first ==>
+       fetch_value[m] == still16(0, table_fetch(size), fetch_at[m]); @/
+  void still_chain(const struct virtq *q, enum virtq_answer answer,
+                   uint32_t head, uint64_t addr, uint64_t size);
 */
 
 /*
@@ -311,8 +398,15 @@ split_used_index(const struct virtq *q, const struct prec_space *space,
   ensures decoded: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==>
     chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures still: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    chain_still(*q, r->head, r->table_address, r->table_size);
   ensures malformed: \result == VIRTQ_MALFORMED ==>
     chain_malformed(*space, *q, *r);
+  ensures entry: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    head_still(*q, \old(q->waiting), \old(q->next_avail), r->head,
+      r->table_size);
   ensures first: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST ==>
     chain_first == (\old(q->waiting) == 0 ? 2 : 1) &&
@@ -388,6 +482,9 @@ enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
   ensures decoded: \result == VIRTQ_TAKEN ||
     (\result == VIRTQ_MALFORMED && r->count == 1) ==>
     chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures still: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    chain_still(*q, r->head, r->table_address, r->table_size);
   ensures malformed: \result == VIRTQ_MALFORMED ==>
     chain_malformed(*space, *q, *r);
   ensures first: \result != VIRTQ_STOPPED ==> chain_first == 0;
