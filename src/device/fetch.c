@@ -3,27 +3,41 @@
 
 #include <inttypes.h>
 
+#include "device/feature.h"
 #include "device/layout.h"
 #include "device/probe.h"
 #include "device/request.h"
 #include "device/room.h"
 #include "device/setup.h"
 #include "device/start.h"
+#include "virtio/blk_next.h"
+
+/* A request that was taken, and what is to be done. */
+struct taken {
+	struct virtq_request *chain;
+	struct vblk_request block;
+	struct vblk_ranges ranges;
+};
 
 /* Take the next request that the previous server had taken.  False: no more. */
-static bool retake(struct queue *queue, struct virtq_request *chain,
-		   enum virtq_answer *answer)
+static bool retake(struct queue *queue, const struct vblk_device *kind,
+		   struct taken *taken, enum virtq_answer *answer)
 {
+	const struct prec_space *space = &queue->device->memory->guest;
 	struct virtq *virtq = queue->virtq;
 
 	if (!inflight_is_left(&queue->inflight))
 		return false;
-	if (!layout_retake(virtq, &queue->device->memory->guest,
-			   &queue->inflight, chain, answer))
+	if (!layout_retake(virtq, space, &queue->inflight, taken->chain,
+			   answer))
 		return false;
 	if (*answer == VIRTQ_STOPPED && virtq->state == VIRTQ_BROKEN)
 		queue_break(queue, "the log of requests in flight holds "
 				   "entries that no server leaves");
+	/* As vblk_next does: one that is malformed may have a status byte. */
+	if (*answer == VIRTQ_TAKEN || *answer == VIRTQ_MALFORMED)
+		*answer = vblk_decode(kind, virtq, space, taken->chain,
+				      &taken->block, &taken->ranges);
 	return true;
 }
 
@@ -31,25 +45,29 @@ static bool retake(struct queue *queue, struct virtq_request *chain,
  * queue is left alone, the client is asked for a kick, and then the ring is
  * checked once more: a request that was made available before the client saw
  * that comes without a kick (2.7.10.1). */
-static enum virtq_answer next(struct queue *queue, struct virtq_request *chain)
+static enum virtq_answer next(struct queue *queue, struct taken *taken)
 {
 	const struct prec_space *space = &queue->device->memory->guest;
 	const struct polling *poll = &queue->device->loop->poll;
+	const struct vblk_device kind = device_of(queue->device);
 	enum virtq_answer answer;
 
-	if (retake(queue, chain, &answer))
+	if (retake(queue, &kind, taken, &answer))
 		return answer;
-	answer = vring_next(queue->virtq, space, chain);
+	answer = vblk_next(&kind, queue->virtq, space, taken->chain,
+			   &taken->block, &taken->ranges);
 	if (answer == VIRTQ_EMPTY) {
 		queue->keep_polling = polling_continues(
 			poll, &queue->device->look, queue->found_ns);
 		if (!queue->keep_polling && queue_ask_for_kick(queue))
-			answer = vring_next(queue->virtq, space, chain);
+			answer = vblk_next(&kind, queue->virtq, space,
+					   taken->chain, &taken->block,
+					   &taken->ranges);
 	}
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
 	    answer == VIRTQ_LOST)
 		layout_log_taken(queue->virtq, &queue->inflight,
-				 (uint16_t)chain->head);
+				 (uint16_t)taken->chain->head);
 	return answer;
 }
 
@@ -67,13 +85,18 @@ static uint64_t walked(const struct queue *queue,
 
 static bool take_one(struct queue *queue, uint64_t *bytes)
 {
-	struct virtq_request *chain = queue->device->loop->chain;
+	struct taken taken;
 
-	switch (next(queue, chain)) {
+	taken.chain = queue->device->loop->chain;
+	switch (next(queue, &taken)) {
 	case VIRTQ_TAKEN:
-	case VIRTQ_MALFORMED: /* it may have a status byte */
-		*bytes += walked(queue, chain);
-		*bytes += request_begin(queue, chain);
+		*bytes += walked(queue, taken.chain);
+		*bytes += request_begin(queue, taken.chain, &taken.block,
+					&taken.ranges);
+		return true;
+	case VIRTQ_MALFORMED:
+		*bytes += walked(queue, taken.chain);
+		request_reject(queue, false);
 		return true;
 	case VIRTQ_LOST:
 		request_reject(queue, true);

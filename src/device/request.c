@@ -358,26 +358,18 @@ static void transfer(struct queue *queue, const struct virtq_request *chain,
 	TAILQ_INSERT_TAIL(&queue->device->lane->stalled, queue, waiting);
 }
 
-uint64_t request_begin(struct queue *queue, struct virtq_request *chain)
+uint64_t request_begin(struct queue *queue, const struct virtq_request *chain,
+		       const struct vblk_request *block,
+		       const struct vblk_ranges *ranges)
 {
-	const struct device *device = queue->device;
-	const struct vblk_device kind = device_of(device);
-	struct vblk_request block;
-	struct vblk_ranges ranges;
-
-	if (vblk_decode(&kind, queue->virtq, &device->memory->guest, chain,
-			&block, &ranges) != VIRTQ_TAKEN) {
-		request_reject(queue, false);
-		return 0;
-	}
-	switch (block.op) {
+	switch (block->op) {
 	case VBLK_ANSWER:
-		complete_request(queue, &block,
-				 block.gone ? PREC_GONE : PREC_OK, 0, true);
+		complete_request(queue, block,
+				 block->gone ? PREC_GONE : PREC_OK, 0, true);
 		return 0;
 	case VBLK_IDENTIFY:
-		identify(queue, chain, &block);
-		return block.bytes;
+		identify(queue, chain, block);
+		return block->bytes;
 	case VBLK_READ:
 	case VBLK_WRITE:
 	case VBLK_FLUSH:
@@ -385,8 +377,8 @@ uint64_t request_begin(struct queue *queue, struct virtq_request *chain)
 	case VBLK_ZEROES:
 		break;
 	}
-	transfer(queue, chain, &block, &ranges);
-	return block.bytes;
+	transfer(queue, chain, block, ranges);
+	return block->bytes;
 }
 
 /*

@@ -39,10 +39,13 @@ struct request {
 	struct prec_span spans[];
 };
 
-/* Carry out the chain that was taken from the queue: complete it at once, as
- * one that is malformed, or begin its transfer.  Returns the bytes of the
+/* Carry out what was decided of the chain that was taken from the queue:
+ * complete it at once, as one that is malformed, or begin its transfer, which
+ * copies what it needs of `chain` and `ranges`.  Returns the bytes of the
  * transfer, for fairness. */
-uint64_t request_begin(struct queue *queue, struct virtq_request *chain);
+uint64_t request_begin(struct queue *queue, const struct virtq_request *chain,
+		       const struct vblk_request *block,
+		       const struct vblk_ranges *ranges);
 
 /*
  * Reject a chain that cannot be completed, because it has no place for a
