@@ -27,6 +27,8 @@ static uint64_t fetch_size[FETCH_MAX];
 /* What it yielded, of the ring and its table; gone: nothing. */
 static uint32_t fetch_from[FETCH_MAX];
 static bool fetch_gone[FETCH_MAX];
+static bool fetch_fenced[FETCH_MAX];
+static bool fenced;
 static uint8_t fetch_bytes[16 * (VIRTQ_SIZE_MAX + LENT_TABLE_MAX + 1)];
 static uint32_t fetch_bytes_count;
 static int store_count;
@@ -50,6 +52,7 @@ static inline void log_begin(void)
 	fetch_count = 0;
 	fetch_bytes_count = 0;
 	store_count = 0;
+	fenced = false;
 	desc_count = 0;
 	table_count = 0;
 	header_count = 0;
@@ -111,6 +114,7 @@ static inline bool fetch_of(uint64_t address, uint64_t size)
 {
 	fetch_at[fetch_count] = address;
 	fetch_size[fetch_count] = size;
+	fetch_fenced[fetch_count] = fenced;
 	fetch_gone[fetch_count] = chance(failing);
 	return !fetch_gone[fetch_count++];
 }
@@ -151,6 +155,7 @@ static inline bool store(const char *call, const struct prec_space *space,
 			 uint64_t value)
 {
 	REQUIRES(call, "allowed", store_allowed(space, span, offset, size));
+	fenced = false;
 	if (chance(failing))
 		return false;
 	store_at[store_count] = span.address + offset;
@@ -182,7 +187,7 @@ static inline enum prec_status lent_load_desc(const struct prec_space *space,
 	*out = say_desc(index, 0);
 	if (there)
 		desc_log[desc_count++] = *out;
-	return there ? PREC_OK : PREC_GONE;
+	return yielded(there, out, 16) ? PREC_OK : PREC_GONE;
 }
 
 static inline enum prec_status lent_load_table(const struct prec_space *space,
@@ -196,7 +201,7 @@ static inline enum prec_status lent_load_table(const struct prec_space *space,
 		table_log[i] = out[i] = say_desc(i, count);
 	if (there)
 		table_count = count;
-	return there ? PREC_OK : PREC_GONE;
+	return yielded(there, out, 16 * count) ? PREC_OK : PREC_GONE;
 }
 
 /* Packed rings: their descriptors say what those of split ones say, and an id
@@ -311,6 +316,16 @@ static inline enum prec_status lent_store_packed(const struct prec_space *space,
 
 static inline void lent_fence(void)
 {
+	fenced = true;
+}
+
+/* The number of two bytes that fetch m brought. */
+static inline uint16_t fetch_value(int m)
+{
+	uint16_t value;
+
+	memcpy(&value, fetch_bytes + fetch_from[m], sizeof(value));
+	return value;
 }
 
 #endif

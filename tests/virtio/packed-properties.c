@@ -219,6 +219,7 @@ static void should_notify(void)
 	ENSURES(call, "assigns", store_count == 0);
 	if (status == PREC_OK) {
 		ENSURES(call, "ready", before.state == VIRTQ_READY);
+		ENSURES(call, "fenced", fetch_fenced[0]);
 		ENSURES(call, "weighed", yes == packed_notifies(&model));
 		packed_weighed(&model);
 		model_ensured(call);
@@ -284,10 +285,12 @@ static void ask_for_kick(void)
 		ENSURES(call, "event",
 			store_is(0, model.device_event, 2,
 				 packed_places(&model) & 0xffff));
-	if (status == PREC_OK)
+	if (status == PREC_OK) {
+		ENSURES(call, "fenced", fenced);
 		ENSURES(call, "flags",
 			store_is(1, model.device_event + 2, 2,
 				 PVIRTQ_EVENT_F_DESC));
+	}
 }
 
 static void hints(void)

@@ -62,13 +62,45 @@ static void chain_ensured(const char *call, enum virtq_answer answer)
 {
 	elements_read();
 	request_ensured(call, answer);
+	ENSURES(call, "losses", losses_told(answer));
 	if (answer == VIRTQ_TAKEN ||
-	    (answer == VIRTQ_MALFORMED && chain.count == 1))
+	    (answer == VIRTQ_MALFORMED && chain.count == 1)) {
 		ENSURES(call, "ended", chain_ended());
+		ENSURES(call, "still", chain_still(&queue, &chain));
+	}
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED)
 		ENSURES(call, "malformed",
 			(answer == VIRTQ_MALFORMED) ==
 				chain_malformed(&space, &queue));
+}
+
+/* What was fetched of the avail ring, and what was made of it. */
+static void entry_ensured(const char *call, enum virtq_answer answer)
+{
+	int entry = before.waiting ? 0 : 1;
+
+	if (before.state == VIRTQ_READY && !before.waiting)
+		ENSURES(call, "looked", index_fetched(&queue, 0));
+	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
+	    answer == VIRTQ_LOST) {
+		ENSURES(call, "first", chain.head == fetch_value(entry));
+		ENSURES(call, "waiting",
+			queue.waiting == seen_available(&before) - 1);
+	}
+	if (answer == VIRTQ_TAKEN)
+		ENSURES(call, "entry", head_still(&queue, &before, chain.head));
+	if (answer == VIRTQ_EMPTY)
+		ENSURES(call, "empty",
+			!before.waiting && fetch_count == 1 &&
+				fetch_value(0) == before.next_avail);
+	if (answer == VIRTQ_STOPPED && before.state == VIRTQ_READY)
+		ENSURES(call, "broken",
+			seen_available(&before) > queue.size ||
+				(fetch_count == entry + 1 &&
+				 entry_fetched(&queue, entry,
+					       before.next_avail) &&
+				 (fetch_value(entry) >= queue.size ||
+				  before.held[fetch_value(entry)])));
 }
 
 static enum virtq_answer next(void)
@@ -81,6 +113,7 @@ static enum virtq_answer next(void)
 	answer = split_next(&queue, &space, &chain);
 	ENSURES(call, "said", answer <= VIRTQ_STOPPED);
 	chain_ensured(call, answer);
+	entry_ensured(call, answer);
 	ENSURES(call, "bounded", fetch_count <= (int)queue.size + 3);
 	ENSURES(call, "state",
 		(answer == VIRTQ_STOPPED) == (queue.state != VIRTQ_READY));
@@ -207,6 +240,11 @@ static void hints(void)
 							 : 0)));
 	ENSURES("split_should_notify", "assigns",
 		fetch_count <= 1 && store_count == 0);
+	if (status == PREC_OK) {
+		ENSURES("split_should_notify", "fenced", fetch_fenced[0]);
+		ENSURES("split_should_notify", "wanted",
+			yes == split_wanted(&queue, before.notified));
+	}
 	log_begin();
 	if (queue.event_index) {
 		status = split_ask_for_kick(&queue, &space);
@@ -214,12 +252,14 @@ static void hints(void)
 			store_count == (status == PREC_OK));
 		ENSURES("split_ask_for_kick", "nowhere_else",
 			stored_used(&queue));
-		if (status == PREC_OK)
+		if (status == PREC_OK) {
+			ENSURES("split_ask_for_kick", "fenced", fenced);
 			ENSURES("split_ask_for_kick", "avail_event",
 				store_is(0,
 					 queue.used.address + 4 +
 						 8ull * queue.size,
 					 2, queue.next_avail));
+		}
 	}
 	log_begin();
 	if (split_used_index(&queue, &space, &index) == PREC_OK)

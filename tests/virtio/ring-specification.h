@@ -280,6 +280,51 @@ static inline bool entry_fetched(const struct virtq *q, int m, uint16_t index)
 	       fetch_at[m] == q->avail.address + 4 + 2ull * (index % q->size);
 }
 
+static inline bool index_fetched(const struct virtq *q, int m)
+{
+	return m < fetch_count && fetch_size[m] == 2 &&
+	       fetch_at[m] == q->avail.address + VIRTQ_AVAIL_IDX;
+}
+
+/* The entries that are available, of a queue as it was before. */
+static inline uint32_t seen_available(const struct virtq *before)
+{
+	return before->waiting
+		       ? before->waiting
+		       : (uint16_t)(fetch_value(0) - before->next_avail);
+}
+
+/* A lost request has lost its last fetch, any other none. */
+static inline bool losses_told(enum virtq_answer answer)
+{
+	bool lost = answer == VIRTQ_LOST || answer == VIRTQ_GONE;
+
+	for (int m = 0; m < fetch_count - lost; m++)
+		if (fetch_gone[m])
+			return false;
+	return !lost || (fetch_count > 0 && fetch_gone[fetch_count - 1]);
+}
+
+/* The bytes that the still image has there, as a number: each as it was
+ * fetched. */
+static inline uint64_t still(uint64_t at, uint32_t size)
+{
+	static int near; /* mostly it is the fetch after the last one */
+	uint64_t value = 0;
+
+	for (int i = 0; i < fetch_count; i++) {
+		int m = (near + i) % fetch_count;
+
+		if (at < fetch_at[m] || at + size > fetch_at[m] + fetch_size[m])
+			continue;
+		near = m;
+		memcpy(&value, fetch_bytes + fetch_from[m] + (at - fetch_at[m]),
+		       size);
+		return value;
+	}
+	return ~0ull;
+}
+
 static inline bool used_stored(const struct virtq *q, uint16_t index,
 			       uint32_t id, uint32_t len, int count)
 {

@@ -139,4 +139,69 @@ static inline bool chain_malformed(const struct prec_space *s,
 	return false;
 }
 
+/* Element k is the descriptor that the still image has at this address. */
+static inline bool element_still(int k, uint64_t at)
+{
+	return k < element_count && element_addr[k] == still(at, 8) &&
+	       element_len[k] == still(at + 8, 4) &&
+	       element_flags[k] == still(at + 12, 2);
+}
+
+/* The snapshot: whoever follows the chain in the still image, and fetches
+ * nothing, finds the elements and no more. */
+static inline bool chain_still(const struct virtq *q,
+			       const struct virtq_request *r)
+{
+	uint64_t base = q->desc.address;
+	uint64_t index = r->head;
+	bool in_table = false;
+	int k = 0;
+
+	while (k <= element_count) {
+		uint64_t at = base + 16 * index;
+		uint64_t flags = still(at + 12, 2);
+
+		if (flags & VIRTQ_DESC_F_INDIRECT) {
+			if (in_table || flags & VIRTQ_DESC_F_NEXT)
+				return false;
+			in_table = true;
+			base = still(at, 8);
+			index = 0;
+			if (base != r->table_address ||
+			    still(at + 8, 4) != r->table_size)
+				return false;
+			continue;
+		}
+		if (!element_still(k++, at))
+			return false;
+		if (!(flags & VIRTQ_DESC_F_NEXT))
+			break;
+		index = still(at + 14, 2);
+	}
+	return k == element_count && in_table == (r->table_size > 0);
+}
+
+/* 2.7.6: the entry for this index in the still image is the head. */
+static inline bool head_still(const struct virtq *q, const struct virtq *before,
+			      uint32_t head)
+{
+	uint16_t index = before->next_avail;
+
+	return head == still(q->avail.address + 4 + 2ull * (index % q->size),
+			     2) &&
+	       (before->waiting > 0 ||
+		still(q->avail.address + VIRTQ_AVAIL_IDX, 2) != index);
+}
+
+/* 2.7.7, 2.7.10: by the wish that was fetched. */
+static inline bool split_wanted(const struct virtq *q, uint16_t before)
+{
+	uint16_t wish = fetch_value(0);
+
+	if (!q->event_index)
+		return !(wish & VIRTQ_AVAIL_F_NO_INTERRUPT);
+	return (uint16_t)(q->next_used - wish - 1) <
+	       (uint16_t)(q->next_used - before);
+}
+
 #endif
