@@ -84,6 +84,8 @@ def wrong_usage():
         "socket=a.sock,nvme=0000:00:04.0,memory=copy|pin")
     bad(1, ["pin", "expected memory=pin"], "serve", "--export",
         "socket=a.sock,nvme=0000:00:04.0,memory=copy,pin=1M")
+    bad(1, ["hold", "expected memory=pin"], "serve", "--export",
+        "socket=a.sock,nvme=0000:00:04.0,hold")
     bad(2, ["both file and nvme"], "serve", "--export",
         "socket=a.sock,file=good,nvme=0000:00:04.0")
     for number in ("0", "65", "two", "-1", ""):

@@ -85,7 +85,9 @@ struct fake {
 	} lent[FAKE_LENT];
 	uint32_t lent_used; /* pages that were found there */
 	bool refuses;	    /* memory that is lent */
-	bool awaited;	    /* a command waits for an event, in … */
+	bool faults; /* lookups of what is gone, which are counted in … */
+	uint32_t faulted;
+	bool awaited; /* a command waits for an event, in … */
 	uint16_t await_slot;
 	bool masked;	/* … and none is reported until its log was read */
 	uint32_t tells; /* the events that it was asked to report */
@@ -122,6 +124,13 @@ static inline uint8_t *fake_at(struct fake *fake, uint64_t address,
 			continue;
 		fake->lent_used++;
 		return fake->lent[i].at + offset;
+	}
+	/* An access that the IOMMU has blocked goes nowhere. */
+	if (fake->faults && address < FAKE_ADDRESS(0)) {
+		static _Alignas(NVME_PAGE) uint8_t nowhere[NVME_PAGE];
+
+		fake->faulted++;
+		return nowhere + address % NVME_PAGE;
 	}
 	fprintf(stderr, "the controller was told 0x%llx, of %llu bytes\n",
 		(unsigned long long)address, (unsigned long long)size);

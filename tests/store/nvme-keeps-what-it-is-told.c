@@ -243,7 +243,7 @@ static void try(uint32_t block, uint8_t mdts, uint32_t entries, bool plain)
 	store = fake_open(&fake);
 	model = calloc(1, capacity());
 	if (pins)
-		nvme_pin(store, 1 << 30);
+		nvme_pin(store, 1 << 30, false);
 	lane = store->ops->lane_open(store, &error);
 	MUST(model && lane);
 	if (pins)

@@ -34,13 +34,13 @@ static void lend(uint32_t which)
 	lane->store->ops->lend(lane, &loans[which]);
 }
 
-static void begin(uint64_t pin)
+static void begin_with(uint64_t pin, bool holds)
 {
 	struct store_error error;
 
 	fake_begin(&fake, 512, 3);
 	nvme = (struct nvme_store *)fake_open(&fake);
-	nvme_pin(&nvme->store, pin);
+	nvme_pin(&nvme->store, pin, holds);
 	lane = nvme->store.ops->lane_open(&nvme->store, &error);
 	MUST(lane);
 	memset(fake.disk, 0x5d, 65536);
@@ -51,19 +51,28 @@ static void begin(uint64_t pin)
 	fake_settle(lane, 2);
 }
 
+static void begin(uint64_t pin)
+{
+	begin_with(pin, false);
+}
+
 static void take_back(uint32_t which)
 {
 	loans[which].state = STORE_LOAN_LEAVING;
 	lane->store->ops->take_back(lane, &loans[which]);
 }
 
-/* Does it leave now? */
+/* Does it leave now?  What is held is unmapped once what was used is. */
 static bool leaves(uint32_t which)
 {
-	while (nvme_guard_map(nvme))
-		continue;
-	return lane->store->ops->settled(lane) == &loans[which] &&
-	       loans[which].state == STORE_LOAN_LEFT;
+	const struct store_loan *loan = NULL;
+
+	for (uint32_t i = 0; !loan && i < 3; i++) {
+		while (nvme_guard_map(nvme))
+			continue;
+		loan = lane->store->ops->settled(lane);
+	}
+	return loan == &loans[which] && loan->state == STORE_LOAN_LEFT;
 }
 
 static void end(void)
@@ -140,6 +149,30 @@ static void completes(void)
 	EXPECT(read.io.result.status == PREC_GONE && memory[0][0] == 0x5d);
 	EXPECT(moved(&other) && memory[1][SIZE - 1] == 0x5d);
 	EXPECT(leaves(0));
+	end();
+}
+
+/* With a hold the controller reaches it no more, although the command is in
+ * flight, and nobody gets its pages before that has ended. */
+static void is_cut_off(void)
+{
+	struct one read, other;
+
+	begin_with(UINT64_MAX, true);
+	EXPECT(fake_lent(&fake) == 4 && has(0, PREC_PIN_LIVE, 2 * SIZE));
+	fake.manner = FAKE_HOLDS;
+	add(&read, STORE_READ, 0);
+	add(&other, STORE_READ, 1);
+	EXPECT(fake_turn(lane) == 0);
+	take_back(0);
+	EXPECT(!leaves(0) && fake_lent(&fake) == 3);
+	EXPECT(has(0, PREC_PIN_QUARANTINED, 2 * SIZE));
+	fake.faults = true;
+	fake_let_go(&fake);
+	EXPECT(fake.faulted > 0 && fake_turn(lane) == 2);
+	EXPECT(read.io.result.status == PREC_GONE && memory[0][0] == 0x11);
+	EXPECT(moved(&other) && memory[1][SIZE - 1] == 0x5d);
+	EXPECT(leaves(0) && fake_lent(&fake) == 2);
 	end();
 }
 
@@ -260,6 +293,7 @@ int main(void)
 		MUST((memory[i] = aligned_alloc(4096, SIZE)));
 	unused();
 	completes();
+	is_cut_off();
 	is_lost(FAKE_LOSES, true);
 	is_lost(FAKE_LOSES, false);
 	is_lost(FAKE_STUCK, false);

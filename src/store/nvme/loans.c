@@ -83,6 +83,7 @@ struct nvme_loans *nvme_loans_open(struct nvme_store *nvme,
 	const struct iommu_options options = {
 		.queues = 1,
 		.depth = NVME_SLOTS_MAX,
+		.hold = nvme->holds,
 		.quota = nvme->pin_max,
 		.drain = 0,
 		.abort = UINT64_MAX,

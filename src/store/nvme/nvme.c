@@ -123,9 +123,10 @@ static const struct store_ops nvme_pin_ops = {
 	.close = nvme_close,
 };
 
-void nvme_pin(struct store *store, uint64_t bytes)
+void nvme_pin(struct store *store, uint64_t bytes, bool holds)
 {
 	nvme_store(store)->pin_max = bytes;
+	nvme_store(store)->holds = holds;
 	store->ops = &nvme_pin_ops;
 }
 
@@ -218,13 +219,14 @@ static struct store *nvme_open(const struct store_options *options,
 	const struct store_setting *number =
 		store_options_get(options, "namespace");
 	const struct store_setting *pin = store_options_get(options, "pin");
+	const struct store_setting *hold = store_options_get(options, "hold");
 	const char *address = store_options_get(options, "nvme")->text;
 	struct nvme_bus *bus;
 	struct store *store;
 
-	if (pin && !pins(options)) {
-		store_fail(error,
-			   "pin: nothing is pinned; expected memory=pin");
+	if ((pin || hold) && !pins(options)) {
+		store_fail(error, "%s: nothing is pinned; expected memory=pin",
+			   pin ? "pin" : "hold");
 		return NULL;
 	}
 	if (refused) {
@@ -243,7 +245,7 @@ static struct store *nvme_open(const struct store_options *options,
 	if (store)
 		store->shared = store_options_get(options, "shared");
 	if (store && pins(options))
-		nvme_pin(store, pin ? pin->size : UINT64_MAX);
+		nvme_pin(store, pin ? pin->size : UINT64_MAX, hold);
 	if (store && !nvme_guard_start(nvme_store(store), error)) {
 		nvme_close(store);
 		return NULL;
@@ -259,6 +261,8 @@ static const struct store_key nvme_keys[] = {
 	  "pin: it reaches guests' memory, no balloon there",
 	  "expected copy, the default, or pin" },
 	{ "pin", STORE_KEY_SIZE, "SIZE", "of each client, at most", NULL },
+	{ "hold", STORE_KEY_FLAG, NULL,
+	  "pin twice, to cut off at once what is given up in use", NULL },
 	{ "shared", STORE_KEY_FLAG, NULL,
 	  "several clients and programs may write to it", NULL },
 	{ NULL, STORE_KEY_FLAG, NULL, NULL, NULL },

@@ -18,6 +18,7 @@ struct nvme_store {
 	struct iova *addresses; /* that the controller knows memory by */
 	struct mapper mapper;	/* of clients' memory; the guard works for it */
 	uint64_t pin_max;	/* bytes of each client's; 0: they are copied */
+	bool holds; /* … and cut off at once: see iommu/domain.h */
 	struct store_events events;
 
 	/* Held by whoever waits for the controller: the guard, a lane that
@@ -56,8 +57,8 @@ struct store *nvme_open_on(struct nvme_bus *bus, uint32_t number,
 			   bool read_only, struct store_error *error);
 
 /* Before a lane is open: let the controller reach clients' memory, so many
- * bytes of each. */
-void nvme_pin(struct store *store, uint64_t bytes);
+ * bytes of each; with holds, each byte counts twice. */
+void nvme_pin(struct store *store, uint64_t bytes, bool holds);
 
 /* The operations of its lanes, as struct store_ops has them. */
 struct store_lane *nvme_lane_open(const struct store *store,
