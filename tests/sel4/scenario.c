@@ -282,7 +282,7 @@ void check_nothing_left(void)
 	for (uint32_t i = 0; i < keeper.frame_count; i++)
 		EXPECT_EQ(book->used_by[i], 0);
 	for (uint32_t i = 0; i < PREC_KEEPER_REGIONS; i++)
-		EXPECT(!keeper.region[i]);
+		EXPECT_EQ(keeper.region_book.pages[i], 0);
 }
 
 static void driver_main(uint64_t argument)

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <precarium/fault.h>
-#include <precarium/fixup.h>
 #include <precarium/region.h>
 #include <precarium/status.h>
 
@@ -37,6 +36,7 @@ extern "C" {
 #define PREC_KEEPER_BADGE_FAULT 0x100u
 #define PREC_KEEPER_BADGE_CALL  0x200u
 
+struct prec_fixup;
 struct prec_transaction;
 
 /* Private: what page i of the window holds.  Its capability, if it has one, is
@@ -47,6 +47,13 @@ struct prec_window {
 	uint8_t frame_of[PREC_KEEPER_PAGES];  /* which of our frames it has */
 	uint16_t used_by[PREC_KEEPER_FRAMES]; /* page + 1; 0: free */
 	uint8_t used_for[PREC_KEEPER_FRAMES]; /* the client */
+};
+
+/* Private: which pages of the window a region has, and whose it is. */
+struct prec_regions {
+	uint32_t first[PREC_KEEPER_REGIONS];
+	uint32_t pages[PREC_KEEPER_REGIONS];  /* 0: there is no such region */
+	uint32_t client[PREC_KEEPER_REGIONS]; /* whose budget of frames */
 };
 
 /* Private: what a driver thread has open.  It writes this; the keeper reads
@@ -85,6 +92,7 @@ struct prec_keeper {
 	uint32_t retries[PREC_KEEPER_THREADS];  /* in a row, there */
 	uint32_t holds[PREC_KEEPER_THREADS]; /* reply object + 1: see _serve */
 	struct prec_window window_book;
+	struct prec_regions region_book;
 };
 
 /*

@@ -12,7 +12,8 @@
  * through this page.  For the prover a call has a contract and no body; for the
  * machine it is one call of libsel4 (calls_raw.h).  Each contract names the
  * section of the reference manual from which it was written, and the functions
- * of the kernel's abstract specification (l4v, spec/abstract) that it is of.
+ * of the kernel's abstract specification that it abstracts from, with their
+ * theories (l4v, spec/abstract; Arch… is in a folder of each processor).
  *
  * The contracts speak of a ghost state: what is in the slot of each page of the
  * window, at which address that copy is mapped, and whether for writing.
@@ -20,8 +21,11 @@
  * The adversary.  A client may revoke at any instant, on another processor too.
  * So each call, besides what it does, lets any slot that held a client's frame
  * have become empty, and what it mapped is then unmapped.  That is all that a
- * client can do to a slot of ours: it has no capability to our CNode.  (Manual,
- * 3.2 Deletion and Revocation; cap_revoke, cap_delete, arch_finalise_cap.)
+ * client can do to a slot of ours: it has no capability to our CNode.
+ *
+ * Manual: 3.2 Deletion and Revocation.
+ * l4v: CSpace_A cap_revoke, cap_delete, rec_del, finalise_cap, empty_slot;
+ * ArchVSpace_A arch_finalise_cap, unmap_page.
  */
 
 #ifdef __FRAMAC__
@@ -47,9 +51,12 @@ enum cap_kind {
   int frame_open;          // which of our frames is at the scratch address; -1
   uint64_t shown_frame;    // the capability that was last found to be memory
   int shown;               // 0: none was
+  int seen[4096];          // it was found there, since this was last cleared
+  uint32_t answered;       // the thread whose fault is being answered
   int thread_stopped[8];   // 1: at a fault, waiting for our answer
   uint64_t thread_ip[8];   // where it goes on
   uint64_t thread_sp[8];
+  uint64_t thread_argument[8];
 */
 /* clang-format off */
 #define CAPS \
@@ -89,8 +96,9 @@ enum cap_kind {
  * is given as the IPC buffer of a TCB that never runs, and taken away again.
  * Memory of a device, which may wait for ever when it is read, is no memory.
  *
- * seL4_TCB_SetIPCBuffer: manual, 6.1 Threads; check_valid_ipc_buffer,
- * invoke_tcb (ThreadControl).
+ * Manual: 6.1 Threads, seL4_TCB_SetIPCBuffer.
+ * l4v: Decode_A decode_set_ipc_buffer; ArchVSpace_A check_valid_ipc_buffer;
+ * Tcb_A invoke_tcb (ThreadControl), check_cap_at.
  */
 /*@
   requires keeper: \valid_read(keeper);
@@ -105,11 +113,12 @@ SEL4_CALL bool call_is_memory(const struct prec_keeper *keeper, uint64_t from);
 /*
  * Copy a capability into the slot of a page, with the right to write or
  * without.  The slot must be empty.  False, and the slot is as it was: it is
- * not empty, or what is copied is gone.
+ * not empty, or what is copied is gone.  The copy is mapped nowhere.
  *
- * seL4_CNode_Copy: manual, 3.1.2 CNode Methods, 3.1.3 Capability Rights;
- * invoke_cnode (InsertCall), cap_insert, arch_derive_cap: the copy is mapped
- * nowhere.
+ * Manual: 3.1.2 CNode Methods, 3.1.4 Capability Rights, 3.1.5 Capability
+ * Derivation Tree; seL4_CNode_Copy.
+ * l4v: Decode_A decode_cnode_invocation; CSpace_A derive_cap, invoke_cnode
+ * (InsertCall), cap_insert; ArchVSpace_A arch_derive_cap.
  */
 /*@
   requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
@@ -124,6 +133,7 @@ SEL4_CALL bool call_is_memory(const struct prec_keeper *keeper, uint64_t from);
 SEL4_CALL bool call_copy_lent(const struct prec_keeper *keeper, uint32_t page,
 			      uint64_t from, bool write);
 
+/* Without the right to write.  Manual, l4v: as above. */
 /*@
   requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
   terminates \true;
@@ -135,7 +145,7 @@ SEL4_CALL bool call_copy_lent(const struct prec_keeper *keeper, uint32_t page,
 */
 SEL4_CALL bool call_copy_zero(const struct prec_keeper *keeper, uint32_t page);
 
-/* The driver may store to the frame from now on. */
+/* The driver may store to the frame from now on.  Manual, l4v: as above. */
 /*@
   requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
   requires frame: frame < keeper->frame_count <= PREC_KEEPER_FRAMES;
@@ -161,10 +171,11 @@ enum call_mapped {
 /*
  * Map the capability in the slot of a page at the page's address.  If it is the
  * client's, it may be gone again at once.  Rights that the capability does not
- * have are left out, without an error.
+ * have are left out, without an error: so `write` is the most that is granted.
  *
- * seL4_X86_Page_Map, seL4_ARM_Page_Map: manual, 7.1 Objects, Page;
- * perform_page_invocation (PageMap).
+ * Manual: 7.1 Objects, Page; seL4_X86_Page_Map, seL4_ARM_Page_Map.
+ * l4v: ArchDecode_A decode_page_invocation (decode_frame_invocation); Arch_A
+ * perform_page_invocation (PageMap); ArchVSpace_A create_mapping_entries.
  */
 /*@
   requires keeper: \valid_read(keeper) && page < keeper->pages;
@@ -178,7 +189,7 @@ enum call_mapped {
     (cap_is[page] == \old(cap_is[page]) && cap_is[page] != CAP_NONE &&
      cap_of[page] == \old(cap_of[page]) &&
      cap_at[page] == keeper->window + 4096 * page &&
-     cap_write[page] == (write ? 1 : 0)) ||
+     (cap_write[page] == 0 || (cap_write[page] == 1 && write))) ||
     (\old(cap_is[page]) == CAP_CLIENT && cap_is[page] == CAP_NONE &&
      cap_at[page] == 0);
   ensures not: \result != CALL_MAPPED ==> left_alone{Pre, Post}(page);
@@ -189,8 +200,10 @@ SEL4_CALL enum call_mapped call_map(const struct prec_keeper *keeper,
 /*
  * Empty the slot of a page.  What it mapped is unmapped.
  *
- * seL4_CNode_Delete: manual, 3.2 Deletion and Revocation; invoke_cnode
- * (DeleteCall), cap_delete, arch_finalise_cap, unmap_page.
+ * Manual: 3.1.2 CNode Methods, 3.2 Deletion and Revocation;
+ * seL4_CNode_Delete.
+ * l4v: CSpace_A invoke_cnode (DeleteCall), cap_delete, rec_del, finalise_cap,
+ * empty_slot; ArchVSpace_A arch_finalise_cap, unmap_page.
  */
 /*@
   requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
@@ -206,24 +219,25 @@ SEL4_CALL void call_delete(const struct prec_keeper *keeper, uint32_t page);
  * Is there still a capability in the slot of a page?  "No" is true for ever,
  * "yes" says nothing of now.
  *
- * seL4_X86_Page_GetAddress, seL4_ARM_Page_GetAddress: manual, 7.1 Objects,
- * Page; perform_page_invocation (PageGetAddr), lookup_cap.
+ * Manual: 7.1 Objects, Page; seL4_X86_Page_GetAddress,
+ * seL4_ARM_Page_GetAddress.
+ * l4v: CSpace_A lookup_cap_and_slot; Decode_A decode_invocation (NullCap);
+ * Arch_A perform_page_invocation (PageGetAddr).
  */
 /*@
   requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
   terminates \true;
   exits \false;
-  assigns CAPS;
+  assigns CAPS, seen[page];
   ensures others: all_left_alone{Pre, Post};
   ensures gone: !\result ==> cap_is[page] == CAP_NONE;
+  ensures seen: \result ==> seen[page] == 1;
 */
 SEL4_CALL bool call_is_there(const struct prec_keeper *keeper, uint32_t page);
 
 /*
  * Map one of our frames at the scratch address, clear it there, and take it
- * away from there.
- *
- * seL4_CNode_Copy, seL4_X86_Page_Map, seL4_CNode_Delete, as above.
+ * away from there.  Manual, l4v: as call_copy_lent, call_map and call_delete.
  */
 /*@
   requires keeper: \valid_read(keeper);
@@ -264,8 +278,9 @@ SEL4_CALL void call_scratch_close(const struct prec_keeper *keeper);
  * all its other registers as they were; or with another stack pointer and first
  * argument too.  No reply is to be made: the thread no longer waits for one.
  *
- * seL4_TCB_WriteRegisters, with resume: manual, 6.1 Threads, 6.2 Faults;
- * invoke_tcb (WriteRegisters), restart, cancel_ipc.
+ * Manual: 6.1 Threads, 6.2 Faults; seL4_TCB_WriteRegisters, with resume.
+ * l4v: Decode_A decode_write_registers; Tcb_A invoke_tcb (WriteRegisters),
+ * restart; IpcCancel_A cancel_ipc.
  */
 /*@
   requires keeper: \valid_read(keeper) && thread < PREC_KEEPER_THREADS;
@@ -286,23 +301,16 @@ SEL4_CALL bool call_go_on(const struct prec_keeper *keeper, uint32_t thread,
   requires stopped: thread_stopped[thread] == 1;
   terminates \true;
   exits \false;
-  assigns thread_stopped[thread], thread_ip[thread], thread_sp[thread];
+  assigns thread_stopped[thread], thread_ip[thread], thread_sp[thread],
+    thread_argument[thread];
   ensures runs: \result ==> thread_stopped[thread] == 0 &&
-    thread_ip[thread] == ip && thread_sp[thread] == sp;
+    thread_ip[thread] == ip && thread_sp[thread] == sp &&
+    thread_argument[thread] == argument;
   ensures not: !\result ==> thread_stopped[thread] == 1 &&
     thread_ip[thread] == \old(thread_ip[thread]);
 */
 SEL4_CALL bool call_land(const struct prec_keeper *keeper, uint32_t thread,
 			 uint64_t ip, uint64_t sp, uint64_t argument);
-
-/* What the status word of a fault says: no page was there; one was, and forbids
- * it; it was a store.  Neither of the first two: something else. */
-/*@ terminates \true; exits \false; assigns \result \from status; */
-SEL4_CALL bool call_absent(uint64_t status);
-/*@ terminates \true; exits \false; assigns \result \from status; */
-SEL4_CALL bool call_forbidden(uint64_t status);
-/*@ terminates \true; exits \false; assigns \result \from status; */
-SEL4_CALL bool call_wrote(uint64_t status);
 
 #ifndef __FRAMAC__
 #include "calls_raw.h"

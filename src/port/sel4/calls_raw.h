@@ -134,19 +134,4 @@ static inline bool call_land(const struct prec_keeper *keeper, uint32_t thread,
 	       seL4_NoError;
 }
 
-static inline bool call_absent(uint64_t status)
-{
-	return machine_absent(status);
-}
-
-static inline bool call_forbidden(uint64_t status)
-{
-	return machine_forbidden(status);
-}
-
-static inline bool call_wrote(uint64_t status)
-{
-	return machine_wrote(status);
-}
-
 #endif

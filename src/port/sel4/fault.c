@@ -21,14 +21,18 @@
     keeper->window_book.state[place->page] != PAGE_FREE;
   terminates \true;
   exits \false;
-  assigns CAPS;
+  assigns CAPS, seen[place->page];
   ensures ok: window_ok(*keeper);
+  ensures others: all_left_alone{Pre, Post};
   ensures two: \result == PREC_FAULT_GONE || \result == PREC_FAULT_OTHER;
+  ensures foreign: fault->fetch || (!place->absent && !place->forbidden) ||
+    (place->forbidden && (!place->wrote || !place->may_write)) ==>
+    \result == PREC_FAULT_OTHER;
   // Called gone only when nothing of the client's is there any more, or when
   // the region is refused for it.
   ensures true_loss: \result == PREC_FAULT_GONE ==>
     cap_is[place->page] == CAP_NONE || is_ours(place->page) ||
-    place->admitting;
+    (place->admitting && place->forbidden);
 */
 static enum prec_fault_kind kind_of(const struct prec_keeper *keeper,
 				    const struct prec_keeper_fault *fault,
@@ -38,8 +42,8 @@ static enum prec_fault_kind kind_of(const struct prec_keeper *keeper,
 
 	if (fault->fetch)
 		return PREC_FAULT_OTHER;
-	if (call_forbidden(fault->status)) {
-		if (!call_wrote(fault->status) || !place->may_write)
+	if (place->forbidden) {
+		if (!place->wrote || !place->may_write)
 			return PREC_FAULT_OTHER;
 		if (state == PAGE_ZERO || state == PAGE_OURS)
 			return PREC_FAULT_GONE;
@@ -47,7 +51,7 @@ static enum prec_fault_kind kind_of(const struct prec_keeper *keeper,
 			       ? PREC_FAULT_GONE
 			       : PREC_FAULT_OTHER;
 	}
-	if (!call_absent(fault->status))
+	if (!place->absent)
 		return PREC_FAULT_OTHER;
 	if (state == PAGE_LENT && call_is_there(keeper, place->page))
 		return PREC_FAULT_OTHER;
@@ -56,32 +60,32 @@ static enum prec_fault_kind kind_of(const struct prec_keeper *keeper,
 
 /* The accessor, or the copy, reports it. */
 /*@
-  requires keeper: \valid(keeper) && window_ok(*keeper);
-  requires apart: \separated(keeper, fault, place, actor, actor->note,
-    place->region);
-  requires valid: \valid_read(fault) && \valid_read(place) &&
-    \valid_read(actor) && \valid(actor->note) && \valid(place->region);
-  requires stopped: fault->thread < PREC_KEEPER_THREADS &&
-    thread_stopped[fault->thread] == 1;
+  requires valid: FAULT_VALID;
+  requires apart: FAULT_APART;
+  requires asked: is_asked(*keeper, *fault, *place);
   terminates \true;
   exits \false;
   assigns keeper->counts.fixed, place->region->flags, place->region->epoch,
-    place->region->port[0 .. 31], thread_stopped[fault->thread],
+    place->region->port[0 .. 31], marked, thread_stopped[fault->thread],
     thread_ip[fault->thread];
   ensures ok: window_ok(*keeper);
-  ensures two: \result == PREC_KEEPER_PASS ||
-    \result == PREC_KEEPER_RESUMED;
-  ensures runs: \result == PREC_KEEPER_RESUMED <==>
-    thread_stopped[fault->thread] == 0;
+  ensures two: \result != PREC_KEEPER_REPLY &&
+    is_answered(\result, fault->thread);
   ensures where: \result == PREC_KEEPER_RESUMED ==>
     thread_ip[fault->thread] == actor->go_on;
+  ensures refused: place->admitting && place->forbidden ==>
+    place->region->port[0] != 0;
+  ensures epoch: marked == MARKED_LOST &&
+    one_more(\old(place->region->epoch), place->region->epoch);
+  ensures counted:
+    one_more(\old(keeper->counts.fixed), keeper->counts.fixed);
 */
 static enum prec_keeper_answer fix(struct prec_keeper *keeper,
 				   const struct prec_keeper_fault *fault,
 				   const struct fault_place *place,
 				   const struct fault_actor *actor)
 {
-	if (place->admitting && call_forbidden(fault->status))
+	if (place->admitting && place->forbidden)
 		mark_refused(place->region);
 	mark_lost(place->region, false);
 	mark_count(&keeper->counts.fixed);
@@ -90,39 +94,60 @@ static enum prec_keeper_answer fix(struct prec_keeper *keeper,
 		       : PREC_KEEPER_PASS;
 }
 
+/* Tell the transaction of its fault. */
 /*@
-  requires keeper: \valid(keeper) && window_ok(*keeper);
-  requires apart: \separated(keeper, fault, place, actor, actor->note,
-    place->region);
   requires valid: \valid_read(fault) && \valid_read(place) &&
-    \valid_read(actor) && \valid(actor->note) && \valid(place->region);
+    \valid_read(actor) && \valid(actor->note) &&
+    \separated(fault, place, actor, actor->note);
   requires stopped: fault->thread < PREC_KEEPER_THREADS &&
     thread_stopped[fault->thread] == 1;
   terminates \true;
   exits \false;
+  assigns actor->note->faults, actor->note->address, actor->note->write;
+  ensures told: note_of(\old(*actor->note), *actor->note, *fault, *place);
+  ensures counted: \old(actor->note->faults) < UINT64_MAX ==>
+    actor->note->faults == \old(actor->note->faults) + 1;
+*/
+static void note_fault(const struct prec_keeper_fault *fault,
+		       const struct fault_place *place,
+		       const struct fault_actor *actor)
+{
+	prec_note_fault(actor->note, fault->address, place->wrote);
+}
+
+/*@
+  requires valid: FAULT_VALID;
+  requires apart: FAULT_APART;
+  requires asked: is_asked(*keeper, *fault, *place);
+  terminates \true;
+  exits \false;
   assigns keeper->counts.abandoned, place->region->flags,
-    place->region->epoch, *actor->note, thread_stopped[fault->thread],
-    thread_ip[fault->thread], thread_sp[fault->thread];
+    place->region->epoch, marked, *actor->note,
+    thread_stopped[fault->thread], thread_ip[fault->thread],
+    thread_sp[fault->thread], thread_argument[fault->thread];
   ensures ok: window_ok(*keeper);
-  ensures two: \result == PREC_KEEPER_PASS ||
-    \result == PREC_KEEPER_RESUMED;
-  ensures told: actor->note->abandoned && actor->note->faults > 0;
-  ensures runs: \result == PREC_KEEPER_RESUMED <==>
-    thread_stopped[fault->thread] == 0;
+  ensures two: \result != PREC_KEEPER_REPLY &&
+    is_answered(\result, fault->thread);
+  ensures told: actor->note->abandoned &&
+    note_of(\old(*actor->note), *actor->note, *fault, *place);
   ensures where: \result == PREC_KEEPER_RESUMED ==>
-    thread_ip[fault->thread] == actor->land;
+    has_landed(*actor, fault->thread);
+  ensures epoch: marked == MARKED_LOST &&
+    one_more(\old(place->region->epoch), place->region->epoch);
+  ensures counted:
+    one_more(\old(keeper->counts.abandoned), keeper->counts.abandoned);
 */
 static enum prec_keeper_answer abandon(struct prec_keeper *keeper,
 				       const struct prec_keeper_fault *fault,
 				       const struct fault_place *place,
 				       const struct fault_actor *actor)
 {
-	prec_note_fault(actor->note, fault->address, call_wrote(fault->status));
+	note_fault(fault, place, actor);
 	prec_note_abandoned(actor->note);
 	mark_lost(place->region, false);
 	mark_count(&keeper->counts.abandoned);
 	return call_land(keeper, fault->thread, actor->land, actor->sp,
-			 (uint64_t)(uintptr_t)actor->transaction)
+			 actor->argument)
 		       ? PREC_KEEPER_RESUMED
 		       : PREC_KEEPER_PASS;
 }
@@ -136,6 +161,12 @@ static enum prec_keeper_answer abandon(struct prec_keeper *keeper,
   exits \false;
   assigns keeper->retry_at[fault->thread], keeper->retries[fault->thread];
   ensures ok: window_ok(*keeper);
+  ensures bounded: \result ==>
+    0 < keeper->retries[fault->thread] <= RETRY_MAX;
+  ensures again: \result && \old(keeper->retry_at[fault->thread]) ==
+    fault->address ==> keeper->retries[fault->thread] ==
+    \old(keeper->retries[fault->thread]) + 1;
+  ensures where: keeper->retry_at[fault->thread] == fault->address;
 */
 static bool may_retry(struct prec_keeper *keeper,
 		      const struct prec_keeper_fault *fault)
@@ -146,24 +177,45 @@ static bool may_retry(struct prec_keeper *keeper,
 		keeper->retry_at[thread] = fault->address;
 		keeper->retries[thread] = 0;
 	}
-	if (keeper->retries[thread] == RETRY_MAX)
+	if (keeper->retries[thread] >= RETRY_MAX)
 		return false;
 	keeper->retries[thread]++;
 	return true;
 }
 
+/* Tell the transaction, and whoever asks for the region's epoch, of the empty
+ * page. */
+/*@
+  requires valid: FAULT_VALID;
+  requires apart: FAULT_APART;
+  requires asked: is_asked(*keeper, *fault, *place);
+  terminates \true;
+  exits \false;
+  assigns place->region->flags, place->region->epoch, marked, *actor->note;
+  ensures told: actor->note->substituted &&
+    note_of(\old(*actor->note), *actor->note, *fault, *place);
+  ensures range: !\old(actor->note->substituted) ==>
+    actor->note->lost_host == keeper->window + 4096 * place->page &&
+    actor->note->lost_size == 4096;
+  ensures epoch: marked == MARKED_REPLACED &&
+    one_more(\old(place->region->epoch), place->region->epoch);
+*/
+static void note_empty(const struct prec_keeper *keeper,
+		       const struct prec_keeper_fault *fault,
+		       const struct fault_place *place,
+		       const struct fault_actor *actor)
+{
+	note_fault(fault, place, actor);
+	prec_note_replaced(actor->note,
+			   keeper->window + 4096 * (uint64_t)place->page, 4096);
+	mark_lost(place->region, true);
+}
+
 /* An empty page takes the place of the lost one.  False: there is none. */
 /*@
-  requires keeper: \valid(keeper) && window_ok(*keeper);
-  requires apart: \separated(keeper, fault, place, actor, actor->note,
-    place->region);
-  requires valid: \valid_read(fault) && \valid_read(place) &&
-    \valid_read(actor) && \valid(actor->note) && \valid(place->region);
-  requires stopped: fault->thread < PREC_KEEPER_THREADS &&
-    thread_stopped[fault->thread] == 1;
-  requires page: place->page < keeper->pages &&
-    keeper->window_book.state[place->page] != PAGE_FREE;
-  requires closed: frame_open == -1;
+  requires valid: FAULT_VALID;
+  requires apart: FAULT_APART;
+  requires asked: is_asked(*keeper, *fault, *place);
   terminates \true;
   exits \false;
   assigns keeper->window_book.state[place->page],
@@ -172,21 +224,32 @@ static bool may_retry(struct prec_keeper *keeper,
     keeper->window_book.used_for[0 .. PREC_KEEPER_FRAMES - 1],
     keeper->retry_at[fault->thread], keeper->retries[fault->thread],
     keeper->counts.substituted, keeper->counts.retried,
-    place->region->flags, place->region->epoch, *actor->note,
+    place->region->flags, place->region->epoch, marked, *actor->note,
     CAPS, FRAMES_CLEAN, frame_open;
   ensures ok: window_ok(*keeper) && frame_open == -1;
+  ensures others: others{Pre, Post}(place->page);
+  ensures taken: keeper->window_book.state[place->page] != PAGE_FREE;
   ensures ours: \result ==> is_ours(place->page);
+  ensures alone: \result && place->wrote ==>
+    keeper->window_book.state[place->page] == PAGE_OURS;
   ensures told: \result ==> actor->note->substituted &&
-    actor->note->faults > 0;
+    marked == MARKED_REPLACED &&
+    note_of(\old(*actor->note), *actor->note, *fault, *place);
+  ensures not: !\result ==> *actor->note == \old(*actor->note) &&
+    marked == \old(marked);
+  ensures counted: \result ==>
+    one_more(\old(keeper->counts.substituted), keeper->counts.substituted) ||
+    one_more(\old(keeper->counts.retried), keeper->counts.retried);
+  ensures lost: !\result ==> cap_is[place->page] == CAP_NONE ||
+    is_ours(place->page) || left_alone{Pre, Post}(place->page);
 */
 static bool cover(struct prec_keeper *keeper,
 		  const struct prec_keeper_fault *fault,
 		  const struct fault_place *place,
 		  const struct fault_actor *actor)
 {
-	bool wrote = call_wrote(fault->status);
-
-	switch (window_substitute(keeper, place->page, place->client, wrote)) {
+	switch (window_substitute(keeper, place->page, place->client,
+				  place->wrote)) {
 	case COVER_DONE:
 		keeper->retries[fault->thread] = 0;
 		mark_count(&keeper->counts.substituted);
@@ -200,12 +263,8 @@ static bool cover(struct prec_keeper *keeper,
 		return false;
 	}
 	/*@ assert ok: window_ok(*keeper) && is_ours(place->page); */
-	prec_note_fault(actor->note, fault->address, wrote);
-	prec_note_replaced(actor->note,
-			   keeper->window + 4096 * (uint64_t)place->page, 4096);
-	/*@ assert told: actor->note->substituted && actor->note->faults > 0; */
+	note_empty(keeper, fault, place, actor);
 	/*@ assert kept: window_ok(*keeper); */
-	mark_lost(place->region, true);
 	return true;
 }
 

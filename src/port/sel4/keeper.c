@@ -1,73 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "fault.h"
 #include "lend.h"
+#include "machine.h"
+#include "setup.h"
 
 #include <precarium/access.h>
-
-/* ---- what was given ------------------------------------------------------ */
-
-static bool overlap(uint64_t a, uint64_t a_count, uint64_t b, uint64_t b_count)
-{
-	return a < b + b_count && b < a + a_count;
-}
-
-static bool numbers_make_sense(const struct prec_keeper *keeper)
-{
-	if (keeper->pages == 0 || keeper->pages > PREC_KEEPER_PAGES ||
-	    keeper->frame_count > PREC_KEEPER_FRAMES || keeper->depth == 0 ||
-	    keeper->depth > 64)
-		return false;
-	return keeper->window != 0 && keeper->window % 4096 == 0 &&
-	       keeper->window <=
-		       PREC_ADDRESS_MAX - 4096 * (uint64_t)keeper->pages &&
-	       keeper->scratch != 0 && keeper->scratch % 4096 == 0 &&
-	       !overlap(keeper->window, 4096 * (uint64_t)keeper->pages,
-			keeper->scratch, 4096);
-}
-
-static bool slots_are_apart(const struct prec_keeper *keeper)
-{
-	return !overlap(keeper->slots, keeper->pages, keeper->frames,
-			keeper->frame_count) &&
-	       !overlap(keeper->slots, keeper->pages, keeper->zero, 1) &&
-	       !overlap(keeper->slots, keeper->pages, keeper->scratch_slot,
-			1) &&
-	       !overlap(keeper->frames, keeper->frame_count, keeper->zero, 1);
-}
-
-static bool frames_are_memory(const struct prec_keeper *keeper)
-{
-	for (uint32_t i = 0; i < keeper->frame_count; i++)
-		if (!call_is_memory(keeper, keeper->frames + i))
-			return false;
-	return call_is_memory(keeper, keeper->zero);
-}
-
-/* Each page, with the frame of zeroes, which nobody reads there. */
-static enum prec_status try_pages(const struct prec_keeper *keeper)
-{
-	for (uint32_t page = 0; page < keeper->pages; page++) {
-		enum call_mapped mapped;
-
-		if (!call_copy_zero(keeper, page))
-			return PREC_BUSY;
-		mapped = call_map(keeper, page, false);
-		call_delete(keeper, page);
-		if (mapped != CALL_MAPPED)
-			return PREC_SYSTEM;
-	}
-	return PREC_OK;
-}
-
-static enum prec_status try_scratch(const struct prec_keeper *keeper)
-{
-	if (keeper->frame_count == 0)
-		return PREC_OK;
-	if (!call_scratch_open(keeper, 0))
-		return PREC_SYSTEM;
-	call_scratch_close(keeper);
-	return PREC_OK;
-}
 
 /* The linker has dropped it. */
 static bool table_is_empty(void)
@@ -79,12 +16,9 @@ enum prec_status prec_keeper_init(struct prec_keeper *keeper)
 {
 	enum prec_status status;
 
-	if (!numbers_make_sense(keeper) || !slots_are_apart(keeper) ||
-	    !frames_are_memory(keeper) || table_is_empty())
+	if (table_is_empty())
 		return PREC_INVALID;
-	status = try_pages(keeper);
-	if (status == PREC_OK)
-		status = try_scratch(keeper);
+	status = setup_keeper(keeper);
 	if (status)
 		return status;
 	keeper->fixups = __start_prec_fixup;
@@ -148,7 +82,7 @@ static struct fault_actor actor_of(const struct prec_keeper *keeper,
 		actor.is = in_transaction(t);
 		actor.land = (uint64_t)(uintptr_t)prec_land;
 		actor.sp = t->frame[FRAME_SP];
-		actor.transaction = t;
+		actor.argument = (uint64_t)(uintptr_t)t;
 		actor.note = &t->note;
 	} else if (region_flags(place->region) & REGION_TOLERATES &&
 		   !place->admitting) {
@@ -162,19 +96,22 @@ static bool find_place(const struct prec_keeper *keeper,
 		       const struct prec_keeper_fault *fault,
 		       struct fault_place *place)
 {
-	struct prec_region *region = lend_at(keeper, fault->address);
-	uint32_t flags;
+	uint32_t flags, number;
 
-	if (!region)
+	place->page = regions_page_at(keeper, fault->address);
+	if (place->page == PREC_NONE)
 		return false;
-	flags = region_flags(region);
-	place->region = region;
-	place->page = (uint32_t)((fault->address - keeper->window) / 4096);
+	number = keeper->window_book.owner[place->page] - 1u;
+	place->region = keeper->region[number];
+	flags = region_flags(place->region);
 	place->is = flags & REGION_WITHDRAWN ? PREC_PLACE_WITHDRAWN
 					     : PREC_PLACE_REGION;
-	place->client = own(region)->client;
-	place->may_write = region->span.rights & PREC_WRITE;
+	place->client = keeper->region_book.client[number];
+	place->may_write = place->region->span.rights & PREC_WRITE;
 	place->admitting = flags & REGION_ADMITTING;
+	place->absent = machine_absent(fault->status);
+	place->forbidden = machine_forbidden(fault->status);
+	place->wrote = machine_wrote(fault->status);
 	return true;
 }
 

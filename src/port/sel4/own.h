@@ -17,12 +17,9 @@ enum {
 	REGION_ADMITTING = 1u << 2, /* its pages are being touched */
 };
 
-/* In the `port` of a region. */
+/* In the `port` of a region; what the keeper alone needs to know is in its
+ * book (regions.h). */
 struct region_own {
-	uint32_t index; /* in keeper->region */
-	uint32_t first; /* page of the window */
-	uint32_t pages;
-	uint32_t client;  /* whose budget of empty frames */
 	uint32_t refused; /* enum prec_refusal, while it is admitted */
 };
 

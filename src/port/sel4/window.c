@@ -25,7 +25,7 @@ uint32_t window_find_room(const struct prec_keeper *keeper, uint32_t pages)
 /*@
   requires keeper: \valid(keeper) && given_ok(*keeper);
   requires rest: but_one(*keeper, page) && taken_ok(*keeper);
-  requires range: page < PREC_KEEPER_PAGES;
+  requires range: page < keeper->pages;
   requires was: keeper->window_book.state[page] != PAGE_OURS;
   requires state: state == PAGE_LENT || state == PAGE_ZERO;
   terminates \true;
@@ -46,7 +46,8 @@ static void enter_state(struct prec_keeper *keeper, uint32_t page,
   terminates \true;
   exits \false;
   assigns \nothing;
-  ensures not: \result == WINDOW_NOT_SMALL || \result == WINDOW_NOT_MEMORY;
+  ensures not: \result ==
+    (mapped == CALL_LARGE ? WINDOW_NOT_SMALL : WINDOW_NOT_MEMORY);
 */
 static enum window_lent why_not(enum call_mapped mapped)
 {
@@ -161,7 +162,8 @@ static bool scrub(const struct prec_keeper *keeper, uint32_t frame)
 /*@
   requires keeper: \valid(keeper) && given_ok(*keeper);
   requires rest: but_one(*keeper, page) && taken_ok(*keeper);
-  requires range: page < PREC_KEEPER_PAGES && frame < PREC_KEEPER_FRAMES;
+  requires range: page < keeper->pages && frame < PREC_KEEPER_FRAMES;
+  requires client: client < PREC_KEEPER_CLIENTS;
   requires was: keeper->window_book.state[page] != PAGE_OURS;
   requires free: keeper->window_book.used_by[frame] == 0;
   terminates \true;
@@ -172,7 +174,8 @@ static bool scrub(const struct prec_keeper *keeper, uint32_t frame)
   ensures rest: but_one(*keeper, page);
   ensures this: keeper->window_book.state[page] == PAGE_OURS &&
     keeper->window_book.frame_of[page] == frame &&
-    keeper->window_book.used_by[frame] == page + 1;
+    keeper->window_book.used_by[frame] == page + 1 &&
+    keeper->window_book.used_for[frame] == client;
 */
 static void enter_frame(struct prec_keeper *keeper, uint32_t page,
 			uint32_t frame, uint32_t client)
@@ -197,7 +200,8 @@ static void enter_frame(struct prec_keeper *keeper, uint32_t page,
     cap_is[page] == CAP_ZERO && cap_write[page] == 0 &&
     cap_at[page] == keeper->window + 4096 * page;
   ensures not: !\result ==>
-    keeper->window_book.state[page] == PAGE_VOID;
+    keeper->window_book.state[page] == PAGE_VOID &&
+    cap_is[page] == CAP_NONE;
 */
 static bool put_zero(struct prec_keeper *keeper, uint32_t page)
 {
@@ -217,6 +221,7 @@ static bool put_zero(struct prec_keeper *keeper, uint32_t page)
   requires frame: frame < keeper->frame_count;
   requires void: keeper->window_book.state[page] == PAGE_VOID;
   requires free: keeper->window_book.used_by[frame] == 0;
+  requires client: client < PREC_KEEPER_CLIENTS;
   requires closed: frame_open == -1;
   terminates \true;
   exits \false;
@@ -228,7 +233,8 @@ static bool put_zero(struct prec_keeper *keeper, uint32_t page)
   ensures done: \result ==> keeper->window_book.state[page] == PAGE_OURS &&
     cap_is[page] == CAP_OURS && cap_at[page] == keeper->window + 4096 * page;
   ensures not: !\result ==>
-    keeper->window_book.state[page] == PAGE_VOID;
+    keeper->window_book.state[page] == PAGE_VOID &&
+    cap_is[page] == CAP_NONE;
 */
 static bool put_frame(struct prec_keeper *keeper, uint32_t page, uint32_t frame,
 		      uint32_t client)
@@ -254,6 +260,7 @@ static bool put_frame(struct prec_keeper *keeper, uint32_t page, uint32_t frame,
   requires page: page < keeper->pages;
   requires lost: keeper->window_book.state[page] != PAGE_FREE &&
     keeper->window_book.state[page] != PAGE_OURS;
+  requires client: client < PREC_KEEPER_CLIENTS;
   requires closed: frame_open == -1;
   terminates \true;
   exits \false;
@@ -267,6 +274,9 @@ static bool put_frame(struct prec_keeper *keeper, uint32_t page, uint32_t frame,
   ensures done: \result == COVER_DONE ==>
     keeper->window_book.state[page] == PAGE_OURS &&
     cap_is[page] == CAP_OURS && cap_at[page] == keeper->window + 4096 * page;
+  ensures taken: keeper->window_book.state[page] != PAGE_FREE;
+  ensures failed: \result == COVER_FAILED ==> cap_is[page] == CAP_NONE ||
+    left_alone{Pre, Post}(page);
 */
 static enum window_cover cover_store(struct prec_keeper *keeper, uint32_t page,
 				     uint32_t client)
@@ -295,6 +305,9 @@ static enum window_cover cover_store(struct prec_keeper *keeper, uint32_t page,
     keeper->window_book.state[page] == PAGE_ZERO &&
     cap_is[page] == CAP_ZERO && cap_write[page] == 0 &&
     cap_at[page] == keeper->window + 4096 * page;
+  ensures others: others{Pre, Post}(page);
+  ensures taken: keeper->window_book.state[page] != PAGE_FREE;
+  ensures failed: \result == COVER_FAILED ==> cap_is[page] == CAP_NONE;
 */
 static enum window_cover cover_load(struct prec_keeper *keeper, uint32_t page)
 {

@@ -41,13 +41,13 @@ enum page_state { PAGE_FREE = 0, PAGE_LENT, PAGE_ZERO, PAGE_OURS, PAGE_VOID };
       cap_at[i] == 0 || cap_at[i] == k.window + 4096 * i);
 
   predicate pages_ok{L}(struct prec_keeper k) =
-    \forall integer i; 0 <= i < PREC_KEEPER_PAGES ==> page_ok(k, i);
+    \forall integer i; 0 <= i < k.pages ==> page_ok(k, i);
 
   // A frame of ours that is taken is in the page that took it: none is lost.
   predicate taken_ok(struct prec_keeper k) =
     \forall integer f; 0 <= f < PREC_KEEPER_FRAMES &&
       k.window_book.used_by[f] != 0 ==>
-      k.window_book.used_by[f] <= PREC_KEEPER_PAGES &&
+      k.window_book.used_by[f] <= k.pages &&
       k.window_book.state[k.window_book.used_by[f] - 1] == PAGE_OURS &&
       k.window_book.frame_of[k.window_book.used_by[f] - 1] == f;
 
@@ -55,20 +55,41 @@ enum page_state { PAGE_FREE = 0, PAGE_LENT, PAGE_ZERO, PAGE_OURS, PAGE_VOID };
     0 < k.pages <= PREC_KEEPER_PAGES &&
     k.frame_count <= PREC_KEEPER_FRAMES &&
     k.window % 4096 == 0 &&
-    0 < k.window <= PREC_ADDRESS_MAX - 4096 * k.pages;
+    0 < k.window <= PREC_ADDRESS_MAX - 4096 * k.pages &&
+    k.slots + k.pages <= UINT64_MAX &&
+    k.frames + k.frame_count <= UINT64_MAX;
 
   predicate window_ok{L}(struct prec_keeper k) =
     given_ok(k) && pages_ok(k) && taken_ok(k);
 
   // All pages but one, which is being changed.
   predicate but_one{L}(struct prec_keeper k, integer page) =
-    \forall integer i; 0 <= i < PREC_KEEPER_PAGES && i != page ==>
-      page_ok(k, i);
+    \forall integer i; 0 <= i < k.pages && i != page ==> page_ok(k, i);
 
   // It holds nothing of the client's, who cannot reach it.
   predicate is_ours{L}(integer page) =
     cap_is[page] == CAP_ZERO || cap_is[page] == CAP_OURS;
 */
+
+/*@
+  predicate ranges_meet(integer a, integer a_count, integer b,
+      integer b_count) =
+    a < b + b_count && b < a + a_count;
+*/
+
+/* Have [a, a + a_count) and [b, b + b_count) a number in common? */
+/*@
+  requires some: 0 < a_count && 0 < b_count;
+  terminates \true;
+  exits \false;
+  assigns \nothing;
+  ensures meet: \result <==> ranges_meet(a, a_count, b, b_count);
+*/
+static inline bool do_ranges_meet(uint64_t a, uint64_t a_count, uint64_t b,
+				  uint64_t b_count)
+{
+	return a < b ? b - a < a_count : a - b < b_count;
+}
 
 /* The first of so many pages in a row that nobody has, or PREC_NONE. */
 /*@
@@ -101,8 +122,14 @@ enum window_lent {
   exits \false;
   assigns keeper->window_book.state[page], CAPS, shown, shown_frame;
   ensures ok: window_ok(*keeper);
+  ensures others: others{Pre, Post}(page);
+  ensures said: \result == WINDOW_LENT || \result == WINDOW_NOT_MEMORY ||
+    \result == WINDOW_NOT_SMALL || \result == WINDOW_IN_USE;
   ensures lent: \result == WINDOW_LENT ==>
-    keeper->window_book.state[page] == PAGE_LENT;
+    keeper->window_book.state[page] == PAGE_LENT &&
+    (cap_is[page] == CAP_CLIENT ==>
+      cap_at[page] == keeper->window + 4096 * page) &&
+    (cap_write[page] == 1 && cap_is[page] == CAP_CLIENT ==> write);
   ensures not: \result != WINDOW_LENT ==>
     keeper->window_book.state[page] == PAGE_FREE;
 */
@@ -123,6 +150,11 @@ enum window_lent window_lend(struct prec_keeper *keeper, uint32_t page,
   ensures state: keeper->window_book.state[page] == state;
   ensures empty: cap_is[page] == CAP_NONE && cap_at[page] == 0;
   ensures others: others{Pre, Post}(page);
+  ensures freed: \old(keeper->window_book.state[page]) == PAGE_OURS ==>
+    keeper->window_book.used_by[\old(keeper->window_book.frame_of[page])] == 0;
+  ensures kept: \forall integer f; 0 <= f < PREC_KEEPER_FRAMES &&
+    \old(keeper->window_book.used_by[f]) != page + 1 ==>
+    keeper->window_book.used_by[f] == \old(keeper->window_book.used_by[f]);
 */
 void window_clear(struct prec_keeper *keeper, uint32_t page, uint8_t state);
 
@@ -144,6 +176,7 @@ enum window_cover {
   requires page: page < keeper->pages;
   requires lost: keeper->window_book.state[page] != PAGE_FREE;
   requires closed: frame_open == -1;
+  requires client: client < PREC_KEEPER_CLIENTS;
   terminates \true;
   exits \false;
   assigns keeper->window_book.state[page], keeper->window_book.frame_of[page],
@@ -159,6 +192,10 @@ enum window_cover {
   ensures read_only: \result == COVER_DONE && !write ==>
     keeper->window_book.state[page] == PAGE_ZERO && cap_write[page] == 0;
   ensures others: others{Pre, Post}(page);
+  ensures taken: keeper->window_book.state[page] != PAGE_FREE;
+  // Nothing of the client's is put there, whatever comes of it.
+  ensures failed: \result == COVER_FAILED ==> cap_is[page] == CAP_NONE ||
+    left_alone{Pre, Post}(page);
 */
 enum window_cover window_substitute(struct prec_keeper *keeper, uint32_t page,
 				    uint32_t client, bool write);
