@@ -107,7 +107,7 @@ def own_files(path, top):
     """The file and the headers of ours that the prover sees, with their
     text."""
     made = subprocess.run(
-        ["cc", "-MM", "-D__FRAMAC__", "-Iinclude", "-Isrc", path], cwd=top,
+        ["cc", "-MM", "-D__FRAMAC__", *provers.includes(path), path], cwd=top,
         text=True, capture_output=True, check=False).stdout
     for name in re.findall(r"\S+\.[ch]\b", made) or [path]:
         with open(os.path.join(top, name), encoding="utf-8") as source:
@@ -117,17 +117,20 @@ def own_files(path, top):
 class Assumed:
     """The file proofs/assumed: functions that are believed, each with its
     header, and named in ASSURANCE.md; files of which the compiler sees other
-    text, with how many conditions they have; and functions that say where their
-    result comes from, which no prover of ours shows."""
+    text, with how many conditions they have; functions that say where their
+    result comes from, which no prover of ours shows; and sources in a folder of
+    units that are none, named in ASSURANCE.md, too."""
 
     def __init__(self, env, top=provers.TOP):
         self.functions = {}
         self.conditions = {}
         self.sources = set()
+        self.apart = set()
         self.wrong = []
         headers = {}
         with open(os.path.join(top, "ASSURANCE.md"), encoding="utf-8") as page:
-            told = " ".join(line for line in page if line.startswith("| A"))
+            page = page.read()
+        told = " ".join(re.findall(r"^\| A.*", page, re.M))
         with open(os.path.join(top, "proofs/assumed"), encoding="utf-8") as f:
             rows = [line.split() for line in f
                     if line.strip() and not line.startswith("#")]
@@ -137,6 +140,11 @@ class Assumed:
                 continue
             if name == "from":
                 self.sources.add(header)
+                continue
+            if name == "apart":
+                self.apart.add(header)
+                if "`%s`" % os.path.basename(header) not in page:
+                    self.wrong.append("ASSURANCE.md does not name " + header)
                 continue
             if header not in headers:
                 headers[header] = printed.Printed(header, env, top)
@@ -317,10 +325,15 @@ def complaints(unit, units, assumed):
             list(differences(unit, assumed)))
 
 
-def left_out(units, top):
-    """The sources of the folders of src that have units, and are none."""
+def left_out(units, assumed, top):
+    """The sources of the folders of src that have units, and are none; and what
+    is said to be none and is not there, or is one."""
     folders = {os.path.dirname(u) for u in units if u.startswith("src/")}
     paths = [os.path.join(folder, name) for folder in sorted(folders)
              for name in sorted(os.listdir(os.path.join(top, folder)))]
-    return [path + " is not in proofs/units" for path in paths
-            if path.endswith(".c") and path not in units]
+    return ([path + " is not in proofs/units" for path in paths
+             if path.endswith(".c") and path not in units and
+             path not in assumed.apart] +
+            [path + " is no source apart from units"
+             for path in sorted(assumed.apart)
+             if path not in paths or path in units])

@@ -60,7 +60,7 @@ class Printed:
         with tempfile.NamedTemporaryFile("r", suffix=".c",
                                          encoding="utf-8") as made:
             said = subprocess.run(
-                ["frama-c"] + provers.PARSE + ["-variadic-no-translation",
+                ["frama-c"] + provers.parsing(path) + ["-variadic-no-translation",
                                                "-print", "-ocode", made.name,
                                                path],
                 cwd=top, env=dict(env, PWD=top), text=True,

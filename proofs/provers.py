@@ -17,8 +17,7 @@ TOOLS = [
     (["cvc5", "--version"], r"version (\S+)", "1.0.3"),
     (["clang", "--version"], r"version (\d+\.\d+)", "14.0"),
 ]
-PARSE = ["-c11", "-machdep", "gcc_x86_64",
-         "-cpp-extra-args=-Iinclude -Isrc"]
+PARSE = ["-c11", "-machdep", "gcc_x86_64"]
 # What C defines, or leaves to the compiler, and nobody means.
 MEANT = ["-warn-unsigned-overflow", "-warn-unsigned-downcast",
          "-warn-signed-downcast", "-warn-right-shift-negative"]
@@ -34,6 +33,17 @@ def asking(order=PROVERS):
     """The options to prove with: the first prover that is done ends it."""
     return ["-wp", "-wp-rte", "-wp-model", "Typed+ref", "-wp-prover", order,
             "-wp-par", "1", "-wp-status-all"]
+
+
+def includes(path):
+    """Where the headers of a file are: those of its platform first."""
+    of_sel4 = path.startswith("src/port/sel4/")
+    return ["-Iinclude/sel4"] * of_sel4 + ["-Iinclude", "-Isrc"]
+
+
+def parsing(path):
+    """The options to read a file with."""
+    return PARSE + ["-cpp-extra-args=" + " ".join(includes(path))]
 
 
 SMOKE = ["-wp-smoke-tests", "-wp-smoke-timeout", "2"]

@@ -24,12 +24,12 @@ def run_of():
 
 def digest(unit, options, tree):
     text = subprocess.run(
-        ["cc", "-E", "-C", "-dD", "-D__FRAMAC__", "-Iinclude", "-Isrc", unit],
-        cwd=tree, check=True, capture_output=True).stdout
+        ["cc", "-E", "-C", "-dD", "-D__FRAMAC__", *provers.includes(unit),
+         unit], cwd=tree, check=True, capture_output=True).stdout
     versions = [subprocess.run(command, check=False,
                                capture_output=True).stdout
                 for command, _, _ in provers.TOOLS]
-    told = repr((provers.PARSE, options, versions, run_of())).encode()
+    told = repr((provers.parsing(unit), options, versions, run_of())).encode()
     return hashlib.sha256(text + told).hexdigest()
 
 

@@ -53,8 +53,8 @@ def write(records, bugs):
 def own_text(unit):
     """The unit after preprocessing, with the macros; only what is ours."""
     made = subprocess.run(
-        ["cc", "-std=c11", "-E", "-C", "-dD", "-D__FRAMAC__", "-Iinclude",
-         "-Isrc", unit], cwd=provers.TOP, text=True, check=True,
+        ["cc", "-std=c11", "-E", "-C", "-dD", "-D__FRAMAC__",
+         *provers.includes(unit), unit], cwd=provers.TOP, text=True, check=True,
         capture_output=True).stdout
     ours = False
     for line in made.splitlines():
@@ -156,6 +156,6 @@ class Slices:
                     taken.add(i)
                     wanted |= set(WORDS.findall(item.head))
                     grown = True
-        whole = provers.PARSE + provers.asking() + bug + parts
+        whole = provers.parsing(mutant.unit) + provers.asking() + bug + parts
         whole += [items[i].head for i in sorted(taken)]
         return hashlib.sha256("\n".join(whole).encode()).hexdigest()[:16]

@@ -19,9 +19,10 @@ GOOD = "/*@ %s ensures same: \\result == x; */ " % ENDS
 WRONG = "/*@ terminates \\true; exits \\false; assigns \\nothing;" \
     " ensures wrong: \\result == x + 1; */ "
 SAME = "int f(int x) { return x; }\n"
-ASSURANCE = "| A1 | a device answers (`device_*`) |\n"
+ASSURANCE = "| A1 | a device answers (`device_*`) |\nNot proved: `apart.c`\n"
 ASSUMED = ("device_get include/device.h\n"
-           "differs include/differs.h 1\n")
+           "differs include/differs.h 1\n"
+           "apart src/apart.c\n")
 
 HEADERS = {
     "believed.h": "/*@ axiomatic A { axiom cheap: 1 == 2; } */\n",
@@ -235,6 +236,7 @@ def make_tree(tree):
         os.mkdir(os.path.join(tree, folder))
     write(tree, {"include/" + name: text for name, text in HEADERS.items()})
     write(tree, {"src/good.c": IN_ORDER, "src/never.c": NEVER,
+                 "src/apart.c": SAME,
                  "ASSURANCE.md": ASSURANCE, "proofs/assumed": ASSUMED})
 
 
@@ -286,18 +288,22 @@ UNITS = "src/good.c 9\nsrc/never.c 1 cvc5,z3\n"
 
 
 def in_order(tree):
-    """The tree without a faulty unit; then with a source that is no unit, and
-    with names that nobody declares or that ASSURANCE.md does not have."""
+    """The tree without a faulty unit; then with a source that is no unit, with
+    names that nobody declares or that ASSURANCE.md does not have, and with a
+    source that is left out and not there."""
     write(tree, {"proofs/units": UNITS})
     result = run(tree, "--tree", tree, "src/good.c")
     expect(result.returncode == 0, "the status is 0: " + result.stdout)
     contradiction_is_found(tree, result.stdout)
     write(tree, {"src/left.c": GOOD + SAME, "proofs/assumed": ASSUMED +
-                 "device_gone include/device.h\nevil include/declared.h\n"})
+                 "device_gone include/device.h\nevil include/declared.h\n"
+                 "apart src/left_too.c\n"})
     result = run(tree, "--tree", tree, "src/never.c")
     for why in ("src/left.c is not in proofs/units",
                 "device_gone has no contract in include/device.h",
-                "ASSURANCE.md does not name evil"):
+                "ASSURANCE.md does not name evil",
+                "ASSURANCE.md does not name src/left_too.c",
+                "src/left_too.c is no source apart from units"):
         expect(result.returncode == 1 and why in result.stdout,
                "%s: %s" % (why, result.stdout))
     os.unlink(os.path.join(tree, "src/left.c"))

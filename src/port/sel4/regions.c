@@ -119,7 +119,8 @@ static void clear_pages(struct prec_keeper *keeper, uint32_t first,
 	  loop invariant cleared: \forall integer i; first <= i < page ==>
 	    keeper->window_book.state[i] == state && cap_is[i] == CAP_NONE &&
 	    cap_at[i] == 0;
-	  loop invariant kept: \forall integer i; is_outside(i, first, count) ==>
+	  loop invariant kept: \forall integer i;
+	    is_outside(i, first, count) ==>
 	    keeper->window_book.state[i] ==
 	    \at(keeper->window_book.state[i], Pre);
 	  loop invariant only: only{Pre, Here}(first, count);
@@ -171,7 +172,8 @@ static enum window_lent lend_pages(struct prec_keeper *keeper, uint32_t first,
 	  loop invariant free: \forall integer j;
 	    first + i <= j < first + count ==>
 	    keeper->window_book.state[j] == PAGE_FREE;
-	  loop invariant kept: \forall integer j; is_outside(j, first, count) ==>
+	  loop invariant kept: \forall integer j;
+	    is_outside(j, first, count) ==>
 	    keeper->window_book.state[j] ==
 	    \at(keeper->window_book.state[j], Pre);
 	  loop invariant only: only{Pre, Here}(first, count);
@@ -239,7 +241,8 @@ static void give_pages(struct prec_keeper *keeper, uint32_t first,
 	  loop invariant ok: window_ok(*keeper);
 	  loop invariant owned: \forall integer i; first <= i < page ==>
 	    keeper->window_book.owner[i] == owner;
-	  loop invariant kept: \forall integer i; is_outside(i, first, count) ==>
+	  loop invariant kept: \forall integer i;
+	    is_outside(i, first, count) ==>
 	    keeper->window_book.owner[i] ==
 	    \at(keeper->window_book.owner[i], Pre);
 	  loop assigns page,
