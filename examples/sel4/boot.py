@@ -203,8 +203,11 @@ def main():
             '-accel', 'tcg', '-display', 'none', '-nodefaults', '-no-reboot',
             '-serial', 'stdio'])
     if not last.startswith('END '):
-        fail(f'the task has not come to its end in {SECONDS} s')
+        fail(f'no END was said before the machine stopped or {SECONDS} s passed')
     sys.exit(0 if last == 'END ok\n' else 1)
 
 
-main()
+try:
+    main()
+except (OSError, subprocess.CalledProcessError) as error:
+    fail(str(error))

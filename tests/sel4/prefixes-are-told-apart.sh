@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # -Dsel4=PREFIX says what is wrong with a PREFIX that is no installed seL4, or not
 # one that the port knows, and configures for those that it knows, with MCS and
-# without.  The headers are the model's.  Usage: prefixes-are-told-apart.sh SOURCE
+# without.  The headers are the model's.  So does boot.py of what it cannot boot.
+# Usage: prefixes-are-told-apart.sh SOURCE
 set -u
 source=$1
 work=$(mktemp -d) || exit 1
@@ -71,5 +72,25 @@ configures known "seL4: $processor, without MCS"
 prefix known-mcs "$ours" CONFIG_KERNEL_MCS
 configures known-mcs "seL4: $processor, with MCS"
 
-echo "$points prefixes, $failed not told apart"
-[ $points -eq 7 ] && [ $failed -eq 0 ]
+# boots STATUS WORDS ARGUMENTS...: boot.py says so, and ends with that status.
+boots() {
+	points=$((points + 1))
+	want=$1
+	words=$2
+	shift 2
+	python3 "$source/examples/sel4/boot.py" "$@" >"$work/out" 2>&1
+	status=$?
+	[ $status -eq "$want" ] && grep -qF -- "$words" "$work/out" && return
+	echo "not so: boot.py $*: status $status, and not told: $words"
+	cat "$work/out"
+	failed=$((failed + 1))
+}
+
+boots 1 "usage: boot.py PREFIX IMAGE" "$work/known"
+boots 77 "expected the folder of an installed seL4" "$work/known" image
+mkdir "$work/known/bin"
+echo "no kernel" >"$work/known/bin/kernel.elf"
+boots 1 "boot.py: " "$work/known" "$work/no-image"
+
+echo "$points points, $failed not told"
+[ $points -eq 10 ] && [ $failed -eq 0 ]
