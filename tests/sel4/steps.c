@@ -35,13 +35,11 @@ struct step_operation step_variant(const struct step_operation *op,
 		break;
 	case STEP_ABANDON:
 	case STEP_COVER:
+		variant /= 4;
 		other.before += 4 * (variant % 8);
 		other.size += 4 * (variant % 8) + 4 * (variant % 5);
 		break;
 	default:
-		/* Of what takes thousands of steps, fewer points. */
-		if (variant && other.stride > 1)
-			other.stride *= 8;
 		other.before += variant % 41;
 		other.size += variant % 41 + variant % 13;
 	}

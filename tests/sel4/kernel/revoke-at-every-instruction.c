@@ -16,7 +16,7 @@
 
 #ifdef CONFIG_HARDWARE_DEBUG_API
 #define POINTS_WANTED 100000u
-#define VARIANTS_MAX  200u
+#define VARIANTS_MAX  500u
 
 static uint32_t stops; /* by the keeper */
 
@@ -74,6 +74,16 @@ static void try_all(const struct step_operation *base, uint32_t variant)
 	}
 }
 
+/* Not again what does not vary; seldom what takes most steps for a point. */
+static bool is_due(const struct step_operation *op, uint32_t variant)
+{
+	if (variant == 0)
+		return true;
+	if (op->stride > 1 || op->kind == STEP_LOAD || op->kind == STEP_STORE)
+		return false;
+	return op->kind < STEP_ABANDON || variant % 4 == 0;
+}
+
 static void driver_main(uint64_t argument)
 {
 	uint32_t variant;
@@ -86,7 +96,8 @@ static void driver_main(uint64_t argument)
 			  unspecified < 10;
 	     variant++)
 		for (uint32_t i = 0; step_operations[i].name; i++)
-			try_all(&step_operations[i], variant);
+			if (is_due(&step_operations[i], variant))
+				try_all(&step_operations[i], variant);
 	say("%u points in all, of %u variants, %u unspecified\n", points,
 	    variant, unspecified);
 	system_end(unspecified != 0 || points < POINTS_WANTED);
