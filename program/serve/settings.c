@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program/serve/settings.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,55 @@ static const char *set_workers(struct general *general, const char *value)
 	return parse_small(value, 1, 64, &general->limits.workers)
 		       ? NULL
 		       : "expected a number from 1 to 64";
+}
+
+#define SOME_CPUS "expected processors, each once, as in 0-3,8"
+
+/* One that is not in the list yet. */
+static bool add_cpu(struct vhost_limits *limits, uint32_t cpu)
+{
+	for (uint32_t i = 0; i < limits->worker_cpu_count; i++) {
+		if (limits->worker_cpus[i] == cpu)
+			return false;
+	}
+	if (limits->worker_cpu_count == VHOST_WORKERS_MAX)
+		return false;
+	limits->worker_cpus[limits->worker_cpu_count++] = (uint16_t)cpu;
+	return true;
+}
+
+/* A number, or the first and the last of several. */
+static bool add_cpus(struct vhost_limits *limits, char *text)
+{
+	char *dash = strchr(text, '-');
+	uint32_t first, last;
+
+	if (dash)
+		*dash++ = 0;
+	if (!parse_small(text, 0, CPU_SETSIZE - 1, &first) ||
+	    !parse_small(dash ? dash : text, first, CPU_SETSIZE - 1, &last))
+		return false;
+	for (uint32_t cpu = first; cpu <= last; cpu++) {
+		if (!add_cpu(limits, cpu))
+			return false;
+	}
+	return true;
+}
+
+static const char *set_worker_cpus(struct general *general, const char *value)
+{
+	char text[512], *next = text;
+	size_t length = strlen(value);
+
+	general->limits.worker_cpu_count = 0;
+	if (length >= sizeof(text))
+		return SOME_CPUS;
+	memcpy(text, value, length + 1);
+	while (next) {
+		if (!add_cpus(&general->limits, strsep(&next, ",")))
+			return SOME_CPUS;
+	}
+	return NULL;
 }
 
 static const char *set_polling(struct general *general, const char *value)
@@ -158,6 +208,7 @@ static const char *set_log(struct general *general, const char *value)
 
 const struct setting settings[] = {
 	{ "workers", set_workers, false },
+	{ "worker-cpus", set_worker_cpus, false },
 	{ "polling", set_polling, false },
 	{ "io", set_io, false },
 	{ "max-clients", set_max_clients, false },

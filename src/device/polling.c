@@ -95,12 +95,12 @@ void polling_rang(struct polling *poll, uint64_t rang_ns)
 
 void polling_end(struct polling *poll)
 {
-	if (poll->mode == POLLING_NEVER)
-		return;
 	if (!poll->found) {
-		prec_raw_pause();
+		if (poll->mode != POLLING_NEVER)
+			prec_raw_pause();
 		return;
 	}
 	poll->began_ns = poll->now_ns;
 	poll->found_ns = clock_now_ns();
+	load_add(&poll->load, poll->began_ns, poll->found_ns);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "device/load.h"
 #include "device/look.h"
 
 /* What a loop does when its rings are empty. */
@@ -43,6 +44,7 @@ struct polling {
 	uint64_t began_ns;  /* when the last turn that found something began */
 	uint64_t found_ns;  /* and when it ended */
 	uint64_t price_ns;  /* of a wake-up */
+	struct load load;
 	uint64_t closed_until_ns;
 };
 

@@ -3,6 +3,7 @@
 
 #include "device/calls.h"
 #include "device/fetch.h"
+#include "device/hint.h"
 #include "device/line.h"
 #include "device/loan.h"
 #include "device/request.h"
@@ -97,6 +98,7 @@ static bool serve_next(struct loop *loop, struct lane *lane)
 		}
 	}
 	device = line_next_device(lane);
+	hint_line(lane);
 	if (limited)
 		serve_limited(lane, device, &grant);
 	else

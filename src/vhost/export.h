@@ -20,6 +20,10 @@ struct vhost_export {
 	int listen_fd;		       /* -1: none, or no more */
 	int first_fd; /* a connection that was handed to us; -1: none */
 	bool removed; /* freed when its last client has gone */
+	/* For the thread that accepts: the worker of its last client, and when
+	 * it was chosen; 0: there was none. */
+	uint32_t worker;
+	int64_t given_ms;
 	struct device_policy policy;
 	void (*gone)(void *argument);
 	void *argument;

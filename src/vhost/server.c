@@ -17,14 +17,14 @@
 #include <precarium/budget.h>
 #include <precarium/signals_linux.h>
 
+#include "device/clock.h"
 #include "device/event.h"
 #include "device/release.h"
 #include "device/thread.h"
 #include "vhost/held.h"
+#include "vhost/place.h"
 #include "vhost/usable.h"
 #include "vhost/worker.h"
-
-#define WORKERS_MAX 64u
 
 /* More than any disk needs to be busy, and still little to wait for when memory
  * is taken back. */
@@ -59,7 +59,7 @@ struct vhost_server {
 	pthread_mutex_t lock;
 	struct vhost_export **exports;
 	uint32_t export_count;
-	struct vhost_worker workers[WORKERS_MAX];
+	struct vhost_worker workers[VHOST_WORKERS_MAX];
 	uint32_t worker_count; /* started */
 	uint32_t next_worker;
 	uint64_t fds_max; /* that the process may have open */
@@ -153,7 +153,10 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	share_pool_init(&server->common.descriptors);
 	share_pool_init(&server->common.regions);
 	server->limits.polling = limits->polling;
-	server->limits.workers = limit(limits->workers, 1, WORKERS_MAX);
+	server->limits.workers = limit(limits->workers, 1, VHOST_WORKERS_MAX);
+	memcpy(server->limits.worker_cpus, limits->worker_cpus,
+	       sizeof(limits->worker_cpus));
+	server->limits.worker_cpu_count = limits->worker_cpu_count;
 	server->limits.connections = limit(limits->connections, 32, 65535);
 	server->limits.regions =
 		limit(limits->regions, REGIONS_MAX, PREC_SPACE_MAX);
@@ -273,29 +276,39 @@ void vhost_server_remove(struct vhost_server *server,
 	stop_listening(server, export);
 }
 
-/* Pick the worker with the fewest clients, so that a client that is dropped and
- * keeps reconnecting does not visit every worker. */
-static struct vhost_worker *choose_worker(struct vhost_server *server)
+/* An export that has no client keeps its worker for so long: a client that is
+ * dropped and keeps reconnecting does not visit every worker. */
+#define KEEPS_WORKER_MS 60000
+
+/* The worker for the next client of the export. */
+static struct vhost_worker *choose_worker(struct vhost_server *server,
+					  struct vhost_export *export)
 {
-	struct vhost_worker *best = NULL;
+	struct vhost_place places[VHOST_WORKERS_MAX];
+	uint64_t now_ns = clock_now_ns();
+	int64_t now_ms = clock_now_ms();
 
-	server->next_worker++;
-	for (uint32_t i = 0; i < server->worker_count; i++) {
-		struct vhost_worker *worker =
-			&server->workers[(server->next_worker + i) %
-					 server->worker_count];
+	if (export->given_ms == 0 ||
+	    now_ms - export->given_ms > KEEPS_WORKER_MS ||
+	    vhost_export_connected(export) > 0) {
+		for (uint32_t i = 0; i < server->worker_count; i++) {
+			const struct vhost_worker *worker = &server->workers[i];
 
-		if (!best ||
-		    vhost_worker_clients(worker) < vhost_worker_clients(best))
-			best = worker;
+			places[i].clients = vhost_worker_clients(worker);
+			places[i].load =
+				load_now(&worker->loop.poll.load, now_ns);
+		}
+		export->worker = vhost_place_choose(
+			places, server->worker_count, ++server->next_worker);
 	}
-	return best;
+	export->given_ms = now_ms;
+	return &server->workers[export->worker];
 }
 
 static void give(struct vhost_server *server, struct vhost_export *export,
 		 int fd)
 {
-	struct vhost_worker *worker = choose_worker(server);
+	struct vhost_worker *worker = choose_worker(server, export);
 
 	if (vhost_export_connected(export) >= export->connections_max) {
 		vhost_export_turn_away(export, fd,
@@ -567,6 +580,28 @@ static void end_to_accept(struct vhost_server *server)
 	server->has_acceptor = false;
 }
 
+static bool start_workers(struct vhost_server *server,
+			  struct vhost_error *error)
+{
+	const struct vhost_limits *limits = &server->limits;
+	uint32_t cpus = limits->worker_cpu_count;
+
+	while (server->worker_count < limits->workers) {
+		uint32_t number = server->worker_count;
+		struct vhost_worker *worker = &server->workers[number];
+
+		if (!vhost_worker_start(worker, server->ended_fd,
+					limits->polling, error))
+			return false;
+		server->worker_count++;
+		if (cpus &&
+		    !vhost_worker_bind(
+			    worker, limits->worker_cpus[number % cpus], error))
+			return false;
+	}
+	return true;
+}
+
 bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 {
 	if (prec_fault_install() != PREC_OK) {
@@ -580,13 +615,8 @@ bool vhost_server_start(struct vhost_server *server, struct vhost_error *error)
 			  "lent, filled or not, and not later; precarium "
 			  "check-host says more",
 			  strerror(errno));
-	while (server->worker_count < server->limits.workers) {
-		if (!vhost_worker_start(&server->workers[server->worker_count],
-					server->ended_fd,
-					server->limits.polling, error))
-			return false;
-		server->worker_count++;
-	}
+	if (!start_workers(server, error))
+		return false;
 	server->has_acceptor =
 		thread_start(&server->acceptor, accept_clients, server) == 0;
 	if (!server->has_acceptor)

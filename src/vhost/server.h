@@ -58,10 +58,16 @@ struct vhost_export_options {
 	struct rates_limits limits;
 };
 
+#define VHOST_WORKERS_MAX 64u
+
 /* 0 stands for the default throughout. */
 struct vhost_limits {
 	enum polling_mode polling;
-	uint32_t workers;	  /* threads; 1 */
+	uint32_t workers; /* threads; 1 */
+	/* The processors that they run on, one each, from the first on again if
+	 * there are more workers; none: any. */
+	uint16_t worker_cpus[VHOST_WORKERS_MAX];
+	uint32_t worker_cpu_count;
 	uint32_t connections;	  /* per export; 32 */
 	uint32_t regions;	  /* per client; 509 */
 	uint32_t queues;	  /* per client; 64 */

@@ -2,6 +2,7 @@
 #include "vhost/worker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,23 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 	refuse_start(error, what);
 	worker_release(worker);
 	return false;
+}
+
+bool vhost_worker_bind(struct vhost_worker *worker, uint32_t processor,
+		       struct vhost_error *error)
+{
+	cpu_set_t one;
+	int why;
+
+	CPU_ZERO(&one);
+	CPU_SET(processor, &one);
+	why = pthread_setaffinity_np(worker->thread, sizeof(one), &one);
+	if (why)
+		snprintf(error->text, sizeof(error->text),
+			 "worker-cpus: %u: %s; expected processors that this "
+			 "process may use",
+			 processor, strerror(why));
+	return !why;
 }
 
 bool vhost_worker_config_changed(struct vhost_worker *worker,

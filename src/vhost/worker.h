@@ -47,6 +47,10 @@ struct vhost_worker {
 bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 			enum polling_mode polling, struct vhost_error *error);
 
+/* Let it run on this processor only.  False: *error says why. */
+bool vhost_worker_bind(struct vhost_worker *worker, uint32_t processor,
+		       struct vhost_error *error);
+
 /* Hand it a connection; it owns `fd` from then on.  False: no memory. */
 bool vhost_worker_give(struct vhost_worker *worker, struct vhost_export *export,
 		       int fd);

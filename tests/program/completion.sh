@@ -47,7 +47,7 @@ for command in $("$program" --help | sed -n 's/^  \([a-z][a-z-]*\)   *[a-z].*/\1
 		esac
 	done
 done
-expect "--workers=" --work
+expect "--drain-timeout=" --drain
 expect "--openmetrics" stat --open
 cd / || exit 1
 expect "etc" stat --control = etc
