@@ -60,9 +60,9 @@ class Printed:
         with tempfile.NamedTemporaryFile("r", suffix=".c",
                                          encoding="utf-8") as made:
             said = subprocess.run(
-                ["frama-c"] + provers.parsing(path) + ["-variadic-no-translation",
-                                               "-print", "-ocode", made.name,
-                                               path],
+                ["frama-c", "-no-autoload-plugins", "-load-module", "variadic",
+                 *provers.parsing(path), "-variadic-no-translation", "-print",
+                 "-ocode", made.name, path],
                 cwd=top, env=dict(env, PWD=top), text=True,
                 capture_output=True, check=False)
             self.text = without_ghosts(made.read())

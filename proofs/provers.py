@@ -29,8 +29,13 @@ FAST = ["-wp-no-pruning"]
 PROVERS = "z3,cvc5"
 
 
-def asking(order=PROVERS):
-    """The options to prove with: the first prover that is done ends it."""
+def asking(order=PROVERS, quick=True):
+    """The options to prove with: the first prover that is done ends it.  At first
+    each has one second of a processor: what one would search for in vain the
+    other finds in a blink."""
+    if quick:
+        order = ",".join("quick-" + name for name in order.split(",")) + \
+            "," + order
     return ["-wp", "-wp-rte", "-wp-model", "Typed+ref", "-wp-prover", order,
             "-wp-par", "1", "-wp-status-all"]
 
@@ -57,17 +62,22 @@ theory BuiltIn
   meta "supports_smt_get_info_unknown_reason" ""
 end
 """
-CVC5 = """
+PROVER = """
 [prover]
-name = "CVC5"
+name = "%s"
 version = "%s"
-shortcut = "cvc5"
+shortcut = "%s"
 driver = "%s"
-command = "cvc5 --tlimit=%%t000 --lang=smt2 %%f"
+command = "%s"
 editor = ""
 in_place = false
 interactive = false
 """
+CVC5 = "cvc5 --tlimit=%t000 --lang=smt2 %f"
+# As why3 calls it.
+Z3 = ("z3 -smt2 -T:%t sat.random_seed=42 nlsat.randomize=false "
+      "smt.random_seed=42 -st %f")
+QUICK = "prlimit --cpu=1 "
 
 
 def check():
@@ -106,21 +116,25 @@ def configure(work):
     with open(driver, "w", encoding="utf-8") as out:
         out.write(DRIVER % data)
     with open(config, "a", encoding="utf-8") as out:
-        out.write(CVC5 % (versions["cvc5"], driver))
+        for name, version, how, command in (
+                ("CVC5", versions["cvc5"], driver, CVC5),
+                ("Quick-CVC5", versions["cvc5"], driver, QUICK + CVC5),
+                ("Quick-Z3", versions["z3"], "z3_471", QUICK + Z3)):
+            out.write(PROVER % (name, version, name.lower(), how, command))
     return env
 
 
-def read_units(path=None):
+def read_units(path=None, quick=True):
     """The units, how many goals each has at least, and how it is asked for."""
     with open(path or os.path.join(TOP, "proofs/units"),
               encoding="utf-8") as lines:
         rows = [line.split() for line in lines
                 if line.strip() and not line.startswith("#")]
-    return [(unit, int(goals), options_of(words))
+    return [(unit, int(goals), options_of(words, quick))
             for unit, goals, *words in rows]
 
 
-def options_of(words):
+def options_of(words, quick):
     """The words are the order of the provers, and whether numbers may wrap."""
     orders = [word for word in words if word != "wraps"]
-    return asking(*orders) + FAST + MODEL + ([] if "wraps" in words else MEANT)
+    return asking(*orders, quick=quick) + FAST + MODEL + ([] if "wraps" in words else MEANT)
