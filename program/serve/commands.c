@@ -258,6 +258,63 @@ static json_t *run_log(struct context *context, const json_t *request,
 	return json_pack("{ss}", "level", log_level_names[log_get_level()]);
 }
 
+/* Adds a socket to the list, and to what is passed with the answer. */
+static bool pass(struct context *context, json_t *list, const char *path,
+		 int fd, bool made)
+{
+	json_t *one =
+		json_pack("{sosb}", "path", json_text(path), "made", made);
+
+	context->passed[context->passed_count++] = fd;
+	return json_array_append_new(list, one) == 0;
+}
+
+/* The sockets at which this server listens, in the order in which they come
+ * with the answer: for a server that is to go on.  Nothing changes. */
+static json_t *run_hand_over(struct context *context, const json_t *request,
+			     struct vhost_error *error)
+{
+	const struct options *options = &context->options;
+	json_t *list = json_array();
+	bool good = pass(context, list, options->general.control,
+			 context->control_fd, true);
+
+	(void)request;
+	for (uint32_t i = 0; i < options->export_count; i++) {
+		const struct export *export = &options->exports[i];
+		bool made;
+		int fd = export->served
+				 ? vhost_export_socket(export->served, &made)
+				 : -1;
+
+		if (fd < 0 || !export->socket_path)
+			continue;
+		if (context->passed_count == PASSED_MAX) {
+			json_decref(list);
+			context->passed_count = 0;
+			return fail(error,
+				    "too many sockets; expected at most %d",
+				    PASSED_MAX);
+		}
+		good &= pass(context, list, export->socket_path, fd, made);
+	}
+	if (good)
+		return json_pack("{so}", "sockets", list);
+	json_decref(list);
+	context->passed_count = 0;
+	return fail(error, "out of memory");
+}
+
+/* Ends the server, whose sockets another one has, when that has the answer. */
+static json_t *run_leave(struct context *context, const json_t *request,
+			 struct vhost_error *error)
+{
+	(void)request;
+	(void)error;
+	context->asked_to_leave = true;
+	return json_object();
+}
+
 static json_t *run_version(struct context *context, const json_t *request,
 			   struct vhost_error *error);
 
@@ -279,6 +336,8 @@ static const struct command {
 	{ "reload", run_reload, { NULL } },
 	{ "log", run_log, { "level", NULL } },
 	{ "version", run_version, { NULL } },
+	{ "hand-over", run_hand_over, { NULL } },
+	{ "leave", run_leave, { NULL } },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -2,6 +2,7 @@
 #include "program/serve/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "program/ask/ask.h"
+#include "program/serve/takeover.h"
 #include "vhost/listen.h"
 #include "device/log.h"
 
@@ -24,7 +26,10 @@ struct caller {
 	char *answer; /* NULL: a request is awaited */
 	size_t size;
 	size_t sent;
-	bool last; /* closed when it has its answer */
+	bool last;   /* closed when it has its answer */
+	bool leaves; /* it goes on for this server, when it has its answer */
+	int passed[PASSED_MAX]; /* goes with the first byte of it */
+	uint32_t passed_count;
 };
 
 struct control {
@@ -37,8 +42,15 @@ struct control {
 	struct caller callers[CALLERS];
 };
 
+static void close_passed(struct caller *caller)
+{
+	while (caller->passed_count > 0)
+		close(caller->passed[--caller->passed_count]);
+}
+
 static void hang_up(struct caller *caller)
 {
+	close_passed(caller);
 	if (caller->fd >= 0)
 		close(caller->fd);
 	free(caller->answer);
@@ -85,6 +97,23 @@ static void answer(struct control *control, struct caller *caller,
 	await(control, caller);
 }
 
+/* Its own: what the answer names may be closed before it is sent.  False: no
+ * descriptor is left. */
+static bool keep_passed(struct caller *caller, struct context *context)
+{
+	uint32_t count = context->passed_count;
+
+	context->passed_count = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		int fd = fcntl(context->passed[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return false;
+		caller->passed[caller->passed_count++] = fd;
+	}
+	return true;
+}
+
 /* Runs the request in the first `size` bytes received, which are a line. */
 static void carry_out(struct control *control, struct caller *caller,
 		      size_t size)
@@ -107,6 +136,14 @@ static void carry_out(struct control *control, struct caller *caller,
 		object = control_error(why);
 	}
 	json_decref(request);
+	caller->leaves = control->context->asked_to_leave;
+	control->context->asked_to_leave = false;
+	if (!keep_passed(caller, control->context)) {
+		json_decref(object);
+		object = control_error("no file descriptor is left, see "
+				       "ulimit -n");
+		close_passed(caller);
+	}
 	answer(control, caller, object);
 }
 
@@ -145,11 +182,37 @@ static void receive(struct control *control, struct caller *caller)
 	look_for_request(control, caller);
 }
 
+/* What is left of the answer, with what is passed. */
+static ssize_t send_some(struct caller *caller)
+{
+	const size_t size = caller->passed_count * sizeof(int);
+	struct iovec part = { caller->answer + caller->sent,
+			      caller->size - caller->sent };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(PASSED_MAX * sizeof(int))];
+	} passed;
+	ssize_t done;
+
+	if (size > 0) {
+		memset(&passed, 0, sizeof(passed));
+		passed.header.cmsg_level = SOL_SOCKET;
+		passed.header.cmsg_type = SCM_RIGHTS;
+		passed.header.cmsg_len = CMSG_LEN(size);
+		memcpy(CMSG_DATA(&passed.header), caller->passed, size);
+		message.msg_control = &passed;
+		message.msg_controllen = CMSG_SPACE(size);
+	}
+	done = sendmsg(caller->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (done > 0)
+		close_passed(caller);
+	return done;
+}
+
 static void send_on(struct control *control, struct caller *caller)
 {
-	ssize_t done =
-		send(caller->fd, caller->answer + caller->sent,
-		     caller->size - caller->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t done = send_some(caller);
 
 	if (done < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -166,6 +229,11 @@ static void send_on(struct control *control, struct caller *caller)
 		return;
 	free(caller->answer);
 	caller->answer = NULL;
+	if (caller->leaves) {
+		control->context->leaving = true;
+		vhost_server_interrupt(control->context->server);
+		return;
+	}
 	if (caller->last) {
 		hang_up(caller);
 		return;
@@ -220,6 +288,8 @@ static void take_caller(struct control *control)
 	event.data.ptr = caller;
 	caller->fd = fd;
 	caller->heard = ++control->clock;
+	caller->passed_count = 0;
+	caller->leaves = false;
 	caller->received = 0;
 	caller->last = false;
 	if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
@@ -254,8 +324,10 @@ static bool set_up(struct control *control, const char *path,
 	control->path = strdup(path);
 	control->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (control->path && control->epoll_fd >= 0) {
-		control->listen_fd =
-			vhost_listen(path, access, &control->file, error);
+		control->listen_fd = takeover_socket_at(path);
+		if (control->listen_fd < 0)
+			control->listen_fd = vhost_listen(
+				path, access, &control->file, error);
 		if (control->listen_fd < 0)
 			return false;
 	}
@@ -290,9 +362,16 @@ struct control *control_open(struct context *context, struct vhost_error *error)
 		control_close(control);
 		return NULL;
 	}
+	context->control_fd = control->listen_fd;
 	watched.fd = control->epoll_fd;
 	vhost_server_watch(context->server, &watched);
 	return control;
+}
+
+void control_own(struct control *control)
+{
+	if (control)
+		vhost_listen_know(control->path, &control->file);
 }
 
 void control_close(struct control *control)
@@ -302,8 +381,14 @@ void control_close(struct control *control)
 	if (!control)
 		return;
 	vhost_server_watch(control->context->server, &none);
-	for (size_t i = 0; i < CALLERS; i++)
-		hang_up(&control->callers[i]);
+	/* Who goes on for this server has the file, and waits for the end of
+	 * the process, which closes its connection. */
+	if (control->context->leaving)
+		memset(&control->file, 0, sizeof(control->file));
+	for (size_t i = 0; i < CALLERS; i++) {
+		if (!control->callers[i].leaves)
+			hang_up(&control->callers[i]);
+	}
 	if (control->listen_fd >= 0 && control->path)
 		vhost_unlisten(control->path, control->listen_fd,
 			       &control->file, NULL);

@@ -28,4 +28,7 @@ struct control *control_open(struct context *context,
 			     struct vhost_error *error);
 void control_close(struct control *control);
 
+/* The file of a socket that was handed over becomes ours.  NULL is allowed. */
+void control_own(struct control *control);
+
 #endif

@@ -8,6 +8,7 @@
 #include "store/stores.h"
 #include "program/serve/access.h"
 #include "program/serve/manager.h"
+#include "program/serve/takeover.h"
 #include "device/log.h"
 
 static void close_store(void *store)
@@ -63,8 +64,9 @@ static bool open_export(struct vhost_server *server,
 	options.argument = store;
 	if (export->socket_path)
 		options.fd = manager_socket_at(export->socket_path);
-	if (export->socket_path && options.fd >= 0 &&
-	    access_is_set(&export->access))
+	if (export->socket_path && options.fd < 0)
+		options.fd = takeover_socket_at(export->socket_path);
+	else if (export->socket_path && access_is_set(&export->access))
 		log_export(export->name,
 			   "its socket was passed in, and is left as it is: "
 			   "socket-mode, socket-owner and socket-group have no "

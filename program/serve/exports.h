@@ -4,6 +4,9 @@
 
 #include "program/serve/options.h"
 
+/* The kernel passes no more at a time. */
+#define PASSED_MAX 250
+
 /* A server and its options: what signals and the control socket's commands work
  * on.  All of it belongs to the thread that runs the server. */
 struct context {
@@ -12,6 +15,12 @@ struct context {
 	 * what has been changed since. */
 	struct options *command_line;
 	struct options options; /* in force */
+	/* Whoever asked last gets these with its answer, as copies. */
+	int passed[PASSED_MAX];
+	uint32_t passed_count;
+	int control_fd; /* where its control socket listens */
+	bool asked_to_leave;
+	bool leaving; /* another server goes on, and was told so */
 };
 
 struct changes {

@@ -55,6 +55,9 @@ static const char help_tail[] =
 	"  --config=PATH        a file with exports and options; options on "
 	"the\n"
 	"                       command line win\n"
+	"  --take-over=PATH     go on where a server ends, whose control "
+	"socket "
+	"this is\n"
 	"  --socket-path=PATH   a single device: where clients connect, or\n"
 	"  --fd=FDNUM           a socket that is open already\n"
 	"  --blk-file=PATH      its image\n"
@@ -206,6 +209,7 @@ enum {
 	OPT_READ_ONLY,
 	OPT_CAPABILITIES,
 	OPT_CONFIG,
+	OPT_TAKE_OVER,
 	OPT_HELP,
 	OPT_SETTING, /* and more: by the index of the setting */
 };
@@ -218,6 +222,7 @@ static const struct argument_option own_options[] = {
 	{ "read-only", false, OPT_READ_ONLY },
 	{ "print-capabilities", false, OPT_CAPABILITIES },
 	{ "config", true, OPT_CONFIG },
+	{ "take-over", true, OPT_TAKE_OVER },
 	{ "help", false, OPT_HELP },
 };
 
@@ -301,6 +306,11 @@ static bool parse_option(int option, char *value, struct options *options)
 		if (options->config)
 			return given_before("--config", value);
 		options->config = value;
+		return true;
+	case OPT_TAKE_OVER:
+		if (options->take_over)
+			return given_before("--take-over", value);
+		options->take_over = value;
 		return true;
 	default:
 		return false;

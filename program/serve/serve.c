@@ -12,6 +12,7 @@
 #include "program/serve/runtime.h"
 #include "program/serve/sandbox.h"
 #include "program/serve/stats.h"
+#include "program/serve/takeover.h"
 #include "store/stores.h"
 
 /* What signals have asked for, and the server that handlers interrupt. */
@@ -85,12 +86,27 @@ static void act_on_signals(struct context *context)
 	}
 }
 
+static void leave_sockets(struct context *context)
+{
+	for (uint32_t i = 0; i < context->options.export_count; i++) {
+		struct vhost_export *served =
+			context->options.exports[i].served;
+
+		if (served)
+			vhost_export_leave_socket(served);
+	}
+	log_info(NULL, "another server goes on");
+}
+
 static int run(struct context *context)
 {
 	manager_tell_ready();
-	while (!asked_to_stop && vhost_server_run(context->server))
+	while (!asked_to_stop && !context->leaving &&
+	       vhost_server_run(context->server))
 		act_on_signals(context);
 	release_signals();
+	if (context->leaving)
+		leave_sockets(context);
 	manager_tell_stopping();
 	vhost_server_stop(context->server);
 	log_end(LOG_END_MS);
@@ -157,6 +173,17 @@ static bool start(struct context *context, struct control **control,
 	       (!is_filtered(general) || sandbox_filter(error));
 }
 
+/* Those of the server for which this one goes on. */
+static void own_sockets(struct context *context)
+{
+	for (uint32_t i = 0; i < context->options.export_count; i++) {
+		const struct export *export = &context->options.exports[i];
+
+		if (export->served && takeover_owns(export->socket_path))
+			vhost_export_own_socket(export->served);
+	}
+}
+
 static int serve_with(struct context *context)
 {
 	struct control *control = NULL;
@@ -166,9 +193,13 @@ static int serve_with(struct context *context)
 	stats_begin();
 	if (!try_stats_path(context))
 		return EXIT_FAILED;
-	if (start(context, &control, &error))
+	if (start(context, &control, &error) &&
+	    takeover_finish(&asked_to_stop, &error)) {
+		own_sockets(context);
+		control_own(control);
+		takeover_end();
 		status = run(context);
-	else
+	} else
 		complain("%s", error.text);
 	release_signals();
 	control_close(control);
@@ -201,11 +232,26 @@ static int serve(struct context *context, struct options *options)
 	return status;
 }
 
+static int serve_as(struct context *context)
+{
+	struct options *command_line = context->command_line, options;
+	struct vhost_error error;
+
+	if (command_line->take_over &&
+	    !takeover_begin(command_line->take_over, command_line, &error)) {
+		complain("%s", error.text);
+		return EXIT_FAILED;
+	}
+	if (options_complete(command_line, &options, &error))
+		return serve(context, &options);
+	complain("%s", error.text);
+	return EXIT_USAGE;
+}
+
 int command_serve(int argc, char **argv)
 {
 	struct context context = { .server = NULL };
-	struct options command_line, options;
-	struct vhost_error error;
+	struct options command_line;
 	int status = EXIT_USAGE;
 
 	log_begin();
@@ -213,10 +259,7 @@ int command_serve(int argc, char **argv)
 	switch (options_parse(argc, argv, &command_line)) {
 	case PARSED_RUN:
 		context.command_line = &command_line;
-		if (options_complete(&command_line, &options, &error))
-			status = serve(&context, &options);
-		else
-			complain("%s", error.text);
+		status = serve_as(&context);
 		break;
 	case PARSED_DONE:
 		status = finish_output();

@@ -123,7 +123,8 @@ struct document;
 struct options {
 	struct export *exports;
 	uint32_t export_count;
-	const char *config; /* path of the file, or NULL */
+	const char *config;    /* path of the file, or NULL */
+	const char *take_over; /* control socket of another server, or NULL */
 	/* The text of each setting, by its index; NULL: not given. */
 	const char *values[SETTINGS_MAX];
 	struct document *document; /* holds the texts from the file */

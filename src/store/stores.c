@@ -7,6 +7,7 @@
 
 #include "store/file/engine.h"
 #include "store/file/file.h"
+#include "store/file/lock.h"
 #include "store/null.h"
 #include "store/nvme/nvme.h"
 
@@ -157,6 +158,11 @@ void store_go_by(enum store_way way)
 const char *store_why_threads(void)
 {
 	return file_engine_why_threads();
+}
+
+void store_succeed(int pid)
+{
+	file_lock_succeed(pid);
 }
 
 bool store_resize(struct store *store, uint64_t capacity,

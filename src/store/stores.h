@@ -69,6 +69,10 @@ const char *store_why_threads(void);
  */
 bool store_prepare(uint32_t threads, struct store_error *error);
 
+/* Open images also while the process `pid` has them alone, and writes to them:
+ * it ends before anything is read or written here.  0: no more. */
+void store_succeed(int pid);
+
 /* As store_ops.resize.  May wait for the disk. */
 bool store_resize(struct store *store, uint64_t capacity,
 		  struct store_error *error);

@@ -152,6 +152,23 @@ bool vhost_export_open(struct vhost_export *export,
 	return adopt_fd(export, options->fd, error);
 }
 
+int vhost_export_socket(const struct vhost_export *export, bool *made)
+{
+	*made = export->file.inode != 0;
+	return export->listen_fd;
+}
+
+void vhost_export_own_socket(struct vhost_export *export)
+{
+	if (export->socket_path)
+		vhost_listen_know(export->socket_path, &export->file);
+}
+
+void vhost_export_leave_socket(struct vhost_export *export)
+{
+	memset(&export->file, 0, sizeof(export->file));
+}
+
 bool vhost_export_allow(const struct vhost_export *export,
 			const struct vhost_access *access,
 			struct vhost_error *error)

@@ -281,6 +281,16 @@ int vhost_listen(const char *path, const struct vhost_access *access,
 	return fd;
 }
 
+void vhost_listen_know(const char *path, struct vhost_socket_file *file)
+{
+	struct stat st;
+
+	memset(file, 0, sizeof(*file));
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		*file = (struct vhost_socket_file){ st.st_dev, st.st_ino,
+						    st.st_uid, st.st_gid };
+}
+
 /* Mode and owner cannot change at once.  So first take away the rights that the
  * new mode lacks, then change the owner, then add what the new mode adds. */
 static bool allow(int fd, const char *path, const struct stat *now,

@@ -28,6 +28,10 @@ struct vhost_socket_file {
 int vhost_listen(const char *path, const struct vhost_access *access,
 		 struct vhost_socket_file *file, struct vhost_error *error);
 
+/* Fill in *file for a socket that listens at `path` and was made by a server
+ * before this one.  Zeroes if none is there. */
+void vhost_listen_know(const char *path, struct vhost_socket_file *file);
+
 /*
  * Change the rights of the file while clients may connect.  At no moment may
  * anybody connect who has that right neither before nor after.  False: *error

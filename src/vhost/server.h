@@ -117,6 +117,16 @@ bool vhost_export_allow(const struct vhost_export *export,
 void vhost_export_limit(struct vhost_export *export,
 			const struct rates_limits *limits);
 
+/* The socket at which it listens, which stays its own, and whether its file is
+ * ours.  -1: none.  Threads as vhost_server_add. */
+int vhost_export_socket(const struct vhost_export *export, bool *made);
+
+/* The file of its socket, which was handed over, becomes ours, to be changed
+ * and removed; or that of a socket of ours is left to another server.  Threads
+ * as vhost_server_add. */
+void vhost_export_own_socket(struct vhost_export *export);
+void vhost_export_leave_socket(struct vhost_export *export);
+
 /* Take no more clients for it.  Those that are connected stay until they leave;
  * then the export is freed.  Threads as vhost_server_add. */
 void vhost_server_remove(struct vhost_server *server,

@@ -103,6 +103,16 @@ static struct file_lock *lock_new(int fd, const struct stat *st, bool shared)
 	return lock;
 }
 
+static struct flock byte_lock(short type, off_t byte)
+{
+	return (struct flock){
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = byte,
+		.l_len = 1,
+	};
+}
+
 bool file_lock_is_raw(const struct file_lock *lock)
 {
 	return lock->raw;
@@ -115,11 +125,14 @@ void file_lock_set_raw(struct file_lock *lock)
 
 void file_lock_drop(struct file_lock *lock)
 {
+	struct flock name = byte_lock(F_RDLCK, LOCK_NAME);
 	struct file_lock **at = &all;
 
 	if (!lock)
 		return;
 	pthread_mutex_lock(&mutex);
+	/* Whoever dropped it has closed a descriptor, and our name is gone. */
+	fcntl(lock->fd, F_SETLK, &name);
 	if (--lock->users == 0) {
 		while (*at != lock)
 			at = &(*at)->next;
@@ -128,16 +141,6 @@ void file_lock_drop(struct file_lock *lock)
 		free(lock);
 	}
 	pthread_mutex_unlock(&mutex);
-}
-
-static struct flock byte_lock(short type, off_t byte)
-{
-	return (struct flock){
-		.l_type = type,
-		.l_whence = SEEK_SET,
-		.l_start = byte,
-		.l_len = 1,
-	};
 }
 
 /* False only if another holds a conflicting lock, not if there are no locks. */
@@ -193,8 +196,46 @@ static bool try_read(const struct file_lock *lock)
 	return false;
 }
 
+/* The process whose images this one takes over, or 0. */
+static int predecessor;
+
+void file_lock_succeed(int pid)
+{
+	predecessor = pid;
+}
+
+static int holder(int fd);
+
+/*
+ * Does the process that we succeed hold the image alone, to write?  Then nobody
+ * else has a lock that conflicts, and our own keep it so when it ends.  The
+ * second lock tells that it does not share the image, so that whoever writes is
+ * this process.
+ */
+static bool try_succeed(struct file_lock *lock, bool read_only)
+{
+	int fd = lock->fd;
+
+	if (predecessor == 0 || lock->shared || holder(fd) != predecessor ||
+	    !others_have(fd, LOCK_WRITES) ||
+	    !others_have(fd, LOCK_NO_OTHER_WRITES) ||
+	    !set(fd, F_RDLCK, LOCK_READS) ||
+	    !set(fd, F_RDLCK, LOCK_NO_OTHER_WRITES))
+		return false;
+	if (!read_only && !set(fd, F_RDLCK, LOCK_WRITES))
+		return false;
+	/* It found the image raw when nobody had written to it. */
+	lock->raw = true;
+	return true;
+}
+
 static bool try_all(struct file_lock *lock, bool is_new, bool read_only)
 {
+	if ((is_new || (!read_only && !lock->writes)) &&
+	    try_succeed(lock, read_only)) {
+		lock->writes |= !read_only;
+		return true;
+	}
 	if (is_new && !try_read(lock))
 		return false;
 	if (read_only || lock->writes || try_write(lock)) {

@@ -10,6 +10,10 @@
 /* A lock on an image, shared by all stores of this process that serve it. */
 struct file_lock;
 
+/* Images that this process holds alone, to write, are locked beside it from now
+ * on: this one goes on where it ends.  0: none. */
+void file_lock_succeed(int pid);
+
 /*
  * Lock the image that is open at `fd`.  A writer locks it alone, a reader among
  * readers, and with the option `shared` among all who say that they share it.
