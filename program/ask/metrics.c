@@ -269,6 +269,30 @@ static void put_faults(const struct page *page, const json_t *faults)
 			kinds[i], stats_number(faults, kinds[i]));
 }
 
+static void put_workers(const struct page *page, const json_t *workers)
+{
+	const json_t *worker;
+	size_t i;
+
+	put_head(page, "worker_cpu_seconds", "counter", "seconds",
+		 "Processor time that each worker has used.");
+	json_array_foreach(workers, i, worker)
+	{
+		uint64_t ms = stats_number(worker, "cpu-ms");
+
+		fprintf(page->out,
+			"precarium_worker_cpu_seconds_total{worker=\"%zu\"} "
+			"%" PRIu64 ".%03u\n",
+			i, ms / 1000, (unsigned int)(ms % 1000));
+	}
+	put_head(page, "worker_clients", "gauge", NULL,
+		 "Clients that each worker serves.");
+	json_array_foreach(workers, i, worker) fprintf(
+		page->out,
+		"precarium_worker_clients{worker=\"%zu\"} %" PRIu64 "\n", i,
+		stats_number(worker, "clients"));
+}
+
 static void put_gauge(const struct page *page, const char *family,
 		      const char *unit, const char *help, uint64_t value)
 {
@@ -306,6 +330,7 @@ void stats_metrics(FILE *out, const json_t *stats, enum metrics_form form)
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
 		put_exports(&page, &counter_table[i]);
 	put_histograms(&page);
+	put_workers(&page, json_object_get(stats, "workers"));
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
 		put_clients(&page, &counter_table[i]);
 	put_gauge(&page, "sparse_bytes", "bytes",

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "program/ask/ask.h"
+#include "program/ask/http.h"
 #include "program/ask/stats.h"
 
 static const char help[] =
@@ -22,6 +24,11 @@ static const char help[] =
 	"  --openmetrics   print the OpenMetrics text format\n"
 	"  --prometheus    print the text format of Prometheus, as its node\n"
 	"                  exporter reads it from files\n"
+	"  --http          answer an HTTP request for /metrics on standard "
+	"input,\n"
+	"                  as precarium-metrics.socket starts it; with one of "
+	"the\n"
+	"                  two above\n"
 	"  --watch         print again every second, with rates, until it is\n"
 	"                  interrupted or the server ends\n"
 	"  --help          print this text\n";
@@ -30,7 +37,11 @@ struct wanted {
 	const char *path;
 	enum { AS_TEXT, AS_JSON, AS_OPENMETRICS, AS_PROMETHEUS } form;
 	bool watch;
+	bool http;
 };
+
+/* How long one who connects may take to ask. */
+#define HTTP_S 10
 
 static int print(const struct wanted *wanted, const json_t *stats,
 		 const json_t *before)
@@ -85,6 +96,48 @@ static int stat_once(const struct wanted *wanted, int fd)
 	return status;
 }
 
+static int put_metrics(const struct wanted *wanted, const json_t *stats)
+{
+	bool open = wanted->form == AS_OPENMETRICS;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	bool good;
+	int status;
+
+	if (out)
+		stats_metrics(out, stats,
+			      open ? METRICS_OPEN : METRICS_PROMETHEUS);
+	/* Only then text and size are there. */
+	good = out && fclose(out) == 0 && text;
+	status = http_answer(
+		good ? 200 : 503,
+		open ? "application/openmetrics-text; version=1.0.0; "
+		       "charset=utf-8"
+		     : "text/plain; version=0.0.4; charset=utf-8",
+		text, size);
+	free(text);
+	return status;
+}
+
+static int serve_http(const struct wanted *wanted)
+{
+	int status = http_read(STDIN_FILENO, HTTP_S);
+	json_t *stats = NULL;
+
+	if (status == 200) {
+		stats = control_ask_once(wanted->path,
+					 json_pack("{ss}", "command", "stat"));
+		status = stats ? 200 : 503;
+	}
+	if (status == 200)
+		status = put_metrics(wanted, stats);
+	else
+		status = http_answer(status, NULL, NULL, 0);
+	json_decref(stats);
+	return status;
+}
+
 static int ask(const struct wanted *wanted)
 {
 	int fd = control_connect(wanted->path);
@@ -100,13 +153,10 @@ static int ask(const struct wanted *wanted)
 int command_stat(int argc, char **argv)
 {
 	static const struct argument_option options[] = {
-		{ "control", true, 'c' },
-		{ "json", false, 'j' },
-		{ "openmetrics", false, 'o' },
-		{ "prometheus", false, 'p' },
-		{ "watch", false, 'w' },
-		{ "help", false, 'h' },
-		{ NULL, false, 0 },
+		{ "control", true, 'c' },      { "json", false, 'j' },
+		{ "openmetrics", false, 'o' }, { "prometheus", false, 'p' },
+		{ "watch", false, 'w' },       { "http", false, 't' },
+		{ "help", false, 'h' },	       { NULL, false, 0 },
 	};
 	struct wanted wanted = { .path = CONTROL_PATH };
 	struct arguments arguments;
@@ -130,6 +180,9 @@ int command_stat(int argc, char **argv)
 		case 'w':
 			wanted.watch = true;
 			break;
+		case 't':
+			wanted.http = true;
+			break;
 		case 'h':
 			fputs(help, stdout);
 			return finish_output();
@@ -139,5 +192,13 @@ int command_stat(int argc, char **argv)
 	}
 	if (!arguments_no_operands(&arguments))
 		return EXIT_USAGE;
-	return ask(&wanted);
+	if (!wanted.http)
+		return ask(&wanted);
+	if (wanted.watch ||
+	    (wanted.form != AS_OPENMETRICS && wanted.form != AS_PROMETHEUS)) {
+		complain("stat: --http: expected --openmetrics or "
+			 "--prometheus, too, and no --watch");
+		return EXIT_USAGE;
+	}
+	return serve_http(&wanted);
 }

@@ -3,6 +3,7 @@
 #define PRECARIUM_PROGRAM_ASK_STATS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -13,6 +14,7 @@
  *
  *	{ "version", "clock-ms", "started",
  *	  "exports": [ { "name", "socket", counts…, "clients": [ … ] } ],
+ *	  "workers": [ { "cpu-ms", "clients" } ],
  *	  "faults": { … }, "sparse": { … } }
  */
 
@@ -22,6 +24,19 @@ void stats_text(FILE *out, const json_t *stats);
 /* For people who watch: the present activity, in 80 columns.  `before` is the
  * previous tree, for rates; NULL: there is none. */
 void stats_watch(FILE *out, const json_t *stats, const json_t *before);
+
+/* How long the store took for what an export's clients asked of it, since the
+ * tree before; NULL: since the start. */
+void stats_durations(FILE *out, const json_t *export, const json_t *before);
+
+/* What held the export back in the seconds between two trees, and how busy the
+ * workers were, in lines of at most 80 columns.  Nothing without a `before`.
+ * `busy`: any worker has no time for more. */
+bool stats_busy(const json_t *stats, const json_t *before, double seconds);
+void stats_why(FILE *out, const json_t *export, const json_t *before,
+	       double seconds, bool busy);
+void stats_workers(FILE *out, const json_t *stats, const json_t *before,
+		   double seconds);
 
 /* As metrics: in the OpenMetrics text format, version 1.0.0, or in that of
  * Prometheus, version 0.0.4. */

@@ -190,15 +190,38 @@ static void put_limits(FILE *out, const json_t *export)
 		(double)stats_number(export, "throttled-ms") / 1000);
 }
 
+/* What ended within each bound since the tree before, and how many in all. */
+static uint64_t count_ended(uint64_t ended[DURATION_BUCKETS],
+			    const json_t *export, const json_t *before,
+			    const char *kind)
+{
+	const json_t *now = json_object_get(
+		json_object_get(json_object_get(export, "durations"), kind),
+		"ended");
+	const json_t *old = json_object_get(
+		json_object_get(json_object_get(before, "durations"), kind),
+		"ended");
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < DURATION_BUCKETS; i++) {
+		json_int_t new = json_integer_value(json_array_get(now, i));
+		json_int_t so_far = json_integer_value(json_array_get(old, i));
+
+		ended[i] = new > so_far ? (uint64_t)(new - so_far) : 0;
+		count += ended[i];
+	}
+	return count;
+}
+
 /* The bound of the bucket in which this part of them ends, in microseconds. */
-static uint64_t quantile_us(const json_t *ended, uint64_t count, double part)
+static uint64_t quantile_us(const uint64_t ended[DURATION_BUCKETS],
+			    uint64_t count, double part)
 {
 	uint64_t so_far = 0;
 	uint32_t i = 0;
 
 	for (; i < DURATION_BUCKETS - 1; i++) {
-		so_far +=
-			(uint64_t)json_integer_value(json_array_get(ended, i));
+		so_far += ended[i];
 		if ((double)so_far >= part * (double)count)
 			break;
 	}
@@ -206,18 +229,13 @@ static uint64_t quantile_us(const json_t *ended, uint64_t count, double part)
 }
 
 /* "  read: half within 16 us, 99 of 100 within 4194 us" */
-static void put_durations(FILE *out, const json_t *export)
+void stats_durations(FILE *out, const json_t *export, const json_t *before)
 {
 	for (uint32_t k = 0; k < DURATION_KINDS; k++) {
-		const json_t *ended = json_object_get(
-			json_object_get(json_object_get(export, "durations"),
-					duration_names[k]),
-			"ended");
-		uint64_t count = 0;
+		uint64_t ended[DURATION_BUCKETS];
+		uint64_t count =
+			count_ended(ended, export, before, duration_names[k]);
 
-		for (uint32_t i = 0; i < DURATION_BUCKETS; i++)
-			count += (uint64_t)json_integer_value(
-				json_array_get(ended, i));
 		if (count)
 			fprintf(out,
 				"  %s: half within %" PRIu64
@@ -263,7 +281,7 @@ static void put_export(FILE *out, const json_t *export)
 			stats_string(export, "sync-error"));
 	put_events(out, export);
 	put_limits(out, export);
-	put_durations(out, export);
+	stats_durations(out, export, NULL);
 	put_clients(out, export, true);
 	put_clients(out, export, false);
 }

@@ -36,6 +36,7 @@ _Static_assert(NAME_WIDTH + COLUMNS * (1 + CELL_WIDTH) <= WIDTH, "a row fits");
 struct interval {
 	const json_t *before;
 	double seconds;
+	bool busy; /* a worker has been */
 };
 
 /* The columns of the character at `text`, which is UTF-8, and its bytes.  From
@@ -160,6 +161,9 @@ static void put_export(FILE *out, const json_t *export,
 	put_count(out, export, "connected", " connected, ");
 	put_count(out, export, "clients-so-far", " so far, ");
 	put_count(out, export, "turned-away", " turned away\n");
+	if (old)
+		stats_durations(out, export, old);
+	stats_why(out, export, old, interval->seconds, interval->busy);
 	json_array_foreach(json_object_get(export, "clients"), i, client)
 	{
 		char name[100];
@@ -207,7 +211,7 @@ void stats_watch(FILE *out, const json_t *stats, const json_t *before)
 {
 	const json_t *exports = json_object_get(stats, "exports");
 	const json_t *faults = json_object_get(stats, "faults");
-	struct interval interval = { before, 0 };
+	struct interval interval = { before, 0, false };
 	const json_t *export;
 	bool any = false;
 	size_t i;
@@ -216,6 +220,7 @@ void stats_watch(FILE *out, const json_t *stats, const json_t *before)
 		interval.seconds = ((double)stats_number(stats, "clock-ms") -
 				    (double)stats_number(before, "clock-ms")) /
 				   1000;
+	interval.busy = stats_busy(stats, before, interval.seconds);
 	fprintf(out, "%-*s", NAME_WIDTH, "EXPORT, CLIENT");
 	for (i = 0; i < COLUMNS; i++)
 		fprintf(out, " %*s", CELL_WIDTH, columns[i].title);
@@ -227,5 +232,6 @@ void stats_watch(FILE *out, const json_t *stats, const json_t *before)
 	put_count(out, faults, "abandoned", " abandoned, ");
 	put_count(out, faults, "substituted", " substituted, ");
 	put_count(out, faults, "passed", " passed on\n");
+	stats_workers(out, stats, before, interval.seconds);
 	json_array_foreach(exports, i, export) put_ended(out, export, &any);
 }

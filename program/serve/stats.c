@@ -179,6 +179,19 @@ static void put_faults(struct tree *tree)
 	put_number(tree, object, "provided", counts.provided);
 }
 
+static void put_workers(struct tree *tree, const struct vhost_server *server)
+{
+	json_t *list = put_empty(tree, tree->root, "workers", json_array());
+	struct vhost_worker_stats stats;
+
+	for (uint32_t i = 0; vhost_server_worker(server, i, &stats); i++) {
+		json_t *worker = append_object(tree, list);
+
+		put_number(tree, worker, "cpu-ms", stats.cpu_us / 1000);
+		put_number(tree, worker, "clients", stats.clients);
+	}
+}
+
 static void put_sparse(struct tree *tree, const struct vhost_server *server)
 {
 	struct vhost_sparse_stats stats = vhost_server_sparse(server);
@@ -200,6 +213,7 @@ json_t *stats_gather(struct vhost_server *server)
 	put_number(&tree, tree.root, "clock-ms", (uint64_t)clock_now_ms());
 	put_number(&tree, tree.root, "started", (uint64_t)started);
 	tree.exports = put_empty(&tree, tree.root, "exports", json_array());
+	put_workers(&tree, server);
 	put_faults(&tree);
 	put_sparse(&tree, server);
 	vhost_server_visit(server, &visitor);

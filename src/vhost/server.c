@@ -716,6 +716,23 @@ struct vhost_sparse_stats vhost_server_sparse(const struct vhost_server *server)
 	};
 }
 
+bool vhost_server_worker(const struct vhost_server *server, uint32_t number,
+			 struct vhost_worker_stats *stats)
+{
+	const struct vhost_worker *worker = &server->workers[number];
+	struct timespec used;
+	clockid_t clock;
+
+	if (server->stopped || number >= server->worker_count ||
+	    pthread_getcpuclockid(worker->thread, &clock) != 0 ||
+	    clock_gettime(clock, &used) < 0)
+		return false;
+	stats->cpu_us =
+		(uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+	stats->clients = vhost_worker_clients(worker);
+	return true;
+}
+
 void vhost_server_visit(struct vhost_server *server,
 			const struct vhost_stats_visitor *visitor)
 {

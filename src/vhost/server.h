@@ -203,6 +203,16 @@ struct vhost_export_stats {
 				     that are there */
 };
 
+struct vhost_worker_stats {
+	uint64_t cpu_us; /* that its thread has used */
+	uint32_t clients;
+};
+
+/* False: there is no worker of this number, or none any more.  Threads as
+ * vhost_server_add. */
+bool vhost_server_worker(const struct vhost_server *server, uint32_t number,
+			 struct vhost_worker_stats *stats);
+
 /* What it costs to fill holes in lent memory, in bytes. */
 struct vhost_sparse_stats {
 	uint64_t used; /* for all clients, and some that have left */

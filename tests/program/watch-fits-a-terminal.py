@@ -18,6 +18,7 @@ NUMBERS = ("requests", "errors", "bytes-read", "bytes-written", "losses",
            "revocations", "regions-refused", "notifications",
            "drain-deadlines", "requests-stuck", "throttled",
            "requests-in-flight", "bytes-in-flight", "queues-broken")
+KINDS = ("read", "write", "flush", "discard", "write-zeroes")
 NAMES = ("a", "n" * 300, "ä" * 40, "磁" * 40, "\x1b[2J\n" * 20, "")
 
 
@@ -38,7 +39,11 @@ def tree(clock, value):
     return {"version": "x", "clock-ms": clock,
             "faults": dict.fromkeys(("fixed", "abandoned", "substituted",
                                      "passed", "retried"), value),
-            "exports": [{"name": name, "removed": False, **counts,
+            "workers": [{"cpu-ms": value, "clients": value}] * 64,
+            "exports": [{"name": name, "throttled-ms": value,
+                         "waiting-for-image": value, "durations": {
+                             kind: {"sum-us": value, "ended": [value] * 21}
+                             for kind in KINDS}, "removed": False, **counts,
                          "clients": clients} for name in NAMES]}
 
 
@@ -60,6 +65,51 @@ def ask(answers, *args):
             out = process.stdout.read()
     os.unlink("c.sock")
     return out
+
+
+def reasons(**grown):
+    """What is told of an export whose numbers grow so in two seconds."""
+    frames = []
+    for clock in (1000, 3000):
+        export = {"name": "a", "removed": False, "clients": [],
+                  "durations": {"read": {"sum-us": 0, "ended": [9] + [0] * 20}}}
+        whole = {"clock-ms": clock, "faults": {}, "exports": [export],
+                 "workers": [{"cpu-ms": 5}, {"cpu-ms": 7}]}
+        for key, number in grown.items() if clock > 1000 else ():
+            if key == "cpu":
+                whole["workers"][1] = {"cpu-ms": 7 + number}
+            elif key == "us":
+                export["durations"]["read"] = {
+                    "sum-us": number, "ended": [9, 50, 50] + [0] * 18}
+            else:
+                export[key.replace("_", "-")] = number
+        frames.append(whole)
+    told = ask(frames, "--watch").split("EXPORT, CLIENT")[2]
+    return [line.strip() for line in told.split("\n")]
+
+
+def why():
+    """Each cause is told, and none that is not there."""
+    causes = {
+        "held back: by its limits, 50 % of the time": {"throttled_ms": 1000,
+                                                        "requests": 9},
+        "held back: clients have as many bytes in flight as they may":
+            {"throttled": 1},
+        "held back: clients wait for the image, which another one uses":
+            {"waiting_for_image": 1},
+        "storage: has 1.5 requests on average": {"us": 3000000},
+        "machines: could ask for more: the storage has 0.10 requests on "
+        "average": {"requests": 9, "us": 200000},
+        "workers: 0 % 95 % busy": {"cpu": 1900, "requests": 9},
+    }
+    for line, grown in causes.items():
+        told = reasons(**grown)
+        for other in causes:
+            check((other in told) == (other == line), other, "for", grown,
+                  ":", told)
+    told = reasons(us=10)
+    check("read: half within 16 us, 99 of 100 within 32 us" in told and
+          "workers: 0 % 0 %" in told, "of these seconds only:", told)
 
 
 def width(line):
@@ -98,6 +148,7 @@ def main():
         check(row[0].split()[1:] == ["-", "-", "-", "5", "5", "5"],
               "without rates:", row)
         check(row[1].split()[1:] == ["1000"] * 3 + ["2005"] * 3, "rates:", row)
+        why()
         # Once, there is all, however wide; the order is the same.
         out = ask([tree(1000, 2**63 - 1)])
         for export in out.split("connected, ")[1:]:

@@ -115,22 +115,23 @@ def missing_paths(text, known):
 
 
 def literals():
-    """What the server may say: its string literals, with adjacent ones joined."""
+    """What the server, and who asks it, may say: string literals, with adjacent ones
+    joined."""
     for path in paths():
-        if path.startswith(("src/", "program/serve")) and path.endswith(".c"):
+        if path.startswith(("src/", "program/serve", "program/ask")) and path.endswith(".c"):
             with open(path, encoding="utf-8") as file:
                 text = re.sub(r'"\s*(PRIu64)?\s*"', "", file.read())
             yield from re.findall(r'"((?:[^"\\]|\\.)*)"', text)
 
 
 def unsaid(text):
-    """Words of the log that stand first in a row, and that nobody says."""
+    """Words that stand first in a row, and that nobody says."""
     said = "\n".join(literals())
     for number, line in enumerate(text.split("\n"), 1):
         cell = line.split("|")[1] if line.startswith("| `") else ""
         for words in QUOTED.findall(cell):
             if " " in words and words not in said:
-                yield number, f"{words}: no line of the log"
+                yield number, f"{words}: nobody says so"
 
 
 def main():
