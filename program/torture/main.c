@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,8 +163,10 @@ int command_torture(int argc, char **argv)
 	int status = torture_parse(&torture.options, argc, argv);
 	struct case_list all;
 
-	if (status >= 0)
+	if (status >= 0) {
+		json_decref(torture.options.beside);
 		return status;
+	}
 	all = cases_make();
 	if (!all.cases)
 		complain("torture: out of memory");
@@ -175,6 +178,7 @@ int command_torture(int argc, char **argv)
 			status =
 				prepare(&torture) ? run(&torture) : EXIT_FAILED;
 	}
+	json_decref(torture.options.beside);
 	free(torture.cases);
 	free(torture.results);
 	free(all.cases);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "program/torture/torture.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "program/arguments.h"
 #include "program/command.h"
 #include "program/number.h"
+#include "program/torture/page.h"
 
 #define CASE_MS	  10000u
 #define ANSWER_MS 3000u
@@ -39,6 +41,10 @@ static const char help[] =
 	"  --stall MS          for a request of the neighbour (2000)\n"
 	"  --json PATH         write the results as JSON\n"
 	"  --report PATH       write the results as Markdown\n"
+	"  --html PATH         write each case with its verdict as one page\n"
+	"  --beside PATH       in the page beside it, what --json wrote for "
+	"another\n"
+	"                      server; may be given many times\n"
 	"  --list              print the attacks\n"
 	"  --help              print this text\n"
 	"\n"
@@ -71,6 +77,8 @@ enum torture_option {
 	OPT_RESTART,
 	OPT_JSON,
 	OPT_REPORT,
+	OPT_HTML,
+	OPT_BESIDE,
 	OPT_PID,
 	OPT_TIMEOUT,
 	OPT_ANSWER,
@@ -87,6 +95,8 @@ static const struct argument_option long_options[] = {
 	{ "restart", true, OPT_RESTART },
 	{ "json", true, OPT_JSON },
 	{ "report", true, OPT_REPORT },
+	{ "html", true, OPT_HTML },
+	{ "beside", true, OPT_BESIDE },
 	{ "pid", true, OPT_PID },
 	{ "timeout", true, OPT_TIMEOUT },
 	{ "answer", true, OPT_ANSWER },
@@ -148,11 +158,17 @@ static bool take_option(struct torture_options *options, int option,
 		[OPT_RESTART] = &options->restart,
 		[OPT_JSON] = &options->json_path,
 		[OPT_REPORT] = &options->report_path,
+		[OPT_HTML] = &options->html_path,
 	};
 
 	if (option < 0)
 		return false;
-	if (option > OPT_REPORT)
+	if (option == OPT_BESIDE) {
+		if (!options->beside)
+			options->beside = json_object();
+		return page_read(options->beside, text);
+	}
+	if (option > OPT_HTML)
 		return take_number(options, option, text);
 	*texts[option] = text;
 	return true;
@@ -174,6 +190,10 @@ int torture_parse(struct torture_options *options, int argc, char **argv)
 		}
 		if (!take_option(options, option, arguments.value))
 			return EXIT_USAGE;
+	}
+	if (options->beside && !options->html_path) {
+		complain("torture: --beside: expected --html, too");
+		return EXIT_USAGE;
 	}
 	if (options->list)
 		return -1;

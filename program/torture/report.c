@@ -13,6 +13,7 @@
 #include "program/command.h"
 #include "program/escape.h"
 #include "program/json_text.h"
+#include "program/torture/page.h"
 
 static const char *const names[VERDICTS] = {
 	[VERDICT_SURVIVED] = "survived",
@@ -188,13 +189,13 @@ static json_t *case_json(const struct torture_case *one,
 		count_of(result->slowest_ns / 1000u));
 }
 
-static bool write_json(FILE *to, const struct torture *torture)
+/* The caller's; NULL: out of memory. */
+static json_t *results_json(const struct torture *torture)
 {
 	const struct watch *watch = &torture->watch;
 	struct tally tallies[GROUPS_MAX + 1];
 	uint32_t last = count_groups(torture, tallies) - 1, i;
-	json_t *counts = json_object(), *cases = json_array(), *root;
-	bool good;
+	json_t *counts = json_object(), *cases = json_array();
 
 	for (i = 0; i < VERDICTS; i++)
 		json_object_set_new(counts, names[i],
@@ -202,15 +203,32 @@ static bool write_json(FILE *to, const struct torture *torture)
 	for (i = 0; i < torture->count; i++)
 		json_array_append_new(cases, case_json(torture->cases[i],
 						       &torture->results[i]));
-	root = json_pack("{so so so so so}", "socket",
-			 json_text(torture->options.socket_path),
+	return json_pack("{ss so so so so so}", "version", PRECARIUM_VERSION,
+			 "socket", json_text(torture->options.socket_path),
 			 "quiet-median-us",
 			 count_of(watch->quiet_median_ns / 1000u),
 			 "quiet-p99-us", count_of(watch->quiet_p99_ns / 1000u),
 			 "counts", counts, "cases", cases);
-	good = root && json_dumpf(root, to, JSON_INDENT(2)) == 0;
+}
+
+static bool write_json(FILE *to, const struct torture *torture)
+{
+	json_t *root = results_json(torture);
+	bool good = root && json_dumpf(root, to, JSON_INDENT(2)) == 0;
+
 	json_decref(root);
 	return good && fputc('\n', to) != EOF;
+}
+
+static bool write_page(FILE *to, const struct torture *torture)
+{
+	json_t *root = results_json(torture);
+	bool good = root != NULL;
+
+	if (good)
+		page_write(to, root, torture->options.beside);
+	json_decref(root);
+	return good;
 }
 
 static bool write_file(const struct torture *torture, const char *path,
@@ -251,6 +269,9 @@ int report_end(struct torture *torture)
 		status = EXIT_FAILED;
 	if (options->report_path &&
 	    !write_file(torture, options->report_path, write_markdown))
+		status = EXIT_FAILED;
+	if (options->html_path &&
+	    !write_file(torture, options->html_path, write_page))
 		status = EXIT_FAILED;
 	return finish_output() == EXIT_GOOD ? status : EXIT_FAILED;
 }

@@ -18,7 +18,7 @@
  *     server.c   the server: starting it again, counting what it holds
  *     watch.c    the neighbour, a process that verifies its own data
  *     run.c      one case: the attack, in its own process, and the verdict
- *     report.c   output, during the run and at its end
+ *     report.c   output, during the run and at its end;  page.c  as a page
  *     case.h     the parts of attacks;  cases.c  the table of all cases
  */
 enum verdict {
@@ -51,12 +51,13 @@ struct result {
 
 struct torture_options {
 	const char *socket_path;
-	const char *neighbour_path;	     /* or NULL */
-	pid_t pid;			     /* or 0 */
-	const char *restart;		     /* or NULL */
-	const char *case_name;		     /* or NULL */
-	const char *group_name;		     /* or NULL */
-	const char *json_path, *report_path; /* or NULL */
+	const char *neighbour_path;			 /* or NULL */
+	pid_t pid;					 /* or 0 */
+	const char *restart;				 /* or NULL */
+	const char *case_name;				 /* or NULL */
+	const char *group_name;				 /* or NULL */
+	const char *json_path, *report_path, *html_path; /* or NULL */
+	struct json_t *beside; /* results of other servers, by name, or NULL */
 	uint32_t case_ms, answer_ms, stall_ms;
 	bool fast;
 	bool list;
