@@ -54,8 +54,8 @@ def wrong_files():
              "4:13", "true or false"),
             ("exports:\n  - socket: a.sock\n    nul: 1M\n", "3:5", "nul",
              "expected socket,",
-             "file, format, direct, shared, nvme, namespace, memory, pin or "
-             "null"),
+             "file, format, direct, shared, nvme, namespace, memory, pin, "
+             "hold or null"),
             ("exports:\n- {socket: x/a, null: 1M, name: n}\n"
              "- {socket: y/a, null: 1M, name: n}\n", "3:3", "used before"),
             ("exports:\n- {socket: a, null: 1M}\n- {socket: a, null: 1M}\n",
