@@ -117,9 +117,17 @@ def replaced():
     check(keys() == [] and not os.path.exists("a.sock"), "removed:", keys())
 
 
+def gone():
+    """Until the server has told the end of each client in its log."""
+    while any(export["connected"] for export in
+              json.loads(say("stat", "--json"))["exports"]):
+        pass
+
+
 def logged():
     check(say("log") == "info\n" and say("log", "debug") == "debug\n", "log")
     talk("e.sock").close()
+    gone()
     check(say("log", "warning") == "warning\n", "log")
     talk("e.sock").close()
     refused("log", "loud", words="expected warning, info or debug")
