@@ -51,6 +51,7 @@ struct client_options {
 	bool polling;	       /* wait by polling the ring, not by eventfd */
 	bool inflight;	       /* give the server a log of requests */
 	bool channel;	       /* take messages about changed configuration */
+	bool iommu;	       /* translate addresses, see iommu.c */
 	bool asleep;	       /* set up rings without enabling them */
 	bool lend_read_only;   /* the data regions, by an O_RDONLY descriptor */
 	bool unacknowledged;   /* agree to no acknowledgements of messages */
@@ -164,6 +165,34 @@ uint64_t client_address(const struct client *client, struct client_place place);
  * where the file ends. */
 size_t client_peek(struct client *client, struct client_place place,
 		   void *bytes, size_t size);
+
+/*
+ * iommu.c: all that is lent has addresses of an IOMMU, which are CLIENT_IOVA
+ * above the guest's, and is translated when the server asks for it, by pages,
+ * or by client_map.  `rights`: 1 to read, 2 to write, for the device.
+ */
+#define CLIENT_IOVA (1ull << 48)
+#define CLIENT_PAGE 4096u
+
+struct client_miss {
+	uint64_t address;
+	uint8_t rights;
+};
+
+/* Lets `size` bytes of our memory be found there. */
+int client_map(struct client *client, uint64_t address, uint64_t size,
+	       const void *memory, uint8_t rights);
+int client_unmap(struct client *client, uint64_t address, uint64_t size);
+/* What the server asks for: 1; 0: nothing within the time; -1. */
+int client_next_miss(struct client *client, struct client_miss *miss,
+		     uint32_t timeout_ms);
+/* Translates the page, for all that it is lent for. */
+int client_answer_miss(struct client *client, const struct client_miss *miss);
+/* As client_wait, answering all that is asked for meanwhile; `misses` counts
+ * it. */
+int client_wait_translating(struct client *client, uint32_t queue,
+			    struct client_completion *completion,
+			    uint32_t timeout_ms, uint32_t *misses);
 
 /* request.c */
 int client_submit(struct client *client, uint32_t queue, uint32_t slot,

@@ -121,7 +121,8 @@ void *client_at(struct client *client, struct client_place place)
 
 uint64_t client_address(const struct client *client, struct client_place place)
 {
-	return client->regions[place.region].address + place.offset;
+	return client->regions[place.region].address + place.offset +
+	       (client->options.iommu ? CLIENT_IOVA : 0);
 }
 
 size_t client_peek(struct client *client, struct client_place place,

@@ -28,6 +28,7 @@ enum vhost_user_request {
 	VHOST_USER_GET_QUEUE_NUM = 17,
 	VHOST_USER_SET_VRING_ENABLE = 18,
 	VHOST_USER_SET_BACKEND_REQ_FD = 21,
+	VHOST_USER_IOTLB_MSG = 22,
 	VHOST_USER_GET_CONFIG = 24,
 	VHOST_USER_SET_CONFIG = 25,
 	VHOST_USER_GET_INFLIGHT_FD = 31,
@@ -41,6 +42,7 @@ enum vhost_user_request {
 };
 
 /* On the server's own channel. */
+#define VHOST_USER_BACKEND_IOTLB_MSG	     1u
 #define VHOST_USER_BACKEND_CONFIG_CHANGE_MSG 2u
 
 #define VHOST_USER_VERSION    1u
@@ -104,6 +106,21 @@ struct vhost_user_vring_address {
 struct vhost_user_log_base {
 	uint64_t size;
 	uint64_t offset;
+};
+
+enum vhost_user_iotlb_type {
+	VHOST_USER_IOTLB_MISS = 1,
+	VHOST_USER_IOTLB_UPDATE = 2,
+	VHOST_USER_IOTLB_INVALIDATE = 3,
+};
+
+struct vhost_user_iotlb {
+	uint64_t address; /* of the IOMMU */
+	uint64_t size;
+	uint64_t user_address;
+	uint8_t permission; /* bits: the device reads, it writes */
+	uint8_t type;
+	uint8_t padding[6];
 };
 
 #define VHOST_USER_CONFIG_SIZE 60u /* what QEMU asks for */

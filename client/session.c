@@ -96,7 +96,7 @@ static int agree_on_protocol(struct client *client)
 		wanted &= ~BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	if (!client->options.mem_table)
 		wanted |= BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
-	if (client->options.channel)
+	if (client->options.channel || client->options.iommu)
 		wanted |= BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ);
 	if (client->options.inflight)
 		wanted |= BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
@@ -167,6 +167,18 @@ int client_read_config(struct client *client)
 	return 0;
 }
 
+/* It is offered once the server knows that there is a channel. */
+static int agree_to_translate(struct client *client)
+{
+	if (client_ask(client, VHOST_USER_GET_FEATURES, NULL, 0,
+		       &client->offered, sizeof(client->offered)))
+		return -1;
+	client->features |= client->offered & BIT(VIRTIO_F_ACCESS_PLATFORM);
+	if (!client_has(client, VIRTIO_F_ACCESS_PLATFORM))
+		return client_fail(client, "ACCESS_PLATFORM is not offered");
+	return 0;
+}
+
 static int negotiate(struct client *client)
 {
 	uint64_t wanted = BIT(VHOST_USER_F_PROTOCOL_FEATURES) |
@@ -207,6 +219,8 @@ static int negotiate(struct client *client)
 	if (client_tell(client, VHOST_USER_SET_OWNER, NULL, 0, -1))
 		return -1;
 	if (open_channel(client))
+		return -1;
+	if (client->options.iommu && agree_to_translate(client))
 		return -1;
 	return client_read_config(client);
 }
@@ -316,15 +330,23 @@ static int share_inflight(struct client *client)
 			   sizeof(log), client->inflight_fd);
 }
 
+/* A ring is named by our own address, unless there is another that the server
+ * finds it by. */
+static uint64_t ring_address(struct client *client, struct client_place place)
+{
+	return client->options.iommu ? client_address(client, place)
+				     : (uintptr_t)client_at(client, place);
+}
+
 static int start_queue(struct client *client, uint32_t index)
 {
 	struct client_queue *queue = &client->queues[index];
 	struct vhost_user_vring_state state = { .index = index };
 	struct vhost_user_vring_address address = {
 		.index = index,
-		.descriptors = (uintptr_t)queue->ring.desc,
-		.available = (uintptr_t)queue->ring.avail,
-		.used = (uintptr_t)queue->ring.used,
+		.descriptors = ring_address(client, queue->desc_place),
+		.available = ring_address(client, queue->avail_place),
+		.used = ring_address(client, queue->used_place),
 	};
 	uint64_t number = index;
 	uint64_t without = index | VHOST_USER_NO_FD;

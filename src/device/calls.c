@@ -12,7 +12,7 @@ static void maybe_notify(struct queue *queue, bool must)
 	bool wish = false;
 
 	queue->slots_served = 0;
-	if (vring_should_notify(queue->virtq, &device->memory->guest, &wish) !=
+	if (vring_should_notify(queue->virtq, device_space(device), &wish) !=
 	    PREC_OK)
 		must = true; /* unreadable: notify, which is harmless */
 	if (!(wish || must) || queue->call_fd < 0)

@@ -67,6 +67,7 @@ void device_close(struct device *device)
 	start_close(device);
 	inflight_close(&device->inflight);
 	dirty_close(&device->dirty, &device->loop->notifier);
+	free(device->iotlb);
 	memory_free(device->memory);
 	memory_free(device->next_memory);
 	if (device->sparse)
@@ -144,6 +145,17 @@ void device_resume(struct device *device)
 	queue_ready(queue);
 }
 
+/* No queue runs.  From here on a client need not tell which translations end:
+ * QEMU does not. */
+static bool has_stopped(struct device *device)
+{
+	if (device->in_flight > 0 || !start_end(device))
+		return false;
+	if (device->iotlb)
+		iotlb_clear(device->iotlb);
+	return true;
+}
+
 bool device_stop(struct device *device)
 {
 	struct queue *queue;
@@ -151,7 +163,7 @@ bool device_stop(struct device *device)
 
 	TAILQ_FOREACH(queue, &device->queues, entry)
 	quiet &= queue_stop(queue);
-	return quiet && device->in_flight == 0 && start_end(device);
+	return quiet && has_stopped(device);
 }
 
 bool device_stop_queue(struct device *device, struct queue *queue)
@@ -160,7 +172,7 @@ bool device_stop_queue(struct device *device, struct queue *queue)
 		return false;
 	if (!device_is_stopped(device))
 		return true;
-	return device->in_flight == 0 && start_end(device);
+	return has_stopped(device);
 }
 
 void device_reset(struct device *device)
@@ -222,11 +234,35 @@ void device_set_features(struct device *device, uint64_t features)
 	queue_features_changed(queue);
 }
 
+bool device_translate(struct device *device, bool translated)
+{
+	struct iotlb *iotlb = translated ? iotlb_new() : NULL;
+
+	if (translated && !iotlb)
+		return false;
+	free(device->iotlb);
+	device->iotlb = iotlb;
+	return true;
+}
+
+void device_retranslate(struct device *device)
+{
+	struct queue *queue;
+
+	TAILQ_FOREACH(queue, &device->queues, entry)
+	queue_retranslate(queue);
+}
+
 /* Spans of the rings name entries of the table. */
 void device_memory_changed(struct device *device)
 {
 	struct queue *queue;
 
+	if (device->iotlb) {
+		iotlb_clear(device->iotlb);
+		device_retranslate(device);
+		return;
+	}
 	TAILQ_FOREACH(queue, &device->queues, entry)
 	queue_memory_changed(queue);
 }

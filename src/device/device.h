@@ -6,6 +6,7 @@
 #include "device/client.h"
 #include "device/dirty.h"
 #include "device/inflight.h"
+#include "device/iotlb.h"
 #include "device/loop.h"
 #include "device/memory.h"
 #include "device/sparse.h"
@@ -110,6 +111,7 @@ struct device {
 	/* What a message adds, or puts in its place, while it is lent on. */
 	struct memory_region *arriving;
 	struct memory *next_memory;
+	struct iotlb *iotlb; /* NULL: the client's addresses are the guest's */
 	struct memory_admission admission;
 	struct sparse *sparse; /* NULL: what holes cost is not counted */
 	struct inflight inflight;
@@ -203,6 +205,26 @@ uint64_t device_bytes_in_store(const struct device *device);
 
 /* Features were negotiated; at any time. */
 void device_set_features(struct device *device, uint64_t features);
+
+/* The client's rings and descriptors have addresses that it translates, or
+ * have not; what it had translated is forgotten.  Nothing may be in flight.
+ * False: no memory. */
+bool device_translate(struct device *device, bool translated);
+/* The table of translations has changed. */
+void device_retranslate(struct device *device);
+
+/* By which the addresses in its rings and descriptors are found. */
+static inline const struct prec_space *device_space(const struct device *device)
+{
+	return device->iotlb ? &device->iotlb->space : &device->memory->guest;
+}
+
+/* Why rings are not found there: one line, with what was expected. */
+static inline const char *device_why_no_rings(const struct device *device)
+{
+	return device->iotlb ? iotlb_why_no_rings()
+			     : memory_why_no_rings(device->memory);
+}
 
 /* The table of lent memory has changed.  Nothing may be in flight. */
 void device_memory_changed(struct device *device);

@@ -19,6 +19,10 @@ bool device_event_index(const struct device *device);
 /* True if the driver wants to be notified, whatever it suppresses, when the
  * available ring is empty. */
 bool device_notifies_on_empty(const struct device *device);
+/* VIRTIO 1.2, 6: addresses are those of the platform, which may have an
+ * IOMMU. */
+#define VIRTIO_F_ACCESS_PLATFORM 33
+
 bool device_packed(const struct device *device);
 /* True if writes must be durable before they complete. */
 bool device_writes_through(const struct device *device);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "device/ahead.h"
 #include "device/feature.h"
 #include "device/layout.h"
 #include "device/probe.h"
@@ -23,7 +24,7 @@ struct taken {
 static bool retake(struct queue *queue, const struct vblk_device *kind,
 		   struct taken *taken, enum virtq_answer *answer)
 {
-	const struct prec_space *space = &queue->device->memory->guest;
+	const struct prec_space *space = device_space(queue->device);
 	struct virtq *virtq = queue->virtq;
 
 	if (!inflight_is_left(&queue->inflight))
@@ -41,29 +42,59 @@ static bool retake(struct queue *queue, const struct vblk_device *kind,
 	return true;
 }
 
+/* As `next` looks at a ring that is empty. */
+static bool ask_for_kick(struct queue *queue)
+{
+	const struct polling *poll = &queue->device->loop->poll;
+
+	queue->keep_polling =
+		polling_continues(poll, &queue->device->look, queue->found_ns);
+	return !queue->keep_polling && queue_ask_for_kick(queue);
+}
+
+/* Is there a request of which all is translated?  Of one that comes after the
+ * look, that would not be known: it waits for its kick, or the next look. */
+static bool is_translated(struct queue *queue)
+{
+	enum ahead found = ahead_look(queue);
+
+	if (found == AHEAD_EMPTY && ask_for_kick(queue))
+		found = ahead_look(queue);
+	return found == AHEAD_READY;
+}
+
+/* From here on its spans are of the memory, as those of a client that does not
+ * translate: the table may change while the request is in flight. */
+static void leave_translations(const struct device *device, struct taken *taken)
+{
+	struct vblk_request *block = &taken->block;
+
+	iotlb_to_memory(device->iotlb, device->memory, &block->status);
+	for (uint32_t i = 0; i < block->count; i++)
+		iotlb_to_memory(device->iotlb, device->memory,
+				&taken->chain->segment[block->first + i]);
+}
+
 /* Requests that the previous server had taken come first.  Before an empty
  * queue is left alone, the client is asked for a kick, and then the ring is
  * checked once more: a request that was made available before the client saw
  * that comes without a kick (2.7.10.1). */
 static enum virtq_answer next(struct queue *queue, struct taken *taken)
 {
-	const struct prec_space *space = &queue->device->memory->guest;
-	const struct polling *poll = &queue->device->loop->poll;
+	const struct prec_space *space = device_space(queue->device);
 	const struct vblk_device kind = device_of(queue->device);
 	enum virtq_answer answer;
 
+	if (queue->device->iotlb && !is_translated(queue))
+		return VIRTQ_EMPTY;
 	if (retake(queue, &kind, taken, &answer))
 		return answer;
 	answer = vblk_next(&kind, queue->virtq, space, taken->chain,
 			   &taken->block, &taken->ranges);
-	if (answer == VIRTQ_EMPTY) {
-		queue->keep_polling = polling_continues(
-			poll, &queue->device->look, queue->found_ns);
-		if (!queue->keep_polling && queue_ask_for_kick(queue))
-			answer = vblk_next(&kind, queue->virtq, space,
-					   taken->chain, &taken->block,
-					   &taken->ranges);
-	}
+	if (answer == VIRTQ_EMPTY && !queue->device->iotlb &&
+	    ask_for_kick(queue))
+		answer = vblk_next(&kind, queue->virtq, space, taken->chain,
+				   &taken->block, &taken->ranges);
 	if (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED ||
 	    answer == VIRTQ_LOST)
 		layout_log_taken(queue->virtq, &queue->inflight,
@@ -90,6 +121,8 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 	taken.chain = queue->device->loop->chain;
 	switch (next(queue, &taken)) {
 	case VIRTQ_TAKEN:
+		if (queue->device->iotlb)
+			leave_translations(queue->device, &taken);
 		*bytes += walked(queue, taken.chain);
 		*bytes += request_begin(queue, taken.chain, &taken.block,
 					&taken.ranges);

@@ -395,6 +395,23 @@ static enum prec_status load_list(const struct inflight_queue *log,
 	return PREC_OK;
 }
 
+struct pvirtq_desc *inflight_packed_peek(struct inflight_queue *log,
+					 uint16_t *num)
+{
+	struct pvirtq_desc *list;
+	uint16_t head;
+
+	if (!inflight_is_left(log) || !log->span.size || !log->lists)
+		return NULL;
+	head = log->left[log->left_first].head;
+	*num = log->lists->at[head].num;
+	list = malloc(*num * sizeof(*list));
+	if (list && load_list(log, head, list) == PREC_OK)
+		return list;
+	free(list);
+	return NULL;
+}
+
 bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
 			  const struct prec_space *space,
 			  struct virtq_request *r, enum virtq_answer *answer)

@@ -36,6 +36,11 @@ bool inflight_packed_next(struct inflight_queue *log, struct virtq *q,
 			  const struct prec_space *space,
 			  struct virtq_request *r, enum virtq_answer *answer);
 
+/* The descriptors of the request that is taken next: *num of them, the
+ * caller's.  NULL: there is none, or no memory. */
+struct pvirtq_desc *inflight_packed_peek(struct inflight_queue *log,
+					 uint16_t *num);
+
 /* The request with this buffer id was taken from the ring.  Nothing of it may
  * have been carried out yet. */
 void inflight_packed_taken(struct inflight_queue *log, const struct virtq *q,

@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "device/mark.h"
 
-/* For the log, the client names a split used ring by a separate address. */
+/* The log is by the guest's addresses, also where the ring has others. */
+static uint64_t guest_address(const struct queue *queue, struct prec_span area)
+{
+	const struct device *device = queue->device;
+
+	if (device->iotlb)
+		iotlb_to_memory(device->iotlb, device->memory, &area);
+	return area.address;
+}
+
+/* For the log, the client names a split used ring by a separate address, unless
+ * it translates addresses: QEMU then names one of the IOMMU. */
 static void mark_used(struct queue *queue, uint64_t offset, uint64_t size)
 {
-	uint64_t base = queue->addr.log;
+	uint64_t base = queue->device->iotlb
+				? guest_address(queue, queue->virtq->used)
+				: queue->addr.log;
 
 	if (base <= PREC_ADDRESS_MAX - 8ull * VIRTQ_SIZE_MAX)
 		dirty_mark(&queue->device->dirty, base + offset, size);
@@ -14,7 +27,8 @@ static void mark_used(struct queue *queue, uint64_t offset, uint64_t size)
 static void mark_packed(struct queue *queue, const struct prec_span *area,
 			uint64_t offset, uint64_t size)
 {
-	dirty_mark(&queue->device->dirty, area->address + offset, size);
+	dirty_mark(&queue->device->dirty, guest_address(queue, *area) + offset,
+		   size);
 }
 
 void mark_ring_hint(struct queue *queue)

@@ -191,28 +191,28 @@ static bool take_place(struct memory *memory)
 			  memory->guest.count >= MEMORY_REGIONS_USUAL);
 }
 
-/* The region that `address` of the front-end is in, or NULL.  They are looked
- * through one after the other: a ring is set up seldom. */
-static const struct memory_region *of_user(const struct memory *memory,
-					   uint64_t address)
+/* They are looked through one after the other: clients have few. */
+uint32_t memory_slot_of_user(const struct memory *memory, uint64_t user)
 {
 	for (uint32_t i = 0; i < memory->guest.count; i++) {
-		const struct memory_region *region =
-			memory->slots[memory->guest.slot[i]];
+		uint32_t slot = memory->guest.slot[i];
+		const struct memory_region *region = memory->slots[slot];
 
-		if (address - region->entry.user < region->entry.size)
-			return region;
+		if (user - region->entry.user < region->entry.size)
+			return slot;
 	}
-	return NULL;
+	return PREC_NONE;
 }
 
 bool memory_guest_address(const struct memory *memory, uint64_t user,
 			  uint64_t *guest)
 {
-	const struct memory_region *region = of_user(memory, user);
+	uint32_t slot = memory_slot_of_user(memory, user);
+	const struct memory_region *region;
 
-	if (!region)
+	if (slot == PREC_NONE)
 		return false;
+	region = memory->slots[slot];
 	*guest = region->entry.guest + (user - region->entry.user);
 	return true;
 }

@@ -94,6 +94,10 @@ bool memory_remove(struct memory *memory, const struct memory_entry *entry,
 bool memory_guest_address(const struct memory *memory, uint64_t user,
 			  uint64_t *guest);
 
+/* The slot of the region that the front-end's address `user` is in; PREC_NONE:
+ * none. */
+uint32_t memory_slot_of_user(const struct memory *memory, uint64_t user);
+
 /* Why rings are not found in it: one line, with what was expected. */
 const char *memory_why_no_rings(const struct memory *memory);
 

@@ -150,7 +150,7 @@ bool queue_is_quiet(const struct queue *queue)
 bool queue_ask_for_kick(struct queue *queue)
 {
 	if (!queue->virtq->event_index ||
-	    vring_ask_for_kick(queue->virtq, &queue->device->memory->guest) !=
+	    vring_ask_for_kick(queue->virtq, device_space(queue->device)) !=
 		    PREC_OK)
 		return false;
 	mark_hint(queue);
@@ -210,6 +210,27 @@ void queue_look(struct queue *queue)
 		return;
 	queue->started = true;
 	queue_ready(queue);
+}
+
+void queue_wait_for_translation(struct queue *queue, bool waits)
+{
+	struct device *device = queue->device;
+
+	queue->untranslated = waits;
+	device->loop->settling |= device->iotlb->unsent > 0;
+}
+
+/* What its descriptors name may be translated, even if its rings are not. */
+void queue_retranslate(struct queue *queue)
+{
+	bool waited = queue->untranslated;
+
+	if (queue->attached)
+		waited |= virtq_rebase(queue->virtq,
+				       device_space(queue->device)) != PREC_OK;
+	queue->untranslated = false;
+	if (waited)
+		queue_ready(queue);
 }
 
 void queue_continue(struct queue *queue)

@@ -44,6 +44,9 @@ struct queue {
 	bool is_served;
 	uint32_t slots_served; /* since maybe_notify */
 	bool keep_polling;     /* it was empty, and is polled without a kick */
+	bool untranslated;     /* it waits for a translation, see ahead.h */
+	uint32_t rounds;       /* of that, for one request */
+	uint64_t updates_seen; /* of the table, in the last of them */
 	uint64_t found_ns;     /* its last turn with a request, see polling.h */
 	uint32_t base; /* of a packed ring: for both sides (vhost-user.rst) */
 	uint32_t num;
@@ -97,6 +100,11 @@ void queue_look(struct queue *queue);
  * server than before, or by another descriptor, and the last completion may be
  * stored and its notification lost. */
 void queue_call(struct queue *queue);
+/* Does it wait for a translation?  What is to be asked for then is the
+ * transport's to send when the turn ends. */
+void queue_wait_for_translation(struct queue *queue, bool waits);
+/* The table of translations has changed: find the rings again, and continue. */
+void queue_retranslate(struct queue *queue);
 /* A request has ended: continue with this queue, and with the client's other
  * queues if they waited for room. */
 void queue_continue(struct queue *queue);

@@ -22,7 +22,7 @@
 static enum prec_status complete(struct queue *queue, uint32_t head,
 				 uint32_t used)
 {
-	const struct prec_space *space = &queue->device->memory->guest;
+	const struct prec_space *space = device_space(queue->device);
 	struct inflight_queue *log = &queue->inflight;
 	const struct virtq *virtq = queue->virtq;
 	uint64_t slot = virtq->next_used % virtq->size;
@@ -44,7 +44,7 @@ static void complete_request(struct queue *queue,
 			     bool same_epoch)
 {
 	struct device *device = queue->device;
-	const struct prec_space *space = &device->memory->guest;
+	const struct prec_space *space = device_space(device);
 	struct counters *counters = &device->client->counters;
 	uint32_t slots = queue->virtq->held[block->head];
 	struct vblk_outcome outcome =

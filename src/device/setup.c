@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <sys/epoll.h>
 
+#include "device/ahead.h"
 #include "device/device.h"
 #include "device/feature.h"
 #include "device/layout.h"
@@ -64,9 +65,10 @@ bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
 	uint64_t guest;
 
 	*why = memory_why_no_rings(memory);
-	if (!memory_guest_address(memory, addr->descriptors, &guest) ||
-	    !memory_guest_address(memory, addr->available, &guest) ||
-	    !memory_guest_address(memory, addr->used, &guest))
+	if (!queue->device->iotlb &&
+	    (!memory_guest_address(memory, addr->descriptors, &guest) ||
+	     !memory_guest_address(memory, addr->available, &guest) ||
+	     !memory_guest_address(memory, addr->used, &guest)))
 		return false;
 	if (queue_is_quiet(queue))
 		keep_base(queue);
@@ -123,8 +125,7 @@ void queue_memory_changed(struct queue *queue)
 		return;
 	/* If the rings are gone, the queue is detached until they are lent
 	 * again. */
-	if (virtq_rebase(queue->virtq, &queue->device->memory->guest) ==
-	    PREC_OK)
+	if (virtq_rebase(queue->virtq, device_space(queue->device)) == PREC_OK)
 		queue_ready(queue);
 }
 
@@ -133,7 +134,7 @@ static const char *why_not_attached(const struct queue *queue,
 {
 	switch (status) {
 	case PREC_RANGE:
-		return memory_why_no_rings(queue->device->memory);
+		return device_why_no_rings(queue->device);
 	case PREC_RIGHTS:
 		return "a ring to be written is in memory lent read-only";
 	case PREC_OVERLAP:
@@ -151,7 +152,7 @@ static enum prec_status find_place(struct queue *queue)
 {
 	uint32_t taken = 0;
 	enum prec_status status = layout_find_place(
-		queue->virtq, &queue->device->memory->guest, &queue->inflight,
+		queue->virtq, device_space(queue->device), &queue->inflight,
 		queue->has_base, queue->base, &taken);
 
 	if (status == PREC_RANGE)
@@ -164,21 +165,32 @@ static enum prec_status find_place(struct queue *queue)
 	return status;
 }
 
+/* An address of a ring, as descriptors have addresses: the front-end names
+ * rings by its own, unless it translates them, too. */
+static bool ring_address(const struct queue *queue, uint64_t said,
+			 uint64_t *address)
+{
+	if (!queue->device->iotlb)
+		return memory_guest_address(queue->device->memory, said,
+					    address);
+	*address = said;
+	return true;
+}
+
 static enum prec_status attach(struct queue *queue)
 {
-	const struct memory *memory = queue->device->memory;
 	bool packed = device_packed(queue->device);
 	uint64_t desc, avail, used;
 	enum prec_status status;
 
-	if (!memory_guest_address(memory, queue->addr.descriptors, &desc) ||
-	    !memory_guest_address(memory, queue->addr.available, &avail) ||
-	    !memory_guest_address(memory, queue->addr.used, &used))
+	if (!ring_address(queue, queue->addr.descriptors, &desc) ||
+	    !ring_address(queue, queue->addr.available, &avail) ||
+	    !ring_address(queue, queue->addr.used, &used))
 		return PREC_RANGE;
 	if (!queue_make_virtq(queue))
 		return PREC_SYSTEM;
-	status = vring_setup(queue->virtq, &memory->guest, packed, queue->num,
-			     desc, avail, used);
+	status = vring_setup(queue->virtq, device_space(queue->device), packed,
+			     queue->num, desc, avail, used);
 	if (status != PREC_OK)
 		return status;
 	status = find_place(queue);
@@ -210,8 +222,11 @@ bool queue_stop(struct queue *queue)
 
 bool queue_attach(struct queue *queue)
 {
-	enum prec_status status = attach(queue);
+	enum prec_status status;
 
+	if (queue->device->iotlb && !ahead_rings(queue))
+		return false;
+	status = attach(queue);
 	/* Memory that is gone may come back: the next kick tries again. */
 	if (status == PREC_GONE)
 		queue_lost(queue, "the used ring is gone");

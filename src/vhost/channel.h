@@ -15,6 +15,10 @@
 bool vhost_channel_set(struct vhost_connection *connection, const char **why);
 void vhost_channel_drop(struct vhost_connection *connection);
 
+/* Ask the client for the translations that its device needs, as far as there is
+ * room: the client is asked for the rest when it has read some. */
+void vhost_channel_ask(struct vhost_connection *connection);
+
 /* Ask the client to look at the configuration again.  Never waits. */
 void vhost_channel_config_changed(struct vhost_connection *connection);
 

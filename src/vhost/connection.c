@@ -335,6 +335,8 @@ void vhost_connection_settle(struct vhost_connection *connection)
 		end_slow(connection);
 	if (connection->device.state == DEVICE_PARKED && connection->asked)
 		carry_out(connection);
+	if (connection->device.state == DEVICE_SERVING)
+		vhost_channel_ask(connection);
 	if (connection->device.state == DEVICE_PARKED && !connection->asked &&
 	    connection->device.in_flight == 0)
 		device_end(&connection->device, "the server stops");

@@ -24,10 +24,39 @@ static enum vhost_outcome answer_number(struct vhost_connection *connection,
 	return vhost_answer(connection, &number, sizeof(number), -1, why);
 }
 
+/* The messages of an IOTLB need a channel, and are acknowledged. */
+#define TRANSLATING                                                            \
+	(1ull << VHOST_PROTOCOL_BACKEND_REQ | 1ull << VHOST_PROTOCOL_REPLY_ACK)
+
+/*
+ * ACCESS_PLATFORM is offered to those that can translate, which they have said
+ * by then: QEMU asks for the features once more.  Others, such as User-Mode
+ * Linux, pass on to the guest any feature that they do not know.
+ */
 static uint64_t offered(const struct vhost_connection *connection)
 {
-	return device_features(connection->device.policy) |
-	       1ull << VHOST_F_PROTOCOL_FEATURES | 1ull << VHOST_F_LOG_ALL;
+	uint64_t features = device_features(connection->device.policy) |
+			    1ull << VHOST_F_PROTOCOL_FEATURES |
+			    1ull << VHOST_F_LOG_ALL;
+
+	if ((connection->protocol_features & TRANSLATING) == TRANSLATING)
+		features |= 1ull << VIRTIO_F_ACCESS_PLATFORM;
+	return features;
+}
+
+/* Rings that run have addresses of one kind. */
+static bool set_translated(struct vhost_connection *connection, bool translated,
+			   const char **why)
+{
+	struct device *device = &connection->device;
+
+	if (translated == (device->iotlb != NULL))
+		return true;
+	*why = "ACCESS_PLATFORM changes while rings run";
+	if (device->in_flight > 0 || !device_is_stopped(device))
+		return false;
+	*why = "out of memory";
+	return device_translate(device, translated);
 }
 
 static enum vhost_outcome set_features(struct vhost_connection *connection,
@@ -40,6 +69,9 @@ static enum vhost_outcome set_features(struct vhost_connection *connection,
 		*why = "features that were not offered";
 		return VHOST_REFUSED;
 	}
+	if (!set_translated(connection, asked >> VIRTIO_F_ACCESS_PLATFORM & 1,
+			    why))
+		return VHOST_REFUSED;
 	device_set_features(device, asked);
 	device->dirty.all = asked >> VHOST_F_LOG_ALL & 1;
 	connection->features_set = true;
@@ -150,6 +182,8 @@ enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 		return vhost_add_region(connection, why);
 	case VHOST_REM_MEM_REG:
 		return vhost_remove_region(connection, why);
+	case VHOST_IOTLB_MSG:
+		return vhost_iotlb(connection, why);
 	case VHOST_SET_VRING_NUM:
 		return vhost_set_num(connection, why);
 	case VHOST_SET_VRING_BASE:

@@ -39,6 +39,10 @@ enum vhost_outcome vhost_add_region(struct vhost_connection *connection,
 enum vhost_outcome vhost_remove_region(struct vhost_connection *connection,
 				       const char **why);
 
+/* Translations of addresses (dispatch_iotlb.c): */
+enum vhost_outcome vhost_iotlb(struct vhost_connection *connection,
+			       const char **why);
+
 /* Rings (dispatch_rings.c): */
 enum vhost_outcome vhost_set_num(struct vhost_connection *connection,
 				 const char **why);

@@ -49,6 +49,8 @@ static const struct shape shapes[VHOST_MESSAGE_END] = {
 	[VHOST_GET_QUEUE_NUM] = { "GET_QUEUE_NUM", 0, 0, 0, 0 },
 	[VHOST_SET_VRING_ENABLE] = { "SET_VRING_ENABLE", STATE, 0, 0 },
 	[VHOST_SET_BACKEND_REQ_FD] = { "SET_BACKEND_REQ_FD", 0, 0, 1, 1 },
+	[VHOST_IOTLB_MSG] = { "IOTLB_MSG", VHOST_IOTLB_SIZE,
+			      sizeof(struct vhost_iotlb), 0, 0 },
 	[VHOST_GET_CONFIG] = { "GET_CONFIG", VHOST_CONFIG_HEADER,
 			       sizeof(struct vhost_config), 0, 0 },
 	[VHOST_SET_CONFIG] = { "SET_CONFIG", VHOST_CONFIG_HEADER,

@@ -51,6 +51,7 @@ enum {
 
 /* On the back-end's own channel, from us to the client. */
 enum {
+	VHOST_BACKEND_IOTLB = 1,
 	VHOST_BACKEND_CONFIG_CHANGE = 2,
 };
 
@@ -152,6 +153,27 @@ struct vhost_inflight_shape {
 /* Some front-ends send the padding of the struct, too. */
 #define VHOST_INFLIGHT_SHAPE_SIZE 20u
 
+/* A translation of addresses, in either direction. */
+struct vhost_iotlb {
+	uint64_t address; /* of the IOMMU */
+	uint64_t size;
+	uint64_t user; /* address for the front-end */
+	uint8_t rights;
+	uint8_t type;
+};
+
+#define VHOST_IOTLB_SIZE 26u /* without the padding */
+
+/* Its rights: the device may … */
+#define VHOST_IOTLB_READ  1u
+#define VHOST_IOTLB_WRITE 2u
+
+enum {
+	VHOST_IOTLB_MISS = 1, /* ours: it is asked for */
+	VHOST_IOTLB_UPDATE = 2,
+	VHOST_IOTLB_INVALIDATE = 3,
+};
+
 union vhost_payload {
 	uint64_t number;
 	struct vhost_ring_state state;
@@ -161,6 +183,7 @@ union vhost_payload {
 	struct vhost_config config;
 	struct vhost_inflight_shape inflight;
 	struct vhost_log_base log;
+	struct vhost_iotlb iotlb;
 };
 
 _Static_assert(sizeof(struct vhost_header) == 12, "as on the wire");
@@ -169,5 +192,6 @@ _Static_assert(sizeof(struct vhost_memory_table) == 264, "as on the wire");
 _Static_assert(sizeof(struct vhost_memory_one) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhost_config) == 268, "as on the wire");
 _Static_assert(sizeof(struct vhost_inflight_shape) == 24, "padded by 4");
+_Static_assert(sizeof(struct vhost_iotlb) == 32, "padded by 6");
 
 #endif

@@ -16,13 +16,13 @@ static const enum sequel sequels[VHOST_MESSAGE_END] = {
 	/* Requests that are not served, and have no reply of their own. */
 	[VHOST_SEND_RARP] = GOES_ON,
 	[VHOST_NET_SET_MTU] = GOES_ON,
-	[VHOST_IOTLB_MSG] = GOES_ON,
 	[VHOST_SET_VRING_ENDIAN] = GOES_ON,
 	[VHOST_CLOSE_CRYPTO_SESSION] = GOES_ON,
 	[VHOST_POSTCOPY_LISTEN] = GOES_ON,
 	[VHOST_GPU_SET_SOCKET] = GOES_ON,
 	[VHOST_VRING_KICK] = GOES_ON,
 	/* Without what they ask for less is known, and all else is right. */
+	[VHOST_IOTLB_MSG] = GOES_ON,
 	[VHOST_SET_LOG_FD] = GOES_ON,
 	[VHOST_SET_VRING_ERR] = GOES_ON,
 	[VHOST_SET_VRING_ENABLE] = GOES_ON,
