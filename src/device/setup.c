@@ -74,7 +74,9 @@ bool queue_set_addr(struct queue *queue, const struct ring_addr *addr,
 		keep_base(queue);
 	queue->addr = *addr;
 	queue->has_addr = true;
-	queue_set_broken(queue, false);
+	/* Unless queue_distrust broke it: then it has no size. */
+	if (queue->num > 0)
+		queue_set_broken(queue, false);
 	queue_look(queue);
 	return true;
 }

@@ -174,26 +174,55 @@ static void stops_its_ring(const struct saying *saying)
 	client_close(&client);
 }
 
-/* A kick alone does not bring back a ring whose size was refused. */
-static void stays_stopped(void)
+static void kick_again(struct client *client)
 {
-	const struct saying kick = {
-		"a kick", VHOST_USER_SET_VRING_KICK, 8, { 0 }, 1
+	const uint64_t ring = 0;
+
+	DO(client, client_tell(client, VHOST_USER_SET_VRING_KICK, &ring,
+			       sizeof(ring), client->queues[0].kick_fd));
+}
+
+static void address_again(struct client *client)
+{
+	const struct client_queue *queue = &client->queues[0];
+	const struct vhost_user_vring_address address = {
+		.descriptors = (uintptr_t)queue->ring.desc,
+		.available = (uintptr_t)queue->ring.avail,
+		.used = (uintptr_t)queue->ring.used,
 	};
+
+	DO(client, client_tell(client, VHOST_USER_SET_VRING_ADDR, &address,
+			       sizeof(address), -1));
+}
+
+/* A kick alone, or an address, does not bring back a ring of which something
+ * was refused: first its size. */
+static void stays_stopped(const struct saying *saying,
+			  void (*again)(struct client *client))
+{
 	struct client_completion completion;
 	struct client client;
+	struct pollfd err = { .events = POLLIN };
 	const uint64_t ring = 0;
+	eventfd_t stops;
 
 	open_client(&client);
 	works(&client, 0, "the start");
-	say(&client, &stopping[0]);
-	DO(&client, client_tell(&client, kick.request, &ring, sizeof(ring),
-				client.queues[0].kick_fd));
+	err.fd = eventfd(0, EFD_CLOEXEC);
+	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_ERR, &ring,
+				sizeof(ring), err.fd));
+	say(&client, saying);
+	CHECK(eventfd_read(err.fd, &stops) == 0, "%s: no error is told",
+	      saying->what);
+	again(&client);
 	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
 	DO(&client, client_kick(&client, 0));
 	works(&client, 1, "a fresh kick");
 	CHECK(client_wait(&client, 0, &completion, 0) == 0,
-	      "a ring of unknown size is served");
+	      "after %s: a ring of unknown size is served", saying->what);
+	CHECK(poll(&err, 1, 0) == 0, "after %s: it is stopped once more",
+	      saying->what);
+	close(err.fd);
 	client_close(&client);
 }
 
@@ -221,7 +250,10 @@ int main(void)
 	status_is_kept();
 	for (size_t i = 0; i < sizeof(stopping) / sizeof(stopping[0]); i++)
 		stops_its_ring(&stopping[i]);
-	stays_stopped();
+	for (size_t i = 0; i < sizeof(stopping) / sizeof(stopping[0]); i++) {
+		stays_stopped(&stopping[i], kick_again);
+		stays_stopped(&stopping[i], address_again);
+	}
 	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
 		ends(&ending[i]);
 	return serve_end();
