@@ -43,6 +43,7 @@
 #define LOG_SIZE    0x1000u
 #define EVENT_IDX   (1ull << 29)
 #define VERSION_1   (1ull << 32)
+#define TRANSLATED  (1ull << 33)
 #define PACKED	    (1ull << 34)
 #define WRAP	    (1u << 15) /* of a position in a packed ring */
 
@@ -55,6 +56,7 @@ enum {
 	HOW_LOG = 16,	  /* with a log of writes */
 	HOW_RANGES = 32,  /* with discard and write zeroes */
 	HOW_FILE = 64,	  /* on the file, by io_uring */
+	HOW_IOMMU = 128,  /* with addresses that are translated */
 };
 
 #define STORES 2u
@@ -73,6 +75,7 @@ static struct {
 	int memory_fd;
 	int event_fd;
 	int pipe_fds[2];
+	int channel_fds[2];
 	uint8_t *memory;
 	uint16_t avail;
 } run;
@@ -165,6 +168,9 @@ static void drain(void)
 
 	while (recv(run.socket, answers, sizeof(answers), MSG_DONTWAIT) > 0)
 		continue;
+	while (recv(run.channel_fds[0], answers, sizeof(answers),
+		    MSG_DONTWAIT) > 0)
+		continue;
 }
 
 static void send_message(const void *bytes, size_t size, const int *fds,
@@ -218,6 +224,8 @@ static uint64_t wanted_features(uint8_t how)
 		features |= PACKED;
 	if (how & HOW_LOG)
 		features |= 1ull << VHOST_F_LOG_ALL;
+	if (how & HOW_IOMMU)
+		features |= TRANSLATED;
 	if (how & HOW_RANGES)
 		features |= 1ull << VIRTIO_BLK_F_DISCARD |
 			    1ull << VIRTIO_BLK_F_WRITE_ZEROES;
@@ -244,6 +252,22 @@ static void lend_logs(uint8_t how)
 	}
 }
 
+/* The rings, and some of what lies behind them; the rest is up to the
+ * script. */
+static void translate(void)
+{
+	const struct vhost_iotlb update = {
+		.address = GUEST,
+		.size = INFLIGHT_AT,
+		.user = USER,
+		.rights = VHOST_IOTLB_READ | VHOST_IOTLB_WRITE,
+		.type = VHOST_IOTLB_UPDATE,
+	};
+
+	say(VHOST_SET_BACKEND_REQ_FD, "", 0, &run.channel_fds[1]);
+	say(VHOST_IOTLB_MSG, &update, sizeof(update), NULL);
+}
+
 /* What every front-end does. */
 static void handshake(uint8_t how)
 {
@@ -251,11 +275,12 @@ static void handshake(uint8_t how)
 	const struct vhost_ring_state base = { 0, how & HOW_PACKED
 							  ? WRAP | WRAP << 16
 							  : 0 };
+	const uint64_t where = how & HOW_IOMMU ? GUEST : USER;
 	const struct vhost_ring_addr rings = {
 		.flags = how & HOW_LOG ? VHOST_RING_LOG : 0,
-		.descriptors = USER + DESC_AT,
-		.used = USER + USED_AT,
-		.available = USER + AVAIL_AT,
+		.descriptors = where + DESC_AT,
+		.used = where + USED_AT,
+		.available = where + AVAIL_AT,
 		.log = GUEST + USED_AT,
 	};
 	const struct vhost_memory_one one = {
@@ -274,6 +299,8 @@ static void handshake(uint8_t how)
 	say_number(VHOST_SET_FEATURES, wanted_features(how), NULL);
 	say(VHOST_ADD_MEM_REG, &one, sizeof(one), &run.memory_fd);
 	lend_logs(how);
+	if (how & HOW_IOMMU)
+		translate();
 	say(VHOST_SET_VRING_NUM, &size, sizeof(size), NULL);
 	say(VHOST_SET_VRING_BASE, &base, sizeof(base), NULL);
 	say(VHOST_SET_VRING_ADDR, &rings, sizeof(rings), NULL);
@@ -341,6 +368,7 @@ static void usual_message(void)
 	struct vhost_memory_one one = { .padding = 0 };
 	struct vhost_inflight_shape shape;
 	struct vhost_config config = { .flags = 0 };
+	struct vhost_iotlb iotlb = { .size = 0 };
 	struct vhost_log_base log;
 	uint32_t request = fuzz_byte(&run.bytes) % VHOST_MESSAGE_END;
 
@@ -374,6 +402,14 @@ static void usual_message(void)
 		break;
 	case VHOST_SET_LOG_FD:
 		say(request, "", 0, &run.event_fd);
+		break;
+	case VHOST_IOTLB_MSG:
+		iotlb.address = number();
+		iotlb.size = number();
+		iotlb.user = number();
+		iotlb.rights = choice >> 5 & 7;
+		iotlb.type = fuzz_byte(&run.bytes) % 5;
+		say(request, &iotlb, sizeof(iotlb), NULL);
 		break;
 	case VHOST_SET_BACKEND_REQ_FD:
 		say(request, "", 0, &run.socket);
@@ -596,6 +632,9 @@ static void come(uint8_t how)
 	/* Blocking, and never read: nobody may be made to wait on it. */
 	run.event_fd = eventfd(0, EFD_CLOEXEC);
 	must(pipe2(run.pipe_fds, O_CLOEXEC | O_NONBLOCK) == 0, "pipe");
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+			run.channel_fds) == 0,
+	     "socketpair");
 	run.avail = 0;
 }
 
@@ -613,6 +652,8 @@ static void leave(void)
 	close(run.event_fd);
 	close(run.pipe_fds[0]);
 	close(run.pipe_fds[1]);
+	close(run.channel_fds[0]);
+	close(run.channel_fds[1]);
 }
 
 void fuzz_one(const uint8_t *data, size_t size)
