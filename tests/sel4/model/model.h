@@ -77,7 +77,7 @@ struct tcb {
 	struct object *cspace;
 	struct object *fault_endpoint;
 	uint64_t fault_badge;
-	seL4_UserContext start;
+	seL4_UserContext start;	      /* what was last written */
 	greg_t *registers;	      /* while it is stopped at a fault */
 	struct cap buffer;	      /* the frame of its IPC buffer */
 	uint64_t badge, label, mr[8]; /* the message in hand */

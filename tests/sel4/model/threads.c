@@ -268,6 +268,7 @@ seL4_Error seL4_TCB_WriteRegisters(seL4_CPtr address, bool resume,
 		model_wrong("registers are written of a thread that runs");
 	for (seL4_Word i = 0; i < count && i < REGISTERS; i++)
 		tcb->registers[order[i]] = (greg_t)word[i];
+	tcb->start = *from;
 	cancel_reply(tcb);
 	tcb->state = RUNNING;
 	pthread_cond_signal(&tcb->wake);
