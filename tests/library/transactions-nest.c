@@ -94,7 +94,7 @@ static bool touching_b_kills(void)
 
 	MUST(pid >= 0);
 	if (pid == 0) {
-		alarm(5);
+		alarm(30);
 		(void)*bytes_of(&b.region);
 		_exit(0);
 	}

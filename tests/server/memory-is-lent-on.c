@@ -29,7 +29,7 @@
 #define DRAIN_MS 250
 #define LOOK_MS	 20 /* a look before the deadline */
 #define PAST_MS	 (4 * DRAIN_MS)
-#define SLACK_MS 8000 /* on a machine that has other things to do */
+#define SLACK_MS 20000 /* on a machine that has other things to do */
 #define OWN	 0xa5
 
 static struct vhost_server *server;

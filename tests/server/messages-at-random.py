@@ -46,7 +46,7 @@ class Client:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         self.socket.connect(path)
         self.memory = os.memfd_create("lent")
         os.ftruncate(self.memory, SIZE)
@@ -196,7 +196,7 @@ def answers(path):
     """A stranger asks, and is answered."""
     try:
         with socket.socket(socket.AF_UNIX) as asker:
-            asker.settimeout(10)
+            asker.settimeout(30)
             asker.connect(path)
             asker.sendall(struct.pack("=III", GET_FEATURES, 1, 0))
             return len(asker.recv(20)) == 20
