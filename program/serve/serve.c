@@ -235,7 +235,7 @@ static int serve(struct context *context, struct options *options)
 static int serve_as(struct context *context)
 {
 	struct options *command_line = context->command_line, options;
-	struct vhost_error error;
+	struct vhost_error error = { "" };
 
 	if (command_line->take_over &&
 	    !takeover_begin(command_line->take_over, command_line, &error)) {
