@@ -462,7 +462,8 @@ static const char *set_of_store(struct export *export,
 	if (key->type == STORE_KEY_NUMBER &&
 	    !parse_number(value, 1, UINT32_MAX - 1, &setting.size))
 		return "expected a number from 1 to 4294967294";
-	if (key->type == STORE_KEY_WORD && !is_word_of(key->value, value))
+	if (key->type == STORE_KEY_WORD &&
+	    (!value || !is_word_of(key->value, value)))
 		return key->expected;
 	if (key->type == STORE_KEY_PATH || key->type == STORE_KEY_WORD)
 		setting.text = value;
