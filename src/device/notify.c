@@ -5,14 +5,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "device/chore.h"
 #include "device/pipe.h"
-#include "device/thread.h"
 
 /* Completions that may wait to be reaped. */
 #define EVENTS_MAX 128
@@ -73,99 +71,13 @@ static uint64_t quickest_call_ns(const struct notifier *notifier)
 	return quickest;
 }
 
-static void prepare_signal(struct iocb *block, int null_fd, int fd)
-{
-	prepare(block, null_fd);
-	block->aio_flags = IOCB_FLAG_RESFD;
-	block->aio_resfd = (uint32_t)fd;
-}
-
-/* One that waits for an eventfd, and tells when it was woken. */
-struct sleeper {
-	int fd;
-	int woken_fd;
-};
-
-static void *sleep_and_tell(void *argument)
-{
-	const struct sleeper *sleeper = argument;
-	eventfd_t ignored;
-
-	for (int i = 0; i < MEASURED; i++)
-		if (eventfd_read(sleeper->fd, &ignored) ||
-		    eventfd_write(sleeper->woken_fd, 1))
-			break;
-	return NULL;
-}
-
-static int compare(const void *a, const void *b)
-{
-	const uint64_t *one = a, *two = b;
-
-	return *one < *two ? -1 : *one > *two;
-}
-
-/* The middle of some calls that wake a thread.  It may not have fallen asleep
- * at each of them; then that one is quicker. */
-static uint64_t middle_wake_ns(const struct notifier *notifier,
-			       const struct sleeper *sleeper)
-{
-	const struct timespec moment = { 0, 100000 };
-	uint64_t took[MEASURED];
-	struct iocb block;
-	struct iocb *blocks[] = { &block };
-	eventfd_t ignored;
-
-	prepare_signal(&block, notifier->null_fd, sleeper->fd);
-	for (int i = 0; i < MEASURED; i++) {
-		uint64_t before;
-
-		nanosleep(&moment, NULL);
-		before = notify_clock_ns();
-		if (submit(notifier, 1, blocks) != 1)
-			eventfd_write(sleeper->fd, 1);
-		took[i] = notify_clock_ns() - before;
-		eventfd_read(sleeper->woken_fd, &ignored);
-	}
-	qsort(took, MEASURED, sizeof(took[0]), compare);
-	return took[MEASURED / 2];
-}
-
-/* 0: not known. */
-static uint64_t usual_wake_ns(const struct notifier *notifier)
-{
-	struct sleeper sleeper = { eventfd(0, EFD_CLOEXEC),
-				   eventfd(0, EFD_CLOEXEC) };
-	pthread_t thread;
-	uint64_t ns = 0;
-
-	if (sleeper.fd >= 0 && sleeper.woken_fd >= 0 &&
-	    thread_start(&thread, sleep_and_tell, &sleeper) == 0) {
-		ns = middle_wake_ns(notifier, &sleeper);
-		pthread_join(thread, NULL);
-	}
-	if (sleeper.fd >= 0)
-		close(sleeper.fd);
-	if (sleeper.woken_fd >= 0)
-		close(sleeper.woken_fd);
-	return ns;
-}
-
-static void raise_usual(uint64_t ns)
-{
-	if (ns > notify_usual_ns())
-		__atomic_store_n(&usual_ns, ns, __ATOMIC_RELAXED);
-}
-
-/* To wake a thread takes time: once for all notifiers. */
 static void learn_usual(struct notifier *notifier)
 {
-	static bool woke;
+	uint64_t ns = NOTIFY_CALLS * quickest_call_ns(notifier);
 
-	raise_usual(NOTIFY_CALLS * quickest_call_ns(notifier));
-	if (!__atomic_exchange_n(&woke, true, __ATOMIC_RELAXED))
-		raise_usual(NOTIFY_WAKES * usual_wake_ns(notifier));
-	notifier->unreaped = 2 * MEASURED;
+	if (ns > notify_usual_ns())
+		__atomic_store_n(&usual_ns, ns, __ATOMIC_RELAXED);
+	notifier->unreaped = MEASURED;
 }
 
 bool notifier_open(struct notifier *notifier)
@@ -201,6 +113,13 @@ void notifier_close(struct notifier *notifier)
 	notifier->context = 0;
 	notifier->null_fd = -1;
 	notifier->unread_fd = -1;
+}
+
+static void prepare_signal(struct iocb *block, int null_fd, int fd)
+{
+	prepare(block, null_fd);
+	block->aio_flags = IOCB_FLAG_RESFD;
+	block->aio_resfd = (uint32_t)fd;
 }
 
 /* If this is interrupted there is no room when there is none left, and then it

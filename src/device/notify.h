@@ -51,14 +51,11 @@ enum { NOTIFY_BATCH = 32 };
  * times that for all.
  *
  * Machines differ, too, and an emulated processor takes a hundred times as long
- * for everything, and its host may stop it whenever it wakes another.  So what
- * is usual is measured, at the start: NOTIFY_USUAL_NS, or NOTIFY_CALLS times
- * what the same system call takes that wakes nobody, or NOTIFY_WAKES times what
- * it takes to wake a thread of ours, whichever is most.
+ * for everything.  So what is usual is measured: NOTIFY_USUAL_NS, or
+ * NOTIFY_CALLS times what the same system call takes that wakes nobody.
  */
 #define NOTIFY_USUAL_NS 100000u
 #define NOTIFY_CALLS	200u
-#define NOTIFY_WAKES	8u
 #define NOTIFY_LONG	50u
 #define NOTIFY_MOST	500u
 #define NOTIFY_ENOUGH	12u
