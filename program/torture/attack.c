@@ -61,6 +61,19 @@ bool attack_lacks_protocol(struct attack *attack, unsigned int feature,
 	return true;
 }
 
+/* What is offered does not change with time. */
+static bool never(const struct attack *attack,
+		  const struct client_options *options)
+{
+	const struct client *client = &attack->client;
+
+	if (!client_has(client, VHOST_USER_F_PROTOCOL_FEATURES))
+		return false;
+	return (options->packed && !client_has(client, VIRTIO_F_RING_PACKED)) ||
+	       (options->iommu &&
+		!client_has(client, VIRTIO_F_ACCESS_PLATFORM));
+}
+
 /* A server for one client at a time hangs up on the next one until it has
  * cleaned up after the last: try again. */
 int attack_open(struct attack *attack, struct client_options options)
@@ -80,12 +93,7 @@ int attack_open(struct attack *attack, struct client_options options)
 	for (;;) {
 		if (client_open(&attack->client, &options) == 0)
 			return 0;
-		/* What is offered does not change with time. */
-		if (client_now_ns() > end ||
-		    (options.packed &&
-		     client_has(&attack->client,
-				VHOST_USER_F_PROTOCOL_FEATURES) &&
-		     !client_has(&attack->client, VIRTIO_F_RING_PACKED)))
+		if (client_now_ns() > end || never(attack, &options))
 			break;
 		poll(NULL, 0, 2);
 	}

@@ -57,6 +57,7 @@ void cases_add_memory(struct case_list *list);
 void cases_add_rings(struct case_list *list);
 void cases_add_race(struct case_list *list);
 void cases_add_packed(struct case_list *list);
+void cases_add_iommu(struct case_list *list);
 void cases_add_requests(struct case_list *list);
 void cases_add_notifications(struct case_list *list);
 void cases_add_life(struct case_list *list);

@@ -37,6 +37,7 @@ struct case_list cases_make(void)
 	cases_add_rings(&list);
 	cases_add_race(&list);
 	cases_add_packed(&list);
+	cases_add_iommu(&list);
 	cases_add_requests(&list);
 	cases_add_notifications(&list);
 	cases_add_life(&list);
