@@ -183,6 +183,7 @@ static bool serve_turn(struct queue *queue, struct device_turn *turn)
 		polling_found(&queue->device->loop->poll, &queue->device->look,
 			      &queue->found_ns);
 		queue->device->loop->begun++;
+		note_begun(queue->device);
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
 	}

@@ -99,6 +99,9 @@ struct loop {
 	bool completed; /* some lane's descriptor was readable */
 	uint64_t turn;	/* counts them */
 	uint32_t begun; /* requests of this turn */
+	/* Which device began a request last, when, and when another did. */
+	const struct device *latest;
+	uint64_t latest_ns, other_ns;
 	/* The one in hand: on the stack its size would cost each request. */
 	struct virtq_request *chain;
 	struct devices waiting;	    /* to be started: start.h */

@@ -10,8 +10,12 @@
  * only, and inline because each request asks.
  */
 
-/* Bytes in flight of one client that shares its worker. */
+/* Bytes in flight of one client while others of its worker have something to
+ * do. */
 #define BYTES_BESIDE_OTHERS (2ull << 20)
+
+/* For so long after its last request a client is expected to come again. */
+#define EXPECTED_NS 100000000ull
 
 /* Requests in flight of one client, over all its queues: all clients of a store
  * share the room in its lane. */
@@ -29,22 +33,51 @@ static inline bool may_serve(const struct queue *queue)
 	       !queue->stalled;
 }
 
-/* Other clients of the worker wait behind what this one has submitted: disks
- * and the kernel serve in order. */
-static inline uint64_t bytes_in_flight_max(const struct device *device)
+/* A request of the device was begun. */
+static inline void note_begun(const struct device *device)
 {
-	uint64_t bytes = device->policy->bytes_in_flight_max;
+	struct loop *loop = device->loop;
 
-	return is_shared(device->loop) && bytes > BYTES_BESIDE_OTHERS
-		       ? BYTES_BESIDE_OTHERS
-		       : bytes;
+	if (loop->latest != device) {
+		loop->other_ns = loop->latest_ns;
+		loop->latest = device;
+	}
+	loop->latest_ns = loop->poll.now_ns;
+}
+
+/* Does another client of its worker have requests in flight, or had some of
+ * late? */
+static inline bool others_are_busy(const struct device *device)
+{
+	const struct loop *loop = device->loop;
+	uint64_t other_ns =
+		loop->latest == device ? loop->other_ns : loop->latest_ns;
+	const struct lane *lane;
+	uint32_t in_flight = 0;
+
+	if (!is_shared(loop))
+		return false;
+	if (other_ns > 0 && loop->poll.now_ns - other_ns < EXPECTED_NS)
+		return true;
+	LIST_FOREACH(lane, &loop->lanes, entry)
+	in_flight += lane->in_flight;
+	return in_flight > device->in_flight;
+}
+
+/* Other clients of the worker wait behind what this one has submitted: disks
+ * and the kernel serve in order.  Those that are idle do not wait. */
+static inline bool has_room_for_bytes(const struct device *device)
+{
+	uint64_t bytes = device->bytes_in_flight;
+
+	return bytes < device->policy->bytes_in_flight_max &&
+	       (bytes < BYTES_BESIDE_OTHERS || !others_are_busy(device));
 }
 
 /* A request that is larger than the limit is carried out alone. */
 static inline bool has_room(const struct device *device)
 {
-	return device->in_flight < IN_FLIGHT_MAX &&
-	       device->bytes_in_flight < bytes_in_flight_max(device);
+	return device->in_flight < IN_FLIGHT_MAX && has_room_for_bytes(device);
 }
 
 #endif

@@ -2,15 +2,18 @@
 /*
  * G11: no more bytes of a client are in flight than the limit, and what waits
  * for that is served later, with a line that tells; a request larger than the
- * limit is served alone.  Beside another client of its worker it is less,
- * whatever the limit.  The statistics that are asked for meanwhile tell what is
- * in flight, and afterwards what was done.
+ * limit is served alone.  Beside another client of its worker that has
+ * requests, too, it is less, whatever the limit; beside one that is idle it is
+ * not.  The statistics that are asked for meanwhile tell what is in flight, and
+ * afterwards what was done.
  */
 #include "serve.h"
 
 #include "on-held-disk.h"
 #include "statistics.h"
 #include "log-lines.h"
+
+#include <poll.h>
 
 #define DISK	(4u << 20)
 #define SIZE	16384u
@@ -131,14 +134,34 @@ static void close_one(struct client *client)
 	client_close(client);
 }
 
-static void run_beside(struct client *client)
+static void finish(struct client *client)
 {
-	held_disk_hold();
-	submit(client, 2 * LIMIT);
-	await("bytes-in-flight", BESIDE);
 	held_disk_release();
 	wait_for(client, 0, DEPTH);
 	wait_for(client, 1, DEPTH);
+	await("bytes-in-flight", 0);
+}
+
+static void run_beside_idle(struct client *client)
+{
+	held_disk_hold();
+	submit(client, 2 * LIMIT);
+	await("bytes-in-flight", 2ull * DEPTH * 2 * LIMIT);
+	finish(client);
+}
+
+static void run_beside_busy(struct client *busy, struct client *client)
+{
+	held_disk_hold();
+	DO(busy, client_submit(busy, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
+	DO(busy, client_kick(busy, 0));
+	/* The disk has it; the statistics are of the other. */
+	while (held_disk_waiting() == 0)
+		poll(NULL, 0, 1);
+	submit(client, 2 * LIMIT);
+	await("bytes-in-flight", BESIDE);
+	finish(client);
+	wait_for(busy, 0, 1);
 	/* As by the first server, whose limit was the operator's. */
 	CHECK(lines_in_log("bytes are in flight") == 1,
 	      "what is not the operator's limit was told as such");
@@ -159,16 +182,21 @@ static void limited(void)
 
 static void beside_another(void)
 {
-	struct client idle, client;
+	struct client other, client;
 
 	backend.max_in_flight = 0;
+	backend.exports[0].shared = true;
 	serve_start();
-	/* The image is left to the other. */
-	open_one(&idle, 1, true);
+	open_one(&other, 1, false);
 	open_one(&client, DEPTH, false);
-	run_beside(&client);
+	CHECK(client_io(&client, 0, VIRTIO_BLK_T_IN, 0, SIZE) == 0, "%s",
+	      client.error);
+	run_beside_idle(&client);
+	CHECK(client_io(&other, 0, VIRTIO_BLK_T_IN, 0, SIZE) == 0, "%s",
+	      other.error);
+	run_beside_busy(&other, &client);
 	close_one(&client);
-	close_one(&idle);
+	close_one(&other);
 	CHECK(backend_stop(&backend) == 0, "%s", backend.error);
 }
 
