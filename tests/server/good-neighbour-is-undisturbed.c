@@ -15,7 +15,7 @@
 #include "client/neighbour.h"
 
 #define HOSTILE	   5
-#define ROUNDS	   6 /* of all acts, by each of them */
+#define ROUNDS	   4 /* of all acts, by each of them */
 #define DISK	   (32u << 20)
 #define SLOWEST_MS 20000
 
