@@ -126,7 +126,7 @@ enum window_lent {
   ensures said: \result == WINDOW_LENT || \result == WINDOW_NOT_MEMORY ||
     \result == WINDOW_NOT_SMALL || \result == WINDOW_IN_USE;
   ensures lent: \result == WINDOW_LENT ==>
-    keeper->window_book.state[page] == PAGE_LENT &&
+    keeper->window_book.state[page] == PAGE_LENT && shown_frame == from &&
     (cap_is[page] == CAP_CLIENT ==>
       cap_at[page] == keeper->window + 4096 * page) &&
     (cap_write[page] == 1 && cap_is[page] == CAP_CLIENT ==> write);
