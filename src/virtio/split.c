@@ -407,6 +407,14 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 			/*@ assert table: answer == VIRTQ_TAKEN ==>
 			      chain_decoded(*q, r->head, r->table_address,
 			        r->table_size); */
+			/*@ assert bare: answer == VIRTQ_MALFORMED &&
+			      r->table_size == 0 ==>
+			      desc_tableless(*space, *q, fetch_count - 1); */
+			/*@ assert named: r->table_size != 0 ==>
+			      table_named(r->table_address, r->table_size,
+			        fetch_count - 2); */
+			/*@ assert followed: ring_followed(*q, fetch_count -
+			      (r->table_size != 0 ? 1 : 0)); */
 			/*@ assert tableless: answer == VIRTQ_MALFORMED ==>
 			      chain_astray(*space, *q, r->head,
 			        r->table_address, r->table_size); */
