@@ -30,9 +30,9 @@ PROVERS = "z3,cvc5"
 
 
 def asking(order=PROVERS, quick=True):
-    """The options to prove with: the first prover that is done ends it.  At first
-    each has one second of a processor: what one would search for in vain the
-    other finds in a blink."""
+    """The options to prove with: the first prover that is done ends it.  At
+    first each has one second of a processor: what one would search for in vain
+    the other finds in a blink."""
     if quick:
         order = ",".join("quick-" + name for name in order.split(",")) + \
             "," + order
@@ -137,4 +137,5 @@ def read_units(path=None, quick=True):
 def options_of(words, quick):
     """The words are the order of the provers, and whether numbers may wrap."""
     orders = [word for word in words if word != "wraps"]
-    return asking(*orders, quick=quick) + FAST + MODEL + ([] if "wraps" in words else MEANT)
+    meant = [] if "wraps" in words else MEANT
+    return asking(*orders, quick=quick) + FAST + MODEL + meant

@@ -156,6 +156,7 @@ class Slices:
                     taken.add(i)
                     wanted |= set(WORDS.findall(item.head))
                     grown = True
-        whole = provers.parsing(mutant.unit) + provers.asking() + bug + parts
+        whole = provers.parsing(mutant.unit) + provers.asking(quick=False)
+        whole += bug + parts
         whole += [items[i].head for i in sorted(taken)]
         return hashlib.sha256("\n".join(whole).encode()).hexdigest()[:16]
