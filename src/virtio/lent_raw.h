@@ -2,8 +2,6 @@
 #ifndef PRECARIUM_VIRTIO_LENT_RAW_H
 #define PRECARIUM_VIRTIO_LENT_RAW_H
 
-#include <string.h>
-
 #include <precarium/access.h>
 
 /*
@@ -60,18 +58,22 @@ struct lent_place {
 static inline enum prec_status lent_raw_seam(struct lent_place *at,
 					     struct virtq_desc *out)
 {
-	uint8_t bytes[sizeof(*out)];
+	union {
+		uint8_t byte[sizeof(*out)];
+		struct virtq_desc desc;
+	} whole;
 
-	for (uint32_t i = 0; i < sizeof(bytes); i++) {
+	for (uint32_t i = 0; i < sizeof(whole.byte); i++) {
 		if (at->offset == at->piece->size) {
 			at->piece++;
 			at->offset = 0;
 		}
-		if (prec_raw_load8(at->piece->host + at->offset, bytes + i))
+		if (prec_raw_load8(at->piece->host + at->offset,
+				   &whole.byte[i]))
 			return PREC_GONE;
 		at->offset++;
 	}
-	memcpy(out, bytes, sizeof(bytes));
+	*out = whole.desc;
 	return PREC_OK;
 }
 
