@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "model.h"
-
-#include "tests/sel4/scenario.h"
 #include "examples/sel4/system.h"
+#include "tests/sel4/model/model.h"
+#include "tests/sel4/scenario.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -10,7 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The first thread of a system, with what the kernel gives it at the start. */
+/* What the scenario needs of a system, on the model: its first thread, with what
+ * the kernel gives it at the start. */
 
 void say(const char *format, ...)
 {
