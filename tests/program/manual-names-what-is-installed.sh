@@ -12,6 +12,6 @@ for path in "$2" "$3"; do
 done
 grep -n '@[a-z]*@' "$1" && failed=1
 # Each name of the configuration file, wherever else it may be.
-grep -oE '[^ ]*/precarium\.yaml|[^ ]*/50-precarium\.json' "$1" |
+grep -oE '/[^ ]*/precarium\.yaml|/[^ ]*/50-precarium\.json' "$1" |
 	grep -vxF -e "$2" -e "$3" && failed=1
 exit $failed
