@@ -9,8 +9,9 @@ the one after that is where a fault resumes.  The objects have as many entries a
 the calls in their source ask for: nothing is fetched a second time because the
 compiler found it convenient, and no access is without its entry.  Of an access in
 a loop there may be several copies, where the compiler unrolled it; how often a
-loop is run is for accessors-keep-their-contracts.  They have as many fences, too.  What is ours and stored before an access, or after it, stays
-there: the compiler knows that an access clobbers memory.
+loop is run is for accessors-keep-their-contracts.  They have as many fences, too.
+What is ours and stored before an access, or after it, stays there: the compiler
+knows that an access clobbers memory.
 Usage: accessors-are-one-instruction.py SOURCE_ROOT ALONE_LIBRARY VIRTQ_LIBRARY
 """
 import collections
@@ -48,6 +49,8 @@ BETWEEN = {name: what for name, (what, *more) in ACCESSES.items()
 BETWEEN.update({"prec_raw_cas32": "cmpxchg 32", "prec_raw_cas64": "cmpxchg 64",
                 "prec_raw_or8": "or 8", "prec_raw_fence": "fence",
                 "lent_fence": "fence", "prec_raw_load_fence": None})
+# By %rbp or %r13 there is no address without an offset.
+PLACE = r"(?:0x0)?\(%\w+\)"
 FENCE = "lock addl $0x0,(%rsp)"
 points = failed = 0
 
@@ -115,9 +118,10 @@ def entries(name, made):
            "%s: no instruction stands twice in the table" % name)
     for at, to in zip(table[::2], table[1::2]):
         said = made["code"].get(at, "nothing")
-        load = re.fullmatch(r"mov[bwlq]? \(%\w+\),(%\w+) ?", said + " ")
-        store = re.fullmatch(r"mov[bwlq]? (%\w+),\(%\w+\) ?", said + " ")
-        locked = re.fullmatch(r"lock (cmpxchg|or) (%\w+),\(%\w+\) ?", said + " ")
+        load = re.fullmatch(r"mov[bwlq]? " + PLACE + r",(%\w+) ?", said + " ")
+        store = re.fullmatch(r"mov[bwlq]? (%\w+)," + PLACE + " ?", said + " ")
+        locked = re.fullmatch(r"lock (cmpxchg|or) (%\w+)," + PLACE + " ?",
+                              said + " ")
         expect(load or store or locked, "%s: one access: %s" % (name, said))
         clears = made["code"].get(after.get(at), "nothing")
         expect(re.fullmatch(r"xor (%\w+),\1", clears.strip()),
