@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The system's pool of huge pages, which a test that may do so makes larger. */
-#ifndef TESTS_HUGE_PAGES_H
-#define TESTS_HUGE_PAGES_H
+#ifndef PRECARIUM_TESTS_HUGE_PAGES_H
+#define PRECARIUM_TESTS_HUGE_PAGES_H
 
 #include <stdbool.h>
 #include <stdio.h>

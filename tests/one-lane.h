@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* For stores of tests: a lane that is all they have, and costs nothing. */
-#ifndef TESTS_ONE_LANE_H
-#define TESTS_ONE_LANE_H
+#ifndef PRECARIUM_TESTS_ONE_LANE_H
+#define PRECARIUM_TESTS_ONE_LANE_H
 
 #include "store/store.h"
 

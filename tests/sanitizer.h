@@ -22,8 +22,8 @@
 #define UNDER_SANITIZER (UNDER_ASAN || UNDER_TSAN)
 
 /* Functions that may be abandoned: TSan keeps a stack of calls, and these do
- * not return.  Not inline: clang watches what it has moved into a caller that is
- * watched. */
+ * not return.  Not inline: clang watches what it has moved into a caller that
+ * is watched. */
 #if defined(__clang__)
 #define UNWATCHED __attribute__((noinline, disable_sanitizer_instrumentation))
 #else

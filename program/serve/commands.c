@@ -124,7 +124,7 @@ static json_t *run_resize(struct context *context, const json_t *request,
 	const json_t *size = json_object_get(request, "size");
 	const struct export *export = export_at(context, request, error);
 	json_int_t bytes = size ? json_integer_value(size) : 0;
-	struct store_error why;
+	struct store_error why = { .text = "" };
 
 	if (!export)
 		return NULL;

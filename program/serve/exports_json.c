@@ -59,7 +59,7 @@ static bool take_key(struct export *export, json_t *object, void *place,
 bool export_from_json(struct export *export, json_t *object,
 		      struct vhost_error *error)
 {
-	struct store_error missing;
+	struct store_error missing = { .text = "" };
 
 	memset(export, 0, sizeof(*export));
 	export->fd = -1;
@@ -75,7 +75,7 @@ bool export_from_json(struct export *export, json_t *object,
 bool limits_from_json(struct export *export, json_t *object,
 		      struct vhost_error *error)
 {
-	struct store_error wrong;
+	struct store_error wrong = { .text = "" };
 
 	for (void *place = json_object_iter(object); place;
 	     place = json_object_iter_next(object, place)) {

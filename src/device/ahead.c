@@ -71,7 +71,8 @@ static bool split_chain(struct iotlb *iotlb, const struct virtq *q,
 	uint32_t i = head;
 
 	for (uint32_t k = 0; k < q->size && i < q->size; k++) {
-		if (!load(iotlb, q->desc.address + VIRTQ_DESC_SIZE * i, &d,
+		if (!load(iotlb,
+			  q->desc.address + VIRTQ_DESC_SIZE * (uint64_t)i, &d,
 			  sizeof(d)))
 			break;
 		if (d.flags & VIRTQ_DESC_F_INDIRECT)
@@ -148,15 +149,17 @@ static enum ahead look_at_packed(struct iotlb *iotlb, const struct virtq *q)
 	for (uint32_t k = 0; k < q->size && !iotlb_has_looked(iotlb); k++) {
 		struct pvirtq_desc d;
 
-		if (!load(iotlb, q->desc.address + VIRTQ_DESC_SIZE * slot, &d,
-			  sizeof(d)))
+		if (!load(iotlb,
+			  q->desc.address + VIRTQ_DESC_SIZE * (uint64_t)slot,
+			  &d, sizeof(d)))
 			return AHEAD_READY;
 		if (!is_available(d.flags, wrap))
 			return k == 0 ? AHEAD_EMPTY : answer(there);
 		/* The flags come first: they publish the rest. */
 		prec_raw_load_fence();
-		if (!load(iotlb, q->desc.address + VIRTQ_DESC_SIZE * slot, &d,
-			  PVIRTQ_DESC_FLAGS))
+		if (!load(iotlb,
+			  q->desc.address + VIRTQ_DESC_SIZE * (uint64_t)slot,
+			  &d, PVIRTQ_DESC_FLAGS))
 			return AHEAD_READY;
 		there &= packed_desc(iotlb, &d);
 		if (!(d.flags & VIRTQ_DESC_F_NEXT))

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What the scenario needs of a system, on the model: its first thread, with what
- * the kernel gives it at the start. */
+/* What the scenario needs of a system, on the model: its first thread, with
+ * what the kernel gives it at the start. */
 
 void say(const char *format, ...)
 {
