@@ -492,7 +492,20 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		*/
 		/*@ assert so_far: answer == VIRTQ_MALFORMED ==>
 		      list_refused(*space, *q, list_fault); */
+		/*@ ghost enum virtq_answer before = answer; */
+		/*@ assert desc: fetch_packed[2 * k + 1].addr == d.addr &&
+		      fetch_packed[2 * k + 1].len == d.len &&
+		      fetch_value[2 * k] == d.flags; */
 		answer = take_desc(r, space, q, d, k == 0, answer);
+		/*@ assert earlier: before == VIRTQ_MALFORMED ==>
+		      list_refused(*space, *q, list_fault); */
+		/*@ assert here: before == VIRTQ_TAKEN &&
+		      answer == VIRTQ_MALFORMED ==> list_fault == k &&
+		      indirect_refused(*space, *q, d.addr, d.len, d.flags, k);
+		*/
+		/*@ assert this: before == VIRTQ_TAKEN &&
+		      answer == VIRTQ_MALFORMED ==>
+		      list_refused(*space, *q, k); */
 		/*@ assert fault: answer == VIRTQ_MALFORMED ==>
 		      list_refused(*space, *q, list_fault); */
 		/*@ assert whole: answer == VIRTQ_TAKEN &&
