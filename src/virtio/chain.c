@@ -209,6 +209,27 @@ void chain_take(struct virtq_request *r, const struct prec_space *space,
 	/*@ assert same: \forall integer k; 0 <= k < element_count - 1 ==>
 	      element_first(k) == \at(element_first(k), Pre) &&
 	      element_end[k] == \at(element_end[k], Pre); */
+	/*@ assert before: !r->refused ==>
+	      \forall integer k; 0 <= k < element_count - 1 ==>
+	      element_end[k] <= r->count; */
+	/*@ assert held: !r->refused ==>
+	      \forall integer i; 0 <= i < \at(r->count, Pre) ==>
+	      r->segment[i] == \at(*r, Pre).segment[i]; */
+	/*@ assert inside: !r->refused ==>
+	      \forall integer k; 0 <= k < element_count - 1 ==>
+	      element_end[k] <= \at(r->count, Pre); */
+	/*@ assert was: !r->refused ==>
+	      \forall integer k; 0 <= k < element_count - 1 ==>
+	      covers(\at(*r, Pre), element_first(k), element_end[k],
+	        element_addr[k], element_len[k]); */
+	/*@ assert cover: !r->refused ==>
+	      \forall integer k; 0 <= k < element_count - 1 ==>
+	      covers(*r, element_first(k), element_end[k], element_addr[k],
+	        element_len[k]); */
+	/*@ assert rooms: !r->refused ==>
+	      \forall integer k; 0 <= k < element_count - 1 ==>
+	      (has_room(k) ==> r->readable <= element_first(k)) &&
+	      (!element_written(k) ==> element_end[k] <= r->readable); */
 	/*@ assert earlier: !r->refused ==>
 	      \forall integer k; 0 <= k < element_count - 1 ==>
 	      element_end[k] <= r->count &&
