@@ -523,6 +523,8 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		/*@ assert list: list_fetched(q->desc, q->size,
 		      \at(q->next_avail, Pre), \at(q->avail_wrap, Pre),
 		      list_count); */
+		/*@ assert wrong: answer == VIRTQ_MALFORMED ==>
+		      list_refused(*space, \at(*q, Pre), list_fault); */
 		if (!hold_list(q, r, d.id, k + 1, slot, wrap)) {
 			/*@ assert broken:
 			      list_broken(q->size, \at(*q, Pre)); */
@@ -532,6 +534,10 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		/*@ assert losses: losses_told(answer); */
 		/*@ assert refusal: answer == VIRTQ_TAKEN ==>
 		      refusal_told(*space, *q, *r); */
+		/*@ assert placed: q->size == \at(q->size, Pre) &&
+		      q->desc == \at(q->desc, Pre) &&
+		      q->avail == \at(q->avail, Pre) &&
+		      q->used == \at(q->used, Pre); */
 		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
 		      list_refused(*space, *q, list_fault); */
 		/*@ ghost still_list(q, answer, from, from_wrap, r->head,
