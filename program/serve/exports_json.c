@@ -6,17 +6,6 @@
 
 #include "program/json_text.h"
 
-__attribute__((format(printf, 2, 3))) static bool
-fail(struct vhost_error *error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error->text, sizeof(error->text), format, args);
-	va_end(args);
-	return false;
-}
-
 /* The value as the configuration has it, which for a number replaces it.
  * False: it is neither a text nor a number, or there is no memory. */
 static bool text_of(json_t *object, void *place, const char **text)
@@ -52,8 +41,8 @@ static bool take_key(struct export *export, json_t *object, void *place,
 		return export_take(export, key, NULL, error);
 	if (text_of(object, place, &text))
 		return export_take(export, key, text, error);
-	return fail(error, "%.100s: expected a text, a number, true or false",
-		    key);
+	return vhost_fail(
+		error, "%.100s: expected a text, a number, true or false", key);
 }
 
 bool export_from_json(struct export *export, json_t *object,
@@ -69,7 +58,7 @@ bool export_from_json(struct export *export, json_t *object,
 			return false;
 	}
 	return export_check(export, &missing) ||
-	       fail(error, "%s", missing.text);
+	       vhost_fail(error, "%s", missing.text);
 }
 
 bool limits_from_json(struct export *export, json_t *object,
@@ -85,12 +74,14 @@ bool limits_from_json(struct export *export, json_t *object,
 
 		export_limit_names(names, sizeof(names));
 		if (!export_setting_find(key, &setting) || !setting.limit)
-			return fail(error, "%.100s: is no limit; expected %s",
-				    key, names);
+			return vhost_fail(error,
+					  "%.100s: is no limit; expected %s",
+					  key, names);
 		if (!take_key(export, object, place, error))
 			return false;
 	}
-	return export_check(export, &wrong) || fail(error, "%s", wrong.text);
+	return export_check(export, &wrong) ||
+	       vhost_fail(error, "%s", wrong.text);
 }
 
 /* The text, true for a flag, or the number of a limit; NULL: not given. */

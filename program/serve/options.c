@@ -147,17 +147,6 @@ static const char capabilities[] = "{\n"
 				   "  ]\n"
 				   "}\n";
 
-__attribute__((format(printf, 2, 3))) static bool
-fail(struct vhost_error *error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error->text, sizeof(error->text), format, args);
-	va_end(args);
-	return false;
-}
-
 /* Takes "key=value" or "key", which it cuts up in place. */
 static bool parse_key(char *text, struct export *export, uint64_t *given)
 {
@@ -404,10 +393,11 @@ static bool used_before(const struct options *options,
 	char where[WHERE_SIZE];
 
 	export_where(where, sizeof(where), options, export, "--export");
-	return fail(error,
-		    "%s: %s: %.100s: used before; expected another for each "
-		    "export",
-		    where, key, value);
+	return vhost_fail(
+		error,
+		"%s: %s: %.100s: used before; expected another for each "
+		"export",
+		where, key, value);
 }
 
 static bool socket_is_free(const struct options *options, uint32_t count,
@@ -481,19 +471,20 @@ bool options_complete(const struct options *command_line, struct options *full,
 	if (full->config)
 		good = config_read(full->config, full, error);
 	if (good && !lay_over(command_line, full))
-		good = fail(error, "out of memory");
+		good = vhost_fail(error, "out of memory");
 	if (good)
 		good = options_name(full, error);
 	if (good && !full->general.control &&
 	    access_is_set(&full->general.control_access))
-		good = fail(error, "control-mode, control-owner and "
-				   "control-group: there is no control socket; "
-				   "expected control, too");
+		good = vhost_fail(error,
+				  "control-mode, control-owner and "
+				  "control-group: there is no control socket; "
+				  "expected control, too");
 	if (good && full->export_count == 0 && !full->general.control)
-		good = fail(error,
-			    "nothing to serve; expected --export, "
-			    "exports in --config, --socket-path and "
-			    "--blk-file, or --control to add some later");
+		good = vhost_fail(error,
+				  "nothing to serve; expected --export, "
+				  "exports in --config, --socket-path and "
+				  "--blk-file, or --control to add some later");
 	if (!good)
 		options_free(full);
 	return good;

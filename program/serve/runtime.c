@@ -2,13 +2,11 @@
 #include "program/serve/runtime.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
 static bool no_memory(struct vhost_error *error)
 {
-	snprintf(error->text, sizeof(error->text), "out of memory");
-	return false;
+	return vhost_fail(error, "out of memory");
 }
 
 /* What a reload would lay over the file for this export: a copy has the very
@@ -106,27 +104,35 @@ bool runtime_add(struct context *context, struct export *export, bool replace,
 	return false;
 }
 
-static bool no_such(const char *name, struct vhost_error *error)
+/* Begins a change of an export: *wanted, which the caller owns, is a copy of
+ * the options, and *base what a reload would lay over the file, or NULL.
+ * False: *error says why. */
+static bool begin_change(struct context *context, const char *name,
+			 struct options *wanted, struct export **base,
+			 struct vhost_error *error)
 {
-	snprintf(error->text, sizeof(error->text),
-		 "%.200s: no such export; expected one that precarium export "
-		 "list names",
-		 name);
-	return false;
+	struct export *export = exports_find(&context->options, name);
+
+	*base = export ? base_of(context, export) : NULL;
+	if (!export)
+		return vhost_fail(error,
+				  "%.200s: no such export; expected one that "
+				  "precarium export list names",
+				  name);
+	if (!options_copy(&context->options, wanted))
+		return no_memory(error);
+	return true;
 }
 
 bool runtime_remove(struct context *context, const char *name,
 		    struct vhost_error *error)
 {
-	struct export *export = exports_find(&context->options, name), *base;
 	struct changes changes;
 	struct options wanted;
+	struct export *base;
 
-	if (!export)
-		return no_such(name, error);
-	if (!options_copy(&context->options, &wanted))
-		return no_memory(error);
-	base = base_of(context, export);
+	if (!begin_change(context, name, &wanted, &base, error))
+		return false;
 	take_out(&wanted, exports_find(&wanted, name));
 	if (!exports_apply(context, &wanted, false, &changes, error))
 		return false;
@@ -140,15 +146,12 @@ bool runtime_remove(struct context *context, const char *name,
 bool runtime_limit(struct context *context, const char *name,
 		   const struct rates_limits *limits, struct vhost_error *error)
 {
-	struct export *export = exports_find(&context->options, name), *base;
 	struct changes changes;
 	struct options wanted;
+	struct export *base;
 
-	if (!export)
-		return no_such(name, error);
-	if (!options_copy(&context->options, &wanted))
-		return no_memory(error);
-	base = base_of(context, export);
+	if (!begin_change(context, name, &wanted, &base, error))
+		return false;
 	exports_find(&wanted, name)->limits = *limits;
 	if (!exports_apply(context, &wanted, false, &changes, error))
 		return false;

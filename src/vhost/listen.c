@@ -15,17 +15,6 @@
 
 #define BACKLOG 64
 
-__attribute__((format(printf, 2, 3))) static bool
-fail(struct vhost_error *error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error->text, sizeof(error->text), format, args);
-	va_end(args);
-	return false;
-}
-
 static bool make_name(struct sockaddr_un *name, const char *path,
 		      struct vhost_error *error)
 {
@@ -34,13 +23,13 @@ static bool make_name(struct sockaddr_un *name, const char *path,
 	memset(name, 0, sizeof(*name));
 	name->sun_family = AF_UNIX;
 	if (length == 0)
-		return fail(error,
-			    "socket path is empty; expected a file name");
+		return vhost_fail(error,
+				  "socket path is empty; expected a file name");
 	if (length >= sizeof(name->sun_path))
-		return fail(error,
-			    "%.200s: socket path has %zu bytes; "
-			    "expected at most %zu",
-			    path, length, sizeof(name->sun_path) - 1);
+		return vhost_fail(error,
+				  "%.200s: socket path has %zu bytes; "
+				  "expected at most %zu",
+				  path, length, sizeof(name->sun_path) - 1);
 	memcpy(name->sun_path, path, length + 1);
 	return true;
 }
@@ -71,33 +60,34 @@ static bool clear_path(const struct sockaddr_un *name,
 	if (lstat(path, &before) < 0)
 		return true; /* bind reports what is wrong, if anything is */
 	if (!S_ISSOCK(before.st_mode))
-		return fail(error,
-			    "%s: exists and is no socket; expected a "
-			    "free name",
-			    path);
+		return vhost_fail(error,
+				  "%s: exists and is no socket; expected a "
+				  "free name",
+				  path);
 	why = try_connect(name);
 	if (why == EACCES)
-		return fail(error,
-			    "%s: a socket is there that this user may not "
-			    "connect to; expected a free name",
-			    path);
+		return vhost_fail(
+			error,
+			"%s: a socket is there that this user may not "
+			"connect to; expected a free name",
+			path);
 	if (why != ECONNREFUSED)
-		return fail(error,
-			    "%s: a server listens there already; "
-			    "expected a free name",
-			    path);
+		return vhost_fail(error,
+				  "%s: a server listens there already; "
+				  "expected a free name",
+				  path);
 	/* Another server may be doing the same. */
 	if (lstat(path, &after) < 0 || after.st_ino != before.st_ino ||
 	    after.st_dev != before.st_dev)
-		return fail(error,
-			    "%s: another server is starting there; "
-			    "expected a free name",
-			    path);
+		return vhost_fail(error,
+				  "%s: another server is starting there; "
+				  "expected a free name",
+				  path);
 	if (unlink(path) < 0 && errno != ENOENT)
-		return fail(error,
-			    "%s: stale socket cannot be removed: %s; "
-			    "expected a free name",
-			    path, strerror(errno));
+		return vhost_fail(error,
+				  "%s: stale socket cannot be removed: %s; "
+				  "expected a free name",
+				  path, strerror(errno));
 	return true;
 }
 
@@ -147,20 +137,22 @@ static bool set_owner(int fd, uid_t owner, gid_t group)
 
 static bool fail_mode(const char *path, mode_t mode, struct vhost_error *error)
 {
-	return fail(error,
-		    "%.200s: cannot be given mode %04o: %s; expected to own "
-		    "the socket, and a /proc",
-		    path, (unsigned int)mode, strerror(errno));
+	return vhost_fail(
+		error,
+		"%.200s: cannot be given mode %04o: %s; expected to own "
+		"the socket, and a /proc",
+		path, (unsigned int)mode, strerror(errno));
 }
 
 static bool fail_owner(const char *path, uid_t owner, gid_t group,
 		       struct vhost_error *error)
 {
-	return fail(error,
-		    "%.200s: cannot be given to user %u and group %u: %s; "
-		    "expected to be root, or a group of this user",
-		    path, (unsigned int)owner, (unsigned int)group,
-		    strerror(errno));
+	return vhost_fail(
+		error,
+		"%.200s: cannot be given to user %u and group %u: %s; "
+		"expected to be root, or a group of this user",
+		path, (unsigned int)owner, (unsigned int)group,
+		strerror(errno));
 }
 
 static mode_t mode_of(const struct vhost_access *access)
@@ -212,10 +204,11 @@ static bool fail_open(const char *path, struct vhost_error *error)
 
 	if (lstat(path, &st) == 0 && is_made(&st))
 		unlink(path);
-	return fail(error,
-		    "%.200s: cannot be opened to set its rights: %s; expected "
-		    "a directory that others cannot write to",
-		    path, strerror(why));
+	return vhost_fail(
+		error,
+		"%.200s: cannot be opened to set its rights: %s; expected "
+		"a directory that others cannot write to",
+		path, strerror(why));
 }
 
 /* Identify the file that was just bound, and set its rights. */
@@ -231,10 +224,11 @@ static bool take_file(const char *path, struct vhost_socket_file *file,
 		return fail_open(path, error);
 	if (!is_made(&st)) {
 		close(fd);
-		return fail(error,
-			    "%s: was replaced while it was made; expected a "
-			    "directory that others cannot write to",
-			    path);
+		return vhost_fail(
+			error,
+			"%s: was replaced while it was made; expected a "
+			"directory that others cannot write to",
+			path);
 	}
 	*file = (struct vhost_socket_file){ st.st_dev, st.st_ino, st.st_uid,
 					    st.st_gid };
@@ -255,16 +249,16 @@ int vhost_listen(const char *path, const struct vhost_access *access,
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
-		fail(error, "%s: no socket: %s", path, strerror(errno));
+		vhost_fail(error, "%s: no socket: %s", path, strerror(errno));
 		return -1;
 	}
 	/* The mode of the socket becomes that of its file, less the umask. */
 	if (fchmod(fd, 0600) < 0 ||
 	    bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0) {
-		fail(error,
-		     "%s: cannot be made: %s; expected a directory "
-		     "that can be written to",
-		     path, strerror(errno));
+		vhost_fail(error,
+			   "%s: cannot be made: %s; expected a directory "
+			   "that can be written to",
+			   path, strerror(errno));
 		close(fd);
 		return -1;
 	}
@@ -274,7 +268,7 @@ int vhost_listen(const char *path, const struct vhost_access *access,
 		return -1;
 	}
 	if (listen(fd, BACKLOG) < 0) {
-		fail(error, "%s: listen: %s", path, strerror(errno));
+		vhost_fail(error, "%s: listen: %s", path, strerror(errno));
 		vhost_unlisten(path, fd, file, NULL);
 		return -1;
 	}
@@ -331,10 +325,11 @@ bool vhost_listen_allow(const char *path, const struct vhost_socket_file *file,
 	}
 	if (fd >= 0)
 		close(fd);
-	return fail(error,
-		    "%.200s: the socket that was made there is gone; expected "
-		    "it to stay, so that its permissions can change",
-		    path);
+	return vhost_fail(
+		error,
+		"%.200s: the socket that was made there is gone; expected "
+		"it to stay, so that its permissions can change",
+		path);
 }
 
 void vhost_unlisten(const char *path, int fd,

@@ -91,6 +91,11 @@ struct vhost_error {
 	char text[600];
 };
 
+/* Write the line; a longer one is cut.  Returns false, for a caller that fails
+ * with it. */
+__attribute__((format(printf, 2, 3))) bool vhost_fail(struct vhost_error *error,
+						      const char *format, ...);
+
 /* NULL: *error says why. */
 struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 				      struct vhost_error *error);
