@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "device/line.h"
 
-#include <time.h>
+#include "device/clock.h"
 
 static void lane_leave(struct loop *loop, struct lane *lane)
 {
@@ -90,21 +90,13 @@ void line_return_device(struct lane *lane, struct device *device)
 	TAILQ_INSERT_TAIL(&lane->line, device, next);
 }
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 void line_throttle(struct loop *loop, struct lane *lane, uint32_t wait_us)
 {
 	if (lane->in_line)
 		TAILQ_REMOVE(&loop->line, lane, next);
 	lane->in_line = false;
 	lane->throttled = true;
-	lane->throttled_us = now_us();
+	lane->throttled_us = clock_now_us();
 	lane->due_us = lane->throttled_us + wait_us;
 	TAILQ_INSERT_TAIL(&loop->throttled, lane, next);
 }
@@ -113,14 +105,15 @@ void line_release(struct loop *loop, struct lane *lane)
 {
 	TAILQ_REMOVE(&loop->throttled, lane, next);
 	lane->throttled = false;
-	rates_add_wait(lane->rates, (uint64_t)(now_us() - lane->throttled_us));
+	rates_add_wait(lane->rates,
+		       (uint64_t)(clock_now_us() - lane->throttled_us));
 	line_return_lane(loop, lane);
 }
 
 void line_release_due(struct loop *loop)
 {
 	struct lane *lane = TAILQ_FIRST(&loop->throttled), *following;
-	int64_t now = lane ? now_us() : 0;
+	int64_t now = lane ? clock_now_us() : 0;
 
 	for (; lane; lane = following) {
 		following = TAILQ_NEXT(lane, next);
@@ -138,7 +131,7 @@ int line_due_ms(const struct loop *loop)
 		return -1;
 	TAILQ_FOREACH(lane, &loop->throttled, next)
 	next = lane->due_us < next ? lane->due_us : next;
-	now = now_us();
+	now = clock_now_us();
 	/* At most as long as rates.h lets one wait. */
 	return next > now ? (int)((next - now + 999) / 1000) : 0;
 }

@@ -2,21 +2,14 @@
 #include "device/rates.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "device/clock.h"
 
 #define SECOND_US 1000000
 
 /* Shorter waits are not worth the wake-up. */
 #define WAIT_MIN_US 500u
 #define WAIT_MAX_US 100000u
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * SECOND_US + now.tv_nsec / 1000;
-}
 
 void rates_init(struct rates *rates)
 {
@@ -35,7 +28,7 @@ static struct rates_bucket bucket_of(uint64_t rate, uint64_t burst)
 	uint64_t usual = rate / 10 ? rate / 10 : 1;
 	int64_t most = (int64_t)(burst ? burst : usual);
 
-	return (struct rates_bucket){ rate, most, most, now_us() };
+	return (struct rates_bucket){ rate, most, most, clock_now_us() };
 }
 
 void rates_set(struct rates *rates, const struct rates_limits *limits)
@@ -77,7 +70,7 @@ static void fill(struct rates_bucket *bucket)
 
 	if (bucket->rate == 0)
 		return;
-	now = now_us();
+	now = clock_now_us();
 	more = gained(bucket->rate, now - bucket->filled_us);
 	if (more == 0)
 		return;
