@@ -33,56 +33,64 @@ static bool load(const struct iotlb *iotlb, uint64_t address, void *to,
 	return true;
 }
 
-static uint32_t rights_for(uint16_t flags)
+/* Of the descriptor at this place of a table, which has the same size in both
+ * layouts, so many bytes. */
+static bool load_entry(const struct iotlb *iotlb, uint64_t table, uint32_t i,
+		       void *to, uint64_t size)
 {
-	return flags & VIRTQ_DESC_F_WRITE ? PREC_WRITE : PREC_READ;
+	return load(iotlb, table + VIRTQ_DESC_SIZE * (uint64_t)i, to, size);
 }
 
-/* The entries of a table of a split ring, as far as they lead. */
+/* Is the data of a descriptor translated? */
+static bool data_covered(struct iotlb *iotlb, uint64_t addr, uint32_t len,
+			 uint16_t flags)
+{
+	return iotlb_covers(iotlb, addr, len,
+			    flags & VIRTQ_DESC_F_WRITE ? PREC_WRITE
+						       : PREC_READ);
+}
+
+/* The descriptors of a split ring, or of a table, from entry `i` on, as far as
+ * they lead.  Ends at one that names a table, which *d then is, if `stops`. */
+static bool follow(struct iotlb *iotlb, uint64_t table, uint32_t count,
+		   uint32_t i, bool stops, struct virtq_desc *d)
+{
+	bool there = true;
+
+	for (uint32_t k = 0; k < count && i < count; k++) {
+		if (!load_entry(iotlb, table, i, d, sizeof(*d))) {
+			d->flags = 0;
+			break;
+		}
+		if (stops && d->flags & VIRTQ_DESC_F_INDIRECT)
+			break;
+		there &= data_covered(iotlb, d->addr, d->len, d->flags);
+		if (!(d->flags & VIRTQ_DESC_F_NEXT) || iotlb_has_looked(iotlb))
+			break;
+		i = d->next;
+	}
+	return there;
+}
+
+/* A longer one is refused, translated or not. */
 static bool split_table(struct iotlb *iotlb, uint64_t table, uint32_t len)
 {
 	uint32_t count = len / VIRTQ_DESC_SIZE;
-	bool there = true;
 	struct virtq_desc d;
-	uint32_t i = 0;
 
-	if (count > LENT_TABLE_MAX)
-		return true;
-	if (!iotlb_covers(iotlb, table, len, PREC_READ))
-		return false;
-	for (uint32_t k = 0; k < count && i < count; k++) {
-		if (!load(iotlb, table + VIRTQ_DESC_SIZE * (uint64_t)i, &d,
-			  sizeof(d)))
-			break;
-		there &=
-			iotlb_covers(iotlb, d.addr, d.len, rights_for(d.flags));
-		if (!(d.flags & VIRTQ_DESC_F_NEXT) || iotlb_has_looked(iotlb))
-			break;
-		i = d.next;
-	}
-	return there;
+	return count > LENT_TABLE_MAX ||
+	       (iotlb_covers(iotlb, table, len, PREC_READ) &&
+		follow(iotlb, table, count, 0, false, &d));
 }
 
 static bool split_chain(struct iotlb *iotlb, const struct virtq *q,
 			uint32_t head)
 {
-	bool there = true;
-	struct virtq_desc d;
-	uint32_t i = head;
+	struct virtq_desc d = { .flags = 0 };
+	bool there = follow(iotlb, q->desc.address, q->size, head, true, &d);
 
-	for (uint32_t k = 0; k < q->size && i < q->size; k++) {
-		if (!load(iotlb,
-			  q->desc.address + VIRTQ_DESC_SIZE * (uint64_t)i, &d,
-			  sizeof(d)))
-			break;
-		if (d.flags & VIRTQ_DESC_F_INDIRECT)
-			return split_table(iotlb, d.addr, d.len) && there;
-		there &=
-			iotlb_covers(iotlb, d.addr, d.len, rights_for(d.flags));
-		if (!(d.flags & VIRTQ_DESC_F_NEXT) || iotlb_has_looked(iotlb))
-			break;
-		i = d.next;
-	}
+	if (d.flags & VIRTQ_DESC_F_INDIRECT)
+		return split_table(iotlb, d.addr, d.len) && there;
 	return there;
 }
 
@@ -97,11 +105,9 @@ static bool packed_table(struct iotlb *iotlb, uint64_t table, uint32_t len)
 	if (!iotlb_covers(iotlb, table, len, PREC_READ))
 		return false;
 	for (uint32_t i = 0; i < count && !iotlb_has_looked(iotlb); i++) {
-		if (!load(iotlb, table + VIRTQ_DESC_SIZE * (uint64_t)i, &d,
-			  sizeof(d)))
+		if (!load_entry(iotlb, table, i, &d, sizeof(d)))
 			break;
-		there &=
-			iotlb_covers(iotlb, d.addr, d.len, rights_for(d.flags));
+		there &= data_covered(iotlb, d.addr, d.len, d.flags);
 	}
 	return there;
 }
@@ -110,7 +116,7 @@ static bool packed_desc(struct iotlb *iotlb, const struct pvirtq_desc *d)
 {
 	if (d->flags & VIRTQ_DESC_F_INDIRECT)
 		return packed_table(iotlb, d->addr, d->len);
-	return iotlb_covers(iotlb, d->addr, d->len, rights_for(d->flags));
+	return data_covered(iotlb, d->addr, d->len, d->flags);
 }
 
 static enum ahead answer(bool there)
@@ -149,17 +155,14 @@ static enum ahead look_at_packed(struct iotlb *iotlb, const struct virtq *q)
 	for (uint32_t k = 0; k < q->size && !iotlb_has_looked(iotlb); k++) {
 		struct pvirtq_desc d;
 
-		if (!load(iotlb,
-			  q->desc.address + VIRTQ_DESC_SIZE * (uint64_t)slot,
-			  &d, sizeof(d)))
+		if (!load_entry(iotlb, q->desc.address, slot, &d, sizeof(d)))
 			return AHEAD_READY;
 		if (!is_available(d.flags, wrap))
 			return k == 0 ? AHEAD_EMPTY : answer(there);
 		/* The flags come first: they publish the rest. */
 		prec_raw_load_fence();
-		if (!load(iotlb,
-			  q->desc.address + VIRTQ_DESC_SIZE * (uint64_t)slot,
-			  &d, PVIRTQ_DESC_FLAGS))
+		if (!load_entry(iotlb, q->desc.address, slot, &d,
+				PVIRTQ_DESC_FLAGS))
 			return AHEAD_READY;
 		there &= packed_desc(iotlb, &d);
 		if (!(d.flags & VIRTQ_DESC_F_NEXT))
