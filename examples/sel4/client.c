@@ -23,27 +23,10 @@ uint64_t client_ask(enum client_command command, uint64_t n)
 	return seL4_GetMR(0);
 }
 
-static void receive(void)
-{
-	seL4_Word badge;
-
-#ifdef CONFIG_KERNEL_MCS
-	seL4_Recv(CLIENT_EP, &badge, CLIENT_REPLY);
-#else
-	seL4_Recv(CLIENT_EP, &badge);
-#endif
-}
-
 static void answer(uint64_t value)
 {
-	seL4_MessageInfo_t info = seL4_MessageInfo_new(0, 0, 0, 1);
-
 	seL4_SetMR(0, value);
-#ifdef CONFIG_KERNEL_MCS
-	seL4_Send(CLIENT_REPLY, info);
-#else
-	seL4_Reply(info);
-#endif
+	system_answer(CLIENT_REPLY, 1);
 }
 
 static uint64_t obey(uint64_t command, volatile uint8_t *memory, uint64_t n)
@@ -70,7 +53,7 @@ static void client_main(uint64_t memory)
 	for (;;) {
 		uint64_t command, n;
 
-		receive();
+		system_receive(CLIENT_EP, CLIENT_REPLY);
 		command = seL4_GetMR(0);
 		n = seL4_GetMR(1);
 		if (command != REVOKE_LATER) {

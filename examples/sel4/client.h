@@ -9,8 +9,8 @@
 /* A client that does with its memory what it is told to. */
 
 #define PAGES	      4u /* it has */
-#define CLIENT_BITS   4	 /* of its CNode, where it has, beside other things, */
-#define CLIENT_FRAMES 8	 /* the originals of its frames */
+#define CLIENT_BITS   4	 /* of its CNode */
+#define CLIENT_FRAMES 8	 /* there, the originals of its frames */
 
 enum client_command {
 	FILL,	      /* its memory, by client_pattern */

@@ -67,6 +67,33 @@ void system_thread(struct system_thread *thread, seL4_CPtr cspace,
 void system_start(struct system_thread *thread, void (*entry)(uint64_t),
 		  uint64_t argument);
 
+/* Receives the next message, or fault, of an endpoint; with MCS there is a
+ * reply object for its answer. */
+static inline void system_receive(seL4_CPtr endpoint, seL4_CPtr reply)
+{
+	seL4_Word badge;
+
+#ifdef CONFIG_KERNEL_MCS
+	seL4_Recv(endpoint, &badge, reply);
+#else
+	(void)reply;
+	seL4_Recv(endpoint, &badge);
+#endif
+}
+
+/* Answers it by as many message registers. */
+static inline void system_answer(seL4_CPtr reply, seL4_Word words)
+{
+	seL4_MessageInfo_t info = seL4_MessageInfo_new(0, 0, 0, words);
+
+#ifdef CONFIG_KERNEL_MCS
+	seL4_Send(reply, info);
+#else
+	(void)reply;
+	seL4_Reply(info);
+#endif
+}
+
 /*
  * Of the model or the root task, from here on.
  */

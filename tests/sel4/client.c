@@ -122,27 +122,10 @@ static uint64_t serve(uint64_t command, uint64_t a, uint64_t b, uint64_t c)
 	}
 }
 
-static void receive(void)
-{
-	seL4_Word badge;
-
-#ifdef CONFIG_KERNEL_MCS
-	seL4_Recv(CLIENT_EP, &badge, CLIENT_REPLY);
-#else
-	seL4_Recv(CLIENT_EP, &badge);
-#endif
-}
-
 static void reply(uint64_t result)
 {
-	seL4_MessageInfo_t info = seL4_MessageInfo_new(0, 0, 0, 3);
-
 	seL4_SetMR(0, result);
-#ifdef CONFIG_KERNEL_MCS
-	seL4_Send(CLIENT_REPLY, info);
-#else
-	seL4_Reply(info);
-#endif
+	system_answer(CLIENT_REPLY, 3);
 }
 
 void client_main(uint64_t argument)
@@ -151,7 +134,7 @@ void client_main(uint64_t argument)
 	for (;;) {
 		uint64_t command, a, b, c;
 
-		receive();
+		system_receive(CLIENT_EP, CLIENT_REPLY);
 		command = seL4_GetMR(0);
 		a = seL4_GetMR(1);
 		b = seL4_GetMR(2);

@@ -25,28 +25,15 @@ void thread_step(seL4_CPtr tcb, seL4_Word instructions)
  * between has the store fail, and so for ever. */
 #if defined(CONFIG_HARDWARE_DEBUG_API) && !defined(__aarch64__)
 static seL4_CPtr endpoint;
-#ifdef CONFIG_KERNEL_MCS
-static seL4_CPtr reply;
-#endif
+static seL4_CPtr reply; /* with MCS */
 static void (*at_point)(void);
 static bool met;
-
-static void receive(void)
-{
-	seL4_Word badge;
-
-#ifdef CONFIG_KERNEL_MCS
-	seL4_Recv(endpoint, &badge, reply);
-#else
-	seL4_Recv(endpoint, &badge);
-#endif
-}
 
 static void watch(uint64_t argument)
 {
 	(void)argument;
 	for (;;) {
-		receive();
+		system_receive(endpoint, reply);
 		met = true;
 		at_point();
 		thread_step(keeper_tcb, 0);
