@@ -472,16 +472,19 @@ static void watch_fd(struct pollfd *poller, int fd)
 }
 
 /* List what to poll.  Returns for how long: some sockets may have to be left
- * out for a while, and that it may accept is seen even if the signal that says
- * so failed.  The lock is held. */
+ * out for a while, for want of descriptors or of memory for the list, and that
+ * it may accept is seen even if the signal that says so failed.  The lock is
+ * held. */
 static int list_fds(struct vhost_server *server, uint32_t *count)
 {
 	bool spare = has_spare(server);
 	int timeout_ms = server->accepting ? -1 : LISTEN_AGAIN_MS;
 
 	*count = 1 + (server->accepting ? server->export_count : 0);
-	if (!has_room(server, *count))
+	if (!has_room(server, *count)) {
 		*count = server->fds_room;
+		timeout_ms = LISTEN_AGAIN_MS;
+	}
 	if (*count > 0)
 		watch_fd(&server->fds[0], server->accept_fd);
 	for (uint32_t i = 1; i < *count; i++) {
@@ -492,7 +495,7 @@ static int list_fds(struct vhost_server *server, uint32_t *count)
 		if (!listens && export->listen_fd >= 0)
 			timeout_ms = LISTEN_AGAIN_MS;
 	}
-	return *count ? timeout_ms : LISTEN_AGAIN_MS;
+	return timeout_ms;
 }
 
 /* The list may have changed meanwhile.  The lock is held. */

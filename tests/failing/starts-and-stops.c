@@ -119,6 +119,23 @@ static void forget(void)
 	unlink(subject.place.control);
 }
 
+/* What has started must serve, and stop. */
+static void try_service(void)
+{
+	struct life life = subject_life(&subject);
+
+	if (subject_meets(&subject)) {
+		life_check(&life);
+		if (life.wrong[0])
+			find_fault(life.wrong);
+	} else {
+		find_fault("it starts, and does not serve the neighbour");
+	}
+	client_close(&subject.neighbour.client);
+	if (!stop())
+		find_fault("it serves, and stops with an error");
+}
+
 static uint32_t try_start(const struct order *order, uint32_t nth)
 {
 	long from = subject_log_end(&subject);
@@ -128,17 +145,9 @@ static uint32_t try_start(const struct order *order, uint32_t nth)
 	subject_clear(&subject);
 	order_give(subject.page, order, nth);
 	if (subject_begin(&subject)) {
-		struct life life = subject_life(&subject);
-
 		outcome = SERVES;
 		order_take_back(subject.page);
-		subject_meet(&subject);
-		life_check(&life);
-		if (life.wrong[0])
-			find_fault(life.wrong);
-		client_close(&subject.neighbour.client);
-		if (!stop())
-			find_fault("it serves, and stops with an error");
+		try_service();
 	} else if (backend_alive(&subject.backend)) {
 		find_fault("it neither serves nor ends");
 		backend_kill(&subject.backend);

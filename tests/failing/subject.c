@@ -353,9 +353,14 @@ bool subject_begin(struct subject *subject)
 	return true;
 }
 
+bool subject_meets(struct subject *subject)
+{
+	return !neighbour_open(&subject->neighbour, &subject->place);
+}
+
 void subject_meet(struct subject *subject)
 {
-	if (neighbour_open(&subject->neighbour, &subject->place))
+	if (!subject_meets(subject))
 		subject_give_up(subject, "the neighbour is not served: %s",
 				subject->neighbour.client.error);
 }

@@ -38,7 +38,9 @@ void subject_clear(struct subject *subject);
 /* Start the server.  False: it has ended, or does not wait for clients in
  * time. */
 bool subject_begin(struct subject *subject);
-/* Connect the neighbour. */
+/* Connect the neighbour.  False: it is not served. */
+bool subject_meets(struct subject *subject);
+/* The same, but it must be. */
 void subject_meet(struct subject *subject);
 /* All of these: start the server, live in it until it holds no more than it
  * will, and learn how much that is. */
