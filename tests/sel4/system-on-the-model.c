@@ -27,27 +27,41 @@ void system_end(int failed)
 	_exit(failed);
 }
 
+/* The keeper goes on making calls after its answer, while others disarm. */
+static pthread_mutex_t point_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t to_point; /* calls of the keeper, or 0 */
 static void (*at_point)(void);
 
 static void before_call(void)
 {
-	if (is_keeper && to_point && --to_point == 0)
+	/* Nothing is left to count in the calls that at_point makes. */
+	if (!is_keeper || !__atomic_load_n(&to_point, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&point_lock);
+	if (to_point && __atomic_sub_fetch(&to_point, 1, __ATOMIC_RELAXED) == 0)
 		at_point();
+	pthread_mutex_unlock(&point_lock);
 }
 
 bool point_arm(uint32_t point, void (*act)(void))
 {
-	to_point = point;
 	at_point = act;
+	__atomic_store_n(&to_point, point, __ATOMIC_RELEASE);
 	__atomic_store_n(&model_before_call, before_call, __ATOMIC_RELEASE);
 	return true;
 }
 
+/* What happens at the point has happened, or will not. */
 bool point_disarm(void)
 {
+	bool reached;
+
+	pthread_mutex_lock(&point_lock);
+	reached = !to_point;
+	__atomic_store_n(&to_point, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&point_lock);
 	__atomic_store_n(&model_before_call, NULL, __ATOMIC_RELEASE);
-	return to_point == 0;
+	return reached;
 }
 
 uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot)
