@@ -8,17 +8,16 @@
  * were completed since the last check. */
 static void maybe_notify(struct queue *queue, bool must)
 {
-	struct device *device = queue->device;
 	bool wish = false;
 
 	queue->slots_served = 0;
-	if (vring_should_notify(queue->virtq, device_space(device), &wish) !=
-	    PREC_OK)
+	if (vring_should_notify(queue->virtq, device_space(queue->device),
+				&wish) != PREC_OK)
 		must = true; /* unreadable: notify, which is harmless */
 	if (!(wish || must) || queue->call_fd < 0)
 		return;
-	counter_add(&device->client->counters.notifications, 1);
-	notifier_add(&device->loop->notifier, queue->call_fd,
+	counter_add(&queue->part->counters->notifications, 1);
+	notifier_add(&queue->part->loop->notifier, queue->call_fd,
 		     &queue->call_cost);
 }
 
@@ -29,7 +28,7 @@ static void maybe_notify(struct queue *queue, bool must)
  */
 static void notify_first(struct queue *queue)
 {
-	struct notifier *notifier = &queue->device->loop->notifier;
+	struct notifier *notifier = &queue->part->loop->notifier;
 
 	maybe_notify(queue, false);
 	if (notifier->count)
@@ -38,7 +37,7 @@ static void notify_first(struct queue *queue)
 
 void queue_served(struct queue *queue, uint32_t slots)
 {
-	struct loop *loop = queue->device->loop;
+	struct loop *loop = queue->part->loop;
 
 	if (TAILQ_EMPTY(&loop->served))
 		notify_first(queue);
@@ -55,13 +54,13 @@ void queue_served(struct queue *queue, uint32_t slots)
 	TAILQ_INSERT_TAIL(&loop->served, queue, served);
 }
 
-static void notify_log(struct device *device)
+static void notify_log(struct device_part *part)
 {
-	const struct dirty *dirty = &device->dirty;
+	const struct dirty *dirty = &part->device->dirty;
 
 	if (dirty->region && dirty->call_fd >= 0)
-		notifier_add(&device->loop->notifier, dirty->call_fd,
-			     &device->notify_cost);
+		notifier_add(&part->loop->notifier, dirty->call_fd,
+			     &part->notify_cost);
 }
 
 static bool is_empty(const struct queue *queue)
@@ -80,7 +79,7 @@ void queue_notify_served(struct loop *loop)
 		/* A client that has ended is not notified. */
 		if (queue->device->state == DEVICE_ENDING)
 			continue;
-		notify_log(queue->device);
+		notify_log(queue->part);
 		maybe_notify(queue, is_empty(queue));
 	}
 	notifier_flush(&loop->notifier);

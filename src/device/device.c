@@ -12,6 +12,15 @@
 #include "device/setup.h"
 #include "device/start.h"
 
+static void part_open(struct device_part *part, struct device *device,
+		      struct loop *loop)
+{
+	part->device = device;
+	part->loop = loop;
+	TAILQ_INIT(&part->line);
+	TAILQ_INIT(&part->queues);
+}
+
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
 			struct client_record *client)
@@ -19,15 +28,17 @@ const char *device_open(struct device *device, struct loop *loop,
 	struct store_error error;
 
 	memset(device, 0, sizeof(*device));
-	device->loop = loop;
+	part_open(&device->home, device, loop);
 	device->policy = policy;
 	device->client = client;
+	device->home.bytes_max = policy->bytes_in_flight_max;
+	device->home.counters = &client->counters;
+	device->home.durations = &client->durations;
 	device_note_size(device);
 	device->inflight.fd = -1;
 	device->inflight.releases = policy->releases;
 	device->dirty.call_fd = -1;
 	device->dirty.releases = policy->releases;
-	TAILQ_INIT(&device->line);
 	TAILQ_INIT(&device->queues);
 	device->memory = calloc(1, sizeof(*device->memory));
 	device->queue_table =
@@ -42,12 +53,12 @@ const char *device_open(struct device *device, struct loop *loop,
 	if (device->sparse)
 		device->admission.budget = &device->sparse->budget;
 	device->queue_count = policy->queues_max;
-	device->lane = lane_get(loop, policy->store, &error);
-	if (!device->lane) {
+	device->home.lane = lane_get(loop, policy->store, &error);
+	if (!device->home.lane) {
 		client_log(client, "store: %s", error.text);
 		return "the store could not be opened for it";
 	}
-	device->lane->rates = policy->rates;
+	device->home.lane->rates = policy->rates;
 	if (!loan_take_owner(device))
 		return "the store takes memory of 64 clients of a worker; "
 		       "expected fewer, or more workers";
@@ -60,21 +71,22 @@ void device_close(struct device *device)
 
 	while ((queue = TAILQ_FIRST(&device->queues))) {
 		TAILQ_REMOVE(&device->queues, queue, entry);
+		TAILQ_REMOVE(&queue->part->queues, queue, sibling);
 		queue_close(queue);
 		free(queue);
 	}
 	free(device->queue_table);
 	start_close(device);
 	inflight_close(&device->inflight);
-	dirty_close(&device->dirty, &device->loop->notifier);
+	dirty_close(&device->dirty, &device->home.loop->notifier);
 	free(device->iotlb);
 	memory_free(device->memory);
 	memory_free(device->next_memory);
 	if (device->sparse)
 		sparse_put(device->policy->sparse, device->sparse);
 	loan_give_owner(device);
-	if (device->lane)
-		lane_put(device->loop, device->lane);
+	if (device->home.lane)
+		lane_put(device->home.loop, device->home.lane);
 }
 
 /* What is cancelled is reaped in another turn, without waiting for events. */
@@ -82,7 +94,7 @@ void device_abort(struct device *device)
 {
 	struct queue *queue;
 
-	device->loop->settling = true;
+	device->home.loop->settling = true;
 	claim_set_gone(&device->claim);
 	TAILQ_FOREACH(queue, &device->queues, entry)
 	queue_abort(queue);
@@ -100,12 +112,13 @@ bool device_is_slow_to_notify(const struct device *device)
 		if (queue->call_cost.too_slow)
 			return true;
 	}
-	return device->notify_cost.too_slow;
+	return device->home.notify_cost.too_slow;
 }
 
 bool device_has_ended(struct device *device)
 {
-	return device->in_flight == 0 && loan_all_have_left(device->memory) &&
+	return device_in_flight(device) == 0 &&
+	       loan_all_have_left(device->memory) &&
 	       loan_all_have_left(device->next_memory) && start_end(device);
 }
 
@@ -121,7 +134,7 @@ void device_cancel(struct device *device)
 
 bool device_insist(struct device *device)
 {
-	struct store_lane *lane = device->lane->lane;
+	struct store_lane *lane = device->home.lane->lane;
 	struct queue *queue;
 
 	if (!lane->store->ops->insist)
@@ -149,7 +162,7 @@ void device_resume(struct device *device)
  * QEMU does not. */
 static bool has_stopped(struct device *device)
 {
-	if (device->in_flight > 0 || !start_end(device))
+	if (device_in_flight(device) > 0 || !start_end(device))
 		return false;
 	if (device->iotlb)
 		iotlb_clear(device->iotlb);
@@ -326,11 +339,12 @@ struct queue *device_queue(struct device *device, uint32_t index)
 	queue = calloc(1, sizeof(*queue));
 	if (!queue)
 		return NULL;
-	queue_init(queue, device, index);
+	queue_init(queue, &device->home, index);
 	queue->enabled = device->enables;
 	log_queue(device, queue);
 	device->queue_table[index] = queue;
 	TAILQ_INSERT_TAIL(&device->queues, queue, entry);
+	TAILQ_INSERT_TAIL(&queue->part->queues, queue, sibling);
 	return queue;
 }
 

@@ -73,11 +73,34 @@ struct device_log_shape {
 	bool packed;
 };
 
-struct device {
+/*
+ * What is of one thread: the queues that it serves, and what they have in
+ * flight.  Apart from messages, no request touches anything else but what
+ * changes only when nothing is in flight.
+ */
+struct device_part {
+	struct device *device;
 	struct loop *loop;
+	struct lane *lane;
+	struct counters *counters;
+	struct durations *durations;
+	bool in_line;	     /* of its lane, see line.h */
+	bool waits_for_room; /* its queues go on when some have ended */
+	uint32_t in_flight;  /* requests, over its queues */
+	uint64_t bytes_in_flight;
+	uint64_t bytes_max;	       /* in flight */
+	TAILQ_ENTRY(device_part) next; /* while `in_line` is set */
+	struct queues line;
+	struct device_turn turn;
+	struct look look;		/* for its next request */
+	struct notify_cost notify_cost; /* of what is not a call eventfd */
+	struct queues queues;		/* that were used */
+};
+
+struct device {
+	struct device_part home;
 	const struct device_policy *policy;
 	struct client_record *client;
-	struct lane *lane;
 	enum device_state state;
 	const char *ended; /* why: static storage */
 	bool cancelled;	   /* its requests were, so that they fail is no news */
@@ -85,26 +108,17 @@ struct device {
 	bool has_owner;
 	uint32_t owner;	 /* see store_loan */
 	uint64_t pin_us; /* its messages waited so long for pins */
-	bool in_line;	 /* of its lane, see line.h */
 
 	uint64_t features; /* negotiated */
 	uint64_t capacity; /* of the store, as its client has heard last */
 
-	uint32_t in_flight; /* requests, over all queues */
-	uint64_t bytes_in_flight;
-	TAILQ_ENTRY(device) next; /* while `in_line` is set */
-	struct queues line;
-	struct device_turn turn;
-	struct look look; /* for its next request */
 	struct claim claim;
 	TAILQ_ENTRY(device) waiting; /* while `waits` is set */
 	bool waits;		     /* to be started, or with its errand */
 	bool started;		     /* it may use the image: start.h */
 	bool errand_due;
 	bool errand_busy;
-	bool waits_for_room; /* its queues go on when some have ended */
 	struct store_io errand;
-	struct notify_cost notify_cost; /* of what is not a call eventfd */
 	/* Open for pipes beside the descriptors of its queues and logs. */
 	uint32_t pipe_fds;
 	struct memory *memory;
@@ -163,7 +177,7 @@ void device_enable(struct device *device);
  * is the first. */
 static inline void device_end(struct device *device, const char *why)
 {
-	device->loop->settling = true;
+	device->home.loop->settling = true;
 	if (device->state == DEVICE_ENDING)
 		return;
 	device->state = DEVICE_ENDING;
@@ -198,6 +212,12 @@ bool device_is_stopped(const struct device *device);
 
 /* Does some queue wait to be set up again, because its client broke it? */
 bool device_is_broken(const struct device *device);
+
+/* Requests in flight. */
+static inline uint32_t device_in_flight(const struct device *device)
+{
+	return device->home.in_flight;
+}
 
 /* Bytes of the requests in flight, also of those that wait for room in the
  * store. */

@@ -45,10 +45,10 @@ static bool retake(struct queue *queue, const struct vblk_device *kind,
 /* As `next` looks at a ring that is empty. */
 static bool ask_for_kick(struct queue *queue)
 {
-	const struct polling *poll = &queue->device->loop->poll;
+	const struct polling *poll = &queue->part->loop->poll;
 
 	queue->keep_polling =
-		polling_continues(poll, &queue->device->look, queue->found_ns);
+		polling_continues(poll, &queue->part->look, queue->found_ns);
 	return !queue->keep_polling && queue_ask_for_kick(queue);
 }
 
@@ -118,7 +118,7 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 {
 	struct taken taken;
 
-	taken.chain = queue->device->loop->chain;
+	taken.chain = queue->part->loop->chain;
 	switch (next(queue, &taken)) {
 	case VIRTQ_TAKEN:
 		if (queue->device->iotlb)
@@ -151,21 +151,21 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 
 /* Its queues are ready again when a request has ended.  A client that keeps its
  * device busy is logged once. */
-static void wait_for_room(struct device *device)
+static void wait_for_room(struct device_part *part)
 {
-	uint64_t *throttled = &device->client->counters.throttled;
+	struct client_record *client = part->device->client;
+	uint64_t *throttled = &part->counters->throttled;
 
-	device->waits_for_room = true;
-	if (device->bytes_in_flight < device->policy->bytes_in_flight_max)
+	part->waits_for_room = true;
+	if (part->bytes_in_flight < part->bytes_max)
 		return;
 	if (*throttled == 0)
-		client_log(device->client,
+		client_log(client,
 			   "%" PRIu64 " bytes are in flight, the limit "
 			   "is %" PRIu64 ": throttled (logged once)",
-			   device->bytes_in_flight,
-			   device->policy->bytes_in_flight_max);
+			   part->bytes_in_flight, part->bytes_max);
 	counter_add(throttled, 1);
-	PROBE(throttle, device->client);
+	PROBE(throttle, client);
 }
 
 /* False: the queue has nothing more, or cannot continue now. */
@@ -174,16 +174,16 @@ static bool serve_turn(struct queue *queue, struct device_turn *turn)
 	while (!device_turn_is_over(turn)) {
 		uint64_t bytes = 0;
 
-		if (!has_room(queue->device)) {
-			wait_for_room(queue->device);
+		if (!has_room(queue->part)) {
+			wait_for_room(queue->part);
 			return false;
 		}
 		if (!may_serve(queue) || !take_one(queue, &bytes))
 			return false;
-		polling_found(&queue->device->loop->poll, &queue->device->look,
+		polling_found(&queue->part->loop->poll, &queue->part->look,
 			      &queue->found_ns);
-		queue->device->loop->begun++;
-		note_begun(queue->device);
+		queue->part->loop->begun++;
+		note_begun(queue->part);
 		turn->requests--;
 		turn->bytes -= bytes < turn->bytes ? bytes : turn->bytes;
 	}
@@ -199,6 +199,6 @@ void queue_serve(struct queue *queue)
 	    !(start_begin(queue->device) && queue_attach(queue)))
 		return;
 	queue_check_logs(queue);
-	if (serve_turn(queue, &queue->device->turn) || queue->keep_polling)
+	if (serve_turn(queue, &queue->part->turn) || queue->keep_polling)
 		queue_ready(queue);
 }

@@ -5,7 +5,7 @@
 #include "device/queue.h"
 
 /* Fetch requests from the ring and begin them, as many as are left of the turn
- * of its device.  The queue, which was taken out of line, returns to it if it
+ * of its part.  The queue, which was taken out of line, returns to it if it
  * may have more. */
 void queue_serve(struct queue *queue);
 

@@ -34,37 +34,37 @@ static inline void hint_ring(const struct virtq *virtq)
 	hint((const void *)(uintptr_t)virtq->avail.host);
 }
 
-/* The first device of the line, which was taken out, is about to be served.
+/* The first part of the line, which was taken out, is about to be served.
  * Four steps, so that each finds in the cache what it looks into. */
 static inline void hint_line(const struct lane *lane)
 {
-	const struct device *device = TAILQ_FIRST(&lane->line);
+	const struct device_part *part = TAILQ_FIRST(&lane->line);
 	const struct queue *queue;
 
-	if (!device)
+	if (!part)
 		return;
-	queue = TAILQ_FIRST(&device->line);
+	queue = TAILQ_FIRST(&part->line);
 	if (queue && queue->attached)
 		hint_ring(queue->virtq);
-	device = TAILQ_NEXT(device, next);
-	if (!device)
+	part = TAILQ_NEXT(part, next);
+	if (!part)
 		return;
-	queue = TAILQ_FIRST(&device->line);
+	queue = TAILQ_FIRST(&part->line);
 	if (queue && queue->virtq)
 		hint(queue->virtq);
-	device = TAILQ_NEXT(device, next);
-	if (!device)
+	part = TAILQ_NEXT(part, next);
+	if (!part)
 		return;
-	queue = TAILQ_FIRST(&device->line);
+	queue = TAILQ_FIRST(&part->line);
 	if (queue) {
 		hint(queue);
 		hint(&queue->enabled);
 		hint(&queue->virtq);
 	}
-	device = TAILQ_NEXT(device, next);
-	if (device) {
-		hint(device);
-		hint(&device->line);
+	part = TAILQ_NEXT(part, next);
+	if (part) {
+		hint(part);
+		hint(&part->line);
 	}
 }
 

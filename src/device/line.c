@@ -11,34 +11,34 @@ static void lane_leave(struct loop *loop, struct lane *lane)
 	lane->in_line = false;
 }
 
-static void device_leave(struct device *device)
+static void part_leave(struct device_part *part)
 {
-	struct lane *lane = device->lane;
+	struct lane *lane = part->lane;
 
-	if (!device->in_line || !TAILQ_EMPTY(&device->line))
+	if (!part->in_line || !TAILQ_EMPTY(&part->line))
 		return;
-	TAILQ_REMOVE(&lane->line, device, next);
-	device->in_line = false;
-	lane_leave(device->loop, lane);
+	TAILQ_REMOVE(&lane->line, part, next);
+	part->in_line = false;
+	lane_leave(part->loop, lane);
 }
 
 void line_join(struct queue *queue)
 {
-	struct device *device = queue->device;
+	struct device_part *part = queue->part;
 
 	queue->is_ready = true;
-	TAILQ_INSERT_TAIL(&device->line, queue, ready);
-	line_return_device(device->lane, device);
-	line_return_lane(device->loop, device->lane);
+	TAILQ_INSERT_TAIL(&part->line, queue, ready);
+	line_return_part(part->lane, part);
+	line_return_lane(part->loop, part->lane);
 }
 
 void line_leave(struct queue *queue)
 {
 	if (!queue->is_ready)
 		return;
-	TAILQ_REMOVE(&queue->device->line, queue, ready);
+	TAILQ_REMOVE(&queue->part->line, queue, ready);
 	queue->is_ready = false;
-	device_leave(queue->device);
+	part_leave(queue->part);
 }
 
 struct lane *line_next_lane(struct loop *loop)
@@ -52,24 +52,24 @@ struct lane *line_next_lane(struct loop *loop)
 	return lane;
 }
 
-struct device *line_next_device(struct lane *lane)
+struct device_part *line_next_part(struct lane *lane)
 {
-	struct device *device = TAILQ_FIRST(&lane->line);
+	struct device_part *part = TAILQ_FIRST(&lane->line);
 
-	if (!device)
+	if (!part)
 		return NULL;
-	TAILQ_REMOVE(&lane->line, device, next);
-	device->in_line = false;
-	return device;
+	TAILQ_REMOVE(&lane->line, part, next);
+	part->in_line = false;
+	return part;
 }
 
-struct queue *line_next_queue(struct device *device)
+struct queue *line_next_queue(struct device_part *part)
 {
-	struct queue *queue = TAILQ_FIRST(&device->line);
+	struct queue *queue = TAILQ_FIRST(&part->line);
 
 	if (!queue)
 		return NULL;
-	TAILQ_REMOVE(&device->line, queue, ready);
+	TAILQ_REMOVE(&part->line, queue, ready);
 	queue->is_ready = false;
 	return queue;
 }
@@ -82,12 +82,12 @@ void line_return_lane(struct loop *loop, struct lane *lane)
 	TAILQ_INSERT_TAIL(&loop->line, lane, next);
 }
 
-void line_return_device(struct lane *lane, struct device *device)
+void line_return_part(struct lane *lane, struct device_part *part)
 {
-	if (device->in_line || TAILQ_EMPTY(&device->line))
+	if (part->in_line || TAILQ_EMPTY(&part->line))
 		return;
-	device->in_line = true;
-	TAILQ_INSERT_TAIL(&lane->line, device, next);
+	part->in_line = true;
+	TAILQ_INSERT_TAIL(&lane->line, part, next);
 }
 
 void line_throttle(struct loop *loop, struct lane *lane, uint32_t wait_us)

@@ -6,10 +6,10 @@
 
 /*
  * Who is served next.  In the line of a loop are the lanes to stores, in that
- * of a lane its devices, and in that of a device its queues, as far as there
- * may be something to serve; who was served goes to the end.  So an export gets
- * no more of a thread for having more clients, and a client no more for having
- * more queues.
+ * of a lane its devices, by their parts, and in that of a part its queues, as
+ * far as there may be something to serve; who was served goes to the end.  So
+ * an export gets no more of a thread for having more clients, and a client no
+ * more for having more queues.
  */
 
 /* The queue may have something.  It is in no line. */
@@ -18,14 +18,14 @@ void line_join(struct queue *queue);
 /* Take it out, if it is in line. */
 void line_leave(struct queue *queue);
 
-/* The next of each line, taken out of it; NULL: none.  A lane or device that
+/* The next of each line, taken out of it; NULL: none.  A lane or part that
  * still has something returns by its line_return, unless a queue of it has
  * joined meanwhile. */
 struct lane *line_next_lane(struct loop *loop);
-struct device *line_next_device(struct lane *lane);
-struct queue *line_next_queue(struct device *device);
+struct device_part *line_next_part(struct lane *lane);
+struct queue *line_next_queue(struct device_part *part);
 void line_return_lane(struct loop *loop, struct lane *lane);
-void line_return_device(struct lane *lane, struct device *device);
+void line_return_part(struct lane *lane, struct device_part *part);
 
 /* The lane, which is not throttled, stays out of line for so long, because its
  * export is limited; line_release puts it back before. */

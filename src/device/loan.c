@@ -8,12 +8,12 @@
 
 static const struct store_ops *ops_of(const struct device *device)
 {
-	return device->lane->lane->store->ops;
+	return device->home.lane->lane->store->ops;
 }
 
 static bool takes_loans(const struct device *device)
 {
-	return device->lane && ops_of(device)->lend;
+	return device->home.lane && ops_of(device)->lend;
 }
 
 void loan_lend(struct device *device, struct memory_region *region)
@@ -27,9 +27,9 @@ void loan_lend(struct device *device, struct memory_region *region)
 	};
 	region->lent_epoch = prec_region_epoch(&region->region);
 	region->lent_us = clock_now_us();
-	device->lane->moving++;
-	device->loop->settling = true;
-	ops_of(device)->lend(device->lane->lane, &region->loan);
+	device->home.lane->moving++;
+	device->home.loop->settling = true;
+	ops_of(device)->lend(device->home.lane->lane, &region->loan);
 }
 
 /* Apply it to each region of a table. */
@@ -55,10 +55,10 @@ void loan_take_back(struct device *device, struct memory_region *region)
 	if (loan->state != STORE_LOAN_COMING && loan->state != STORE_LOAN_HERE)
 		return;
 	if (loan->state == STORE_LOAN_HERE)
-		device->lane->moving++;
+		device->home.lane->moving++;
 	loan->state = STORE_LOAN_LEAVING;
-	device->loop->settling = true;
-	ops_of(device)->take_back(device->lane->lane, loan);
+	device->home.loop->settling = true;
+	ops_of(device)->take_back(device->home.lane->lane, loan);
 }
 
 void loan_take_back_all(struct device *device, const struct memory *memory)
@@ -196,13 +196,14 @@ void loan_count(struct device *device)
 
 	if (!device->has_owner)
 		return;
-	account = ops_of(device)->account(device->lane->lane, device->owner);
+	account =
+		ops_of(device)->account(device->home.lane->lane, device->owner);
 	set_account(&device->client->counters, &account);
 }
 
 bool loan_take_owner(struct device *device)
 {
-	uint64_t *owners = &device->lane->owners;
+	uint64_t *owners = &device->home.lane->owners;
 
 	if (!takes_loans(device))
 		return true;
@@ -220,7 +221,7 @@ void loan_give_owner(struct device *device)
 
 	if (!device->has_owner)
 		return;
-	device->lane->owners &= ~(1ull << device->owner);
+	device->home.lane->owners &= ~(1ull << device->owner);
 	device->has_owner = false;
 	set_account(&device->client->counters, &nothing);
 }

@@ -13,6 +13,7 @@
 
 struct clock_kick;
 struct device;
+struct device_part;
 struct loop_follower;
 struct queue;
 struct request;
@@ -22,6 +23,7 @@ LIST_HEAD(loop_followers, loop_follower);
 LIST_HEAD(requests, request);
 TAILQ_HEAD(queues, queue);
 TAILQ_HEAD(devices, device);
+TAILQ_HEAD(device_parts, device_part);
 LIST_HEAD(lanes, lane);
 TAILQ_HEAD(lane_line, lane);
 
@@ -60,7 +62,7 @@ struct lane {
 	uint64_t owners;	/* bit by number: of devices that there are */
 	TAILQ_ENTRY(lane) next; /* in the loop's line, see line.h */
 	bool in_line;
-	struct devices line;
+	struct device_parts line;
 	uint64_t turn;	   /* when the next three began */
 	uint32_t devices;  /* that may still be served in it */
 	uint32_t requests; /* begun in it */
@@ -100,7 +102,7 @@ struct loop {
 	uint64_t turn;	/* counts them */
 	uint32_t begun; /* requests of this turn */
 	/* Which device began a request last, when, and when another did. */
-	const struct device *latest;
+	const struct device_part *latest;
 	uint64_t latest_ns, other_ns;
 	/* The one in hand: on the stack its size would cost each request. */
 	struct virtq_request *chain;

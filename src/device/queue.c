@@ -26,10 +26,11 @@ static void kicked(struct loop_source *source, uint32_t events)
 	queue_ready(queue);
 }
 
-void queue_init(struct queue *queue, struct device *device, uint32_t index)
+void queue_init(struct queue *queue, struct device_part *part, uint32_t index)
 {
 	queue->kick.ready = kicked;
-	queue->device = device;
+	queue->device = part->device;
+	queue->part = part;
 	queue->index = index;
 	queue->kick_fd = -1;
 	queue->call_fd = -1;
@@ -46,13 +47,13 @@ static void replace_fd(struct queue *queue, int *fd, int new)
 /* The same for one that may be about to be signalled. */
 static void replace_notified(struct queue *queue, int *fd, int new)
 {
-	notifier_settle(&queue->device->loop->notifier, *fd);
+	notifier_settle(&queue->part->loop->notifier, *fd);
 	replace_fd(queue, fd, new);
 }
 
 void queue_set_broken(struct queue *queue, bool broken)
 {
-	uint64_t *gauge = &queue->device->client->counters.queues_broken;
+	uint64_t *gauge = &queue->part->counters->queues_broken;
 
 	counter_set(gauge, *gauge - queue->broken + broken);
 	queue->broken = broken;
@@ -61,7 +62,7 @@ void queue_set_broken(struct queue *queue, bool broken)
 void queue_drop_kick(struct queue *queue)
 {
 	if (queue->kick_fd >= 0)
-		loop_unwatch(queue->device->loop, queue->kick_fd);
+		loop_unwatch(queue->part->loop, queue->kick_fd);
 	replace_fd(queue, &queue->kick_fd, -1);
 }
 
@@ -95,7 +96,7 @@ bool queue_make_virtq(struct queue *queue)
 
 void queue_leave_lists(struct queue *queue)
 {
-	struct loop *loop = queue->device->loop;
+	struct loop *loop = queue->part->loop;
 
 	line_leave(queue);
 	if (queue->is_served)
@@ -124,7 +125,7 @@ void queue_enable(struct queue *queue, bool enabled)
 void queue_call(struct queue *queue)
 {
 	if (queue->call_fd >= 0)
-		notifier_add(&queue->device->loop->notifier, queue->call_fd,
+		notifier_add(&queue->part->loop->notifier, queue->call_fd,
 			     &queue->call_cost);
 }
 
@@ -163,7 +164,7 @@ void queue_lost(struct queue *queue, const char *what)
 
 	if (sparse_was_short(device))
 		return;
-	counter_add(&device->client->counters.losses, 1);
+	counter_add(&queue->part->counters->losses, 1);
 	PROBE3(loss, device->client, queue->index);
 	client_log(device->client, "queue %u: %s", queue->index, what);
 	loan_take_back_lost(device);
@@ -193,8 +194,8 @@ void queue_break(struct queue *queue, const char *why)
 	client_log(device->client, "queue %u is stopped: %s", queue->index,
 		   why);
 	if (queue->err_fd >= 0)
-		notifier_add(&device->loop->notifier, queue->err_fd,
-			     &device->notify_cost);
+		notifier_add(&queue->part->loop->notifier, queue->err_fd,
+			     &queue->part->notify_cost);
 }
 
 void queue_ready(struct queue *queue)
@@ -214,10 +215,8 @@ void queue_look(struct queue *queue)
 
 void queue_wait_for_translation(struct queue *queue, bool waits)
 {
-	struct device *device = queue->device;
-
 	queue->untranslated = waits;
-	device->loop->settling |= device->iotlb->unsent > 0;
+	queue->part->loop->settling |= queue->device->iotlb->unsent > 0;
 }
 
 /* What its descriptors name may be translated, even if its rings are not. */
@@ -235,13 +234,13 @@ void queue_retranslate(struct queue *queue)
 
 void queue_continue(struct queue *queue)
 {
-	struct device *device = queue->device;
+	struct device_part *part = queue->part;
 
 	queue_ready(queue);
-	if (!device->waits_for_room || !has_room(device))
+	if (!part->waits_for_room || !has_room(part))
 		return;
-	device->waits_for_room = false;
-	TAILQ_FOREACH(queue, &device->queues, entry)
+	part->waits_for_room = false;
+	TAILQ_FOREACH(queue, &part->queues, sibling)
 	queue_ready(queue);
 }
 

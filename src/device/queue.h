@@ -29,6 +29,7 @@ struct ring_addr {
 struct queue {
 	struct loop_source kick;
 	struct device *device;
+	struct device_part *part;
 	uint32_t index;
 	int kick_fd; /* eventfds of the client, or -1 */
 	int call_fd;
@@ -53,17 +54,18 @@ struct queue {
 	struct ring_addr addr;
 
 	struct inflight_queue inflight;
-	struct requests requests; /* in the store */
-	struct request *stalled;  /* waits for room in the store */
-	TAILQ_ENTRY(queue) entry; /* of its device */
+	struct requests requests;   /* in the store */
+	struct request *stalled;    /* waits for room in the store */
+	TAILQ_ENTRY(queue) entry;   /* of its device */
+	TAILQ_ENTRY(queue) sibling; /* of its part */
 	TAILQ_ENTRY(queue) ready;
 	TAILQ_ENTRY(queue) served;
 	TAILQ_ENTRY(queue) waiting; /* while stalled is set */
 	struct virtq *virtq;	    /* NULL: it had no rings yet */
 };
 
-/* The queue must be zeroed. */
-void queue_init(struct queue *queue, struct device *device, uint32_t index);
+/* A queue of this part.  It must be zeroed. */
+void queue_init(struct queue *queue, struct device_part *part, uint32_t index);
 /* Nothing may be in flight. */
 void queue_close(struct queue *queue);
 
@@ -105,8 +107,8 @@ void queue_call(struct queue *queue);
 void queue_wait_for_translation(struct queue *queue, bool waits);
 /* The table of translations has changed: find the rings again, and continue. */
 void queue_retranslate(struct queue *queue);
-/* A request has ended: continue with this queue, and with the client's other
- * queues if they waited for room. */
+/* A request has ended: continue with this queue, and with the others of its
+ * part if they waited for room. */
 void queue_continue(struct queue *queue);
 /* Ask the client to kick for the next request that it makes available.  False:
  * it could not be asked. */

@@ -45,7 +45,7 @@ static void complete_request(struct queue *queue,
 {
 	struct device *device = queue->device;
 	const struct prec_space *space = device_space(device);
-	struct counters *counters = &device->client->counters;
+	struct counters *counters = queue->part->counters;
 	uint32_t slots = queue->virtq->held[block->head];
 	struct vblk_outcome outcome =
 		vblk_outcome(block, did, moved, same_epoch);
@@ -76,12 +76,12 @@ static void complete_request(struct queue *queue,
 
 void request_reject(struct queue *queue, bool lost)
 {
-	struct device *device = queue->device;
+	struct counters *counters = queue->part->counters;
 
 	_Static_assert(LENT_TABLE_MAX == 1024 && LENT_PIECES_MAX == 16,
 		       "the text tells it");
-	counter_add(&device->client->counters.requests, 1);
-	counter_add(&device->client->counters.errors, 1);
+	counter_add(&counters->requests, 1);
+	counter_add(&counters->errors, 1);
 	if (lost)
 		queue_lost(queue, "a request is gone");
 	queue_break(queue, lost ? "a request is gone"
@@ -229,7 +229,8 @@ static struct request *request_new(struct queue *queue,
 	const struct device *device = queue->device;
 	uint32_t count = block->count;
 	uint32_t range_count = is_of_ranges(block->op) ? ranges->count : 0;
-	struct request *request = allocate(device->loop, count, range_count);
+	struct request *request =
+		allocate(queue->part->loop, count, range_count);
 	struct store_range *copy;
 
 	if (!request)
@@ -240,7 +241,7 @@ static struct request *request_new(struct queue *queue,
 	copy = (struct store_range *)&request->seen[count];
 	memcpy(copy, ranges->range, range_count * sizeof(*copy));
 	request->queue = queue;
-	request->begun_ns = device->loop->poll.now_ns;
+	request->begun_ns = queue->part->loop->poll.now_ns;
 	request->block = *block;
 	request->io.kind = kind_of(block->op);
 	request->io.durable =
@@ -266,12 +267,12 @@ static struct request *request_new(struct queue *queue,
 	return request;
 }
 
-static void report_in_flight(const struct device *device)
+static void report_in_flight(const struct device_part *part)
 {
-	struct counters *counters = &device->client->counters;
+	struct counters *counters = part->counters;
 
-	counter_set(&counters->in_flight, device->in_flight);
-	counter_set(&counters->bytes_in_flight, device->bytes_in_flight);
+	counter_set(&counters->in_flight, part->in_flight);
+	counter_set(&counters->bytes_in_flight, part->bytes_in_flight);
 }
 
 /* A discard moves no bytes of the client's memory. */
@@ -284,7 +285,7 @@ static uint64_t bytes_of(const struct request *request)
  * for it. */
 __attribute__((cold)) static void count_limited(struct request *request)
 {
-	struct lane *lane = request->queue->device->lane;
+	struct lane *lane = request->queue->part->lane;
 
 	request->limited = lane->counts;
 	lane->counted += lane->counts;
@@ -294,31 +295,31 @@ __attribute__((cold)) static void count_limited(struct request *request)
 /* Who waits for another to end need not wait for the time to pass. */
 __attribute__((cold)) static void end_limited(const struct request *request)
 {
-	struct device *device = request->queue->device;
+	struct device_part *part = request->queue->part;
 
-	rates_end(device->lane->rates);
-	if (device->lane->throttled)
-		line_release(device->loop, device->lane);
+	rates_end(part->lane->rates);
+	if (part->lane->throttled)
+		line_release(part->loop, part->lane);
 }
 
 static void count_begun(struct request *request)
 {
-	struct device *device = request->queue->device;
+	struct device_part *part = request->queue->part;
 
-	device->in_flight++;
-	device->bytes_in_flight += bytes_of(request);
-	report_in_flight(device);
-	if (device->lane->limited)
+	part->in_flight++;
+	part->bytes_in_flight += bytes_of(request);
+	report_in_flight(part);
+	if (part->lane->limited)
 		count_limited(request);
 }
 
 static void count_ended(const struct request *request)
 {
-	struct device *device = request->queue->device;
+	struct device_part *part = request->queue->part;
 
-	device->in_flight--;
-	device->bytes_in_flight -= bytes_of(request);
-	report_in_flight(device);
+	part->in_flight--;
+	part->bytes_in_flight -= bytes_of(request);
+	report_in_flight(part);
 	if (request->limited)
 		end_limited(request);
 }
@@ -326,7 +327,7 @@ static void count_ended(const struct request *request)
 static bool hand_over(struct request *request)
 {
 	struct queue *queue = request->queue;
-	struct lane *lane = queue->device->lane;
+	struct lane *lane = queue->part->lane;
 
 	if (!lane->lane->store->ops->add(lane->lane, &request->io))
 		return false;
@@ -355,7 +356,7 @@ static void transfer(struct queue *queue, const struct virtq_request *chain,
 	if (hand_over(request))
 		return;
 	queue->stalled = request;
-	TAILQ_INSERT_TAIL(&queue->device->lane->stalled, queue, waiting);
+	TAILQ_INSERT_TAIL(&queue->part->lane->stalled, queue, waiting);
 }
 
 uint64_t request_begin(struct queue *queue, const struct virtq_request *chain,
@@ -461,7 +462,7 @@ static void log_store_error(const struct request *request)
 static bool resume_filled(struct request *request)
 {
 	struct device *device = request->queue->device;
-	struct store_lane *lane = device->lane->lane;
+	struct store_lane *lane = request->queue->part->lane->lane;
 
 	if (request->io.kind == STORE_READ && device->state != DEVICE_ENDING)
 		mark_data(device, request->spans, request->io.span_count);
@@ -474,17 +475,17 @@ void request_finish(struct store_io *io)
 	struct request *request = (struct request *)io;
 	struct queue *queue = request->queue;
 	struct device *device = queue->device;
-	struct lane *lane = device->lane;
+	struct device_part *part = queue->part;
+	struct lane *lane = part->lane;
 
-	polling_found(&device->loop->poll, &device->look, &queue->found_ns);
+	polling_found(&part->loop->poll, &part->look, &queue->found_ns);
 	if (io->result.status != PREC_OK && resume_filled(request))
 		return;
 	lane->in_flight--;
 	PROBE6(request_end, device->client, request, io->kind,
 	       io->result.status, io->result.done);
 	count_ended(request);
-	durations_count(&device->client->durations,
-			(enum duration_kind)io->kind,
+	durations_count(part->durations, (enum duration_kind)io->kind,
 			queue->found_ns - request->begun_ns);
 	LIST_REMOVE(request, entry);
 	log_sync_error(request);
@@ -499,8 +500,8 @@ void request_finish(struct store_io *io)
 		queue_continue(queue);
 	}
 	if (device->state != DEVICE_SERVING)
-		device->loop->settling = true;
-	release(device->loop, request);
+		part->loop->settling = true;
+	release(part->loop, request);
 }
 
 void request_resume(struct lane *lane)
@@ -523,12 +524,11 @@ void request_resume(struct lane *lane)
 
 static struct request *take_stalled(struct queue *queue)
 {
-	struct device *device = queue->device;
 	struct request *request = queue->stalled;
 
 	if (!request)
 		return NULL;
-	TAILQ_REMOVE(&device->lane->stalled, queue, waiting);
+	TAILQ_REMOVE(&queue->part->lane->stalled, queue, waiting);
 	queue->stalled = NULL;
 	count_ended(request);
 	return request;
@@ -544,18 +544,18 @@ static void fail_stalled(struct queue *queue)
 	if (!request)
 		return;
 	complete_request(queue, &request->block, PREC_SYSTEM, 0, true);
-	queue->device->loop->settling = true;
-	release(queue->device->loop, request);
+	queue->part->loop->settling = true;
+	release(queue->part->loop, request);
 }
 
 static void drop_stalled(struct queue *queue)
 {
-	release(queue->device->loop, take_stalled(queue));
+	release(queue->part->loop, take_stalled(queue));
 }
 
 static void cancel_transfers(struct queue *queue)
 {
-	struct lane *lane = queue->device->lane;
+	struct lane *lane = queue->part->lane;
 	struct request *request;
 
 	LIST_FOREACH(request, &queue->requests, entry)
@@ -578,7 +578,7 @@ void queue_cancel(struct queue *queue)
 
 void queue_insist(struct queue *queue)
 {
-	struct lane *lane = queue->device->lane;
+	struct lane *lane = queue->part->lane;
 	struct request *request;
 
 	LIST_FOREACH(request, &queue->requests, entry)

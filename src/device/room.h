@@ -33,25 +33,25 @@ static inline bool may_serve(const struct queue *queue)
 	       !queue->stalled;
 }
 
-/* A request of the device was begun. */
-static inline void note_begun(const struct device *device)
+/* A request of the part was begun. */
+static inline void note_begun(const struct device_part *part)
 {
-	struct loop *loop = device->loop;
+	struct loop *loop = part->loop;
 
-	if (loop->latest != device) {
+	if (loop->latest != part) {
 		loop->other_ns = loop->latest_ns;
-		loop->latest = device;
+		loop->latest = part;
 	}
 	loop->latest_ns = loop->poll.now_ns;
 }
 
 /* Does another client of its worker have requests in flight, or had some of
  * late? */
-static inline bool others_are_busy(const struct device *device)
+static inline bool others_are_busy(const struct device_part *part)
 {
-	const struct loop *loop = device->loop;
+	const struct loop *loop = part->loop;
 	uint64_t other_ns =
-		loop->latest == device ? loop->other_ns : loop->latest_ns;
+		loop->latest == part ? loop->other_ns : loop->latest_ns;
 	const struct lane *lane;
 	uint32_t in_flight = 0;
 
@@ -61,23 +61,23 @@ static inline bool others_are_busy(const struct device *device)
 		return true;
 	LIST_FOREACH(lane, &loop->lanes, entry)
 	in_flight += lane->in_flight;
-	return in_flight > device->in_flight;
+	return in_flight > part->in_flight;
 }
 
 /* Other clients of the worker wait behind what this one has submitted: disks
  * and the kernel serve in order.  Those that are idle do not wait. */
-static inline bool has_room_for_bytes(const struct device *device)
+static inline bool has_room_for_bytes(const struct device_part *part)
 {
-	uint64_t bytes = device->bytes_in_flight;
+	uint64_t bytes = part->bytes_in_flight;
 
-	return bytes < device->policy->bytes_in_flight_max &&
-	       (bytes < BYTES_BESIDE_OTHERS || !others_are_busy(device));
+	return bytes < part->bytes_max &&
+	       (bytes < BYTES_BESIDE_OTHERS || !others_are_busy(part));
 }
 
 /* A request that is larger than the limit is carried out alone. */
-static inline bool has_room(const struct device *device)
+static inline bool has_room(const struct device_part *part)
 {
-	return device->in_flight < IN_FLIGHT_MAX && has_room_for_bytes(device);
+	return part->in_flight < IN_FLIGHT_MAX && has_room_for_bytes(part);
 }
 
 #endif

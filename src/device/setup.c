@@ -86,10 +86,10 @@ bool queue_set_kick(struct queue *queue, int fd, const char **why)
 	/* Edge-triggered: each kick is reported once, and its counter, whose
 	 * read could block, need not be read: the ring says what there is to
 	 * do. */
-	if (!loop_watch(queue->device->loop, fd, EPOLLIN | EPOLLET,
+	if (!loop_watch(queue->part->loop, fd, EPOLLIN | EPOLLET,
 			&queue->kick)) {
 		*why = "the descriptor cannot be watched";
-		loop_unwatch(queue->device->loop, fd);
+		loop_unwatch(queue->part->loop, fd);
 		release_fd(queue->device->policy->releases, fd);
 		return false;
 	}

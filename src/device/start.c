@@ -12,20 +12,20 @@ static void wait_in_loop(struct device *device)
 	if (device->waits)
 		return;
 	device->waits = true;
-	TAILQ_INSERT_TAIL(&device->loop->waiting, device, waiting);
+	TAILQ_INSERT_TAIL(&device->home.loop->waiting, device, waiting);
 }
 
 static void leave_loop(struct device *device)
 {
 	if (device->waits)
-		TAILQ_REMOVE(&device->loop->waiting, device, waiting);
+		TAILQ_REMOVE(&device->home.loop->waiting, device, waiting);
 	device->waits = false;
 }
 
 /* If the store has no room now, a later turn tries again. */
 static void hand_over(struct device *device)
 {
-	struct store_lane *lane = device->lane->lane;
+	struct store_lane *lane = device->home.lane->lane;
 
 	if (!lane->store->ops->add(lane, &device->errand)) {
 		wait_in_loop(device);
@@ -33,10 +33,10 @@ static void hand_over(struct device *device)
 	}
 	device->errand_due = false;
 	device->errand_busy = true;
-	device->in_flight++;
-	device->lane->in_flight++;
+	device->home.in_flight++;
+	device->home.lane->in_flight++;
 	/* The turn that submits it may have to be another one. */
-	device->loop->settling = true;
+	device->home.loop->settling = true;
 }
 
 static void begin_errand(struct device *device, enum store_io_kind kind)
@@ -60,7 +60,8 @@ static bool has_claim(struct device *device)
 {
 	uint64_t *waits = &device->client->counters.waits;
 
-	if (claim_take(&device->claim, device->policy->store, device->loop))
+	if (claim_take(&device->claim, device->policy->store,
+		       device->home.loop))
 		return true;
 	if (*waits == 0)
 		client_log(device->client,
@@ -121,7 +122,7 @@ bool start_end(struct device *device)
 
 void start_cancel(struct device *device)
 {
-	struct store_lane *lane = device->lane->lane;
+	struct store_lane *lane = device->home.lane->lane;
 
 	if (device->errand_busy)
 		lane->store->ops->cancel(lane, &device->errand);
@@ -153,8 +154,8 @@ void start_errand_ended(struct store_io *io)
 		io->result.status != PREC_OK && io->result.error == ECANCELED;
 
 	device->errand_busy = false;
-	device->in_flight--;
-	device->lane->in_flight--;
+	device->home.in_flight--;
+	device->home.lane->in_flight--;
 	if (io->kind == STORE_FLUSH && io->result.status != PREC_OK)
 		log_failed_sync(device);
 	/* Once is enough: whoever stops is told, or ended, all the same. */
@@ -164,5 +165,5 @@ void start_errand_ended(struct store_io *io)
 		device->started = true;
 	if (device->started)
 		queues_ready(device);
-	device->loop->settling = true;
+	device->home.loop->settling = true;
 }

@@ -23,25 +23,25 @@
 #define BYTES_A_TURN	       (1ull << 20)
 
 /* Each queue that was in line once, as far as the turn goes. */
-static void serve_device(struct lane *lane, struct device *device,
-			 const struct device_turn *most)
+static void serve_part(struct lane *lane, struct device_part *part,
+		       const struct device_turn *most)
 {
-	struct device_turn *turn = &device->turn;
+	struct device_turn *turn = &part->turn;
 	struct queue *queue;
 	uint32_t count = 0;
 
 	*turn = *most;
-	TAILQ_FOREACH(queue, &device->line, ready)
+	TAILQ_FOREACH(queue, &part->line, ready)
 	count++;
 	while (count-- && !device_turn_is_over(turn) &&
-	       (queue = line_next_queue(device)))
+	       (queue = line_next_queue(part)))
 		queue_serve(queue);
 	lane->requests += most->requests - turn->requests;
 	lane->bytes += most->bytes - turn->bytes;
 }
 
-/* As serve_device, as far as the limits of its export go. */
-static void serve_limited(struct lane *lane, struct device *device,
+/* As serve_part, as far as the limits of its export go. */
+static void serve_limited(struct lane *lane, struct device_part *part,
 			  const struct rates_grant *grant)
 {
 	const struct device_turn most = { grant->bytes, grant->requests };
@@ -50,22 +50,22 @@ static void serve_limited(struct lane *lane, struct device *device,
 	lane->counts = grant->in_flight;
 	lane->counted = 0;
 	lane->limited_bytes = 0;
-	serve_device(lane, device, &most);
+	serve_part(lane, part, &most);
 	lane->limited = false;
-	rates_settle(lane->rates, grant, most.requests - device->turn.requests,
+	rates_settle(lane->rates, grant, most.requests - part->turn.requests,
 		     lane->limited_bytes, lane->counted);
 }
 
 /* Devices that are in line now may be served in this turn, each once. */
 static void begin_turn(struct lane *lane, uint64_t turn)
 {
-	const struct device *device;
+	const struct device_part *part;
 
 	lane->turn = turn;
 	lane->devices = 0;
 	lane->requests = 0;
 	lane->bytes = 0;
-	TAILQ_FOREACH(device, &lane->line, next)
+	TAILQ_FOREACH(part, &lane->line, next)
 	lane->devices++;
 }
 
@@ -86,7 +86,7 @@ static bool serve_next(struct loop *loop, struct lane *lane)
 					    : REQUESTS_A_TURN,
 	};
 	struct rates_grant grant;
-	struct device *device;
+	struct device_part *part;
 	bool limited = rates_are_limited(lane->rates);
 
 	if (limited) {
@@ -97,13 +97,13 @@ static bool serve_next(struct loop *loop, struct lane *lane)
 			return false;
 		}
 	}
-	device = line_next_device(lane);
+	part = line_next_part(lane);
 	hint_line(lane);
 	if (limited)
-		serve_limited(lane, device, &grant);
+		serve_limited(lane, part, &grant);
 	else
-		serve_device(lane, device, &most);
-	line_return_device(lane, device);
+		serve_part(lane, part, &most);
+	line_return_part(lane, part);
 	return true;
 }
 

@@ -53,7 +53,7 @@ static ssize_t say(struct vhost_connection *connection, const void *message,
 		sent = send(connection->channel_fd, message, size,
 			    MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	notify_charge(&connection->device.notify_cost,
+	notify_charge(&connection->device.home.notify_cost,
 		      notify_clock_ns() - before);
 	return sent;
 }

@@ -63,7 +63,7 @@ static void abort_once(struct vhost_connection *connection)
 	connection->aborted = true;
 	unpark(connection);
 	unpause(connection);
-	loop_unwatch(connection->device.loop, connection->fd);
+	loop_unwatch(connection->device.home.loop, connection->fd);
 	device_abort(&connection->device);
 }
 
@@ -104,7 +104,7 @@ static bool acknowledge(struct vhost_connection *connection, uint64_t failed)
 
 static bool watch_for(struct vhost_connection *connection, uint32_t events)
 {
-	if (loop_watch_for(connection->device.loop, connection->fd, events,
+	if (loop_watch_for(connection->device.home.loop, connection->fd, events,
 			   &connection->source))
 		return true;
 	device_end(&connection->device, "its socket could not be watched");
@@ -179,7 +179,7 @@ static void carry_out(struct vhost_connection *connection)
 	}
 	connection->asked = false;
 	vhost_message_reset(&connection->message);
-	connection->device.loop->settling |=
+	connection->device.home.loop->settling |=
 		device_is_slow_to_notify(&connection->device);
 	vhost_held_settle(connection);
 	if (connection->device.state == DEVICE_PARKED)
@@ -282,7 +282,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 		connection->channel_fd = -1;
 		connection->held = VHOST_HELD_BY_ALL;
 		connection->message.releases = export->policy.releases;
-		connection->message.cost = &connection->device.notify_cost;
+		connection->message.cost = &connection->device.home.notify_cost;
 		why = connection_make(connection, client);
 	}
 	if (!why) {
@@ -303,7 +303,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 void vhost_connection_stop(struct vhost_connection *connection)
 {
 	connection->stopping = true;
-	connection->device.loop->settling = true;
+	connection->device.home.loop->settling = true;
 	if (connection->device.state != DEVICE_SERVING)
 		return;
 	unpause(connection);
@@ -338,7 +338,7 @@ void vhost_connection_settle(struct vhost_connection *connection)
 	if (connection->device.state == DEVICE_SERVING)
 		vhost_channel_ask(connection);
 	if (connection->device.state == DEVICE_PARKED && !connection->asked &&
-	    connection->device.in_flight == 0)
+	    device_in_flight(&connection->device) == 0)
 		device_end(&connection->device, "the server stops");
 	if (connection->device.state != DEVICE_ENDING)
 		return;

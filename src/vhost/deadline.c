@@ -44,7 +44,7 @@ static bool leave_to_next(struct vhost_connection *connection)
 	client_log(device->client,
 		   "the server stops: %u requests, %" PRIu64 " bytes, did not "
 		   "end within %u ms: the next server carries them out",
-		   device->in_flight, device_bytes_in_store(device),
+		   device_in_flight(device), device_bytes_in_store(device),
 		   connection->export->drain_timeout_ms);
 	device_end(device, "the server stops");
 	return true;
@@ -54,7 +54,7 @@ static bool leave_to_next(struct vhost_connection *connection)
  * take it out of the reach of hardware. */
 static bool waits_for_memory(const struct device *device)
 {
-	return device->in_flight == 0;
+	return device_in_flight(device) == 0;
 }
 
 static void log_cancelled(struct vhost_connection *connection)
@@ -72,7 +72,7 @@ static void log_cancelled(struct vhost_connection *connection)
 			   "%s: %u requests, %" PRIu64
 			   " bytes, did not end within %u ms: they are "
 			   "cancelled",
-			   waiting_for(connection), device->in_flight,
+			   waiting_for(connection), device_in_flight(device),
 			   device_bytes_in_store(device),
 			   connection->export->drain_timeout_ms);
 }
@@ -95,7 +95,7 @@ static bool insist(struct vhost_connection *connection)
 	client_log(device->client,
 		   "%s: %u requests, %" PRIu64 " bytes, did not end within "
 		   "another %u ms: the store resets what has them",
-		   waiting_for(connection), device->in_flight,
+		   waiting_for(connection), device_in_flight(device),
 		   device_bytes_in_store(device),
 		   connection->export->drain_timeout_ms);
 	return true;
@@ -105,7 +105,7 @@ static void give_up(struct vhost_connection *connection)
 {
 	struct device *device = &connection->device;
 
-	counter_add(&device->client->counters.stuck, device->in_flight);
+	counter_add(&device->client->counters.stuck, device_in_flight(device));
 	if (waits_for_memory(device))
 		client_log(device->client,
 			   "%s: the store does not let go of its memory: the "
@@ -118,7 +118,7 @@ static void give_up(struct vhost_connection *connection)
 			   " bytes, are stuck in the store: the client is "
 			   "ended without an acknowledgement; its memory is "
 			   "held until they end",
-			   waiting_for(connection), device->in_flight,
+			   waiting_for(connection), device_in_flight(device),
 			   device_bytes_in_store(device));
 	device_end(device, "its requests were stuck in the store");
 }

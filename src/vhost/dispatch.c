@@ -53,7 +53,7 @@ static bool set_translated(struct vhost_connection *connection, bool translated,
 	if (translated == (device->iotlb != NULL))
 		return true;
 	*why = "ACCESS_PLATFORM changes while rings run";
-	if (device->in_flight > 0 || !device_is_stopped(device))
+	if (device_in_flight(device) > 0 || !device_is_stopped(device))
 		return false;
 	*why = "out of memory";
 	return device_translate(device, translated);

@@ -27,7 +27,7 @@ static enum vhost_outcome update(struct vhost_connection *connection,
 		rights |= PREC_READ;
 	if (said->rights & VHOST_IOTLB_WRITE)
 		rights |= PREC_WRITE;
-	if (device->in_flight > 0 &&
+	if (device_in_flight(device) > 0 &&
 	    !iotlb_is_new(device->iotlb, device->memory, said->address,
 			  said->size, said->user, rights))
 		return VHOST_LATER;
@@ -48,7 +48,7 @@ static enum vhost_outcome invalidate(struct vhost_connection *connection,
 
 	if (!device->iotlb || !iotlb_has(device->iotlb, said->address, size))
 		return VHOST_DONE;
-	if (device->in_flight > 0)
+	if (device_in_flight(device) > 0)
 		return VHOST_LATER;
 	iotlb_invalidate(device->iotlb, said->address, size);
 	device_retranslate(device);

@@ -208,7 +208,7 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 {
 	struct vhost_message *message = &connection->message;
 	struct device *device = &connection->device;
-	struct notifier *notifier = &device->loop->notifier;
+	struct notifier *notifier = &device->home.loop->notifier;
 
 	*why = "expected an eventfd, a pipe that can be written, one of a pair "
 	       "of sockets, or none";

@@ -24,7 +24,7 @@
 static bool quiet(struct vhost_connection *connection)
 {
 	/* Requests that wait for room in the store are counted too. */
-	return connection->device.in_flight == 0;
+	return device_in_flight(&connection->device) == 0;
 }
 
 /* From the wire. */

@@ -116,18 +116,20 @@ static int kick_by_none(struct loop *loop, const char **why)
 
 /* The descriptor by which the ring is kicked: the client's eventfd, or one of
  * ours.  -1: *why says what was expected. */
-static int kick_of(struct vhost_connection *connection, const char **why)
+static int kick_of(struct vhost_connection *connection,
+		   const struct queue *queue, const char **why)
 {
 	struct vhost_message *message = &connection->message;
 	struct device *device = &connection->device;
+	struct loop *loop = queue->part->loop;
 	int fd, ours;
 
 	if (message->fd_count == 0)
-		return kick_by_none(device->loop, why);
+		return kick_by_none(loop, why);
 	fd = message->fds[0];
 	if (pipe_is(fd, false)) {
 		*why = "no descriptor or memory to watch a pipe";
-		ours = kick_by_pipe(device->loop, device->policy->releases, fd,
+		ours = kick_by_pipe(loop, device->policy->releases, fd,
 				    &device->pipe_fds);
 		if (ours >= 0)
 			vhost_message_take_fd(message, 0);
@@ -135,7 +137,7 @@ static int kick_of(struct vhost_connection *connection, const char **why)
 	}
 	*why = "the descriptor is neither an eventfd nor a pipe that can be "
 	       "read, or the system lacks memory to see if it is";
-	return notifier_knows(&device->loop->notifier, fd)
+	return notifier_knows(&loop->notifier, fd)
 		       ? vhost_message_take_fd(message, 0)
 		       : -1;
 }
@@ -143,14 +145,15 @@ static int kick_of(struct vhost_connection *connection, const char **why)
 static enum vhost_outcome set_kick(struct vhost_connection *connection,
 				   struct queue *queue, const char **why)
 {
-	int fd = kick_of(connection, why);
+	int fd = kick_of(connection, queue, why);
 
 	return fd >= 0 && queue_set_kick(queue, fd, why) ? VHOST_DONE
 							 : VHOST_REFUSED;
 }
 
 /* The descriptor of the message may be signalled, or there is none. */
-static bool may_notify(struct vhost_connection *connection, const char **why)
+static bool may_notify(struct vhost_connection *connection,
+		       const struct queue *queue, const char **why)
 {
 	const struct vhost_message *message = &connection->message;
 	struct device *device = &connection->device;
@@ -159,7 +162,7 @@ static bool may_notify(struct vhost_connection *connection, const char **why)
 	       "written nor one of a pair of sockets, or the system lacks "
 	       "memory to see if it is";
 	return message->fd_count == 0 ||
-	       notifier_takes(&device->loop->notifier, message->fds[0],
+	       notifier_takes(&queue->part->loop->notifier, message->fds[0],
 			      device->policy->releases, &device->pipe_fds);
 }
 
@@ -183,7 +186,7 @@ enum vhost_outcome vhost_set_ring_fd(struct vhost_connection *connection,
 	}
 	if (message->header.request == VHOST_SET_VRING_KICK)
 		return set_kick(connection, queue, why);
-	if (!may_notify(connection, why))
+	if (!may_notify(connection, queue, why))
 		return VHOST_REFUSED;
 	if (message->header.request == VHOST_SET_VRING_CALL)
 		queue_set_call(queue, vhost_message_take_fd(message, 0));

@@ -231,7 +231,7 @@ static void end(void)
 	device_abort(&device);
 	done = true;
 	turn();
-	EXPECT(device.in_flight == 0);
+	EXPECT(device_in_flight(&device) == 0);
 	EXPECT(client.counters.in_flight == 0);
 	device_close(&device);
 	munmap(memory, MEMORY);
@@ -245,7 +245,7 @@ static void is_served(void)
 	begin(DEVICE_LOSS_FAIL);
 	make_available(0, 2);
 	first_turn();
-	EXPECT(added == 1 && device.in_flight == 2);
+	EXPECT(added == 1 && device_in_flight(&device) == 2);
 	done = true;
 	turn();
 	EXPECT(added == 2);

@@ -24,7 +24,11 @@ static struct loop loop;
 static struct client_record client;
 static struct memory memory;
 static struct device device = {
-	.loop = &loop,
+	.home = {
+		.device = &device,
+		.loop = &loop,
+		.counters = &client.counters,
+	},
 	.client = &client,
 	.memory = &memory,
 };
@@ -93,7 +97,7 @@ int main(void)
 			    PREC_READ | PREC_WRITE, 0) == PREC_OK);
 	TAILQ_INIT(&loop.served);
 	MUST(notifier_open(&loop.notifier));
-	queue_init(&queue, &device, 0);
+	queue_init(&queue, &device.home, 0);
 	queue.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (uint32_t size = 1; size <= SIZE_MOST; size++)
 		for (uint32_t from = 0; from < 2 * size; from++)

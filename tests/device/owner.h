@@ -250,7 +250,7 @@ static inline void greedy_close(struct greedy *greedy)
 {
 	device_end(&greedy->device, "the test ends");
 	device_abort(&greedy->device);
-	while (greedy->device.in_flight)
+	while (device_in_flight(&greedy->device))
 		turn_serve(&loop);
 	device_close(&greedy->device);
 	__atomic_fetch_sub(&loop.devices, 1, __ATOMIC_RELAXED);
