@@ -172,10 +172,7 @@ static void drop_first(struct notifier *notifier, uint32_t count)
 /* How many are then timed one by one. */
 #define CAREFUL 256u
 
-/* What the two bits of a time in the history stand for. */
-static const uint8_t weights[] = { 0, 1, 4, NOTIFY_ENOUGH };
-
-static uint32_t class_of(uint64_t ns)
+static uint8_t weight_of(uint64_t ns)
 {
 	uint64_t usual = notify_usual_ns();
 
@@ -183,17 +180,17 @@ static uint32_t class_of(uint64_t ns)
 		return 0;
 	if (ns < NOTIFY_LONG * usual)
 		return 1;
-	return ns < NOTIFY_MOST * usual ? 2 : 3;
+	return ns < NOTIFY_MOST * usual ? 7 : 28;
 }
 
 void notify_charge(struct notify_cost *cost, uint64_t ns)
 {
-	uint32_t weight = 0, history;
+	uint8_t *oldest = &cost->weights[cost->next++ % NOTIFY_TIMES];
 
-	cost->history = cost->history << 2 | class_of(ns);
-	for (history = cost->history; history; history >>= 2)
-		weight += weights[history & 3];
-	cost->too_slow |= weight >= NOTIFY_ENOUGH;
+	cost->weight -= *oldest;
+	*oldest = weight_of(ns);
+	cost->weight += *oldest;
+	cost->too_slow |= cost->weight >= NOTIFY_ENOUGH;
 }
 
 /* One, and charge its client. */

@@ -313,15 +313,13 @@ void vhost_connection_stop(struct vhost_connection *connection)
 /* Each of its notifications makes the others of this worker wait. */
 static void end_slow(struct vhost_connection *connection)
 {
-	uint64_t usual_us = notify_usual_ns() / 1000;
-
 	if (connection->device.state == DEVICE_ENDING)
 		return;
 	client_log(connection->device.client,
 		   "to signal or answer it takes more than %" PRIu64
-		   " us, again and again, or %" PRIu64
-		   " ms: too many wait for an eventfd or the socket",
-		   usual_us, NOTIFY_MOST * usual_us / 1000);
+		   " us nearly each time: "
+		   "too many wait for an eventfd or the socket",
+		   notify_usual_ns() / 1000);
 	vhost_export_bar(connection->export);
 	device_end(&connection->device, "its notifications take too long");
 }
