@@ -8,6 +8,7 @@ gives packed rings the base 0, and reads back what it wrote.
 Debian's package is downloaded to CACHE and unpacked, never installed."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -110,6 +111,9 @@ def main():
     if b"UML-RESULT: PASS" in said:
         return 0
     print(said[-2000:].decode(errors="replace"))
+    result = re.search(rb"UML-RESULT: .*", said)
+    print("FAIL:", result.group().decode(errors="replace").strip() if result
+          else f"the machine came to no end in {SECONDS} s")
     return 1
 
 

@@ -13,7 +13,7 @@ class Verdict:
     """Each check by its name, said aloud once; red ones are kept."""
 
     def __init__(self):
-        self.red = set()
+        self.red = {}
         self.start = time.monotonic()
 
     def say(self, text):
@@ -23,8 +23,16 @@ class Verdict:
         self.say(f"{'ok ' if good else 'RED'} {name}"
                  f"{': ' if detail else ''}{detail}")
         if not good:
-            self.red.add(name)
+            self.red.setdefault(name, detail)
         return good
+
+    def end(self):
+        """The exit status.  What is red is said once more, so that it stands at
+        the very end of a log of which only that is seen."""
+        for name, detail in self.red.items():
+            first = detail.partition("\n")[0]
+            print(f"FAILED {name}{': ' if first else ''}{first}", flush=True)
+        return 1 if self.red else 0
 
 
 def tail(path, lines=25):
