@@ -23,7 +23,7 @@
 
 #define BUFFER 65536u
 #define OWN    0xa5
-#define TRIES  300u
+#define TRIES  2400u
 
 /* It takes memory back so often, however long that takes where others have
  * much to do; but not for ever. */

@@ -5,10 +5,11 @@
  *
  *     good SOCKET SECONDS PART PARTS
  *
- * It says `begun` when it has.  The exit status is 0 if all was right, 3 if
- * requests failed or the server was gone, which it tells, and 1 if bytes were
- * wrong.
+ * It says `begun` when it has.  A SIGTERM ends it as if its time were over.
+ * The exit status is 0 if all was right, 3 if requests failed or the server was
+ * gone, which it tells, and 1 if bytes were wrong.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,16 @@
 #include "client/neighbour.h"
 
 #define BUFFER 16384u
-#define TRIES  100u
+#define TRIES  600u
 #define TRY_US 200000u
+
+static volatile sig_atomic_t asked_to_end;
+
+static void on_signal(int number)
+{
+	(void)number;
+	asked_to_end = 1;
+}
 
 static int tell(const struct client *client)
 {
@@ -56,7 +65,7 @@ static int work(struct neighbour *neighbour, uint64_t end)
 
 	puts("begun");
 	fflush(stdout);
-	while (failed == 0 && client_now_ns() < end)
+	while (failed == 0 && !asked_to_end && client_now_ns() < end)
 		failed = neighbour_step(neighbour);
 	if (failed == 0)
 		failed = neighbour_drain(neighbour);
@@ -79,6 +88,7 @@ int main(int argc, char **argv)
 		.uncalled = true,
 		.unacknowledged = true,
 	};
+	const struct sigaction action = { .sa_handler = on_signal };
 	struct neighbour neighbour;
 	struct client client;
 	uint32_t tries = 0;
@@ -87,6 +97,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: good SOCKET SECONDS PART PARTS\n");
 		return 2;
 	}
+	sigaction(SIGTERM, &action, NULL);
 	options.socket_path = argv[1];
 	while (!begin(&client, &neighbour, &counts, &options,
 		      strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0))) {
