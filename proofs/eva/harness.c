@@ -8,6 +8,7 @@
  */
 #include "__fc_builtin.h"
 
+#include "virtio/blk_complete.h"
 #include "virtio/blk_next.h"
 
 static volatile int any;
@@ -202,18 +203,19 @@ static void serve(uint32_t size, bool packed)
 	};
 	struct vblk_request block;
 	struct vblk_ranges ranges;
-	struct vblk_outcome outcome;
+	struct vblk_done done;
 	bool yes;
 
 	begin(size, packed);
 	if (vblk_next(&device, &queue, &space, &chain, &block, &ranges) ==
 	    VIRTQ_TAKEN) {
-		outcome = vblk_outcome(&block, any ? PREC_OK : PREC_GONE, any64,
-				       any != 0);
-		if (vblk_store_status(&block, &space, outcome.status) ==
-		    PREC_OK)
+		done.status = any ? PREC_OK : PREC_GONE;
+		done.same_epoch = any != 0;
+		done.moved = any64;
+		if (vblk_complete(&queue, &space, &block, done, any != 0) ==
+		    VBLK_HELD)
 			(void)vring_complete(&queue, &space, block.head,
-					     outcome.used);
+					     vblk_outcome(&block, done).used);
 	}
 	begin(size, packed);
 	if (vring_should_notify(&queue, &space, &yes) == PREC_OK && yes)

@@ -24,9 +24,12 @@ bool layout_retake(struct virtq *q, const struct prec_space *space,
 		   struct inflight_queue *log, struct virtq_request *r,
 		   enum virtq_answer *answer);
 
+/* Of a queue without a log they do nothing, and cost no call. */
 static inline void layout_log_taken(const struct virtq *q,
 				    struct inflight_queue *log, uint16_t head)
 {
+	if (!log->span.size)
+		return;
 	if (q->packed)
 		inflight_packed_taken(log, q, head);
 	else
@@ -37,6 +40,8 @@ static inline void layout_log_completing(const struct virtq *q,
 					 struct inflight_queue *log,
 					 uint16_t head)
 {
+	if (!log->span.size)
+		return;
 	if (q->packed)
 		inflight_packed_completing(log, q, head);
 	else
@@ -47,6 +52,8 @@ static inline void layout_log_completed(const struct virtq *q,
 					struct inflight_queue *log,
 					uint16_t head)
 {
+	if (!log->span.size)
+		return;
 	if (q->packed)
 		inflight_packed_completed(log, q, head);
 	else

@@ -16,42 +16,61 @@
 #include "device/probe.h"
 #include "device/queue.h"
 #include "device/sparse.h"
+#include "virtio/blk_complete.h"
 
-/* Put it into the used ring and take it out of the log of requests in
- * flight. */
-static enum prec_status complete(struct queue *queue, uint32_t head,
-				 uint32_t used)
+/* Its status is stored, and its client cannot know yet: the page is marked
+ * before the ring publishes the request (dirty.h). */
+__attribute__((cold)) static enum vblk_end
+publish_marked(struct queue *queue, const struct vblk_request *block,
+	       uint32_t used)
 {
 	const struct prec_space *space = device_space(queue->device);
-	struct inflight_queue *log = &queue->inflight;
-	const struct virtq *virtq = queue->virtq;
-	uint64_t slot = virtq->next_used % virtq->size;
-	enum prec_status status;
 
-	layout_log_completing(virtq, log, (uint16_t)head);
-	status = vring_complete(queue->virtq, space, head, used);
-	if (status == PREC_OK)
-		layout_log_completed(virtq, log, (uint16_t)head);
-	mark_completed(queue, slot);
-	return status;
+	mark_data(queue->device, &block->status, 1);
+	return vring_complete(queue->virtq, space, block->head, used) == PREC_OK
+		       ? VBLK_TOLD
+		       : VBLK_USED_GONE;
 }
 
-/* Give the request back to the client: first the status byte, then the used
- * ring, which publishes it. */
+/* Give it back to the client, and take it out of the log of requests in
+ * flight. */
+static enum vblk_end give_back(struct queue *queue,
+			       const struct vblk_request *block,
+			       struct vblk_done done,
+			       struct vblk_outcome outcome)
+{
+	struct device *device = queue->device;
+	struct inflight_queue *log = &queue->inflight;
+	struct virtq *virtq = queue->virtq;
+	uint64_t slot = virtq->next_used % virtq->size;
+	enum vblk_end end;
+
+	layout_log_completing(virtq, log, (uint16_t)block->head);
+	end = vblk_complete(virtq, device_space(device), block, done,
+			    device->dirty.all);
+	if (end == VBLK_HELD)
+		end = publish_marked(queue, block, outcome.used);
+	if (end == VBLK_STATUS_GONE)
+		return end;
+	if (end == VBLK_TOLD)
+		layout_log_completed(virtq, log, (uint16_t)block->head);
+	mark_completed(queue, slot);
+	return end;
+}
+
 static void complete_request(struct queue *queue,
 			     const struct vblk_request *block,
 			     enum prec_status did, uint64_t moved,
 			     bool same_epoch)
 {
-	struct device *device = queue->device;
-	const struct prec_space *space = device_space(device);
+	const struct vblk_done done = { did, same_epoch, moved };
+	const struct vblk_outcome outcome = vblk_outcome(block, done);
 	struct counters *counters = queue->part->counters;
 	uint32_t slots = queue->virtq->held[block->head];
-	struct vblk_outcome outcome =
-		vblk_outcome(block, did, moved, same_epoch);
 	bool lost = did == PREC_GONE || !same_epoch;
-	enum prec_status status;
+	enum vblk_end end;
 
+	/* Before the client can see that it has ended. */
 	counter_add(&counters->requests, 1);
 	if (outcome.status != VIRTIO_BLK_S_OK)
 		counter_add(&counters->errors, 1);
@@ -59,14 +78,12 @@ static void complete_request(struct queue *queue,
 		counter_add(&counters->bytes_read, moved);
 	else if (block->op == VBLK_WRITE)
 		counter_add(&counters->bytes_written, moved);
-	status = vblk_store_status(block, space, outcome.status);
-	mark_data(device, &block->status, 1);
-	if (status != PREC_OK) {
+	end = give_back(queue, block, done, outcome);
+	if (end != VBLK_TOLD) {
 		lost = true;
-		queue_break(queue, "a status byte is gone");
-	} else if (complete(queue, block->head, outcome.used) != PREC_OK) {
-		lost = true;
-		queue_break(queue, "its used ring is gone");
+		queue_break(queue, end == VBLK_STATUS_GONE
+					   ? "a status byte is gone"
+					   : "its used ring is gone");
 	}
 	queue_served(queue, slots);
 	queue_check_logs(queue);

@@ -677,38 +677,6 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 	return VIRTQ_TAKEN;
 }
 
-struct vblk_outcome vblk_outcome(const struct vblk_request *r,
-				 enum prec_status did, uint64_t moved,
-				 bool same_epoch)
-{
-	struct vblk_outcome out = { VIRTIO_BLK_S_IOERR, 1 };
-	bool whole = moved == r->bytes && same_epoch;
-
-	if (r->op == VBLK_ANSWER) {
-		out.status = r->answer;
-		return out;
-	}
-	if (did == PREC_OK && whole)
-		out.status = VIRTIO_BLK_S_OK;
-	if (r->op == VBLK_READ || r->op == VBLK_IDENTIFY) {
-		if (whole)
-			out.used = (uint32_t)r->bytes + 1;
-		else if (same_epoch && moved < r->bytes)
-			out.used = (uint32_t)moved;
-		else
-			out.used = 0;
-	}
-	return out;
-}
-
-enum prec_status vblk_store_status(const struct vblk_request *r,
-				   const struct prec_space *space,
-				   uint8_t status)
-{
-	/*@ ghost store_count = 0; */
-	return lent_store8(space, r->status, 0, status);
-}
-
 /*
  * The geometry that old firmware expects: 63 sectors a track, 16 heads, and at
  * most as many cylinders as an ATA disk.  Never larger than the capacity.

@@ -11,8 +11,8 @@
 #include "virtio/virtq.h"
 
 /*
- * Block requests (VIRTIO 1.2, 5.2.6): from a chain of segments to a decision,
- * and from the result of the I/O to the answer.  Nothing here does I/O.
+ * Block requests (VIRTIO 1.2, 5.2.6): from a chain of segments to a decision.
+ * Nothing here does I/O.
  */
 
 /* So that a size in bytes fits 63 bits. */
@@ -351,60 +351,6 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      const struct prec_space *space,
 			      struct virtq_request *c, struct vblk_request *r,
 			      struct vblk_ranges *w);
-
-/* The answer: the status byte, and the used length, which counts if the status
- * byte could be stored. */
-struct vblk_outcome {
-	uint8_t status;
-	uint32_t used;
-};
-
-/*
- * `did` and `moved`: how the I/O ended, and how many bytes from the start of
- * the data certainly moved.  `same_epoch`: no region that the request names has
- * lost memory since the request was taken; otherwise `moved` is not trusted.
- *
- * The used length counts bytes from the start of the writable part (2.7.8.2),
- * so it includes the status byte only if all data before it was written.
- */
-/*@
-  requires request: \valid_read(r) && r->bytes <= VBLK_BYTES_MAX;
-  terminates \true;
-  exits \false;
-  assigns \nothing;
-  ensures told: \result.status == (r->op == VBLK_ANSWER ? r->answer :
-    did == PREC_OK && moved == r->bytes && same_epoch ? VIRTIO_BLK_S_OK :
-    VIRTIO_BLK_S_IOERR);
-  ensures used: \result.used ==
-    (r->op != VBLK_READ && r->op != VBLK_IDENTIFY ? 1 :
-    !same_epoch ? 0 : moved == r->bytes ? r->bytes + 1 :
-    moved < r->bytes ? moved : 0);
-  ensures granted: \result.used <= r->bytes + 1;
-  ensures happened: \result.used <= moved + 1;
-  ensures believed: r->op == VBLK_READ && !same_epoch ==> \result.used == 0;
-  ensures only_status: r->op != VBLK_READ && r->op != VBLK_IDENTIFY ==>
-    \result.used == 1;
-*/
-struct vblk_outcome vblk_outcome(const struct vblk_request *r,
-				 enum prec_status did, uint64_t moved,
-				 bool same_epoch);
-
-/* Store the status byte, once, and nothing else. */
-/*@
-  requires table: \valid_read(space) && space_ok(*space);
-  requires request: \valid_read(r);
-  requires place: writable_span(*space, r->status) && r->status.size == 1;
-  terminates \true;
-  exits \false;
-  assigns STORES(0, 0);
-  ensures said: \result == PREC_OK || \result == PREC_GONE;
-  ensures once: store_count == (\result == PREC_OK ? 1 : 0);
-  ensures stored: \result == PREC_OK ==>
-    store_is(0, r->status.address, 1, status);
-*/
-PREC_MUST_CHECK enum prec_status
-vblk_store_status(const struct vblk_request *r, const struct prec_space *space,
-		  uint8_t status);
 
 /* Fill in the configuration space (5.2.4).  The client is given its first
  * VIRTIO_BLK_CONFIG_SIZE bytes. */

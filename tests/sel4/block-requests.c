@@ -3,8 +3,7 @@
  * client that takes what it lent at any time. */
 #include "scenario.h"
 
-#include "virtio/blk.h"
-#include "virtio/split.h"
+#include "virtio/blk_complete.h"
 
 #define SECTORS	  64u
 #define RING_SIZE 8u
@@ -37,8 +36,8 @@ static enum virtq_answer serve_one(struct prec_region *region)
 						   .queues = 1 };
 	uint64_t epoch = prec_region_epoch(region);
 	enum virtq_answer answer = split_next(&queue, &space, &chain);
-	struct vblk_outcome outcome;
 	struct vblk_request block;
+	struct vblk_done done;
 	struct prec_result did;
 
 	if (answer != VIRTQ_TAKEN)
@@ -47,10 +46,10 @@ static enum virtq_answer serve_one(struct prec_region *region)
 	if (answer != VIRTQ_TAKEN)
 		return answer;
 	did = move(&block);
-	outcome = vblk_outcome(&block, did.status, did.done,
-			       prec_region_epoch(region) == epoch);
-	if (vblk_store_status(&block, &space, outcome.status) ||
-	    split_complete(&queue, &space, block.head, outcome.used))
+	done.status = did.status;
+	done.moved = did.done;
+	done.same_epoch = prec_region_epoch(region) == epoch;
+	if (vblk_complete(&queue, &space, &block, done, false) != VBLK_TOLD)
 		return VIRTQ_LOST;
 	return VIRTQ_TAKEN;
 }

@@ -51,17 +51,21 @@ static enum prec_status move_data(const struct vblk_request *r)
 static void carry_out(uint64_t epochs_before)
 {
 	struct vblk_request *r = &served->request;
-	enum prec_status did = PREC_OK;
+	struct vblk_done done = { PREC_OK, true, 0 };
+	enum vblk_end end;
 
 	if (r->op == VBLK_READ || r->op == VBLK_WRITE)
-		did = move_data(r);
+		done.status = move_data(r);
 	served->disturbed = epochs() != epochs_before;
-	served->outcome =
-		vblk_outcome(r, did, served->moved, !served->disturbed);
-	served->stored =
-		vblk_store_status(r, &space, served->outcome.status) == PREC_OK;
-	if (served->stored)
-		served->used = served->outcome.used;
+	done.same_epoch = !served->disturbed;
+	done.moved = served->moved;
+	served->outcome = vblk_outcome(r, done);
+	end = vblk_complete(&queue, &space, r, done, false);
+	served->stored = end != VBLK_STATUS_GONE;
+	if (!served->stored)
+		return;
+	served->used = served->outcome.used;
+	served->completed = end == VBLK_TOLD ? PREC_OK : PREC_GONE;
 }
 
 /* The window: one request, from the ring to the ring. */
@@ -78,8 +82,9 @@ static void serve(void *none)
 					      &served->request, &ranges);
 	if (served->decoded == VIRTQ_TAKEN)
 		carry_out(before);
-	if (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_LOST ||
-	    served->answer == VIRTQ_MALFORMED)
+	if (!served->stored &&
+	    (served->answer == VIRTQ_TAKEN || served->answer == VIRTQ_LOST ||
+	     served->answer == VIRTQ_MALFORMED))
 		served->completed = split_complete(&queue, &space, chain.head,
 						   served->used);
 	if (served->completed == PREC_OK &&

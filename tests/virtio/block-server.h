@@ -4,7 +4,7 @@
 
 #include "tests/library/losses.h"
 
-#include "virtio/blk.h"
+#include "virtio/blk_complete.h"
 
 /*
  * The smallest block device: one queue, a store in its own memory,

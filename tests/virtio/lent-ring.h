@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "virtio/blk.h"
+#include "virtio/blk_complete.h"
 
 #define BASE   0x100000ull
 #define HALF   0x20000ull

@@ -14,6 +14,7 @@
 #include "blk-specification.h"
 
 #include "virtio/blk.c"
+#include "virtio/blk_complete.c"
 #include "virtio/blk_fetch.c"
 #include "virtio/chain.c"
 #include "virtio/setup.c"
@@ -257,40 +258,44 @@ static void request_ensured(const char *call, enum virtq_answer answer)
 static void outcome(void)
 {
 	const char *call = "vblk_outcome";
-	enum prec_status did = chance(60) ? PREC_OK : PREC_GONE;
-	uint64_t moved = chance(60) ? block.bytes : below(block.bytes + 3);
-	bool same = chance(80);
 	bool data = block.op == VBLK_READ || block.op == VBLK_IDENTIFY;
-	struct vblk_outcome out = vblk_outcome(&block, did, moved, same);
+	struct vblk_done done = {
+		.status = chance(60) ? PREC_OK : PREC_GONE,
+		.moved = chance(60) ? block.bytes : below(block.bytes + 3),
+		.same_epoch = chance(80),
+	};
+	bool whole = done.moved == block.bytes && done.same_epoch;
+	struct vblk_outcome out = vblk_outcome(&block, done);
 	uint8_t status = VIRTIO_BLK_S_IOERR;
+	enum vblk_end end;
 
 	if (block.op == VBLK_ANSWER)
 		status = block.answer;
-	else if (did == PREC_OK && moved == block.bytes && same)
+	else if (done.status == PREC_OK && whole)
 		status = VIRTIO_BLK_S_OK;
 	ENSURES(call, "told", out.status == status);
 	ENSURES(call, "used",
-		out.used == (!data		    ? 1
-			     : !same		    ? 0
-			     : moved == block.bytes ? block.bytes + 1
-			     : moved < block.bytes  ? moved
-						    : 0));
+		out.used == (!data			? 1
+			     : whole			? block.bytes + 1
+			     : !done.same_epoch		? 0
+			     : done.moved < block.bytes ? done.moved
+							: 0));
 	ENSURES(call, "granted", out.used <= block.bytes + 1);
-	ENSURES(call, "happened", out.used <= moved + 1);
-	if (block.op == VBLK_READ && !same)
+	ENSURES(call, "happened", out.used <= done.moved + 1);
+	if (block.op == VBLK_READ && !done.same_epoch)
 		ENSURES(call, "believed", out.used == 0);
 	if (!data)
 		ENSURES(call, "only_status", out.used == 1);
 
+	call = "vblk_complete";
 	store_count = 0;
-	call = "vblk_store_status";
-	if (vblk_store_status(&block, &space, out.status) == PREC_OK) {
-		ENSURES(call, "once", store_count == 1);
+	end = vblk_complete(&queue, &space, &block, done, true);
+	ENSURES(call, "hold", end == VBLK_HELD || end == VBLK_STATUS_GONE);
+	ENSURES(call, "first",
+		is_as_before() && store_count == (end == VBLK_HELD));
+	if (end == VBLK_HELD)
 		ENSURES(call, "stored",
-			store_is(0, block.status.address, 1, out.status));
-	} else {
-		ENSURES(call, "once", store_count == 0);
-	}
+			store_is(0, block.status.address, 1, status));
 }
 
 /* By the table of blk.h, of what was fetched. */

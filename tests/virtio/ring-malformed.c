@@ -84,6 +84,7 @@ static enum virtq_answer next(void)
 
 static void honest(void)
 {
+	struct vblk_done done = { PREC_OK, true, 511 };
 	struct vblk_outcome out;
 	bool yes = false;
 
@@ -100,18 +101,18 @@ static void honest(void)
 	CHECK(block.count, 1);
 	CHECK(chain.segment[block.first].host, (uintptr_t)at(DATA));
 	CHECK(block.status.host, (uintptr_t)at(STATUS));
-	out = vblk_outcome(&block, PREC_OK, 512, true);
-	CHECK(out.status, VIRTIO_BLK_S_OK);
-	CHECK(out.used, 513);
-	out = vblk_outcome(&block, PREC_OK, 511, true);
+	out = vblk_outcome(&block, done);
 	CHECK(out.status, VIRTIO_BLK_S_IOERR);
 	CHECK(out.used, 511);
-	out = vblk_outcome(&block, PREC_OK, 512, false);
+	done.moved = 512;
+	done.same_epoch = false;
+	out = vblk_outcome(&block, done);
 	CHECK(out.status, VIRTIO_BLK_S_IOERR);
 	CHECK(out.used, 0);
-	CHECK(vblk_store_status(&block, &space, 5), PREC_OK);
-	CHECK(*(unsigned char *)at(STATUS), 5);
-	CHECK(split_complete(&queue, &space, block.head, 513), PREC_OK);
+	done.same_epoch = true;
+	*(unsigned char *)at(STATUS) = 5;
+	CHECK(vblk_complete(&queue, &space, &block, done, false), VBLK_TOLD);
+	CHECK(*(unsigned char *)at(STATUS), VIRTIO_BLK_S_OK);
 	CHECK(get16(USED + 2), 1);
 	CHECK(*(uint32_t *)at(USED + 4), 0);
 	CHECK(*(uint32_t *)at(USED + 8), 513);
