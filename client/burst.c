@@ -76,10 +76,12 @@ void burst_put(struct burst *burst, uint32_t index, uint32_t type,
 	slot->sector = sector;
 	slot->busy = true;
 	burst->queue->busy++;
-	if (burst->packed)
-		client_packed_publish(burst->client, burst->queue, slot);
-	else
+	if (!burst->packed) {
 		put_split(burst->queue, slot);
+		return;
+	}
+	client_packed_prepare(burst->client, burst->queue, slot);
+	client_packed_publish(burst->queue, slot);
 }
 
 int burst_publish(struct burst *burst)

@@ -83,7 +83,9 @@ struct client_slot {
 	struct client_place data;
 	struct client_place table; /* indirect descriptors */
 	uint16_t first;		   /* descriptor */
-	uint16_t count;		   /* descriptors of a packed ring */
+	/* Of a packed ring: the descriptors, where the first one is, and its
+	 * flags, which make them available. */
+	uint16_t count, place, flags;
 	bool busy;
 	uint32_t type;
 	uint32_t size;
@@ -194,7 +196,11 @@ int client_wait_translating(struct client *client, uint32_t queue,
 			    struct client_completion *completion,
 			    uint32_t timeout_ms, uint32_t *misses);
 
-/* request.c */
+/* request.c: client_submit prepares a request, which the server does not see
+ * yet, and publishes it. */
+int client_prepare(struct client *client, uint32_t queue, uint32_t slot,
+		   uint32_t type, uint64_t sector, uint32_t size);
+void client_publish(struct client *client, uint32_t queue, uint32_t slot);
 int client_submit(struct client *client, uint32_t queue, uint32_t slot,
 		  uint32_t type, uint64_t sector, uint32_t size);
 int client_kick(struct client *client, uint32_t queue);

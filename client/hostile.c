@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "client/memory.h"
+
 uint64_t hostile_random(uint64_t *state)
 {
 	uint64_t value = *state += 0x9e3779b97f4a7c15ull;
@@ -86,16 +88,12 @@ static void spoil_header(struct client *client, enum hostile_chain kind)
 		header->type = 0x4711;
 }
 
-/* The available ring itself. */
-static void spoil_ring(struct client *client, enum hostile_chain kind)
+/* In the available ring itself. */
+static void spoil_head(struct client_queue *queue)
 {
-	struct vring *ring = &client->queues[0].ring;
-	uint16_t last = (uint16_t)(client->queues[0].avail_index - 1);
+	uint16_t last = (uint16_t)(queue->avail_index - 1);
 
-	if (kind == HOSTILE_WILD_HEAD)
-		ring->avail->ring[last % ring->num] = 0xfffe;
-	else
-		ring->avail->idx = (uint16_t)(last + 40000);
+	queue->ring.avail->ring[last % queue->ring.num] = 0xfffe;
 }
 
 static void spoil_loop(struct vring_desc *table, uint32_t count, bool all)
@@ -189,26 +187,15 @@ static void spoil_chain(struct client *client, struct vring_desc *table,
 	}
 }
 
-int hostile_chain(struct client *client, enum hostile_chain kind, uint32_t type)
+static void spoil_split(struct client *client, enum hostile_chain kind)
 {
 	struct client_queue *queue = &client->queues[0];
 	struct client_slot *slot = &queue->slots[0];
 	bool indirect = client_has(client, VIRTIO_RING_F_INDIRECT_DESC);
 
-	if (client_submit(client, 0, 0, type, 0, client->options.buffer_size))
-		return -1;
-	if (kind == HOSTILE_WILD_SECTOR || kind == HOSTILE_UNKNOWN_TYPE) {
-		spoil_header(client, kind);
-		return client_kick(client, 0);
-	}
-	if (client_has(client, VIRTIO_F_RING_PACKED)) {
-		hostile_packed_chain(client, kind);
-		return client_kick(client, 0);
-	}
 	switch (kind) {
 	case HOSTILE_WILD_HEAD:
-	case HOSTILE_WILD_INDEX:
-		spoil_ring(client, kind);
+		spoil_head(queue);
 		break;
 	case HOSTILE_NESTED_TABLE:
 	case HOSTILE_ODD_TABLE:
@@ -225,5 +212,26 @@ int hostile_chain(struct client *client, enum hostile_chain kind, uint32_t type)
 				    kind);
 		break;
 	}
+}
+
+/* A server that polls the ring sees the chain as soon as it is published. */
+int hostile_chain(struct client *client, enum hostile_chain kind, uint32_t type)
+{
+	struct client_queue *queue = &client->queues[0];
+	bool packed = client_has(client, VIRTIO_F_RING_PACKED);
+
+	if (client_prepare(client, 0, 0, type, 0, client->options.buffer_size))
+		return -1;
+	if (kind == HOSTILE_WILD_SECTOR || kind == HOSTILE_UNKNOWN_TYPE)
+		spoil_header(client, kind);
+	else if (packed)
+		hostile_packed_chain(client, kind);
+	else
+		spoil_split(client, kind);
+	if (kind == HOSTILE_WILD_INDEX && !packed)
+		store_release(&queue->ring.avail->idx,
+			      (uint16_t)(queue->avail_index + 39999));
+	else
+		client_publish(client, 0, 0);
 	return client_kick(client, 0);
 }

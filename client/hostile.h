@@ -20,7 +20,7 @@ int hostile_punch(struct client *client, uint32_t region, uint64_t offset,
 int hostile_restore(struct client *client, uint32_t region);
 int hostile_shrink_and_grow(struct client *client, uint32_t region);
 
-/* Submit a chain on slot 0 of queue 0, spoil it, and kick. */
+/* Prepare a chain on slot 0 of queue 0, spoil it, publish it, and kick. */
 enum hostile_chain {
 	HOSTILE_LOOP,	      /* a descriptor that follows itself; packed: a
 				 list that does not end where it should */
@@ -49,7 +49,7 @@ enum hostile_chain {
 
 int hostile_chain(struct client *client, enum hostile_chain kind,
 		  uint32_t type);
-/* Its part for packed rings: spoils the list that was added last. */
+/* Its part for packed rings: spoils the list that was prepared last. */
 void hostile_packed_chain(struct client *client, enum hostile_chain kind);
 
 /* Messages with something wrong in them.  The server may hang up; the client

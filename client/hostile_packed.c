@@ -23,13 +23,29 @@ static struct vring_packed_desc *element(struct spoilt *spoilt, uint32_t i)
 	return spoilt->table ? &spoilt->table[i] : in_ring(spoilt, i);
 }
 
+/* Those of the first descriptor in the ring are still to be published. */
+static uint16_t *flags_of(struct spoilt *spoilt, uint32_t i)
+{
+	if (spoilt->table)
+		return &spoilt->table[i].flags;
+	return i == 0 ? &spoilt->slot->flags : &in_ring(spoilt, i)->flags;
+}
+
+static uint16_t *last_flags(struct spoilt *spoilt)
+{
+	uint32_t last = spoilt->slot->count - 1u;
+
+	return last == 0 ? &spoilt->slot->flags : &in_ring(spoilt, last)->flags;
+}
+
 /* The whole ring is one list, in which this one begins. */
 static void endless(struct spoilt *spoilt)
 {
-	uint16_t flags = in_ring(spoilt, 0)->flags | VRING_DESC_F_NEXT;
+	uint16_t flags = spoilt->slot->flags | VRING_DESC_F_NEXT;
 	uint32_t i;
 
-	for (i = 0; i < spoilt->queue->ring.num; i++) {
+	spoilt->slot->flags = flags;
+	for (i = 1; i < spoilt->queue->ring.num; i++) {
 		if (spoilt->first + i == spoilt->queue->ring.num)
 			flags ^= 1u << VRING_PACKED_DESC_F_AVAIL |
 				 1u << VRING_PACKED_DESC_F_USED;
@@ -59,7 +75,7 @@ static bool spoil_ring(struct spoilt *spoilt, enum hostile_chain kind)
 	switch (kind) {
 	case HOSTILE_LOOP:
 	case HOSTILE_WILD_NEXT: /* where nothing is available */
-		last->flags |= VRING_DESC_F_NEXT;
+		*last_flags(spoilt) |= VRING_DESC_F_NEXT;
 		return true;
 	case HOSTILE_LOOP_LONG:
 		endless(spoilt);
@@ -71,7 +87,7 @@ static bool spoil_ring(struct spoilt *spoilt, enum hostile_chain kind)
 		again(spoilt);
 		return true;
 	case HOSTILE_ODD_TABLE:
-		head->flags |= VRING_DESC_F_INDIRECT;
+		spoilt->slot->flags |= VRING_DESC_F_INDIRECT;
 		head->len -= 3;
 		return true;
 	default:
@@ -117,20 +133,19 @@ static void spoil_list(struct spoilt *spoilt, enum hostile_chain kind)
 {
 	switch (kind) {
 	case HOSTILE_NO_STATUS:
-		element(spoilt, 2)->flags &= (uint16_t)~VRING_DESC_F_WRITE;
+		*flags_of(spoilt, 2) &= (uint16_t)~VRING_DESC_F_WRITE;
 		break;
 	case HOSTILE_HEADER_ONLY:
 		if (spoilt->table)
 			in_ring(spoilt, 0)->len = sizeof(*spoilt->table);
 		else
-			in_ring(spoilt, 0)->flags &=
-				(uint16_t)~VRING_DESC_F_NEXT;
+			spoilt->slot->flags &= (uint16_t)~VRING_DESC_F_NEXT;
 		break;
 	case HOSTILE_SHORT_HEADER:
 		element(spoilt, 0)->len = 7;
 		break;
 	case HOSTILE_NESTED_TABLE:
-		element(spoilt, 0)->flags |= VRING_DESC_F_INDIRECT;
+		*flags_of(spoilt, 0) |= VRING_DESC_F_INDIRECT;
 		break;
 	default:
 		spoil_data(spoilt, kind);
@@ -149,9 +164,7 @@ void hostile_packed_chain(struct client *client, enum hostile_chain kind)
 
 	if (client_has(client, VIRTIO_RING_F_INDIRECT_DESC))
 		spoilt.table = client_at(client, spoilt.slot->table);
-	spoilt.first =
-		(queue->avail_index + queue->ring.num - spoilt.slot->count) %
-		queue->ring.num;
+	spoilt.first = spoilt.slot->place;
 	if (!spoil_ring(&spoilt, kind))
 		spoil_list(&spoilt, kind);
 }

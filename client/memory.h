@@ -38,8 +38,10 @@ void client_want_call(struct client *client, struct client_queue *queue);
 /* packed.c */
 void client_packed_reset(struct client *client, struct client_queue *queue);
 uint32_t client_packed_base(const struct client_queue *queue);
-void client_packed_publish(struct client *client, struct client_queue *queue,
+void client_packed_prepare(struct client *client, struct client_queue *queue,
 			   struct client_slot *slot);
+void client_packed_publish(struct client_queue *queue,
+			   const struct client_slot *slot);
 bool client_packed_wants_kick(struct client_queue *queue);
 void client_packed_want_call(struct client_queue *queue);
 int client_packed_take(struct client *client, struct client_queue *queue,

@@ -74,16 +74,15 @@ static struct vring_packed_desc packed(const struct vring_desc *desc,
 	};
 }
 
-/* All descriptors of the list, the flags of the first one last: they publish
+/* All descriptors of the list, without the flags of the first one: they publish
  * it. */
 static void put(struct client_queue *queue, struct client_slot *slot,
 		const struct vring_desc *chain, uint32_t count)
 {
-	struct vring_packed_desc *first =
-		client_packed_desc(queue, queue->avail_index);
-	uint16_t id = (uint16_t)(slot - queue->slots), publish = 0;
+	uint16_t id = (uint16_t)(slot - queue->slots);
 	uint32_t i;
 
+	slot->place = queue->avail_index;
 	for (i = 0; i < count; i++) {
 		struct vring_packed_desc *place =
 			client_packed_desc(queue, queue->avail_index);
@@ -91,17 +90,23 @@ static void put(struct client_queue *queue, struct client_slot *slot,
 		uint16_t flags = desc.flags | client_packed_available(queue);
 
 		if (i == 0)
-			publish = flags;
+			slot->flags = flags;
 		desc.flags = i == 0 ? place->flags : flags;
 		*place = desc;
 		client_packed_step(queue, &queue->avail_index,
 				   &queue->avail_wrap, 1);
 	}
 	slot->count = (uint16_t)count;
-	store_release(&first->flags, publish);
 }
 
-void client_packed_publish(struct client *client, struct client_queue *queue,
+void client_packed_publish(struct client_queue *queue,
+			   const struct client_slot *slot)
+{
+	store_release(&client_packed_desc(queue, slot->place)->flags,
+		      slot->flags);
+}
+
+void client_packed_prepare(struct client *client, struct client_queue *queue,
 			   struct client_slot *slot)
 {
 	struct vring_desc chain[CLIENT_SEGMENTS_MAX + 2];

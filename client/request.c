@@ -21,7 +21,7 @@ uint8_t *client_data(struct client *client, uint32_t queue, uint32_t slot)
 	return client_at(client, client->queues[queue].slots[slot].data);
 }
 
-static void publish(struct client *client, struct client_queue *queue,
+static void prepare(struct client *client, struct client_queue *queue,
 		    struct client_slot *slot)
 {
 	struct vring *ring = &queue->ring;
@@ -39,13 +39,11 @@ static void publish(struct client *client, struct client_queue *queue,
 		client_fill_chain(client, slot, &ring->desc[slot->first],
 				  slot->first);
 	}
-	ring->avail->ring[queue->avail_index % ring->num] = slot->first;
-	/* The server that sees the index must see the chain. */
-	store_release(&ring->avail->idx, ++queue->avail_index);
+	ring->avail->ring[queue->avail_index++ % ring->num] = slot->first;
 }
 
-int client_submit(struct client *client, uint32_t number, uint32_t index,
-		  uint32_t type, uint64_t sector, uint32_t size)
+int client_prepare(struct client *client, uint32_t number, uint32_t index,
+		   uint32_t type, uint64_t sector, uint32_t size)
 {
 	struct client_queue *queue = &client->queues[number];
 	struct client_slot *slot = &queue->slots[index];
@@ -72,9 +70,29 @@ int client_submit(struct client *client, uint32_t number, uint32_t index,
 	queue->busy++;
 	slot->started_ns = client_now_ns();
 	if (client_has(client, VIRTIO_F_RING_PACKED))
-		client_packed_publish(client, queue, slot);
+		client_packed_prepare(client, queue, slot);
 	else
-		publish(client, queue, slot);
+		prepare(client, queue, slot);
+	return 0;
+}
+
+void client_publish(struct client *client, uint32_t number, uint32_t index)
+{
+	struct client_queue *queue = &client->queues[number];
+
+	/* The server that sees the index must see the chain. */
+	if (client_has(client, VIRTIO_F_RING_PACKED))
+		client_packed_publish(queue, &queue->slots[index]);
+	else
+		store_release(&queue->ring.avail->idx, queue->avail_index);
+}
+
+int client_submit(struct client *client, uint32_t queue, uint32_t slot,
+		  uint32_t type, uint64_t sector, uint32_t size)
+{
+	if (client_prepare(client, queue, slot, type, sector, size))
+		return -1;
+	client_publish(client, queue, slot);
 	return 0;
 }
 
