@@ -13,9 +13,10 @@
 #include "store/file/window.h"
 
 /*
- * One worker's lane to a file: a fixed number of slots, and the worker's engine
- * (io_uring, or threads), which its lanes share.  The lane that finds a
- * completion of another lane keeps it for that one.
+ * One worker's lane to a file: slots, one for each transfer, and the worker's
+ * engine (io_uring, or threads), which its lanes share.  The lane that finds a
+ * completion of another lane keeps it for that one.  How many transfers there
+ * are is for those who add them to limit; slots that were used are kept.
  *
  * A transfer is split into windows of at most SLOT_VECTORS pieces.  When the
  * kernel completes a window, the cursor of the transfer advances by the bytes
@@ -64,33 +65,59 @@ static struct file_lane *file_lane(struct store_lane *lane)
 	return (struct file_lane *)lane;
 }
 
+static bool add_slots(struct file_lane *lane)
+{
+	struct file_slots *more = calloc(1, sizeof(*more));
+
+	if (!more)
+		return false;
+	more->next = lane->slots;
+	lane->slots = more;
+	for (uint32_t i = 0; i < SLOTS_AT_ONCE; i++) {
+		more->slots[i].lane = lane;
+		more->slots[i].next = lane->free;
+		lane->free = &more->slots[i];
+	}
+	return true;
+}
+
+static void free_lane(struct file_lane *lane)
+{
+	struct file_slots *slots;
+
+	while (lane && (slots = lane->slots)) {
+		lane->slots = slots->next;
+		free(slots);
+	}
+	free(lane);
+}
+
 struct store_lane *file_lane_open(const struct store *store,
 				  struct store_error *error)
 {
 	struct file_lane *lane = calloc(1, sizeof(*lane));
 
-	if (!lane) {
+	/* One that has some needs no more to go on. */
+	if (!lane || !add_slots(lane)) {
 		store_fail(error, "out of memory");
+		free_lane(lane);
 		return NULL;
 	}
 	lane->engine = file_engine_get(error);
 	if (!lane->engine) {
-		free(lane);
+		free_lane(lane);
 		return NULL;
 	}
 	lane->lane.store = store;
 	lane->lane.fd = file_engine_fd(lane->engine);
 	file_line_init(&lane->line);
+	TAILQ_INIT(&lane->under_way);
+	TAILQ_INIT(&lane->waiting);
 	/* One that was opened here, and is not constant. */
 	lane->file = (struct file_store *)(uintptr_t)store;
 	lane->copy_last = &lane->copy;
 	lane->unsent_last = &lane->unsent;
 	lane->sends = SENDS_A_TURN;
-	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
-		lane->slots[i].lane = lane;
-		lane->slots[i].next = lane->free;
-		lane->free = &lane->slots[i];
-	}
 	return &lane->lane;
 }
 
@@ -99,7 +126,7 @@ void file_lane_close(struct store_lane *lane)
 	window_close(file_lane(lane));
 	file_sync_leave(&file_lane(lane)->file->syncs, &file_lane(lane)->place);
 	file_engine_put(file_lane(lane)->engine, &file_lane(lane)->line);
-	free(lane);
+	free_lane(file_lane(lane));
 }
 
 static void prep_fsync(struct io_uring_sqe *sqe, const struct file_store *file)
@@ -312,24 +339,14 @@ static void queue_delayed(struct file_lane *lane)
 	}
 }
 
-static void wait_for_others(struct file_lane *lane, struct file_slot *slot)
-{
-	struct file_slot **at = &lane->waiting;
-
-	while (*at)
-		at = &(*at)->next;
-	slot->waits = true;
-	slot->next = NULL;
-	*at = slot;
-}
-
 bool file_lane_add(struct store_lane *generic, struct store_io *io)
 {
 	struct file_lane *lane = file_lane(generic);
-	struct file_slot *slot = lane->free;
+	struct file_slot *slot;
 
-	if (!slot)
+	if (!lane->free && !add_slots(lane))
 		return false;
+	slot = lane->free;
 	lane->free = slot->next;
 	slot->io = io;
 	slot->done = 0;
@@ -347,9 +364,7 @@ bool file_lane_add(struct store_lane *generic, struct store_io *io)
 	io->first_sync_failed = false;
 	io->slot = slot;
 	window_advance(slot, 0); /* skip empty pieces */
-	if (window_collides(lane, slot))
-		wait_for_others(lane, slot);
-	else
+	if (window_enter(lane, slot))
 		lane_queue(lane, slot);
 	return true;
 }
@@ -537,31 +552,16 @@ static int32_t copy_window(const struct file_lane *lane, struct file_slot *slot)
 	return got < 0 ? -errno : (int32_t)got;
 }
 
-/* Queue those that collide no more. */
-static void queue_waiting(struct file_lane *lane)
-{
-	struct file_slot **at = &lane->waiting;
-	struct file_slot *slot;
-
-	while ((slot = *at)) {
-		if (window_collides(lane, slot)) {
-			at = &slot->next;
-			continue;
-		}
-		*at = slot->next;
-		slot->waits = false;
-		lane_queue(lane, slot);
-	}
-}
-
 static void slot_free(struct file_lane *lane, struct file_slot *slot)
 {
+	struct file_slot *next;
+
 	window_release(lane, slot);
-	slot->end = 0;
-	slot->merges = false;
+	window_leave(lane, slot);
 	slot->next = lane->free;
 	lane->free = slot;
-	queue_waiting(lane);
+	while ((next = window_enter_next(lane)))
+		lane_queue(lane, next);
 }
 
 /* Queue the slot again for its next window or way, or free it.  True: the
@@ -675,8 +675,7 @@ static bool cancel_waiting(struct file_lane *lane, struct file_slot *slot)
 {
 	if (!slot->waits)
 		return false;
-	take_out(&lane->waiting, slot);
-	slot->waits = false;
+	window_leave(lane, slot);
 	end_early(lane, slot);
 	return true;
 }

@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_STORE_FILE_LANE_H
 #define PRECARIUM_STORE_FILE_LANE_H
 
+#include <sys/queue.h>
 #include <sys/uio.h>
 
 #include "store/file/ahead.h"
@@ -13,10 +14,16 @@
  * and ways.c.
  */
 enum {
-	LANE_SLOTS = 128,
-	SLOT_VECTORS = 64,
+	/* Slots are allocated so many at a time, when all others are in use. */
+	SLOTS_AT_ONCE = 32,
+	/* At least the seg_max of devices: a request of so many segments goes
+	 * to the kernel at once. */
+	SLOT_VECTORS = 128,
 	/* Buffers that a lane keeps when no slot uses them. */
 	BUFFERS_KEPT = 8,
+	/* Of a lane with a transfer that changes a part of a block, no more
+	 * are under way than each that follows can be compared with. */
+	COMPARED_MAX = 64,
 };
 
 /* How a range is discarded or made zeroes.  Bits, for `lacks`. */
@@ -77,12 +84,18 @@ struct file_slot {
 	bool syncing;	/* all is written, and being made durable */
 	bool cancelled;
 	/* The blocks of the file that it may change, in bytes, if somebody has
-	 * to know: see window_collides.  `end` 0: none. */
+	 * to know: see window_enter.  `end` 0: none. */
 	uint64_t start;
 	uint64_t end;
-	bool merges; /* it changes a part of a block */
-	bool waits;  /* for others to end */
+	TAILQ_ENTRY(file_slot) noted; /* while `end` is not 0 */
+	bool merges;		      /* it changes a part of a block */
+	bool waits;		      /* for others to end */
 	struct file_window window;
+};
+
+struct file_slots {
+	struct file_slots *next;
+	struct file_slot slots[SLOTS_AT_ONCE];
 };
 
 struct file_lane {
@@ -98,7 +111,11 @@ struct file_lane {
 	struct file_slot *to_sync; /* wait for the next sync */
 	struct file_slot *leader;  /* whose sync is with the kernel */
 	struct file_slot *synced;  /* have their result */
-	struct file_slot *waiting; /* for those that they collide with */
+	/* Those with blocks, and those that wait for them. */
+	TAILQ_HEAD(, file_slot) under_way;
+	TAILQ_HEAD(, file_slot) waiting;
+	uint32_t under_way_count;
+	uint32_t merging; /* of both, those that change a part of a block */
 	struct file_slot *delayed; /* wait for memory */
 	struct file_slot *unsent;  /* found no entry free, or a turn over */
 	struct file_slot **unsent_last;
@@ -108,7 +125,7 @@ struct file_lane {
 	struct ahead ahead;
 	uint8_t *buffers[BUFFERS_KEPT];
 	uint32_t buffer_count;
-	struct file_slot slots[LANE_SLOTS];
+	struct file_slots *slots; /* all that were allocated */
 };
 
 #endif

@@ -412,22 +412,87 @@ static bool overlap(const struct file_slot *a, const struct file_slot *b)
 	       b->start < a->end;
 }
 
-bool window_collides(struct file_lane *lane, struct file_slot *slot)
+/* Must it wait for one that is under way, or that waits before it?  Where there
+ * are COMPARED_MAX of either it waits without being compared. */
+static bool collides(const struct file_lane *lane, const struct file_slot *slot)
 {
-	const struct file_store *file = lane->file;
 	const struct file_slot *other;
+	uint32_t before = 0;
 
-	if (file->direct_fd < 0 || file->align == STORE_SECTOR ||
-	    slot->io->size == 0 || slot->io->kind == STORE_READ)
+	if (lane->merging == 0)
 		return false;
-	note_blocks(file, slot);
-	for (other = lane->waiting; other && other != slot; other = other->next)
-		if (overlap(slot, other))
+	if (lane->under_way_count >= COMPARED_MAX)
+		return true;
+	TAILQ_FOREACH(other, &lane->waiting, noted)
+	{
+		if (other == slot)
+			break;
+		if (++before == COMPARED_MAX || overlap(slot, other))
 			return true;
-	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
-		other = &lane->slots[i];
-		if (other != slot && !other->waits && overlap(slot, other))
+	}
+	TAILQ_FOREACH(other, &lane->under_way, noted)
+	{
+		if (overlap(slot, other))
 			return true;
 	}
 	return false;
+}
+
+static void join(struct file_lane *lane, struct file_slot *slot)
+{
+	slot->waits = false;
+	TAILQ_INSERT_TAIL(&lane->under_way, slot, noted);
+	lane->under_way_count++;
+}
+
+bool window_enter(struct file_lane *lane, struct file_slot *slot)
+{
+	const struct file_store *file = lane->file;
+
+	if (file->direct_fd < 0 || file->align == STORE_SECTOR ||
+	    slot->io->size == 0 || slot->io->kind == STORE_READ)
+		return true;
+	note_blocks(file, slot);
+	lane->merging += slot->merges;
+	slot->waits = collides(lane, slot);
+	if (slot->waits)
+		TAILQ_INSERT_TAIL(&lane->waiting, slot, noted);
+	else
+		join(lane, slot);
+	return !slot->waits;
+}
+
+struct file_slot *window_enter_next(struct file_lane *lane)
+{
+	struct file_slot *slot;
+	uint32_t before = 0;
+
+	TAILQ_FOREACH(slot, &lane->waiting, noted)
+	{
+		if (!collides(lane, slot))
+			break;
+		if (++before == COMPARED_MAX)
+			return NULL;
+	}
+	if (!slot)
+		return NULL;
+	TAILQ_REMOVE(&lane->waiting, slot, noted);
+	join(lane, slot);
+	return slot;
+}
+
+void window_leave(struct file_lane *lane, struct file_slot *slot)
+{
+	if (slot->end == 0)
+		return;
+	if (slot->waits) {
+		TAILQ_REMOVE(&lane->waiting, slot, noted);
+	} else {
+		TAILQ_REMOVE(&lane->under_way, slot, noted);
+		lane->under_way_count--;
+	}
+	lane->merging -= slot->merges;
+	slot->end = 0;
+	slot->merges = false;
+	slot->waits = false;
 }

@@ -44,12 +44,16 @@ void window_close(struct file_lane *lane);
 /*
  * Who reads a block to write it back must be alone with it, or it would undo
  * what others write meanwhile.  Note which blocks the transfer may change, for
- * all of its life.  True: it has to wait until another, or one that waits
- * before it, has ended.
+ * all of its life.  False: it has to wait until others, perhaps of those that
+ * wait before it, have ended.
  *
  * This is for one lane.  Writers of several lanes, or hosts, that share an
  * image must write whole blocks.
  */
-bool window_collides(struct file_lane *lane, struct file_slot *slot);
+bool window_enter(struct file_lane *lane, struct file_slot *slot);
+/* The next that has to wait no more, after another has left.  NULL: none. */
+struct file_slot *window_enter_next(struct file_lane *lane);
+/* The transfer has ended, or waits no more because it was cancelled. */
+void window_leave(struct file_lane *lane, struct file_slot *slot);
 
 #endif
