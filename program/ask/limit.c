@@ -17,7 +17,10 @@ static const char help[] =
 	"  rate-requests=N, rate-bytes=SIZE    in a second\n"
 	"  burst-requests=N, burst-bytes=SIZE  at once, after a while of less\n"
 	"  in-flight=N                         requests at a time\n"
-	"                  none lifts one, as in rate-bytes=none\n"
+	"  client-in-flight=N                  requests of each client at a "
+	"time\n"
+	"                  none lifts one, as in rate-bytes=none; for each "
+	"client it is 512\n"
 	"\n" //
 	ASK_OPTIONS_HELP;
 

@@ -83,8 +83,8 @@ static bool put_held_back(FILE *out, const json_t *now, const json_t *before,
 			"  held back: by its limits, %.0f %% of the time\n",
 			throttled < 100 ? throttled : 100);
 	if (full)
-		fputs("  held back: clients have as many bytes in flight as "
-		      "they may\n",
+		fputs("  held back: clients have as much in flight as they "
+		      "may\n",
 		      out);
 	if (waits)
 		fputs("  held back: clients wait for the image, which another "

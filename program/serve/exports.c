@@ -100,7 +100,9 @@ static bool limits_same(const struct rates_limits *a,
 {
 	return a->requests == b->requests && a->bytes == b->bytes &&
 	       a->requests_burst == b->requests_burst &&
-	       a->bytes_burst == b->bytes_burst && a->in_flight == b->in_flight;
+	       a->bytes_burst == b->bytes_burst &&
+	       a->in_flight == b->in_flight &&
+	       a->client_in_flight == b->client_in_flight;
 }
 
 /* Of those that go on: a new one has its limits already, and one whose limits

@@ -49,6 +49,9 @@ static const char help_head[] =
 	"                         and at once after a while of less (default a "
 	"tenth)\n"
 	"      in-flight=N        requests of all its clients at a time\n"
+	"      client-in-flight=N\n"
+	"                         requests of each client at a time (default "
+	"512)\n"
 	"    and where its blocks are stored:\n";
 
 static const char help_tail[] =

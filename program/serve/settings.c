@@ -366,6 +366,18 @@ static const char *set_in_flight(struct export *export, const char *value)
 	return set_count(&export->limits.in_flight, value);
 }
 
+static const char *set_client_in_flight(struct export *export,
+					const char *value)
+{
+	uint64_t *limit = &export->limits.client_in_flight;
+
+	_Static_assert(RATES_CLIENT_MAX == 8192, "the text tells it");
+	return set_none(limit, value) ||
+			       parse_number(value, 1, RATES_CLIENT_MAX, limit)
+		       ? NULL
+		       : "expected a number from 1 to 8192, or none";
+}
+
 static const struct export_setting own_settings[] = {
 	{ "socket", false, set_socket, NULL, false, 0 },
 	{ "socket-mode", false, set_socket_mode, NULL, false, 0 },
@@ -382,6 +394,7 @@ static const struct export_setting own_settings[] = {
 	{ "rate-bytes", false, set_rate_bytes, NULL, true, 0 },
 	{ "burst-bytes", false, set_burst_bytes, NULL, true, 0 },
 	{ "in-flight", false, set_in_flight, NULL, true, 0 },
+	{ "client-in-flight", false, set_client_in_flight, NULL, true, 0 },
 	{ NULL, false, NULL, NULL, false, 0 },
 };
 
@@ -430,11 +443,12 @@ uint64_t export_limit(const struct export *export,
 {
 	const struct rates_limits *limits = &export->limits;
 
-	return setting->set == set_rate_requests    ? limits->requests
-	       : setting->set == set_burst_requests ? limits->requests_burst
-	       : setting->set == set_rate_bytes	    ? limits->bytes
-	       : setting->set == set_burst_bytes    ? limits->bytes_burst
-						    : limits->in_flight;
+	return setting->set == set_rate_requests      ? limits->requests
+	       : setting->set == set_burst_requests   ? limits->requests_burst
+	       : setting->set == set_rate_bytes	      ? limits->bytes
+	       : setting->set == set_burst_bytes      ? limits->bytes_burst
+	       : setting->set == set_client_in_flight ? limits->client_in_flight
+						      : limits->in_flight;
 }
 
 /* Is it one of the words, which have a | between them? */

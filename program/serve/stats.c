@@ -93,6 +93,9 @@ static void put_limits(struct tree *tree, json_t *export,
 	put_number(tree, export, "rate-bytes", limits->bytes);
 	put_number(tree, export, "burst-bytes", limits->bytes_burst);
 	put_number(tree, export, "in-flight", limits->in_flight);
+	put_number(tree, export, "client-in-flight",
+		   limits->client_in_flight ? limits->client_in_flight
+					    : RATES_CLIENT);
 	put_number(tree, export, "throttled-ms", stats->throttled_us / 1000);
 }
 

@@ -53,7 +53,7 @@
 	X(notifications, "notifications", "notifications", NULL, false, NULL,  \
 	  "Notifications of used buffers.")                                    \
 	X(throttled, "throttled", "throttled", NULL, false, NULL,              \
-	  "Times that requests waited for bytes in flight to become fewer.")   \
+	  "Times that requests waited for what is in flight to become less.")  \
 	X(bytes_in_flight, "bytes-in-flight", "in_flight_bytes", "bytes",      \
 	  true, NULL, "Bytes of the requests in the store now.")               \
 	X(pinned, "pinned-bytes", "pinned_bytes", "bytes", true, NULL,         \

@@ -87,6 +87,8 @@ struct device_part {
 	bool in_line;	     /* of its lane, see line.h */
 	bool waits_for_room; /* its queues go on when some have ended */
 	uint32_t in_flight;  /* requests, over its queues */
+	uint32_t weight;     /* … as they count: see request_weight */
+	uint32_t weight_max; /* of the export, when its turn began */
 	uint64_t bytes_in_flight;
 	uint64_t bytes_max;	       /* in flight */
 	TAILQ_ENTRY(device_part) next; /* while `in_line` is set */

@@ -149,6 +149,22 @@ static bool take_one(struct queue *queue, uint64_t *bytes)
 	return false;
 }
 
+static void log_full(const struct device_part *part)
+{
+	struct client_record *client = part->device->client;
+
+	if (part->bytes_in_flight >= part->bytes_max)
+		client_log(client,
+			   "%" PRIu64 " bytes are in flight, the limit "
+			   "is %" PRIu64 ": throttled (logged once)",
+			   part->bytes_in_flight, part->bytes_max);
+	else
+		client_log(client,
+			   "%u requests are in flight, the limit is %u: "
+			   "throttled (logged once)",
+			   part->in_flight, part->weight_max);
+}
+
 /* Its queues are ready again when a request has ended.  A client that keeps its
  * device busy is logged once. */
 static void wait_for_room(struct device_part *part)
@@ -157,13 +173,10 @@ static void wait_for_room(struct device_part *part)
 	uint64_t *throttled = &part->counters->throttled;
 
 	part->waits_for_room = true;
-	if (part->bytes_in_flight < part->bytes_max)
+	if (!is_full(part))
 		return;
 	if (*throttled == 0)
-		client_log(client,
-			   "%" PRIu64 " bytes are in flight, the limit "
-			   "is %" PRIu64 ": throttled (logged once)",
-			   part->bytes_in_flight, part->bytes_max);
+		log_full(part);
 	counter_add(throttled, 1);
 	PROBE(throttle, client);
 }

@@ -14,6 +14,7 @@
 void rates_init(struct rates *rates)
 {
 	memset(rates, 0, sizeof(*rates));
+	rates->client_in_flight = RATES_CLIENT;
 	pthread_mutex_init(&rates->lock, NULL);
 }
 
@@ -38,6 +39,11 @@ void rates_set(struct rates *rates, const struct rates_limits *limits)
 	rates->requests = bucket_of(limits->requests, limits->requests_burst);
 	rates->bytes = bucket_of(limits->bytes, limits->bytes_burst);
 	pthread_mutex_unlock(&rates->lock);
+	__atomic_store_n(&rates->client_in_flight,
+			 limits->client_in_flight
+				 ? (uint32_t)limits->client_in_flight
+				 : RATES_CLIENT,
+			 __ATOMIC_RELAXED);
 	__atomic_store_n(&rates->limited,
 			 limits->requests || limits->bytes || limits->in_flight,
 			 __ATOMIC_RELAXED);

@@ -24,10 +24,18 @@ struct rates_limits {
 	uint64_t requests_burst;
 	uint64_t bytes_burst;
 	uint64_t in_flight; /* requests; 0: not limited */
+	/* … of one client, up to RATES_CLIENT_MAX; 0: RATES_CLIENT. */
+	uint64_t client_in_flight;
 };
 
-/* The largest value of each. */
+/* The largest value of each of the others. */
 #define RATES_MAX (1ull << 43)
+
+/* What a client costs in memory follows from what it has in flight, so this is
+ * always limited; by default to what a disk of 100 requests a second serves in
+ * the time that they have when memory is taken back. */
+#define RATES_CLIENT	 512u
+#define RATES_CLIENT_MAX 8192u
 
 struct rates_bucket {
 	uint64_t rate; /* tokens a second; 0: it is not used */
@@ -37,8 +45,9 @@ struct rates_bucket {
 };
 
 struct rates {
-	bool limited;	      /* any limit is set; atomic */
-	pthread_mutex_t lock; /* of all below */
+	bool limited; /* any limit but that of a client is set; atomic */
+	uint32_t client_in_flight; /* atomic, too */
+	pthread_mutex_t lock;	   /* of all below */
 	struct rates_limits limits;
 	struct rates_bucket requests;
 	struct rates_bucket bytes;
@@ -65,6 +74,14 @@ struct rates_limits rates_get(struct rates *rates);
 static inline bool rates_are_limited(const struct rates *rates)
 {
 	return rates && __atomic_load_n(&rates->limited, __ATOMIC_RELAXED);
+}
+
+/* Requests that one client may have in flight.  NULL: by default. */
+static inline uint32_t rates_client(const struct rates *rates)
+{
+	return rates ? __atomic_load_n(&rates->client_in_flight,
+				       __ATOMIC_RELAXED)
+		     : RATES_CLIENT;
 }
 
 /* Take so much, or as much as there is for one of `parts` that ask in turn; at

@@ -324,6 +324,7 @@ static void count_begun(struct request *request)
 	struct device_part *part = request->queue->part;
 
 	part->in_flight++;
+	part->weight += request_weight(request);
 	part->bytes_in_flight += bytes_of(request);
 	report_in_flight(part);
 	if (part->lane->limited)
@@ -335,6 +336,7 @@ static void count_ended(const struct request *request)
 	struct device_part *part = request->queue->part;
 
 	part->in_flight--;
+	part->weight -= request_weight(request);
 	part->bytes_in_flight -= bytes_of(request);
 	report_in_flight(part);
 	if (request->limited)

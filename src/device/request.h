@@ -39,6 +39,15 @@ struct request {
 	struct prec_span spans[];
 };
 
+/* As how many requests it counts where their number is limited, because that
+ * limits what they cost in memory: a request of many segments as several. */
+#define REQUEST_SEGMENTS 64u
+
+static inline uint32_t request_weight(const struct request *request)
+{
+	return 1 + request->block.count / REQUEST_SEGMENTS;
+}
+
 /* Carry out what was decided of the chain that was taken from the queue:
  * complete it at once, as one that is malformed, or begin its transfer, which
  * copies what it needs of `chain` and `ranges`.  Returns the bytes of the

@@ -11,15 +11,15 @@
  */
 
 /* Bytes in flight of one client while others of its worker have something to
- * do. */
-#define BYTES_BESIDE_OTHERS (2ull << 20)
+ * do, or this part of what it may have when they have not, if that is more. */
+#define BYTES_BESIDE_OTHERS	 (2ull << 20)
+#define BYTES_PART_BESIDE_OTHERS 32u
+
+/* … and this part of the requests. */
+#define PART_BESIDE_OTHERS 4u
 
 /* For so long after its last request a client is expected to come again. */
 #define EXPECTED_NS 100000000ull
-
-/* Requests in flight of one client, over all its queues: all clients of a store
- * share the room in its lane. */
-#define IN_FLIGHT_MAX 96
 
 static inline bool is_shared(const struct loop *loop)
 {
@@ -64,20 +64,28 @@ static inline bool others_are_busy(const struct device_part *part)
 	return in_flight > part->in_flight;
 }
 
-/* Other clients of the worker wait behind what this one has submitted: disks
- * and the kernel serve in order.  Those that are idle do not wait. */
-static inline bool has_room_for_bytes(const struct device_part *part)
+/* Is as much in flight, over all its queues, as its export allows? */
+static inline bool is_full(const struct device_part *part)
 {
-	uint64_t bytes = part->bytes_in_flight;
-
-	return bytes < part->bytes_max &&
-	       (bytes < BYTES_BESIDE_OTHERS || !others_are_busy(part));
+	return part->weight >= part->weight_max ||
+	       part->bytes_in_flight >= part->bytes_max;
 }
 
-/* A request that is larger than the limit is carried out alone. */
+/* Would others wait long behind what it has in flight?  Disks and the kernel
+ * serve in order. */
+static inline bool is_much(const struct device_part *part)
+{
+	return part->weight * PART_BESIDE_OTHERS >= part->weight_max ||
+	       (part->bytes_in_flight >= BYTES_BESIDE_OTHERS &&
+		part->bytes_in_flight * BYTES_PART_BESIDE_OTHERS >=
+			part->bytes_max);
+}
+
+/* Those that are idle do not wait.  A request that is larger than the limit is
+ * carried out alone. */
 static inline bool has_room(const struct device_part *part)
 {
-	return part->in_flight < IN_FLIGHT_MAX && has_room_for_bytes(part);
+	return !is_full(part) && (!is_much(part) || !others_are_busy(part));
 }
 
 #endif

@@ -31,6 +31,7 @@ static void serve_part(struct lane *lane, struct device_part *part,
 	uint32_t count = 0;
 
 	*turn = *most;
+	part->weight_max = rates_client(part->device->policy->rates);
 	TAILQ_FOREACH(queue, &part->line, ready)
 	count++;
 	while (count-- && !device_turn_is_over(turn) &&

@@ -88,11 +88,17 @@ def limits_change():
         refused("limit", "a.sock", limits, words=words)
     told = say("limit", "a.sock", "rate-requests=1000,rate-bytes=none")
     check(told == "a.sock: rate-requests=1000 burst-requests=none "
-          "rate-bytes=none burst-bytes=none in-flight=none\n", "limits:", told)
+          "rate-bytes=none burst-bytes=none in-flight=none "
+          "client-in-flight=none\n", "limits:", told)
     check(say("limit", "a.sock") == told, "asked again")
     tree = json.loads(say("stat", "--json"))["exports"][0]
     check(tree["rate-requests"] == 1000 and tree["rate-bytes"] == 0 and
-          tree["connected"] == 1, "stat:", tree)
+          tree["client-in-flight"] == 512 and tree["connected"] == 1,
+          "stat:", tree)
+    say("limit", "a.sock", "client-in-flight=8")
+    tree = json.loads(say("stat", "--json"))["exports"][0]
+    check(tree["client-in-flight"] == 8, "stat:", tree)
+    say("limit", "a.sock", "client-in-flight=none")
     client.close()
 
 

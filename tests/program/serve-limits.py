@@ -23,6 +23,10 @@ BAD = {
                        "to 8T, or none",
     "in-flight=-1": "in-flight=-1: expected a number from 1 to 4294967295, or "
                     "none",
+    "client-in-flight=0": "client-in-flight=0: expected a number from 1 to "
+                          "8192, or none",
+    "client-in-flight=8193": "client-in-flight=8193: expected a number from 1 "
+                             "to 8192, or none",
     "burst-requests=9": "burst-requests: there is no rate; expected "
                         "rate-requests, too",
     "burst-bytes=1M,rate-requests=5": "burst-bytes: there is no rate; "
@@ -81,16 +85,18 @@ def limits_hold():
     check("\n  limits: 2000 requests a second; throttled for " in text,
           "text:", text)
     # While clients are there: one stays connected.
-    configure({"rate-bytes": "8M", "in-flight": 4})
+    configure({"rate-bytes": "8M", "in-flight": 4, "client-in-flight": 2})
     reload("1 changed")
     now = stat()
     check(now["rate-bytes"] == 8 << 20 and now["in-flight"] == 4 and
-          now["rate-requests"] == 0 and now["connected"] == 1, "stat:", now)
+          now["client-in-flight"] == 2 and now["rate-requests"] == 0 and now["connected"] == 1, "stat:", now)
     took = load(600, "--block-size", "8192")
     check(took >= (600 * 8192 - (8 << 20) / 10) / (8 << 20), "bytes:", took)
     metrics = run("stat", "--control=c.sock", "--openmetrics").stdout
     check('precarium_export_limit_bytes{export="a.sock"} 8388608' in metrics,
           "metrics:", metrics)
+    check('precarium_export_limit_client_in_flight{export="a.sock"} 2' in
+          metrics, "metrics:", metrics)
     configure({"rate-bytes": "8M", "burst-bytes": "1M"})
     reload("1 changed")
     configure({})

@@ -93,7 +93,7 @@ def why():
     causes = {
         "held back: by its limits, 50 % of the time": {"throttled_ms": 1000,
                                                         "requests": 9},
-        "held back: clients have as many bytes in flight as they may":
+        "held back: clients have as much in flight as they may":
             {"throttled": 1},
         "held back: clients wait for the image, which another one uses":
             {"waiting_for_image": 1},
