@@ -106,7 +106,8 @@ static void count_ring(const char *socket_path, bool packed, bool indirect)
 				   .run = run_batches,
 				   .argument = &client,
 				   .times = BATCHES,
-				   .at_once = DEPTH };
+				   .at_once = DEPTH,
+				   .string_size = FILL_STRING };
 
 	snprintf(name, sizeof(name), "4 KiB read of nothing, %s ring%s",
 		 packed ? "packed" : "split", indirect ? ", indirect" : "");
