@@ -11,6 +11,7 @@
 #include "packed-specification.h"
 
 #include "virtio/packed.c"
+#include "virtio/packed_used.c"
 
 #include "queue-history.h"
 
