@@ -406,58 +406,182 @@ static bool hold_list(struct virtq *q, struct virtq_request *r, uint16_t id,
 	return true;
 }
 
-enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
-			      struct virtq_request *r)
+/* Take descriptor `list_count` of the list, which is in this slot; `so_far` is
+ * the answer for those before it.  VIRTQ_EMPTY: it is not available. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY && q->packed;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r) && r->table_size == 0;
+  requires out: \valid(d) && \separated(d, r, q, space);
+  requires slot: slot < q->size && slot_on(q->size, q->next_avail,
+    q->avail_wrap, slot, wrap, list_count);
+  requires ring: list_retaken == 0 && 0 <= list_count < q->size;
+  requires first: first <==> list_count == 0;
+  requires walked: list_walked(*q, list_count);
+  requires so_far: list_so_far(*space, *q, *r, so_far, list_count);
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], *d,
+    PACKED_FETCHES, ELEMENT_LOG, list_count, list_fault;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST || \result == VIRTQ_EMPTY || \result == VIRTQ_GONE;
+  ensures segments: chain_ok(*space, *q, *r);
+  ensures known: fetched_known(*q, *r);
+  ensures once: fetched_once;
+  ensures losses: losses_told(\result);
+  ensures first: flags_fetched(*q, 0, q->next_avail);
+  ensures bounded: fetch_count <= 2 * \old(list_count) + 3;
+  ensures empty: \result == VIRTQ_EMPTY ==>
+    fetch_count == 2 * \old(list_count) + 1 &&
+    !flags_avail(fetch_value[fetch_count - 1], wrap);
+  ensures broken: \result == VIRTQ_EMPTY && !first ==>
+    list_broken(q->size, *q);
+  ensures count: \result != VIRTQ_EMPTY && \result != VIRTQ_GONE ==>
+    list_count == \old(list_count) + 1 &&
+    list_fetched(q->desc, q->size, q->next_avail, q->avail_wrap, list_count);
+  ensures value: \result != VIRTQ_EMPTY && \result != VIRTQ_GONE ==>
+    fetch_packed[2 * list_count - 1].id == d->id &&
+    fetch_value[2 * list_count - 2] == d->flags;
+  ensures walked: has_next(d->flags) && (\result == VIRTQ_TAKEN ||
+    \result == VIRTQ_MALFORMED) ==> list_walked(*q, list_count) &&
+    r->table_size == 0;
+  ensures so_far: has_next(d->flags) && (\result == VIRTQ_TAKEN ||
+    \result == VIRTQ_MALFORMED) ==>
+    list_so_far(*space, *q, *r, \result, list_count);
+  ensures ends: \result == VIRTQ_LOST ==> !has_next(d->flags);
+  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
+    refusal_told(*space, *q, *r);
+  ensures refused: \result == VIRTQ_MALFORMED ==>
+    0 <= list_fault < list_count && list_refused(*space, *q, list_fault);
+  ensures decoded: \result == VIRTQ_TAKEN && !has_next(d->flags) ==>
+    list_decoded(r->table_address, r->table_size);
+*/
+static enum virtq_answer
+take_slot(struct virtq_request *r, const struct prec_space *space,
+	  const struct virtq *q, uint32_t slot, bool wrap, bool first,
+	  enum virtq_answer so_far, struct pvirtq_desc *d)
+{
+	enum virtq_answer answer;
+
+	/*@ assert inside: \forall integer m; 0 <= m < fetch_count ==>
+	      inside_ring(q->desc, fetch_at[m], fetch_size[m]); */
+	answer = load(q, space, slot, wrap, d);
+	/*@ assert first: flags_fetched(*q, 0, q->next_avail); */
+	/*@ assert earlier: \forall integer m;
+	      0 <= m < \at(fetch_count, Pre) ==>
+	      inside_ring(q->desc, fetch_at[m], fetch_size[m]); */
+	/*@ assert rings: fetched_rings(*q); */
+	/*@ assert no_other: fetched_known(*q, *r); */
+	if (answer != VIRTQ_TAKEN)
+		return answer;
+	/*@ ghost int k = list_count - 1; */
+	/*@ assert here: slot_among(q->size, q->next_avail, k + 1, slot); */
+	/*@ assert before: slots_fetched(*q, 2 * k, k + 1); */
+	/*@ assert slots: slots_fetched(*q, 2 * k + 2, k + 1); */
+	/*@ ghost enter_desc(r, so_far, d->addr, d->len, d->flags); */
+	/*@ ghost
+	  if (so_far == VIRTQ_TAKEN)
+	    list_fault = k;
+	*/
+	/*@ assert refused: so_far == VIRTQ_MALFORMED ==>
+	      list_refused(*space, *q, list_fault); */
+	answer = take_desc(r, space, q, *d, first, so_far);
+	/*@ assert desc: fetch_packed[2 * k + 1].addr == d->addr &&
+	      fetch_packed[2 * k + 1].len == d->len &&
+	      fetch_value[2 * k] == d->flags; */
+	/*@ assert kept: so_far == VIRTQ_MALFORMED ==>
+	      list_refused(*space, *q, list_fault); */
+	/*@ assert here: so_far == VIRTQ_TAKEN &&
+	      answer == VIRTQ_MALFORMED ==> list_fault == k &&
+	      indirect_refused(*space, *q, d->addr, d->len, d->flags, k); */
+	/*@ assert this: so_far == VIRTQ_TAKEN &&
+	      answer == VIRTQ_MALFORMED ==> list_refused(*space, *q, k); */
+	/*@ assert list: list_fetched(q->desc, q->size, q->next_avail,
+	      q->avail_wrap, list_count); */
+	/*@ assert begun: flags_fetched(*q, 0, q->next_avail); */
+	/*@ assert more: has_next(d->flags) ==>
+	      list_more(list_count - 1) && fetched_all; */
+	/*@ assert on: has_next(d->flags) ==>
+	      fetch_count == 2 * list_count &&
+	      slots_fetched(*q, 2 * list_count, list_count); */
+	/*@ assert walked: has_next(d->flags) ==>
+	      list_walked(*q, list_count); */
+	return answer;
+}
+
+/* Where a list ends: the id, the number of its slots, and the slot behind
+ * them. */
+struct list_end {
+	uint16_t id;
+	uint32_t length;
+	uint32_t slot;
+	bool wrap;
+};
+
+/* Take the list that begins where the queue stands, to its end.  VIRTQ_STOPPED:
+ * it has none. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY && q->packed;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r) && r->table_size == 0 && !r->refused;
+  requires out: \valid(end) && \separated(end, r, q, space);
+  requires log: fetch_count == 0 && element_count == 0 && elements_told(*r);
+  requires list: list_count == 0 && list_retaken == 0;
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], *end,
+    PACKED_FETCHES, ELEMENT_LOG, list_count, list_fault;
+  ensures said: \result <= VIRTQ_STOPPED;
+  ensures segments: chain_ok(*space, *q, *r);
+  ensures known: fetched_known(*q, *r);
+  ensures once: fetched_once;
+  ensures losses: \result != VIRTQ_STOPPED ==> losses_told(\result);
+  ensures first: flags_fetched(*q, 0, q->next_avail);
+  ensures bounded: fetch_count <= 2 * q->size + 1;
+  ensures empty: \result == VIRTQ_EMPTY ==> fetch_count == 1 &&
+    !flags_avail(fetch_value[0], q->avail_wrap);
+  ensures broken: \result == VIRTQ_STOPPED ==> list_broken(q->size, *q);
+  ensures list: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==> 0 < list_count &&
+    list_fetched(q->desc, q->size, q->next_avail, q->avail_wrap,
+      list_count) && !list_more(list_count - 1);
+  ensures end: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST ==> end->length == list_count <= q->size &&
+    end->id == fetch_packed[2 * list_count - 1].id &&
+    end->slot < q->size && slot_on(q->size, q->next_avail, q->avail_wrap,
+      end->slot, end->wrap, end->length);
+  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
+    refusal_told(*space, *q, *r);
+  ensures decoded: \result == VIRTQ_TAKEN ==>
+    list_decoded(r->table_address, r->table_size);
+  ensures refused: \result == VIRTQ_MALFORMED ==>
+    0 <= list_fault < list_count && list_refused(*space, *q, list_fault);
+*/
+static enum virtq_answer take_list(struct virtq_request *r,
+				   const struct prec_space *space,
+				   const struct virtq *q, struct list_end *end)
 {
 	enum virtq_answer answer = VIRTQ_TAKEN;
+	uint32_t slot = q->next_avail;
+	bool wrap = q->avail_wrap;
 	struct pvirtq_desc d;
-	uint32_t slot;
 	uint32_t k;
-	bool wrap;
 
-	/*@ ghost list_count = 0; */
-	/*@ ghost list_fault = 0; */
-	chain_begin(r);
-	if (q->state != VIRTQ_READY)
-		return VIRTQ_STOPPED;
-	slot = q->next_avail;
-	wrap = q->avail_wrap;
-	/*@ ghost
-	  uint32_t from = slot;
-	  int from_wrap = wrap;
-	  list_retaken = 0;
-	*/
 	/*@ assert some: 0 < q->size; */
 	/*@
-	  loop invariant steps: 0 <= k <= q->size;
+	  loop invariant steps: 0 <= k <= q->size && list_count == k;
 	  loop invariant slot: slot < q->size &&
 	    slot_on(q->size, q->next_avail, q->avail_wrap, slot, wrap, k);
-	  loop invariant said: answer == VIRTQ_TAKEN ||
-	    answer == VIRTQ_MALFORMED;
-	  loop invariant head: r->head == 0;
 	  loop invariant segments: chain_ok(*space, *q, *r);
 	  loop invariant no_table: r->table_size == 0;
-	  loop invariant log: answer == VIRTQ_TAKEN ==>
-	    elements_told(*r) && element_count == k && list_taken(k);
-	  loop invariant work: fetch_count == 2 * k && list_count == k;
-	  loop invariant all: fetched_all;
-	  loop invariant refusal: answer == VIRTQ_TAKEN ==>
-	    refusal_told(*space, *q, *r);
-	  loop invariant fault: answer == VIRTQ_MALFORMED ==>
-	    0 <= list_fault < k && list_refused(*space, *q, list_fault);
-	  loop invariant list: list_fetched(q->desc, q->size, q->next_avail,
-	    q->avail_wrap, k);
-	  loop invariant more: 0 < k ==> list_more(k - 1);
-	  loop invariant first: 0 < k ==>
-	    flags_fetched(*q, 0, q->next_avail);
-	  loop invariant descs: \forall integer m; 0 <= m < fetch_count ==>
-	    slot_among(q->size, q->next_avail, k, fetch_index[m]) &&
-	    q->desc.address + 16 * fetch_index[m] <= fetch_at[m] &&
-	    fetch_at[m] + fetch_size[m] <=
-	      q->desc.address + 16 * fetch_index[m] + 16;
-	  loop invariant once: fetched_once;
-	  loop invariant round: k == q->size ==>
-	    list_broken(q->size, \at(*q, Pre));
+	  loop invariant walked: list_walked(*q, k);
+	  loop invariant so_far: list_so_far(*space, *q, *r, answer, k);
 	  loop assigns k, slot, wrap, d, answer, r->table_address,
 	    r->table_size, r->readable, r->count, r->elements, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
@@ -465,52 +589,11 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 	  loop variant q->size - k;
 	*/
 	for (k = 0; k < q->size; k++) {
-		enum virtq_answer there = load(q, space, slot, wrap, &d);
-
-		/*@ assert first: flags_fetched(*q, 0, q->next_avail); */
-		/*@ assert rings: fetched_rings(*q); */
-		/*@ assert no_other: fetched_known(*q, *r); */
-		/*@ assert segments: request_ok(*space, *q, *r); */
-		if (there == VIRTQ_GONE)
+		answer = take_slot(r, space, q, slot, wrap, k == 0, answer, &d);
+		if (answer == VIRTQ_GONE)
 			return VIRTQ_GONE;
-		if (there == VIRTQ_EMPTY && k == 0)
-			return VIRTQ_EMPTY;
-		/*@ assert broken: there == VIRTQ_EMPTY ==>
-		      list_broken(q->size, \at(*q, Pre)); */
-		if (there == VIRTQ_EMPTY)
-			break;
-		/*@ assert descs: \forall integer m; 0 <= m < fetch_count ==>
-		      slot_among(q->size, q->next_avail, k + 1,
-		        fetch_index[m]) &&
-		      q->desc.address + 16 * fetch_index[m] <= fetch_at[m] &&
-		      fetch_at[m] + fetch_size[m] <=
-		        q->desc.address + 16 * fetch_index[m] + 16; */
-		/*@ ghost enter_desc(r, answer, d.addr, d.len, d.flags); */
-		/*@ ghost
-		  if (answer == VIRTQ_TAKEN)
-		    list_fault = k;
-		*/
-		/*@ assert so_far: answer == VIRTQ_MALFORMED ==>
-		      list_refused(*space, *q, list_fault); */
-		/*@ ghost enum virtq_answer before = answer; */
-		/*@ assert desc: fetch_packed[2 * k + 1].addr == d.addr &&
-		      fetch_packed[2 * k + 1].len == d.len &&
-		      fetch_value[2 * k] == d.flags; */
-		answer = take_desc(r, space, q, d, k == 0, answer);
-		/*@ assert earlier: before == VIRTQ_MALFORMED ==>
-		      list_refused(*space, *q, list_fault); */
-		/*@ assert here: before == VIRTQ_TAKEN &&
-		      answer == VIRTQ_MALFORMED ==> list_fault == k &&
-		      indirect_refused(*space, *q, d.addr, d.len, d.flags, k);
-		*/
-		/*@ assert this: before == VIRTQ_TAKEN &&
-		      answer == VIRTQ_MALFORMED ==>
-		      list_refused(*space, *q, k); */
-		/*@ assert fault: answer == VIRTQ_MALFORMED ==>
-		      list_refused(*space, *q, list_fault); */
-		/*@ assert whole: answer == VIRTQ_TAKEN &&
-		      !has_next(d.flags) ==>
-		      list_decoded(r->table_address, r->table_size); */
+		if (answer == VIRTQ_EMPTY)
+			return k == 0 ? VIRTQ_EMPTY : VIRTQ_STOPPED;
 		slot++;
 		if (slot == q->size) {
 			slot = 0;
@@ -518,61 +601,109 @@ enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
 		}
 		if (d.flags & VIRTQ_DESC_F_NEXT)
 			continue;
-		/*@ assert last: !list_more(list_count - 1) &&
-		      d.id == fetch_packed[2 * list_count - 1].id; */
-		/*@ assert list: list_fetched(q->desc, q->size,
-		      \at(q->next_avail, Pre), \at(q->avail_wrap, Pre),
-		      list_count); */
-		/*@ assert wrong: answer == VIRTQ_MALFORMED ==>
-		      list_refused(*space, \at(*q, Pre), list_fault); */
-		if (!hold_list(q, r, d.id, k + 1, slot, wrap)) {
-			/*@ assert broken:
-			      list_broken(q->size, \at(*q, Pre)); */
-			break;
-		}
-		/*@ assert known: fetched_known(*q, *r); */
-		/*@ assert losses: losses_told(answer); */
-		/*@ assert refusal: answer == VIRTQ_TAKEN ==>
-		      refusal_told(*space, *q, *r); */
-		/*@ assert placed: q->size == \at(q->size, Pre) &&
-		      q->desc == \at(q->desc, Pre) &&
-		      q->avail == \at(q->avail, Pre) &&
-		      q->used == \at(q->used, Pre); */
-		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
-		      list_refused(*space, *q, list_fault); */
-		/*@ ghost still_list(q, answer, from, from_wrap, r->head,
-		      r->table_address, r->table_size); */
-		/*@ assert segments: chain_ok(*space, *q, *r); */
-		answer = chain_settle(r, answer);
-		/*@ assert kept: request_ok(*space, *q, *r); */
-		/*@ assert told: losses_told(answer); */
-		/*@ assert count: list_count == q->held[r->head]; */
+		end->id = d.id;
+		end->length = k + 1;
+		end->slot = slot;
+		end->wrap = wrap;
 		return answer;
 	}
-	/*@ assert broken: list_broken(q->size, \at(*q, Pre)); */
-	/*@ assert unsettled: request_ok(*space, *q, *r); */
-	q->state = VIRTQ_BROKEN;
-	/*@ assert segments: request_ok(*space, *q, *r); */
+	/*@ assert round: list_broken(q->size, *q); */
+	/*@ assert known: fetched_known(*q, *r); */
 	return VIRTQ_STOPPED;
 }
 
-enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
-				const struct pvirtq_desc *list, uint32_t count,
-				struct virtq_request *r)
+enum virtq_answer packed_next(struct virtq *q, const struct prec_space *space,
+			      struct virtq_request *r)
 {
-	enum virtq_answer answer = VIRTQ_TAKEN;
-	uint32_t k;
+	enum virtq_answer answer;
+	struct list_end end;
 
-	/*@ ghost list_retaken = 1; */
+	/*@ ghost list_count = 0; */
 	/*@ ghost list_fault = 0; */
 	chain_begin(r);
 	if (q->state != VIRTQ_READY)
 		return VIRTQ_STOPPED;
+	/*@ ghost
+	  uint32_t from = q->next_avail;
+	  int from_wrap = q->avail_wrap;
+	  list_retaken = 0;
+	*/
+	answer = take_list(r, space, q, &end);
+	if (answer == VIRTQ_EMPTY || answer == VIRTQ_GONE)
+		return answer;
+	if (answer == VIRTQ_STOPPED ||
+	    !hold_list(q, r, end.id, end.length, end.slot, end.wrap)) {
+		/*@ assert broken: list_broken(q->size, \at(*q, Pre)); */
+		q->state = VIRTQ_BROKEN;
+		/*@ assert segments: request_ok(*space, *q, *r); */
+		return VIRTQ_STOPPED;
+	}
+	/*@ assert placed: q->size == \at(q->size, Pre) &&
+	      q->desc == \at(q->desc, Pre) &&
+	      q->avail == \at(q->avail, Pre) &&
+	      q->used == \at(q->used, Pre); */
+	/*@ assert known: fetched_known(*q, *r); */
+	/*@ assert refusal: answer == VIRTQ_TAKEN ==>
+	      refusal_told(*space, *q, *r); */
+	/*@ assert refused: answer == VIRTQ_MALFORMED ==>
+	      list_refused(*space, *q, list_fault); */
+	/*@ assert segments: chain_ok(*space, *q, *r); */
+	/*@ ghost still_list(q, answer, from, from_wrap, r->head,
+	      r->table_address, r->table_size); */
+	answer = chain_settle(r, answer);
+	/*@ assert kept: request_ok(*space, *q, *r); */
+	/*@ assert told: losses_told(answer); */
+	/*@ assert count: list_count == q->held[r->head]; */
+	return answer;
+}
+
+/* Take the descriptors of a list that was given.  VIRTQ_STOPPED: they are no
+ * list. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY && q->packed;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r) && r->table_size == 0 && !r->refused;
+  requires list: \valid_read(list + (0 .. count - 1)) &&
+    \separated(list + (0 .. count - 1), r, q, space);
+  requires log: fetch_count == 0 && element_count == 0 && elements_told(*r);
+  requires given: list_retaken != 0 && list_fault == 0;
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    PACKED_FETCHES, ELEMENT_LOG, list_fault;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST || \result == VIRTQ_STOPPED;
+  ensures segments: chain_ok(*space, *q, *r);
+  ensures known: fetched_known(*q, *r);
+  ensures once: fetched_once && fetch_count <= 1;
+  ensures losses: \result != VIRTQ_STOPPED ==> losses_told(\result);
+  ensures a_list: \result != VIRTQ_STOPPED ==> 1 <= count <= q->size &&
+    (list[count - 1].flags & VIRTQ_DESC_F_NEXT) == 0 &&
+    \forall integer k; 0 <= k < count - 1 ==>
+      (list[k].flags & VIRTQ_DESC_F_NEXT) != 0;
+  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
+    refusal_told(*space, *q, *r);
+  ensures decoded: \result == VIRTQ_TAKEN ==>
+    given_decoded(list, count, r->table_address, r->table_size);
+  ensures refused: \result == VIRTQ_MALFORMED ==>
+    0 <= list_fault < count && given_refused(*space, *q, list, list_fault);
+*/
+static enum virtq_answer take_given(struct virtq_request *r,
+				    const struct prec_space *space,
+				    const struct virtq *q,
+				    const struct pvirtq_desc *list,
+				    uint32_t count)
+{
+	enum virtq_answer answer = VIRTQ_TAKEN;
+	uint32_t k;
+
 	/*@
 	  loop invariant steps: 0 <= k && k <= q->size;
 	  loop invariant said: answer == VIRTQ_TAKEN ||
 	    answer == VIRTQ_MALFORMED;
-	  loop invariant head: r->head == 0;
 	  loop invariant segments: chain_ok(*space, *q, *r);
 	  loop invariant no_table: r->table_size == 0;
 	  loop invariant log: answer == VIRTQ_TAKEN ==>
@@ -614,26 +745,40 @@ enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
 		/*@ assert whole: answer == VIRTQ_TAKEN && k + 1 == count ==>
 		      given_decoded(list, count, r->table_address,
 		        r->table_size); */
-		if (k + 1 != count || !hold_id(q, r, list[k].id, count)) {
-			/*@ assert kept: virtq_whole(*q); */
-			break;
-		}
-		/*@ assert queue: virtq_ok(*space, *q); */
-		/*@ assert segments: request_ok(*space, *q, *r); */
-		/*@ assert refusal: answer == VIRTQ_TAKEN ==>
-		      refusal_told(*space, *q, *r); */
-		/*@ assert refused: answer == VIRTQ_MALFORMED ==>
-		      0 <= list_fault < count &&
-		      given_refused(*space, *q, list, list_fault); */
-		/*@ ghost still_table(answer, r->table_size != 0 ? 0 : -1,
-		      r->table_address); */
-		answer = chain_settle(r, answer);
-		/*@ assert kept: request_ok(*space, *q, *r); */
-		return answer;
+		return k + 1 == count ? answer : VIRTQ_STOPPED;
 	}
-	/*@ assert still: virtq_whole(*q); */
-	q->state = VIRTQ_BROKEN;
-	/*@ assert queue: virtq_ok(*space, *q); */
-	/*@ assert segments: request_ok(*space, *q, *r); */
 	return VIRTQ_STOPPED;
+}
+
+enum virtq_answer packed_retake(struct virtq *q, const struct prec_space *space,
+				const struct pvirtq_desc *list, uint32_t count,
+				struct virtq_request *r)
+{
+	enum virtq_answer answer;
+
+	/*@ ghost list_retaken = 1; */
+	/*@ ghost list_fault = 0; */
+	chain_begin(r);
+	if (q->state != VIRTQ_READY)
+		return VIRTQ_STOPPED;
+	answer = take_given(r, space, q, list, count);
+	if (answer == VIRTQ_STOPPED ||
+	    !hold_id(q, r, list[count - 1].id, count)) {
+		/*@ assert whole: virtq_whole(*q); */
+		q->state = VIRTQ_BROKEN;
+		/*@ assert stopped: virtq_ok(*space, *q); */
+		/*@ assert segments: request_ok(*space, *q, *r); */
+		return VIRTQ_STOPPED;
+	}
+	/*@ assert queue: virtq_ok(*space, *q); */
+	/*@ assert segments: chain_ok(*space, *q, *r); */
+	/*@ assert refusal: answer == VIRTQ_TAKEN ==>
+	      refusal_told(*space, *q, *r); */
+	/*@ assert refused: answer == VIRTQ_MALFORMED ==>
+	      given_refused(*space, *q, list, list_fault); */
+	/*@ ghost still_table(answer, r->table_size != 0 ? 0 : -1,
+	      r->table_address); */
+	answer = chain_settle(r, answer);
+	/*@ assert kept: request_ok(*space, *q, *r); */
+	return answer;
 }

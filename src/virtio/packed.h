@@ -224,6 +224,31 @@
       fetch_packed[2 * list_count - 1].id >= size ||
       before.held[fetch_packed[2 * list_count - 1].id] != 0);
 
+  // These fetches were of the first n slots from where the queue stands.
+  predicate slots_fetched{L}(struct virtq q, integer last, integer n) =
+    \forall integer m; 0 <= m < last ==>
+      slot_among(q.size, q.next_avail, n, fetch_index[m]) &&
+      q.desc.address + 16 * fetch_index[m] <= fetch_at[m] &&
+      fetch_at[m] + fetch_size[m] <=
+        q.desc.address + 16 * fetch_index[m] + 16;
+
+  // The first n descriptors of the list were fetched, and more is to come ...
+  predicate list_walked{L}(struct virtq q, integer n) =
+    list_count == n && fetch_count == 2 * n && fetched_once && fetched_all &&
+    list_fetched(q.desc, q.size, q.next_avail, q.avail_wrap, n) &&
+    (0 < n ==> list_more(n - 1) && flags_fetched(q, 0, q.next_avail)) &&
+    slots_fetched(q, 2 * n, n);
+
+  // ... and this is the answer for them.
+  predicate list_so_far{L}(struct prec_space s, struct virtq q,
+                           struct virtq_request r, integer answer,
+                           integer n) =
+    (answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED) &&
+    (answer == VIRTQ_TAKEN ==> elements_told(r) && element_count == n &&
+      list_taken(n) && refusal_told(s, q, r)) &&
+    (answer == VIRTQ_MALFORMED ==>
+      0 <= list_fault < n && list_refused(s, q, list_fault));
+
   // 2.8.1, 2.8.3: the flags of a used descriptor.
   logic integer used_flags(integer wrap, integer len) =
     (wrap != 0 ? 0x8080 : 0) + (len > 0 ? 2 : 0);
