@@ -313,6 +313,87 @@ static enum prec_status follow(struct virtq *q, const struct prec_space *space,
 	return gone;
 }
 
+/* Take descriptor i of the ring, or the table that it names. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r);
+  requires out: \valid(d) && \separated(d, r, q, space);
+  requires desc: i < q->size && q->stamp[i] != q->serial;
+  requires walked: chain_walked(*space, *q, *r, i);
+  requires room: chain_first <= 2 && 0 <= chain_direct < q->size;
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1], *d,
+    q->stamp[i], SPLIT_FETCHES(fetch_count), ELEMENT_LOG, chain_direct,
+    chain_fetch[i];
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures queue: virtq_ok(*space, *q);
+  ensures segments: chain_ok(*space, *q, *r);
+  ensures index: fetch_index[\old(fetch_count)] == i;
+  ensures work: \old(fetch_count) < fetch_count <= \old(fetch_count) + 2;
+  ensures losses: losses_told(\result);
+  ensures once: fetched_once;
+  ensures known: fetched_known(*q, *r);
+  ensures log: \result == VIRTQ_TAKEN ==> elements_told(*r) &&
+    refusal_told(*space, *q, *r);
+  ensures more: \result == VIRTQ_TAKEN && has_next(d->flags) ==>
+    fetch_count == \old(fetch_count) + 1 &&
+    chain_walked(*space, *q, *r, d->next);
+  ensures decoded: \result == VIRTQ_TAKEN && !has_next(d->flags) ==>
+    chain_decoded(*q, fetch_index[chain_first], r->table_address,
+      r->table_size);
+  ensures astray: \result == VIRTQ_MALFORMED ==>
+    chain_astray(*space, *q, fetch_index[chain_first], r->table_address,
+      r->table_size);
+*/
+static enum virtq_answer take_desc(struct virtq_request *r,
+				   const struct prec_space *space,
+				   struct virtq *q, uint32_t i,
+				   struct virtq_desc *d)
+{
+	enum virtq_answer answer;
+
+	if (follow(q, space, i, d)) {
+		/*@ assert kept: chain_ok(*space, *q, *r); */
+		return VIRTQ_LOST;
+	}
+	/*@ assert seen: fetched_known(*q, *r); */
+	/*@ assert all: fetched_all; */
+	/*@ assert kept: chain_ok(*space, *q, *r); */
+	/*@ assert refusal: refusal_told(*space, *q, *r); */
+	if (d->flags & VIRTQ_DESC_F_INDIRECT) {
+		answer = take_table(r, space, q, *d);
+		/*@ assert bare: answer == VIRTQ_MALFORMED &&
+		      r->table_size == 0 ==>
+		      desc_tableless(*space, *q, fetch_count - 1); */
+		/*@ assert named: r->table_size != 0 ==>
+		      table_named(r->table_address, r->table_size,
+		        fetch_count - 2); */
+		/*@ assert followed: ring_followed(*q, fetch_count -
+		      (r->table_size != 0 ? 1 : 0)); */
+		/*@ assert table: answer == VIRTQ_TAKEN ==>
+		      chain_decoded(*q, fetch_index[chain_first],
+		        r->table_address, r->table_size); */
+		/*@ assert tableless: answer == VIRTQ_MALFORMED ==>
+		      chain_astray(*space, *q, fetch_index[chain_first],
+		        r->table_address, r->table_size); */
+		return answer;
+	}
+	/*@ ghost enter_desc(r); */
+	chain_take(r, space, q, d->addr, d->len, d->flags);
+	/*@ assert last: element_flags[element_count - 1] == d->flags; */
+	/*@ assert known: fetched_known(*q, *r); */
+	/*@ assert decoded: !has_next(d->flags) ==>
+	      chain_decoded(*q, fetch_index[chain_first], r->table_address,
+	        r->table_size); */
+	return VIRTQ_TAKEN;
+}
+
 /*@
   requires table: \valid_read(space) && space_ok(*space);
   requires queue: \valid(q) && virtq_ok(*space, *q) &&
@@ -366,21 +447,14 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 	/*@
 	  loop invariant steps: 0 <= k <= q->size;
 	  loop invariant desc: i < q->size;
+	  loop invariant queue: virtq_ok(*space, *q);
 	  loop invariant segments: chain_ok(*space, *q, *r);
-	  loop invariant no_table: r->table_size == 0;
-	  loop invariant stamped: virtq_stamped(*q);
-	  loop invariant work: fetch_count == before + k;
-	  loop invariant log: elements_told(*r) && element_count == k;
-	  loop invariant direct: chain_direct == k && ring_taken;
-	  loop invariant chain: chain_fetched(*q);
-	  loop invariant all: fetched_all;
-	  loop invariant rings: fetched_rings(*q);
-	  loop invariant known: stamps_fetched(*q);
-	  loop invariant refusal: refusal_told(*space, *q, *r);
-	  loop invariant next: desc_next(i);
+	  loop invariant work: fetch_count == before + k && chain_direct == k;
+	  loop invariant walked: chain_walked(*space, *q, *r, i);
 	  loop invariant head: k == 0 ? i == r->head :
 	    fetch_index[before] == r->head;
-	  loop assigns k, i, d, r->readable, r->count, r->elements, r->refused,
+	  loop assigns k, i, d, answer, r->table_address, r->table_size,
+	    r->readable, r->count, r->elements, r->refused,
 	    r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
 	    q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
 	    SPLIT_FETCHES(before), ELEMENT_LOG, chain_direct,
@@ -391,55 +465,25 @@ static enum virtq_answer take_chain(struct virtq_request *r,
 		/*@ assert round: q->stamp[i] == q->serial ==>
 		      chain_astray(*space, *q, r->head, r->table_address,
 		        r->table_size); */
-		/*@ assert kept: chain_ok(*space, *q, *r); */
+		/*@ assert known: fetched_known(*q, *r); */
 		if (q->stamp[i] == q->serial)
 			return VIRTQ_MALFORMED;
-		if (follow(q, space, i, &d)) {
-			/*@ assert kept: chain_ok(*space, *q, *r); */
-			return VIRTQ_LOST;
-		}
-		/*@ assert seen: fetched_known(*q, *r); */
-		/*@ assert all: fetched_all; */
+		answer = take_desc(r, space, q, i, &d);
 		/*@ assert head: fetch_index[before] == r->head; */
-		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
-			answer = take_table(r, space, q, d);
-			/*@ assert kept: chain_ok(*space, *q, *r); */
-			/*@ assert table: answer == VIRTQ_TAKEN ==>
-			      chain_decoded(*q, r->head, r->table_address,
-			        r->table_size); */
-			/*@ assert bare: answer == VIRTQ_MALFORMED &&
-			      r->table_size == 0 ==>
-			      desc_tableless(*space, *q, fetch_count - 1); */
-			/*@ assert named: r->table_size != 0 ==>
-			      table_named(r->table_address, r->table_size,
-			        fetch_count - 2); */
-			/*@ assert followed: ring_followed(*q, fetch_count -
-			      (r->table_size != 0 ? 1 : 0)); */
-			/*@ assert tableless: answer == VIRTQ_MALFORMED ==>
-			      chain_astray(*space, *q, r->head,
-			        r->table_address, r->table_size); */
+		if (answer != VIRTQ_TAKEN || !(d.flags & VIRTQ_DESC_F_NEXT))
 			return answer;
-		}
-		/*@ ghost enter_desc(r); */
-		chain_take(r, space, q, d.addr, d.len, d.flags);
-		/*@ assert kept: chain_ok(*space, *q, *r); */
-		/*@ assert last: element_flags[element_count - 1] == d.flags; */
-		/*@ assert known: fetched_known(*q, *r); */
-		/*@ assert decoded: !has_next(d.flags) ==>
-		      chain_decoded(*q, r->head, r->table_address,
-		        r->table_size); */
-		if (!(d.flags & VIRTQ_DESC_F_NEXT))
-			return VIRTQ_TAKEN;
 		i = d.next;
 		/*@ assert out: i >= q->size ==>
 		      chain_astray(*space, *q, r->head, r->table_address,
 		        r->table_size); */
-		if (i >= q->size)
+		if (i >= q->size) {
+			/*@ assert seen: fetched_known(*q, *r); */
 			return VIRTQ_MALFORMED;
+		}
 	}
-	/*@ assert kept: chain_ok(*space, *q, *r); */
 	/*@ assert full: chain_astray(*space, *q, r->head, r->table_address,
 	      r->table_size); */
+	/*@ assert all: fetched_known(*q, *r); */
 	return VIRTQ_MALFORMED;
 }
 
@@ -486,69 +530,173 @@ static enum virtq_answer look(struct virtq *q, const struct prec_space *space)
 	return waiting ? VIRTQ_TAKEN : VIRTQ_EMPTY;
 }
 
-enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
-			     struct virtq_request *r)
+/* Fetch the next entry of the avail ring.  If none is known to be available,
+ * the index is fetched first. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && \separated(q, space) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY && !q->packed;
+  requires out: \valid(head) && \separated(head, q, space);
+  requires log: fetch_count == 0;
+  terminates \true;
+  exits \false;
+  assigns *head, q->state, q->waiting, q->next_avail, FETCHES(0, 1),
+    fetch_value[0 .. 1];
+  ensures queue: virtq_ok(*space, *q);
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_EMPTY ||
+    \result == VIRTQ_GONE || \result == VIRTQ_STOPPED;
+  ensures state: q->state == (\result == VIRTQ_STOPPED ? VIRTQ_BROKEN :
+    VIRTQ_READY);
+  ensures work: 1 <= fetch_count <= 2;
+  ensures losses: losses_told(\result);
+  ensures once: fetched_once;
+  ensures inside: \forall integer i; 0 <= i < fetch_count ==>
+    fetch_size[i] == 2 && inside_ring(q->avail, fetch_at[i], fetch_size[i]);
+  ensures looked: \old(q->waiting) == 0 ==> index_fetched(*q, 0);
+  ensures some: \result == VIRTQ_TAKEN && \old(q->waiting) == 0 ==>
+    0 < ahead(fetch_value[0], \old(q->next_avail));
+  ensures entry: \result == VIRTQ_TAKEN ==>
+    fetch_count == (\old(q->waiting) == 0 ? 2 : 1) &&
+    entry_fetched(*q, fetch_count - 1, \old(q->next_avail)) &&
+    *head == fetch_value[fetch_count - 1];
+  ensures taken: \result == VIRTQ_TAKEN ==>
+    q->waiting == seen(\old(q->waiting), \old(q->next_avail)) - 1 &&
+    q->next_avail == (uint16_t)(\old(q->next_avail) + 1);
+  ensures none: \result != VIRTQ_TAKEN ==>
+    q->next_avail == \old(q->next_avail);
+  ensures empty: \result == VIRTQ_EMPTY ==> fetch_count == 1 &&
+    \old(q->waiting) == 0 && fetch_value[0] == \old(q->next_avail);
+  ensures jumped: \result == VIRTQ_STOPPED ==>
+    seen(\old(q->waiting), \old(q->next_avail)) > q->size;
+*/
+static enum virtq_answer
+next_head(struct virtq *q, const struct prec_space *space, uint16_t *head)
 {
 	enum virtq_answer answer;
 	uint32_t slot;
-	uint16_t head;
 
-	chain_begin(r);
-	if (q->state != VIRTQ_READY)
-		return VIRTQ_STOPPED;
 	if (q->waiting == 0) {
 		answer = look(q, space);
 		if (answer != VIRTQ_TAKEN)
 			return answer;
 	}
-	/*@ ghost uint32_t available = q->waiting; */
-	/*@ ghost int entry = fetch_count; */
-	/*@ assert seen: available ==
+	/*@ assert seen: q->waiting ==
 	      seen(\at(q->waiting, Pre), q->next_avail); */
 	slot = q->next_avail % q->size;
 	if (lent_load16(space, q->avail,
 			VIRTQ_AVAIL_RING + VIRTQ_AVAIL_ENTRY * (uint64_t)slot,
-			&head))
+			head))
 		return VIRTQ_GONE;
 	q->next_avail++;
 	q->waiting--;
+	return VIRTQ_TAKEN;
+}
+
+/* Take the request that begins with r->head, which is held. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY && !q->packed;
+  requires request: \valid(r) && \separated(r, q, space) &&
+    chain_ok(*space, *q, *r);
+  requires head: r->head < q->size;
+  requires begun: r->table_size == 0 && !r->refused;
+  requires log: elements_told(*r) && element_count == 0;
+  requires once: fetched_once && fetch_count <= 2;
+  requires all: fetched_all;
+  requires entry: \forall integer i; 0 <= i < fetch_count ==>
+    fetch_size[i] == 2 && inside_ring(q->avail, fetch_at[i], fetch_size[i]);
+  terminates \true;
+  exits \false;
+  assigns r->table_address, r->table_size, r->readable, r->count,
+    r->elements, r->refused, r->segment[0 .. VIRTQ_SEGMENTS_MAX - 1],
+    q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
+    SPLIT_FETCHES(fetch_count), ELEMENT_LOG, CHAIN_LOG;
+  ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
+    \result == VIRTQ_LOST;
+  ensures queue: virtq_ok(*space, *q);
+  ensures segments: request_ok(*space, *q, *r);
+  ensures told: answer_told(*r, \result);
+  ensures losses: losses_told(\result);
+  ensures first: chain_first == \old(fetch_count);
+  ensures decoded: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    chain_decoded(*q, r->head, r->table_address, r->table_size);
+  ensures still: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    chain_still(*q, r->head, r->table_address, r->table_size);
+  ensures entries: \result == VIRTQ_TAKEN ||
+    (\result == VIRTQ_MALFORMED && r->count == 1) ==>
+    \forall integer m; 0 <= m < chain_first ==> fetch_value[m] ==
+      still16(0, table_fetch(r->table_size), fetch_at[m]);
+  ensures malformed: \result == VIRTQ_MALFORMED ==>
+    chain_malformed(*space, *q, *r);
+  ensures bounded: \old(fetch_count) <= fetch_count <=
+    \old(fetch_count) + q->size + 1;
+  ensures once: fetched_once;
+  ensures known: fetched_known(*q, *r);
+*/
+static enum virtq_answer take_held(struct virtq_request *r,
+				   const struct prec_space *space,
+				   struct virtq *q)
+{
+	enum virtq_answer answer = take_chain(r, space, q);
+
+	/*@ ghost still_chain(q, answer, r->head, r->table_address,
+	      r->table_size); */
+	return chain_settle(r, answer);
+}
+
+enum virtq_answer split_next(struct virtq *q, const struct prec_space *space,
+			     struct virtq_request *r)
+{
+	enum virtq_answer answer;
+	uint16_t head;
+
+	chain_begin(r);
+	if (q->state != VIRTQ_READY)
+		return VIRTQ_STOPPED;
+	answer = next_head(q, space, &head);
+	if (answer != VIRTQ_TAKEN)
+		return answer;
+	/*@ ghost int entry = fetch_count - 1; */
 	if (!chain_hold(q, head, 1)) {
 		q->state = VIRTQ_BROKEN;
 		return VIRTQ_STOPPED;
 	}
 	r->head = head;
-	answer = take_chain(r, space, q);
-	/*@ assert queue: virtq_ok(*space, *q); */
-	/*@ assert segments: chain_ok(*space, *q, *r); */
-	/*@ ghost still_chain(q, answer, r->head, r->table_address,
-	      r->table_size); */
+	answer = take_held(r, space, q);
 	/*@ assert place: fetch_value[entry] == head && fetch_at[entry] ==
 	      q->avail.address + 4 + 2 * (\at(q->next_avail, Pre) % q->size);
 	*/
 	/*@ assert index: \at(q->waiting, Pre) == 0 ==>
 	      entry == 1 && fetch_at[0] == q->avail.address + VIRTQ_AVAIL_IDX &&
 	      0 < ahead(fetch_value[0], \at(q->next_avail, Pre)); */
-	/*@ assert entry: answer == VIRTQ_TAKEN ==> head_still(*q,
-	      \at(q->waiting, Pre), \at(q->next_avail, Pre), r->head,
-	      r->table_size); */
-	return chain_settle(r, answer);
+	/*@ ghost int whole = answer == VIRTQ_TAKEN ||
+	      (answer == VIRTQ_MALFORMED && r->count == 1); */
+	/*@ assert still: whole ==> fetch_value[entry] ==
+	      still16(0, table_fetch(r->table_size), fetch_at[entry]); */
+	/*@ assert first: whole ==> fetch_value[0] ==
+	      still16(0, table_fetch(r->table_size), fetch_at[0]); */
+	/*@ assert head: whole ==> r->head ==
+	      still16(0, table_fetch(r->table_size), q->avail.address + 4 +
+	        2 * (\at(q->next_avail, Pre) % q->size)); */
+	/*@ assert looked: whole && \at(q->waiting, Pre) == 0 ==> 0 <
+	      ahead(still16(0, table_fetch(r->table_size), q->avail.address +
+	        VIRTQ_AVAIL_IDX), \at(q->next_avail, Pre)); */
+	/*@ assert entry: whole ==> head_still(*q, \at(q->waiting, Pre),
+	      \at(q->next_avail, Pre), r->head, r->table_size); */
+	return answer;
 }
 
 enum virtq_answer split_retake(struct virtq *q, const struct prec_space *space,
 			       uint32_t head, struct virtq_request *r)
 {
-	enum virtq_answer answer;
-
 	chain_begin(r);
 	if (q->state != VIRTQ_READY || !chain_hold(q, head, 1))
 		return VIRTQ_STOPPED;
 	r->head = head;
-	answer = take_chain(r, space, q);
-	/*@ assert queue: virtq_ok(*space, *q); */
-	/*@ assert segments: chain_ok(*space, *q, *r); */
-	/*@ ghost still_chain(q, answer, r->head, r->table_address,
-	      r->table_size); */
-	return chain_settle(r, answer);
+	return take_held(r, space, q);
 }
 
 enum prec_status split_complete(struct virtq *q, const struct prec_space *space,

@@ -115,6 +115,15 @@
     \forall integer m; chain_first <= m < chain_first + chain_direct ==>
       desc_taken(m - chain_first, m);
 
+  // So far the chain was followed and taken, each descriptor an element, and
+  // leads to descriptor `index`.
+  predicate chain_walked{L}(struct prec_space s, struct virtq q,
+                            struct virtq_request r, integer index) =
+    chain_fetched(q) && fetched_rings(q) && stamps_fetched(q) &&
+    desc_next(index) && fetch_count == chain_first + chain_direct &&
+    element_count == chain_direct && elements_told(r) && ring_taken &&
+    refusal_told(s, q, r) && r.table_size == 0;
+
   // Element k is in the fetched table.
   predicate entry_taken{L}(integer k, integer count) =
     element_index[k] < count &&
