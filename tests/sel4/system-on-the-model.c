@@ -108,6 +108,7 @@ static const seL4_BootInfo *boot(void)
 {
 	static struct object vspace = { .type = VSPACE };
 	static struct object pool = { .type = OTHER };
+	static struct object io_space = { .type = IOSPACE };
 	static struct object ram = { .type = UNTYPED, .size = 128 << 20 };
 	static struct object device = { .type = UNTYPED,
 					.device = true,
@@ -122,8 +123,10 @@ static const seL4_BootInfo *boot(void)
 	give(seL4_CapInitThreadCNode, &model_root);
 	give(seL4_CapInitThreadVSpace, &vspace);
 	give(seL4_CapInitThreadASIDPool, &pool);
+	give(seL4_CapIOSpace, &io_space);
 	give(UNTYPED_SLOT, &ram);
 	give(UNTYPED_SLOT + 1, &device);
+	info.numIOPTLevels = 3;
 	info.untyped = (seL4_SlotRegion){ UNTYPED_SLOT, UNTYPED_SLOT + 2 };
 	info.untypedList[0].sizeBits = 27;
 	info.untypedList[1].sizeBits = 20;

@@ -23,20 +23,23 @@ void model_wrong(const char *format, ...)
 	abort();
 }
 
-void (*model_before_call)(void);
+void (*model_before_call)(void), (*model_between_children)(void);
+
+static void call_hook(void (**hook)(void))
+{
+	static __thread bool inside;
+	void (*call)(void) = __atomic_load_n(hook, __ATOMIC_ACQUIRE);
+
+	if (call && !inside) {
+		inside = true;
+		call();
+		inside = false;
+	}
+}
 
 void model_enter(void)
 {
-	static __thread bool inside;
-
-	void (*before)(void) =
-		__atomic_load_n(&model_before_call, __ATOMIC_ACQUIRE);
-
-	if (before && !inside) {
-		inside = true;
-		before();
-		inside = false;
-	}
+	call_hook(&model_before_call);
 	pthread_mutex_lock(&model_lock);
 }
 
@@ -231,6 +234,7 @@ seL4_Error seL4_CNode_Revoke(seL4_CPtr root, seL4_Word slot, seL4_Uint8 depth)
 	while (cap->object && has_children(cap)) {
 		model_delete(cap->next);
 		pthread_mutex_unlock(&model_lock);
+		call_hook(&model_between_children);
 		pthread_mutex_lock(&model_lock);
 	}
 	if (cap->object && cap->object->type == UNTYPED)
@@ -258,6 +262,7 @@ static const struct kind kinds[] = {
 	{ seL4_X86_PDPTObject, TABLE, 4096, 3 },
 	{ seL4_X86_PageDirectoryObject, TABLE, 4096, 2 },
 	{ seL4_X86_PageTableObject, TABLE, 4096, 1 },
+	{ seL4_X86_IOPageTableObject, TABLE, 4096, 0 },
 #ifdef CONFIG_KERNEL_MCS
 	{ seL4_ReplyObject, REPLY, 32, 0 },
 	{ seL4_SchedContextObject, OTHER, 0, 0 },

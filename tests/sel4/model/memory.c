@@ -40,67 +40,61 @@ uint8_t model_prot(uint64_t at)
 
 /* ---- page tables --------------------------------------------------------- */
 
-static bool has_table(const struct object *vspace, uint64_t at, int level)
+bool model_has_table(const struct object *space, uint64_t at, int level)
 {
 	int shift = 12 + 9 * level;
 
-	for (const struct table *t = vspace->tables; t; t = t->next)
+	for (const struct table *t = space->tables; t; t = t->next)
 		if (t->level == level && t->base == at >> shift)
 			return true;
 	return false;
+}
+
+void model_add_table(struct cap *cap, struct object *space, uint64_t at,
+		     int level)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	table->level = level;
+	table->base = at >> (12 + 9 * level);
+	table->next = space->tables;
+	space->tables = table;
+	cap->vspace = space;
 }
 
 static seL4_Error map_table(seL4_CPtr address, seL4_CPtr root, uint64_t at,
 			    int level)
 {
 	struct cap *cap, *vspace;
-	struct table *table;
 
 	model_enter();
 	cap = model_look(address, TABLE);
 	vspace = model_look(root, VSPACE);
 	if (!cap || !vspace || cap->object->level != level || cap->vspace)
 		return model_leave(seL4_InvalidCapability);
-	if (level < 3 && !has_table(vspace->object, at, level + 1))
+	if (level < 3 && !model_has_table(vspace->object, at, level + 1))
 		return model_leave(seL4_FailedLookup);
-	if (has_table(vspace->object, at, level))
+	if (model_has_table(vspace->object, at, level))
 		return model_leave(seL4_DeleteFirst);
-	table = calloc(1, sizeof(*table));
-	table->level = level;
-	table->base = at >> (12 + 9 * level);
-	table->next = vspace->object->tables;
-	vspace->object->tables = table;
-	cap->vspace = vspace->object;
+	model_add_table(cap, vspace->object, at, level);
 	return model_leave(seL4_NoError);
 }
 
-seL4_Error seL4_X86_PDPT_Map(seL4_CPtr table, seL4_CPtr vspace, seL4_Word at,
-			     seL4_X86_VMAttributes attributes)
-{
-	(void)attributes;
-	return map_table(table, vspace, at, 3);
-}
+#define TABLE_OF(call, level)                                                  \
+	seL4_Error call(seL4_CPtr table, seL4_CPtr vspace, seL4_Word at,       \
+			seL4_X86_VMAttributes attributes)                      \
+	{                                                                      \
+		(void)attributes;                                              \
+		return map_table(table, vspace, at, level);                    \
+	}
 
-seL4_Error seL4_X86_PageDirectory_Map(seL4_CPtr table, seL4_CPtr vspace,
-				      seL4_Word at,
-				      seL4_X86_VMAttributes attributes)
-{
-	(void)attributes;
-	return map_table(table, vspace, at, 2);
-}
-
-seL4_Error seL4_X86_PageTable_Map(seL4_CPtr table, seL4_CPtr vspace,
-				  seL4_Word at,
-				  seL4_X86_VMAttributes attributes)
-{
-	(void)attributes;
-	return map_table(table, vspace, at, 1);
-}
+TABLE_OF(seL4_X86_PDPT_Map, 3)
+TABLE_OF(seL4_X86_PageDirectory_Map, 2)
+TABLE_OF(seL4_X86_PageTable_Map, 1)
 
 seL4_Error seL4_X86_ASIDPool_Assign(seL4_CPtr pool, seL4_CPtr vspace)
 {
-	(void)pool;
-	(void)vspace;
+	(void)pool, (void)vspace;
 	return seL4_NoError;
 }
 
@@ -110,7 +104,9 @@ void model_unmap(struct cap *cap)
 {
 	if (!cap->vspace)
 		return;
-	if (cap->object->type == FRAME) {
+	if (cap->vspace->type == IOSPACE) {
+		model_unmap_io(cap);
+	} else if (cap->object->type == FRAME) {
 		*prot_of(cap->mapped) = 0;
 		mmap((void *)cap->mapped, cap->object->size, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
@@ -124,11 +120,11 @@ static seL4_Error find_entry(const struct object *vspace, uint64_t at,
 			     uint64_t size)
 {
 	if (size == 4096)
-		return has_table(vspace, at, 1) ? seL4_NoError
-						: seL4_FailedLookup;
-	if (!has_table(vspace, at, 2))
+		return model_has_table(vspace, at, 1) ? seL4_NoError
+						      : seL4_FailedLookup;
+	if (!model_has_table(vspace, at, 2))
 		return seL4_FailedLookup;
-	return has_table(vspace, at, 1) ? seL4_DeleteFirst : seL4_NoError;
+	return model_has_table(vspace, at, 1) ? seL4_DeleteFirst : seL4_NoError;
 }
 
 static void map_frame(struct cap *cap, struct object *vspace, uint64_t at,
@@ -190,10 +186,8 @@ seL4_X86_Page_GetAddress_t seL4_X86_Page_GetAddress(seL4_CPtr page)
 
 	model_enter();
 	cap = model_look(page, FRAME);
-	if (cap) {
-		result.error = 0;
-		result.paddr = cap->object->at;
-	}
-	pthread_mutex_unlock(&model_lock);
+	if (cap)
+		result = (seL4_X86_Page_GetAddress_t){ 0, cap->object->at };
+	model_leave(seL4_NoError);
 	return result;
 }

@@ -17,11 +17,11 @@
  *
  * What it has: slots, rights, derivation, revocation child by child, with the
  * kernel unlocked in between; Untyped memory, of devices too; levels of page
- * tables; endpoints, badges, replies, with MCS as objects; faults.
+ * tables; an IO space; endpoints, badges, replies, with MCS as objects; faults.
  *
  * What it has not: VSpaces apart (all share the addresses of the process, so
- * their users choose them apart), priorities, scheduling contexts, interrupts,
- * IO spaces.  Threads run in parallel, as on several processors.
+ * their users choose them apart), priorities, scheduling contexts, interrupts.
+ * Threads run in parallel.
  *
  * A mistake that would hang a real system, or that seL4 only warns of, ends the
  * process with a line that says what it was.
@@ -34,8 +34,9 @@ enum object_type {
 	CNODE,
 	VSPACE,
 	FRAME,
-	TABLE, /* of any level */
+	TABLE, /* of any level; 0: of an IO space */
 	REPLY,
+	IOSPACE,
 	OTHER,
 };
 
@@ -52,7 +53,7 @@ struct object {
 	int bits, level;
 	uint64_t mark;	       /* untyped: how far it is used */
 	struct cap *slot;      /* CNode */
-	struct table *tables;  /* VSpace */
+	struct table *tables;  /* VSpace, IO space */
 	struct tcb *senders;   /* endpoint: who waits to send */
 	struct tcb *receivers; /* ... or to receive */
 	struct tcb *tcb;       /* TCB; reply: who waits for it */
@@ -63,7 +64,7 @@ struct cap {
 	seL4_CapRights_t rights;
 	uint64_t badge;
 	bool original;	       /* revoking it reaches its copies */
-	struct object *vspace; /* where it is mapped */
+	struct object *vspace; /* or IO space: where it is mapped */
 	uint64_t mapped;
 	struct cap *prev, *next; /* derivation order */
 };
@@ -101,10 +102,11 @@ void model_memory_start(void);
 void model_threads_start(void);
 
 /* Into the kernel and out of it.  The hook is called first, by the thread that
- * calls; what that calls itself calls no hook. */
+ * calls; another by who revokes, after each child.  Hooks call no hook. */
 void model_enter(void);
 seL4_Error model_leave(seL4_Error error);
 extern void (*model_before_call)(void);
+extern void (*model_between_children)(void);
 
 /* Ends the process. */
 __attribute__((noreturn, format(printf, 1, 2))) void
@@ -121,6 +123,12 @@ void model_unmap(struct cap *cap);
 /* What is mapped at an address: PROT_*.  Linux may be late, and its error code
  * then says that nothing is there where something read-only is. */
 uint8_t model_prot(uint64_t at);
+bool model_has_table(const struct object *space, uint64_t at, int level);
+void model_add_table(struct cap *cap, struct object *space, uint64_t at,
+		     int level);
+void model_unmap_io(struct cap *cap);
+/* Where in memory the device's address is; -1: nothing that it may use so. */
+int64_t model_device_finds(uint64_t at, bool write);
 /* How many are derived from it. */
 uint32_t model_children(const struct cap *cap);
 

@@ -230,10 +230,15 @@ seL4_Error seL4_X86_PageTable_Map(seL4_CPtr table, seL4_CPtr vspace,
 seL4_Error seL4_X86_ASIDPool_Assign(seL4_CPtr pool, seL4_CPtr vspace);
 #endif
 
-/* The model has none of these: what uses them is compiled only, by
- * tests/sel4/freestanding.sh. */
 #ifdef __x86_64__
 #define CONFIG_IOMMU
+seL4_Error seL4_X86_Page_MapIO(seL4_CPtr page, seL4_CPtr space,
+			       seL4_CapRights_t rights, seL4_Word at);
+seL4_Error seL4_X86_IOPageTable_Map(seL4_CPtr table, seL4_CPtr space,
+				    seL4_Word at);
+
+/* From here on, what the model has not: it is compiled only, by
+ * tests/sel4/freestanding.sh. */
 typedef struct {
 	int error;
 	uint32_t result;
@@ -247,10 +252,6 @@ seL4_Error seL4_X86_IOPort_Out32(seL4_CPtr ports, uint16_t port,
 seL4_Error seL4_X86_IOPortControl_Issue(seL4_CPtr control, uint16_t first,
 					uint16_t last, seL4_CPtr root,
 					seL4_Word slot, seL4_Uint8 depth);
-seL4_Error seL4_X86_Page_MapIO(seL4_CPtr page, seL4_CPtr space,
-			       seL4_CapRights_t rights, seL4_Word at);
-seL4_Error seL4_X86_IOPageTable_Map(seL4_CPtr table, seL4_CPtr space,
-				    seL4_Word at);
 #endif
 void seL4_SetIPCBuffer(seL4_IPCBuffer *buffer);
 seL4_Error seL4_TCB_Suspend(seL4_CPtr tcb);
