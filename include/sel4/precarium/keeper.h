@@ -37,6 +37,7 @@ extern "C" {
 #define PREC_KEEPER_BADGE_CALL  0x200u
 
 struct prec_fixup;
+struct prec_io;
 struct prec_transaction;
 
 /* Private: what page i of the window holds.  Its capability, if it has one, is
@@ -93,6 +94,7 @@ struct prec_keeper {
 	uint32_t holds[PREC_KEEPER_THREADS]; /* reply object + 1: see _serve */
 	struct prec_window window_book;
 	struct prec_regions region_book;
+	struct prec_io *devices; /* that see the window: io_sel4.h */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <precarium/io_sel4.h>
 #include <precarium/keeper.h>
 
 /*
@@ -311,6 +312,123 @@ SEL4_CALL bool call_go_on(const struct prec_keeper *keeper, uint32_t thread,
 */
 SEL4_CALL bool call_land(const struct prec_keeper *keeper, uint32_t thread,
 			 uint64_t ip, uint64_t sp, uint64_t argument);
+
+/* ---- devices ------------------------------------------------------------- */
+
+/* Of one device, of which the calls below speak: PREC_KEEPER_PAGES entries. */
+/*@ ghost
+  int io_is[4096];         // 1: its slot has a copy of a client's frame
+  uint64_t io_at[4096];    // the device's address of it; 0: none
+  int io_write[4096];      // ... to be written too
+*/
+/* clang-format off */
+#define IO_CAPS \
+	io_is[0 .. PREC_KEEPER_PAGES - 1], \
+	io_at[0 .. PREC_KEEPER_PAGES - 1], \
+	io_write[0 .. PREC_KEEPER_PAGES - 1]
+/* clang-format on */
+
+/*
+ * The adversary, as above, with one thing that clients cannot do: the device's
+ * copy is made from the processor's and comes behind it in the order in which
+ * revoking deletes copies.  So when it has gone, the processor's has too.
+ *
+ * Manual: 3.2 Deletion and Revocation.
+ * l4v: CSpace_A cap_insert (the place of the new capability), cap_revoke
+ * (next_revoke_cap).
+ */
+/*@
+  predicate io_left_alone{A, B}(integer i) =
+    (\at(io_is[i], B) == \at(io_is[i], A) &&
+     \at(io_at[i], B) == \at(io_at[i], A) &&
+     \at(io_write[i], B) == \at(io_write[i], A)) ||
+    (\at(io_is[i], A) == 1 && \at(io_is[i], B) == 0 &&
+     \at(io_at[i], B) == 0 && \at(cap_is[i], B) != CAP_CLIENT);
+
+  predicate io_others{A, B}(integer page) =
+    \forall integer i; 0 <= i < PREC_KEEPER_PAGES && i != page ==>
+      io_left_alone{A, B}(i);
+*/
+
+/*
+ * Put a copy of the capability in the slot of a page into the device's slot of
+ * it.  It must be the client's: a device is never given a frame of ours.
+ * False, and the slot is as it was: it is not empty, or the page is gone.
+ *
+ * Manual, l4v: as call_copy_lent.
+ */
+/*@
+  requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
+  requires io: \valid_read(io);
+  requires lent: cap_is[page] == CAP_CLIENT || cap_is[page] == CAP_NONE;
+  terminates \true;
+  exits \false;
+  assigns CAPS, IO_CAPS;
+  ensures window: all_left_alone{Pre, Post};
+  ensures others: io_others{Pre, Post}(page);
+  ensures made: \result ==> \old(io_is[page]) == 0 && io_at[page] == 0 &&
+    (io_is[page] == 1 || (io_is[page] == 0 && cap_is[page] == CAP_NONE));
+  ensures not: !\result ==> io_left_alone{Pre, Post}(page);
+*/
+SEL4_CALL bool call_io_copy(const struct prec_keeper *keeper,
+			    const struct prec_io *io, uint32_t page);
+
+/*
+ * Let the device reach the page by the capability in its slot, at the page's
+ * address.  It may be gone again at once.
+ *
+ * Manual: 8.2 x86-Specific I/O, I/O Space; seL4_X86_Page_MapIO.
+ * The abstract specification has no IO spaces.
+ */
+/*@
+  requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
+  requires io: \valid_read(io);
+  terminates \true;
+  exits \false;
+  assigns CAPS, IO_CAPS;
+  ensures window: all_left_alone{Pre, Post};
+  ensures others: io_others{Pre, Post}(page);
+  ensures mapped: \result ==>
+    (io_is[page] == 1 && \old(io_is[page]) == 1 &&
+     io_at[page] == io->at + 4096 * page && (io_write[page] == 0 || write)) ||
+    (\old(io_is[page]) == 1 && io_is[page] == 0 && io_at[page] == 0 &&
+     cap_is[page] != CAP_CLIENT);
+  ensures not: !\result ==> io_left_alone{Pre, Post}(page);
+*/
+SEL4_CALL bool call_io_map(const struct prec_keeper *keeper,
+			   const struct prec_io *io, uint32_t page, bool write);
+
+/* Empty the device's slot of a page, and cut it off from there.  Manual, l4v:
+ * as call_delete. */
+/*@
+  requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
+  requires io: \valid_read(io);
+  terminates \true;
+  exits \false;
+  assigns CAPS, IO_CAPS;
+  ensures window: all_left_alone{Pre, Post};
+  ensures others: io_others{Pre, Post}(page);
+  ensures empty: io_is[page] == 0 && io_at[page] == 0;
+*/
+SEL4_CALL void call_io_delete(const struct prec_keeper *keeper,
+			      const struct prec_io *io, uint32_t page);
+
+/* Try a page's slot and address, with the frame of zeroes, to be read, and take
+ * that away again.  PREC_BUSY: the slot is not empty.  PREC_SYSTEM: nothing can
+ * be mapped there. */
+/*@
+  requires keeper: \valid_read(keeper) && page < PREC_KEEPER_PAGES;
+  requires io: \valid_read(io);
+  terminates \true;
+  exits \false;
+  assigns CAPS;
+  ensures window: all_left_alone{Pre, Post};
+  ensures said: \result == PREC_OK || \result == PREC_BUSY ||
+    \result == PREC_SYSTEM;
+  ensures empty: \result == PREC_OK ==> io_is[page] == 0 && io_at[page] == 0;
+*/
+SEL4_CALL enum prec_status call_io_try(const struct prec_keeper *keeper,
+				       const struct prec_io *io, uint32_t page);
 
 #ifndef __FRAMAC__
 #include "calls_raw.h"

@@ -134,4 +134,49 @@ static inline bool call_land(const struct prec_keeper *keeper, uint32_t thread,
 	       seL4_NoError;
 }
 
+/* ---- devices ------------------------------------------------------------- */
+
+static inline bool call_io_copy(const struct prec_keeper *keeper,
+				const struct prec_io *io, uint32_t page)
+{
+	return raw_copy(keeper, io->slots + page, raw_slot(keeper, page), true);
+}
+
+static inline bool raw_reach(const struct prec_io *io, uint32_t page,
+			     bool write)
+{
+	return machine_map_io(io->slots + page, io->space,
+			      io->at + ((uint64_t)page << 12),
+			      raw_rights(write)) == seL4_NoError;
+}
+
+static inline bool call_io_map(const struct prec_keeper *keeper,
+			       const struct prec_io *io, uint32_t page,
+			       bool write)
+{
+	(void)keeper;
+	return raw_reach(io, page, write);
+}
+
+static inline void call_io_delete(const struct prec_keeper *keeper,
+				  const struct prec_io *io, uint32_t page)
+{
+	seL4_CNode_Delete(keeper->cspace, io->slots + page,
+			  (uint8_t)keeper->depth);
+}
+
+static inline enum prec_status call_io_try(const struct prec_keeper *keeper,
+					   const struct prec_io *io,
+					   uint32_t page)
+{
+	bool mapped;
+
+	if (!raw_copy(keeper, io->slots + page, keeper->zero, false))
+		return PREC_BUSY;
+	mapped = raw_reach(io, page, false);
+	seL4_CNode_Delete(keeper->cspace, io->slots + page,
+			  (uint8_t)keeper->depth);
+	return mapped ? PREC_OK : PREC_SYSTEM;
+}
+
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "device.h"
 #include "fault.h"
 #include "lend.h"
 #include "machine.h"
@@ -23,6 +24,25 @@ enum prec_status prec_keeper_init(struct prec_keeper *keeper)
 		return status;
 	keeper->fixups = __start_prec_fixup;
 	keeper->fixups_end = __stop_prec_fixup;
+	return PREC_OK;
+}
+
+enum prec_status prec_keeper_add_device(struct prec_keeper *keeper,
+					struct prec_io *io)
+{
+	const struct prec_io *other = keeper->devices;
+	enum prec_status status;
+
+	for (; other; other = other->next)
+		if (do_ranges_meet(other->slots, keeper->pages, io->slots,
+				   keeper->pages))
+			return PREC_INVALID;
+	status = device_set_up(keeper, io);
+	if (status)
+		return status;
+	io->window = keeper->window;
+	io->next = keeper->devices;
+	keeper->devices = io;
 	return PREC_OK;
 }
 

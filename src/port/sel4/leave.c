@@ -43,6 +43,7 @@ _Unwind_Reason_Code prec_unwind(int version, _Unwind_Action actions,
 				struct _Unwind_Context *context)
 {
 	struct prec_keeper_thread *thread = driver_self.thread;
+	bool scope = true;
 
 	(void)version;
 	(void)class;
@@ -50,9 +51,9 @@ _Unwind_Reason_Code prec_unwind(int version, _Unwind_Action actions,
 	(void)context;
 	if (!(actions & _UA_CLEANUP_PHASE))
 		return _URC_CONTINUE_UNWIND;
-	while (thread->top && transaction_is_scope(thread->top))
+	while (scope && thread->top) {
+		scope = transaction_is_scope(thread->top);
 		prec_transaction_end(thread->top, false);
-	if (thread->top)
-		prec_transaction_end(thread->top, false);
+	}
 	return _URC_CONTINUE_UNWIND;
 }

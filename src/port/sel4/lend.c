@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lend.h"
-#include "regions.h"
+#include "device.h"
 
 #include <precarium/access.h>
 
@@ -34,6 +34,66 @@ enum prec_status lend_map(struct prec_keeper *keeper,
 	return status;
 }
 
+/* ---- devices ------------------------------------------------------------- */
+
+static bool knows(const struct prec_keeper *keeper, const struct prec_io *io)
+{
+	const struct prec_io *known = keeper->devices;
+
+	while (known && known != io)
+		known = known->next;
+	return known;
+}
+
+enum prec_status lend_to_device(struct prec_keeper *keeper,
+				struct prec_region *region, struct prec_io *io,
+				uint64_t rights)
+{
+	uint32_t number = regions_find(keeper, region);
+	enum prec_status status;
+
+	if (number == PREC_NONE || !knows(keeper, io) ||
+	    (rights != PREC_READ && rights != (PREC_READ | PREC_WRITE)))
+		return PREC_INVALID;
+	if (rights & ~region->span.rights)
+		return PREC_RIGHTS;
+	status = device_lend(keeper, io, number, rights & PREC_WRITE);
+	/* The kernel refuses what has gone meanwhile. */
+	if (status == PREC_SYSTEM &&
+	    lend_check(keeper, region, 0, region->span.size) == PREC_GONE)
+		return PREC_GONE;
+	return status;
+}
+
+enum prec_status lend_take_from_device(struct prec_keeper *keeper,
+				       struct prec_region *region,
+				       struct prec_io *io, bool end)
+{
+	uint32_t number = regions_find(keeper, region);
+
+	if (number == PREC_NONE || !knows(keeper, io) || !io->lent[number])
+		return PREC_INVALID;
+	device_cut_off(keeper, io, number);
+	if (end)
+		io->lent[number] = 0;
+	return PREC_OK;
+}
+
+static void cut_off_devices(struct prec_keeper *keeper, uint32_t number)
+{
+	for (const struct prec_io *io = keeper->devices; io; io = io->next)
+		if (io->lent[number])
+			device_cut_off(keeper, io, number);
+}
+
+static bool a_device_has(const struct prec_keeper *keeper, uint32_t number)
+{
+	for (const struct prec_io *io = keeper->devices; io; io = io->next)
+		if (io->lent[number])
+			return true;
+	return false;
+}
+
 /* ---- taking back --------------------------------------------------------- */
 
 enum prec_status lend_revoke(struct prec_keeper *keeper,
@@ -47,6 +107,7 @@ enum prec_status lend_revoke(struct prec_keeper *keeper,
 		return PREC_OK;
 	region_mark(region, REGION_WITHDRAWN);
 	region_move_epoch(region);
+	cut_off_devices(keeper, number);
 	regions_revoke(keeper, number);
 	return PREC_OK;
 }
@@ -91,7 +152,7 @@ enum prec_status lend_unmap(struct prec_keeper *keeper,
 
 	if (number == PREC_NONE)
 		return PREC_INVALID;
-	if (!shut(keeper, region))
+	if (a_device_has(keeper, number) || !shut(keeper, region))
 		return PREC_BUSY;
 	regions_unmap(keeper, number);
 	region->span.size = 0;

@@ -19,6 +19,13 @@ enum prec_status lend_unmap(struct prec_keeper *keeper,
 enum prec_status lend_check(struct prec_keeper *keeper,
 			    struct prec_region *region, uint64_t offset,
 			    uint64_t size);
+/* Those of io_sel4.h.  It is cut off; `end`: and the region may be unmapped. */
+enum prec_status lend_to_device(struct prec_keeper *keeper,
+				struct prec_region *region, struct prec_io *io,
+				uint64_t rights);
+enum prec_status lend_take_from_device(struct prec_keeper *keeper,
+				       struct prec_region *region,
+				       struct prec_io *io, bool end);
 /* The region that holds an address, or NULL. */
 struct prec_region *lend_at(const struct prec_keeper *keeper, uint64_t host);
 

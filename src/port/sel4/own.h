@@ -39,8 +39,10 @@ enum keeper_request {
 	KEEPER_MAP = 1, /* lending */
 	KEEPER_REVOKE,
 	KEEPER_UNMAP,
-	KEEPER_CHECK, /* offset and size */
-	KEEPER_AT,    /* the address, in the place of the region */
+	KEEPER_CHECK,	/* offset and size */
+	KEEPER_AT,	/* the address, in the place of the region */
+	KEEPER_LEND_IO, /* device and rights */
+	KEEPER_TAKE_IO, /* device, and whether it is the end of the loan */
 };
 
 /* The calling thread, once it has entered. */
@@ -50,5 +52,9 @@ struct driver_self {
 	uint64_t endpoint;
 };
 extern LIBSEL4_THREAD_LOCAL struct driver_self driver_self;
+
+/* PREC_INVALID: it has not.  *more: the second word of the answer. */
+enum prec_status keeper_ask(enum keeper_request request, uint64_t subject,
+			    uint64_t a, uint64_t b, uint64_t *more);
 
 #endif

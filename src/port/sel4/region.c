@@ -18,7 +18,7 @@ enum prec_status prec_keeper_enter(struct prec_keeper *keeper, uint32_t thread,
 	return PREC_OK;
 }
 
-static enum prec_status ask(enum keeper_request request, uint64_t subject,
+enum prec_status keeper_ask(enum keeper_request request, uint64_t subject,
 			    uint64_t a, uint64_t b, uint64_t *more)
 {
 	if (!driver_self.keeper)
@@ -73,8 +73,8 @@ enum prec_status prec_region_map(struct prec_region *region,
 				 enum prec_refusal *refusal)
 {
 	uint64_t why = PREC_REFUSAL_NONE;
-	enum prec_status status =
-		ask(KEEPER_MAP, number(region), number(lending), 0, &why);
+	enum prec_status status = keeper_ask(KEEPER_MAP, number(region),
+					     number(lending), 0, &why);
 
 	if (status == PREC_OK)
 		status = admit(region, &why);
@@ -85,30 +85,31 @@ enum prec_status prec_region_map(struct prec_region *region,
 
 enum prec_status prec_region_revoke(struct prec_region *region)
 {
-	return ask(KEEPER_REVOKE, number(region), 0, 0, NULL);
+	return keeper_ask(KEEPER_REVOKE, number(region), 0, 0, NULL);
 }
 
 enum prec_status prec_region_unmap(struct prec_region *region)
 {
-	return ask(KEEPER_UNMAP, number(region), 0, 0, NULL);
+	return keeper_ask(KEEPER_UNMAP, number(region), 0, 0, NULL);
 }
 
 enum prec_status prec_region_check(struct prec_region *region)
 {
-	return ask(KEEPER_CHECK, number(region), 0, region->span.size, NULL);
+	return keeper_ask(KEEPER_CHECK, number(region), 0, region->span.size,
+			  NULL);
 }
 
 enum prec_status prec_region_check_part(struct prec_region *region,
 					uint64_t offset, uint64_t size)
 {
-	return ask(KEEPER_CHECK, number(region), offset, size, NULL);
+	return keeper_ask(KEEPER_CHECK, number(region), offset, size, NULL);
 }
 
 struct prec_region *prec_region_at(uint64_t host)
 {
 	uint64_t found = 0;
 
-	if (ask(KEEPER_AT, host, 0, 0, &found))
+	if (keeper_ask(KEEPER_AT, host, 0, 0, &found))
 		return NULL;
 	return (struct prec_region *)(uintptr_t)found;
 }

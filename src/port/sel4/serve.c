@@ -44,6 +44,12 @@ static enum prec_status serve(struct prec_keeper *keeper, uint64_t *more)
 	case KEEPER_AT:
 		*more = (uint64_t)(uintptr_t)lend_at(keeper, seL4_GetMR(1));
 		return PREC_OK;
+	case KEEPER_LEND_IO:
+		return lend_to_device(keeper, region, pointer(2),
+				      seL4_GetMR(3));
+	case KEEPER_TAKE_IO:
+		return lend_take_from_device(keeper, region, pointer(2),
+					     seL4_GetMR(3));
 	default:
 		return PREC_INVALID;
 	}

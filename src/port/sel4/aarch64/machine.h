@@ -20,6 +20,17 @@ static inline seL4_Error machine_map(uint64_t frame, uint64_t vspace,
 	return seL4_ARM_Page_Map(frame, vspace, at, rights, LENT_ATTRIBUTES);
 }
 
+/* The kernel has no IO spaces here that are filled frame by frame. */
+static inline seL4_Error machine_map_io(uint64_t frame, uint64_t space,
+					uint64_t at, seL4_CapRights_t rights)
+{
+	(void)frame;
+	(void)space;
+	(void)at;
+	(void)rights;
+	return seL4_IllegalOperation;
+}
+
 static inline bool machine_is_frame(uint64_t slot)
 {
 	return seL4_ARM_Page_GetAddress(slot).error == seL4_NoError;

@@ -21,6 +21,21 @@ static inline seL4_Error machine_map(uint64_t frame, uint64_t vspace,
 				 seL4_X86_Default_VMAttributes);
 }
 
+/* For a device.  A kernel may have been configured without. */
+static inline seL4_Error machine_map_io(uint64_t frame, uint64_t space,
+					uint64_t at, seL4_CapRights_t rights)
+{
+#ifdef CONFIG_IOMMU
+	return seL4_X86_Page_MapIO(frame, space, rights, at);
+#else
+	(void)frame;
+	(void)space;
+	(void)at;
+	(void)rights;
+	return seL4_IllegalOperation;
+#endif
+}
+
 static inline bool machine_is_frame(uint64_t slot)
 {
 	return seL4_X86_Page_GetAddress(slot).error == seL4_NoError;
