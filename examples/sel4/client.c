@@ -98,6 +98,6 @@ void client_set_up(void)
 	system_thread(
 		&thread, client_cnode,
 		seL4_CNode_CapData_new(0, seL4_WordBits - CLIENT_BITS).words[0],
-		vspace, THREADS_AT + 0x100000, 0, 100);
+		vspace, THREADS_AT + 0x400000, 0, 100);
 	system_start(&thread, client_main, CLIENT_AT);
 }

@@ -23,7 +23,7 @@
 #define PCI_ENABLE  6u /* memory, and to be the master of the bus */
 
 static volatile uint64_t *registers;
-static seL4_CPtr ports, space;
+static seL4_CPtr ports;
 
 static uint32_t pci_read(uint32_t at)
 {
@@ -41,19 +41,19 @@ static void pci_write(uint32_t at, uint32_t value)
 
 /* A space of its own: the kernel has some domains already, so the first number
  * that it accepts. */
-static bool open_space(void)
+static bool open_space(seL4_CPtr *space)
 {
 	seL4_Error error = seL4_InvalidArgument;
 
-	space = system_slots(1);
+	*space = system_slots(1);
 	for (seL4_Word domain = 1; domain < 256 && error; domain++)
-		error = seL4_CNode_Mint(ROOT, space, DEPTH, ROOT,
+		error = seL4_CNode_Mint(ROOT, *space, DEPTH, ROOT,
 					seL4_CapIOSpace, DEPTH, seL4_AllRights,
 					domain << 16 | EDU_SLOT);
 	return error == seL4_NoError;
 }
 
-const char *edu_open(void)
+const char *edu_open(seL4_CPtr *space)
 {
 	seL4_Word levels = the_system.boot->numIOPTLevels;
 
@@ -70,25 +70,7 @@ const char *edu_open(void)
 	registers = system_registers(pci_read(PCI_BAR0) & ~15u);
 	if (!registers)
 		return "its registers are no memory of devices";
-	return open_space() ? NULL : "there is no IOSpace left for it";
-}
-
-seL4_Error edu_map(seL4_CPtr copy, uint64_t at)
-{
-	for (;;) {
-		seL4_Error error =
-			seL4_X86_Page_MapIO(copy, space, seL4_ReadWrite, at);
-		seL4_CPtr table;
-
-		if (error != seL4_FailedLookup)
-			return error;
-		/* A level of its page tables is missing.  They come from our
-		 * memory, and stay as long as the device may move bytes. */
-		table = system_object(seL4_X86_IOPageTableObject, 0);
-		error = seL4_X86_IOPageTable_Map(table, space, at);
-		if (error)
-			return error;
-	}
+	return open_space(space) ? NULL : "there is no IOSpace left for it";
 }
 
 void edu_start(uint64_t at, bool to_memory)
@@ -107,16 +89,10 @@ bool edu_wait(void)
 	return false;
 }
 #else
-const char *edu_open(void)
+const char *edu_open(seL4_CPtr *space)
 {
+	(void)space;
 	return "this kernel knows no VT-d";
-}
-
-seL4_Error edu_map(seL4_CPtr copy, uint64_t at)
-{
-	(void)copy;
-	(void)at;
-	return seL4_IllegalOperation;
 }
 
 void edu_start(uint64_t at, bool to_memory)

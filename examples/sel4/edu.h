@@ -12,11 +12,9 @@
 
 #define EDU_BYTES 2048u /* in each transfer */
 
-/* NULL if it is there and behind an IOMMU; else why not. */
-const char *edu_open(void);
-/* The device sees a frame at `at` from now on.  `copy`: a capability that is
- * mapped nowhere yet. */
-seL4_Error edu_map(seL4_CPtr copy, uint64_t at);
+/* NULL if it is there and behind an IOMMU, in an IO space of its own, which is
+ * empty; else why not. */
+const char *edu_open(seL4_CPtr *space);
 /* From memory into its buffer, or back. */
 void edu_start(uint64_t at, bool to_memory);
 /* Until it says that it is done; false: it never does. */

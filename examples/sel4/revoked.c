@@ -9,13 +9,14 @@
  *   keeper   a thread of higher priority in the driver's VSpace.  The driver's
  *            faults go to it, and it holds the capabilities to what is lent.
  *
- * Set-up comes first; what a driver does is from "work" on.  system.h is what
- * any root task needs, and says nothing of the library.
+ * What a driver does is here.  What it is given is in driver.c, and the client
+ * in client.c.  system.h is what any root task needs, and says nothing of the
+ * library.
  */
 #include "client.h"
+#include "driver.h"
 #include "edu.h"
 #include "root.h"
-#include "system.h"
 
 #include <precarium/precarium.h>
 
@@ -23,13 +24,10 @@
 
 #define SIZE (PAGES * 4096ull)
 
-/* ---- the keeper, and the threads whose faults it serves ------------------ */
+/* ---- threads ------------------------------------------------------------- */
 
 enum { DRIVER, VICTIM, THREADS };
 
-static struct prec_keeper keeper;
-static struct system_thread threads[THREADS];
-static seL4_CPtr calls[THREADS], keeper_endpoint, keeper_replies;
 static seL4_CPtr received;  /* PAGES slots, for what the client sends */
 static uint64_t stopped_at; /* by a fault that is nobody's */
 
@@ -42,65 +40,6 @@ static void foreign(const struct prec_keeper_fault *fault, void *context)
 		system_end(1);
 	}
 	__atomic_store_n(&stopped_at, fault->address, __ATOMIC_RELEASE);
-}
-
-static void keeper_main(uint64_t argument)
-{
-	(void)argument;
-	prec_keeper_serve(&keeper, keeper_endpoint, keeper_replies, foreign,
-			  NULL);
-}
-
-/* A window of 64 pages, each with a slot for its capability, and page tables of
- * our own; a frame of zeroes and eight to write, for pages that are lost. */
-static void set_up_window(void)
-{
-	seL4_CPtr untyped;
-
-	keeper.cspace = ROOT;
-	keeper.depth = DEPTH;
-	keeper.vspace = seL4_CapInitThreadVSpace;
-	keeper.window = WINDOW_AT;
-	keeper.pages = 64;
-	keeper.slots = system_slots(keeper.pages);
-	keeper.zero = system_frames(1, &untyped);
-	keeper.frame_count = 8;
-	keeper.client_frames = 4;
-	keeper.frames = system_frames(keeper.frame_count, &untyped);
-	keeper.probe = system_object(seL4_TCBObject, 0);
-	keeper.scratch = SCRATCH_AT;
-	keeper.scratch_slot = system_slots(1);
-	system_tables(keeper.vspace, WINDOW_AT, keeper.pages * 4096ull);
-	system_tables(keeper.vspace, SCRATCH_AT, 4096);
-}
-
-/* One endpoint for all: a badge says whether it is a fault or a call, and of
- * which thread. */
-static void set_up_threads(void)
-{
-	static struct system_thread thread;
-
-	keeper_endpoint = system_object(seL4_EndpointObject, 0);
-#ifdef CONFIG_KERNEL_MCS
-	keeper_replies = system_object(seL4_ReplyObject, 0);
-	for (uint32_t i = 0; i < PREC_KEEPER_THREADS; i++)
-		system_object(seL4_ReplyObject, 0);
-#endif
-	for (uint32_t i = 0; i < THREADS; i++) {
-		seL4_CPtr faults = system_badged(keeper_endpoint,
-						 PREC_KEEPER_BADGE_FAULT + i);
-
-		calls[i] = system_badged(keeper_endpoint,
-					 PREC_KEEPER_BADGE_CALL + i);
-		system_thread(&threads[i], ROOT, 0, seL4_CapInitThreadVSpace,
-			      THREADS_AT + i * 0x10000ull, faults, 100);
-		keeper.tcb[i] = threads[i].tcb;
-	}
-	if (prec_keeper_init(&keeper))
-		system_must(seL4_InvalidArgument, "the keeper");
-	system_thread(&thread, ROOT, 0, seL4_CapInitThreadVSpace,
-		      THREADS_AT + 0x80000, 0, 200);
-	system_start(&thread, keeper_main, 0);
 }
 
 /* ---- the table ----------------------------------------------------------- */
@@ -252,7 +191,7 @@ static void refused(const char *doing, uint32_t rights, bool writable,
 
 static void load_plainly(uint64_t address)
 {
-	if (!prec_keeper_enter(&keeper, VICTIM, calls[VICTIM]))
+	if (!prec_keeper_enter(&keeper, VICTIM, driver_call[VICTIM]))
 		(void)*(volatile uint8_t *)(uintptr_t)address;
 }
 
@@ -261,7 +200,7 @@ static void foreign_fault(void)
 	row("another thread loads, unprepared", "page 2, before");
 	lend_all();
 	client_ask(REVOKE, 2);
-	system_start(&threads[VICTIM], load_plainly,
+	system_start(&driver_thread[VICTIM], load_plainly,
 		     region.span.host + 2 * 4096);
 	while (!__atomic_load_n(&stopped_at, __ATOMIC_ACQUIRE))
 		seL4_Yield();
@@ -272,26 +211,33 @@ static void foreign_fault(void)
 
 /* ---- a device ------------------------------------------------------------ */
 
-#define IO_AT 0x100000ull /* the device's address of page 0 */
+static struct prec_ledger ledger; /* of what the device may be using */
+static struct prec_io_loan loan;
 
 /*
- * The device's copy of a capability is derived from the one that is mapped for
- * us.  A revocation deletes children first: so if our copy is there after the
- * device has said "done", the device's was there until then.
+ * The device's copy of a capability is made from the one that is mapped for us,
+ * and so comes after it in the order in which revoking deletes copies.  If our
+ * copy is there after the device has said "done", the device's was there until
+ * then.
  */
 static void lend_to_device(void)
 {
-	uint64_t first = (region.span.host - keeper.window) / 4096;
-	seL4_CPtr copies = system_slots(PAGES);
+	loan.io = &the_device;
+	loan.region = &region;
+	loan.domain = PREC_IO_SPACE;
+	loan.rights = PREC_READ | PREC_WRITE;
+	prec_ledger_init(&ledger);
+	if (prec_ledger_quota(&ledger, loan.client, SIZE) ||
+	    prec_io_lend(&ledger, &loan))
+		system_must(seL4_IllegalOperation, "what the device is lent");
+}
 
-	for (uint32_t i = 0; i < PAGES; i++) {
-		system_must(seL4_CNode_Copy(ROOT, copies + i, DEPTH, ROOT,
-					    keeper.slots + first + i, DEPTH,
-					    seL4_ReadWrite),
-			    "a copy for the device");
-		system_must(edu_map(copies + i, IO_AT + i * 4096),
-			    "a page for the device");
-	}
+static void start(uint64_t page, bool to_memory)
+{
+	if (prec_io_begin(&ledger, &loan, 0,
+			  to_memory ? PREC_WRITE : PREC_READ))
+		wrong++;
+	edu_start(prec_io_address(&loan, page * 4096), to_memory);
 }
 
 /* What it says is one thing; what we believe another. */
@@ -300,7 +246,7 @@ static void completed(const char *doing, const char *revoked, uint64_t page,
 {
 	bool done = edu_wait();
 	enum prec_status check =
-		prec_region_check_part(&region, page * 4096, EDU_BYTES);
+		prec_io_end(&ledger, &loan, 0, page * 4096, EDU_BYTES);
 
 	row(doing, revoked);
 	say("it says done, the check says %s", prec_status_name(check));
@@ -309,28 +255,28 @@ static void completed(const char *doing, const char *revoked, uint64_t page,
 
 static void device(void)
 {
-	const char *missing = edu_open();
-
-	if (missing) {
-		say("no device is tried: %s\n", missing);
+	if (device_missing) {
+		say("no device is tried: %s\n", device_missing);
 		return;
 	}
 	lend_all();
 	lend_to_device();
-	edu_start(IO_AT, false);
+	start(0, false);
 	completed("a device reads page 0", "nothing", 0, PREC_OK);
-	edu_start(IO_AT + 4096, true);
+	start(1, true);
 	completed("it writes page 1", "nothing", 1, PREC_OK);
 	row("... and the client finds there", "");
 	say("what was in page 0");
 	as_specified(client_ask(PEEK, 4096 + 5) == client_pattern(5));
-	edu_start(IO_AT + 2 * 4096, true);
+	start(2, true);
 	client_ask(REVOKE, 2);
 	completed("it writes page 2", "page 2, in flight", 2, PREC_GONE);
 	row("... and the client finds there", "");
 	say("its own bytes: nothing was written");
 	as_specified(client_ask(PEEK, 2 * 4096 + 5) ==
 		     client_pattern(2 * 4096 + 5));
+	if (prec_io_take_back(&ledger, &loan))
+		wrong++;
 	give_back();
 	client_ask(FILL, 0);
 }
@@ -354,7 +300,7 @@ static void driver_main(uint64_t argument)
 	struct prec_fault_counts counts;
 
 	(void)argument;
-	if (prec_keeper_enter(&keeper, DRIVER, calls[DRIVER]))
+	if (prec_keeper_enter(&keeper, DRIVER, driver_call[DRIVER]))
 		system_end(1);
 	client_ask(FILL, 0);
 	say("%-33s %-29s %s\n", "the driver", "revoked", "what came of it");
@@ -380,8 +326,11 @@ static void driver_main(uint64_t argument)
 void root_task(void)
 {
 	received = system_slots(PAGES);
-	set_up_window();
-	set_up_threads();
+	keeper.pages = 64;
+	keeper.frame_count = 8;
+	keeper.client_frames = 4;
+	driver_set_up(THREADS, 0);
 	client_set_up();
-	system_start(&threads[DRIVER], driver_main, 0);
+	driver_serve(foreign);
+	system_start(&driver_thread[DRIVER], driver_main, 0);
 }

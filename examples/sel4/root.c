@@ -93,7 +93,8 @@ __attribute__((noinline)) static void go(uint64_t argument)
 
 	seL4_SetIPCBuffer(boot->ipcBuffer);
 	the_system.boot = boot;
-	the_system.base = 0x200000000000;
+	/* Above the image, and below 2^40: a hypervisor gives no more. */
+	the_system.base = 0x2000000000;
 	the_system.next = boot->empty.start;
 	console_open();
 	say("BEGIN\n");

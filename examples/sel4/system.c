@@ -157,6 +157,52 @@ void system_unmap(seL4_CPtr frame)
 	system_must(processor_unmap(frame), "an unmapping");
 }
 
+#ifdef CONFIG_IOMMU
+seL4_Error system_map_io(seL4_CPtr space, seL4_CPtr frame, uint64_t at)
+{
+	return seL4_X86_Page_MapIO(frame, space, seL4_ReadWrite, at);
+}
+
+static seL4_Error add_io_table(seL4_CPtr space, uint64_t at)
+{
+	return seL4_X86_IOPageTable_Map(
+		system_object(seL4_X86_IOPageTableObject, 0), space, at);
+}
+#else
+seL4_Error system_map_io(seL4_CPtr space, seL4_CPtr frame, uint64_t at)
+{
+	(void)space;
+	(void)frame;
+	(void)at;
+	return seL4_IllegalOperation;
+}
+
+static seL4_Error add_io_table(seL4_CPtr space, uint64_t at)
+{
+	(void)space;
+	(void)at;
+	return seL4_IllegalOperation;
+}
+#endif
+
+/* A frame is tried: where no table is missing, one more would be mapped as the
+ * device's memory. */
+void system_io_tables(seL4_CPtr space, uint64_t at, uint64_t size)
+{
+	uint64_t end = at + size;
+	seL4_CPtr untyped, frame = system_frames(1, &untyped);
+	seL4_Error error;
+
+	for (at -= at % TABLE_SIZE; at < end; at += TABLE_SIZE) {
+		while ((error = system_map_io(space, frame, at)) ==
+		       seL4_FailedLookup)
+			system_must(add_io_table(space, at),
+				    "a device's page table");
+		system_must(error, "a device's page");
+		system_unmap(frame);
+	}
+}
+
 seL4_CPtr system_vspace(void)
 {
 	seL4_CPtr vspace = system_object(VSPACE_OBJECT, 0);

@@ -50,6 +50,10 @@ void system_map(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at);
 /* A copy of it, to read and to execute only. */
 void system_map_copy(seL4_CPtr vspace, seL4_CPtr frame, uint64_t at);
 void system_unmap(seL4_CPtr frame);
+/* The same for a device.  Its page tables stay for good: a device that may move
+ * bytes may be using them. */
+void system_io_tables(seL4_CPtr space, uint64_t at, uint64_t size);
+seL4_Error system_map_io(seL4_CPtr space, seL4_CPtr frame, uint64_t at);
 seL4_CPtr system_vspace(void);
 /* A copy of an endpoint with a badge. */
 seL4_CPtr system_badged(seL4_CPtr endpoint, seL4_Word badge);

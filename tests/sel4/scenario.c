@@ -20,14 +20,10 @@ const struct scenario_part scenario_parts[] = {
 	{ NULL, NULL },
 };
 
-struct prec_keeper keeper;
 seL4_CPtr received;
-seL4_CPtr driver_call[DRIVERS];
-static seL4_CPtr driver_fault[DRIVERS];
 uint8_t buffer[PAGES * 4096];
 
-static seL4_CPtr keeper_endpoint, keeper_replies;
-static struct system_thread keeper_thread, client_thread, drivers[DRIVERS];
+static struct system_thread client_thread;
 static uint64_t passed, failed;
 static uint64_t seen, seen_address; /* foreign faults: by the keeper */
 
@@ -128,16 +124,7 @@ static void foreign(const struct prec_keeper_fault *fault, void *context)
 	__atomic_add_fetch(&seen, 1, __ATOMIC_ACQ_REL);
 }
 
-LIBSEL4_THREAD_LOCAL bool is_keeper;
-seL4_CPtr keeper_tcb, keeper_faults;
-
-static void keeper_main(uint64_t argument)
-{
-	(void)argument;
-	is_keeper = true;
-	prec_keeper_serve(&keeper, keeper_endpoint, keeper_replies, foreign,
-			  NULL);
-}
+seL4_CPtr keeper_faults;
 
 void scenario_become_driver(void)
 {
@@ -160,53 +147,7 @@ void scenario_become_driver(void)
 
 void start_driver(uint32_t which, void (*entry)(uint64_t), uint64_t argument)
 {
-	system_start(&drivers[which], entry, argument);
-}
-
-static void set_up_keeper(void)
-{
-	seL4_CPtr untyped;
-
-	keeper_endpoint = system_object(seL4_EndpointObject, 0);
-#ifdef CONFIG_KERNEL_MCS
-	keeper_replies = system_object(seL4_ReplyObject, 0);
-	for (uint32_t i = 0; i < PREC_KEEPER_THREADS; i++)
-		system_object(seL4_ReplyObject, 0);
-#endif
-	received = system_slots(PAGES);
-	keeper.cspace = ROOT;
-	keeper.depth = DEPTH;
-	keeper.vspace = seL4_CapInitThreadVSpace;
-	keeper.window = WINDOW_AT;
-	keeper.pages = 1024;
-	keeper.slots = system_slots(keeper.pages);
-	keeper.zero = system_frames(1, &untyped);
-	keeper.frame_count = 48;
-	keeper.client_frames = 32;
-	keeper.frames = system_frames(keeper.frame_count, &untyped);
-	keeper.probe = system_object(seL4_TCBObject, 0);
-	keeper.scratch = SCRATCH_AT;
-	keeper.scratch_slot = system_slots(1);
-	system_tables(keeper.vspace, WINDOW_AT, keeper.pages * 4096ull);
-	system_tables(keeper.vspace, SCRATCH_AT, 4096);
-}
-
-static void set_up_drivers(void)
-{
-	uint64_t at = THREADS_AT;
-
-	for (uint32_t i = 0; i < DRIVERS; i++, at += 0x20000) {
-		driver_fault[i] = system_badged(keeper_endpoint,
-						PREC_KEEPER_BADGE_FAULT + i);
-		system_thread(&drivers[i], ROOT, 0, seL4_CapInitThreadVSpace,
-			      at, driver_fault[i], 100);
-		driver_call[i] = system_badged(keeper_endpoint,
-					       PREC_KEEPER_BADGE_CALL + i);
-		keeper.tcb[i] = drivers[i].tcb;
-	}
-	system_thread(&keeper_thread, ROOT, 0, seL4_CapInitThreadVSpace, at,
-		      keeper_faults, 200);
-	keeper_tcb = keeper_thread.tcb;
+	system_start(&driver_thread[which], entry, argument);
 }
 
 static void give_client(seL4_CPtr slot, seL4_CPtr what)
@@ -244,14 +185,13 @@ static void set_up_client(void)
 
 void scenario_set_up(void)
 {
-	set_up_keeper();
-	set_up_drivers();
+	received = system_slots(PAGES);
+	keeper.pages = 1024;
+	keeper.frame_count = 48;
+	keeper.client_frames = 32;
+	driver_set_up(DRIVERS, keeper_faults);
 	set_up_client();
-	if (prec_keeper_init(&keeper)) {
-		say("set-up: the keeper is not ready\n");
-		system_end(1);
-	}
-	system_start(&keeper_thread, keeper_main, 0);
+	driver_serve(foreign);
 	system_start(&client_thread, client_main, CLIENT_AT);
 }
 

@@ -2,6 +2,8 @@
 #ifndef PRECARIUM_TESTS_SEL4_SCENARIO_H
 #define PRECARIUM_TESTS_SEL4_SCENARIO_H
 
+#include "examples/sel4/driver.h"
+
 #include <precarium/precarium.h>
 
 #include <stdbool.h>
@@ -76,7 +78,6 @@ extern seL4_CPtr client_endpoint, client_cnode, client_untyped;
 
 /* ---- lending ------------------------------------------------------------- */
 
-extern struct prec_keeper keeper;
 extern seL4_CPtr received; /* PAGES slots: what the client has sent */
 extern uint8_t buffer[PAGES * 4096];
 
@@ -107,10 +108,7 @@ uint32_t system_derived(seL4_CPtr cnode, seL4_Word slot);
 /* After a part, and where else nothing is lent. */
 void check_nothing_left(void);
 
-/* Is the calling thread the keeper? */
-extern LIBSEL4_THREAD_LOCAL bool is_keeper;
-extern seL4_CPtr keeper_tcb;
-/* Its own fault endpoint, or 0: before scenario_set_up. */
+/* The keeper's own fault endpoint, or 0: before scenario_set_up. */
 extern seL4_CPtr keeper_faults;
 
 /* Other driver threads: entered, unless it is one of the victims. */
@@ -123,7 +121,6 @@ enum {
 	DRIVERS
 };
 void start_driver(uint32_t which, void (*entry)(uint64_t), uint64_t argument);
-extern seL4_CPtr driver_call[DRIVERS];
 /* Faults that are not ours, as the keeper has reported them. */
 uint64_t foreign_seen(void);
 uint64_t foreign_address(void);

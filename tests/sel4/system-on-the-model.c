@@ -32,10 +32,16 @@ static pthread_mutex_t point_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t to_point; /* calls of the keeper, or 0 */
 static void (*at_point)(void);
 
+static bool is_keeper(void)
+{
+	return model_self ==
+	       model_slot(&model_root, keeper_thread.tcb)->object->tcb;
+}
+
 static void before_call(void)
 {
 	/* Nothing is left to count in the calls that at_point makes. */
-	if (!is_keeper || !__atomic_load_n(&to_point, __ATOMIC_RELAXED))
+	if (!is_keeper() || !__atomic_load_n(&to_point, __ATOMIC_RELAXED))
 		return;
 	pthread_mutex_lock(&point_lock);
 	if (to_point && __atomic_sub_fetch(&to_point, 1, __ATOMIC_RELAXED) == 0)

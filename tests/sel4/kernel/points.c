@@ -36,8 +36,8 @@ static void watch(uint64_t argument)
 		system_receive(endpoint, reply);
 		met = true;
 		at_point();
-		thread_step(keeper_tcb, 0);
-		system_must(seL4_TCB_Resume(keeper_tcb), "to go on");
+		thread_step(keeper_thread.tcb, 0);
+		system_must(seL4_TCB_Resume(keeper_thread.tcb), "to go on");
 	}
 }
 
@@ -67,13 +67,13 @@ bool point_arm(uint32_t point, void (*act)(void))
 		first = first % STRIDE + 1;
 	at_point = act;
 	met = false;
-	thread_step(keeper_tcb, first + (uint64_t)(point - 1) * STRIDE);
+	thread_step(keeper_thread.tcb, first + (uint64_t)(point - 1) * STRIDE);
 	return true;
 }
 
 bool point_disarm(void)
 {
-	thread_step(keeper_tcb, 0);
+	thread_step(keeper_thread.tcb, 0);
 	return met;
 }
 #else
