@@ -20,8 +20,17 @@ struct slot {
 	bool write;
 };
 
+/* Of a device: its slot of a page. */
+struct io_slot {
+	bool is;
+	uint64_t at;
+	bool write;
+};
+
 /* Of the keeper's thread, and of the first one before there is a keeper. */
 static struct slot before[PREC_KEEPER_PAGES], after[PREC_KEEPER_PAGES];
+static struct io_slot io_before[PREC_KEEPER_PAGES], io_after[PREC_KEEPER_PAGES];
+static const struct prec_io *in_device; /* that the call is about, or NULL */
 static uint64_t shown_frame;
 static const char *in_call;
 static uint64_t *clauses; /* shared with the parent */
@@ -55,11 +64,26 @@ static struct slot slot_of(uint32_t page)
 	return slot;
 }
 
-static void look(struct slot *slots)
+static struct io_slot io_slot_of(uint32_t page)
+{
+	const struct cap *cap = cap_in(in_device->slots + page);
+	struct io_slot slot = { .is = cap->object != NULL };
+
+	if (slot.is && cap->vspace) {
+		slot.at = cap->mapped;
+		slot.write = model_device_finds(cap->mapped, true) >= 0;
+	}
+	return slot;
+}
+
+static void look(struct slot *slots, struct io_slot *io_slots)
 {
 	pthread_mutex_lock(&model_lock);
-	for (uint32_t i = 0; i < keeper.pages; i++)
+	for (uint32_t i = 0; i < keeper.pages; i++) {
 		slots[i] = slot_of(i);
+		if (in_device)
+			io_slots[i] = io_slot_of(i);
+	}
 	pthread_mutex_unlock(&model_lock);
 }
 
@@ -70,15 +94,21 @@ void contract_clause(const char *name, bool holds)
 	(*clauses)++;
 }
 
+void contract_pre_io(const char *call, const struct prec_io *io)
+{
+	in_device = io;
+	in_call = call;
+	look(before, io_before);
+}
+
 void contract_pre(const char *call)
 {
-	look(before);
-	in_call = call;
+	contract_pre_io(call, NULL);
 }
 
 void contract_post(void)
 {
-	look(after);
+	look(after, io_after);
 }
 
 /* ---- predicates ---------------------------------------------------------- */
@@ -142,6 +172,46 @@ uint64_t contract_at(uint32_t page)
 uint32_t contract_of(uint32_t page)
 {
 	return after[page].of;
+}
+
+/* The device's copy goes after the processor's. */
+bool contract_io_left_alone(uint32_t page)
+{
+	const struct io_slot *a = &io_before[page], *b = &io_after[page];
+
+	if (a->is == b->is && a->at == b->at && a->write == b->write)
+		return true;
+	return a->is && contract_io_empty(page) && after[page].is != CAP_CLIENT;
+}
+
+bool contract_io_others(uint32_t page)
+{
+	for (uint32_t i = 0; i < PREC_KEEPER_PAGES; i++)
+		if (i != page && !contract_io_left_alone(i))
+			return false;
+	return true;
+}
+
+bool contract_io_made(uint32_t page)
+{
+	return !io_before[page].is && io_after[page].at == 0 &&
+	       (io_after[page].is || after[page].is == CAP_NONE);
+}
+
+bool contract_io_mapped(uint32_t page, uint64_t at, bool write)
+{
+	const struct io_slot *b = &io_after[page];
+
+	if (!io_before[page].is)
+		return false;
+	if (contract_io_empty(page))
+		return after[page].is != CAP_CLIENT;
+	return b->is && b->at == at && (!b->write || write);
+}
+
+bool contract_io_empty(uint32_t page)
+{
+	return !io_after[page].is && io_after[page].at == 0;
 }
 
 /* ---- frames -------------------------------------------------------------- */

@@ -19,6 +19,10 @@
 #define call_scratch_close raw_scratch_close
 #define call_go_on	   raw_go_on
 #define call_land	   raw_land
+#define call_io_copy	   raw_io_copy
+#define call_io_map	   raw_io_map
+#define call_io_delete	   raw_io_delete
+#define call_io_try	   raw_io_try
 #include "port/sel4/calls.h"
 #undef call_is_memory
 #undef call_copy_lent
@@ -32,9 +36,15 @@
 #undef call_scratch_close
 #undef call_go_on
 #undef call_land
+#undef call_io_copy
+#undef call_io_map
+#undef call_io_delete
+#undef call_io_try
 
-/* Around each call: the slots before it, and after it. */
+/* Around each call: the slots before it, and after it; and those of a device.
+ */
 void contract_pre(const char *call);
+void contract_pre_io(const char *call, const struct prec_io *io);
 void contract_post(void);
 /* A clause, by its name in calls.h.  Ends the process if it does not hold. */
 void contract_clause(const char *name, bool holds);
@@ -45,6 +55,12 @@ bool contract_others(uint32_t page);
 bool contract_all_left_alone(void);
 bool contract_made(uint32_t page, enum cap_kind kind);
 bool contract_mapped(uint32_t page, bool write);
+
+bool contract_io_left_alone(uint32_t page);
+bool contract_io_others(uint32_t page);
+bool contract_io_made(uint32_t page);
+bool contract_io_mapped(uint32_t page, uint64_t at, bool write);
+bool contract_io_empty(uint32_t page);
 
 /* The ghosts: of a slot now and before, of frames, and of threads. */
 enum cap_kind contract_was(uint32_t page);
@@ -230,6 +246,74 @@ static inline bool call_land(const struct prec_keeper *keeper, uint32_t thread,
 			!result || (contract_runs_at(thread, ip) &&
 				    contract_landed(thread, sp, argument)));
 	contract_clause("ensures not", result || contract_stopped(thread));
+	return result;
+}
+
+/* ---- devices ------------------------------------------------------------- */
+
+static inline bool call_io_copy(const struct prec_keeper *keeper,
+				const struct prec_io *io, uint32_t page)
+{
+	bool result;
+
+	contract_pre_io("call_io_copy", io);
+	contract_clause("requires lent",
+			contract_was(page) == CAP_CLIENT ||
+				contract_was(page) == CAP_NONE);
+	result = raw_io_copy(keeper, io, page);
+	contract_post();
+	contract_clause("ensures window", contract_all_left_alone());
+	contract_clause("ensures others", contract_io_others(page));
+	contract_clause("ensures made", !result || contract_io_made(page));
+	contract_clause("ensures not", result || contract_io_left_alone(page));
+	return result;
+}
+
+static inline bool call_io_map(const struct prec_keeper *keeper,
+			       const struct prec_io *io, uint32_t page,
+			       bool write)
+{
+	bool result;
+
+	contract_pre_io("call_io_map", io);
+	result = raw_io_map(keeper, io, page, write);
+	contract_post();
+	contract_clause("ensures window", contract_all_left_alone());
+	contract_clause("ensures others", contract_io_others(page));
+	contract_clause("ensures mapped",
+			!result || contract_io_mapped(page,
+						      io->at + 4096ull * page,
+						      write));
+	contract_clause("ensures not", result || contract_io_left_alone(page));
+	return result;
+}
+
+static inline void call_io_delete(const struct prec_keeper *keeper,
+				  const struct prec_io *io, uint32_t page)
+{
+	contract_pre_io("call_io_delete", io);
+	raw_io_delete(keeper, io, page);
+	contract_post();
+	contract_clause("ensures window", contract_all_left_alone());
+	contract_clause("ensures others", contract_io_others(page));
+	contract_clause("ensures empty", contract_io_empty(page));
+}
+
+static inline enum prec_status call_io_try(const struct prec_keeper *keeper,
+					   const struct prec_io *io,
+					   uint32_t page)
+{
+	enum prec_status result;
+
+	contract_pre_io("call_io_try", io);
+	result = raw_io_try(keeper, io, page);
+	contract_post();
+	contract_clause("ensures window", contract_all_left_alone());
+	contract_clause("ensures said", result == PREC_OK ||
+						result == PREC_BUSY ||
+						result == PREC_SYSTEM);
+	contract_clause("ensures empty",
+			result != PREC_OK || contract_io_empty(page));
 	return result;
 }
 

@@ -15,6 +15,7 @@ const struct scenario_part scenario_parts[] = {
 	{ "foreign faults stop their thread",
 	  foreign_faults_stop_their_thread },
 	{ "block requests", block_requests },
+	{ "device loses what is revoked", device_loses_what_is_revoked },
 	/* The client has no originals afterwards. */
 	{ "what is deleted stays", what_is_deleted_stays },
 	{ NULL, NULL },

@@ -139,6 +139,7 @@ void revoked_in_mid_copy(void);
 void revoked_between_calls(void);
 void foreign_faults_stop_their_thread(void);
 void block_requests(void);
+void device_loses_what_is_revoked(void);
 void what_is_deleted_stays(void);
 
 #endif
