@@ -217,6 +217,23 @@ void loop_wake(const struct loop *loop)
 	event_signal(loop->wake_fd);
 }
 
+void loop_tell(struct loop *loop)
+{
+	__atomic_store_n(&loop->told, true, __ATOMIC_RELEASE);
+	loop_wake(loop);
+}
+
+bool loop_settles(struct loop *loop)
+{
+	bool settles = loop->settling;
+
+	loop->settling = false;
+	if (__atomic_load_n(&loop->told, __ATOMIC_RELAXED))
+		settles |= __atomic_exchange_n(&loop->told, false,
+					       __ATOMIC_ACQUIRE);
+	return settles;
+}
+
 bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 {
 	int error;
@@ -234,6 +251,7 @@ bool loop_open(struct loop *loop, enum polling_mode polling, const char **what)
 	TAILQ_INIT(&loop->line);
 	TAILQ_INIT(&loop->throttled);
 	TAILQ_INIT(&loop->served);
+	TAILQ_INIT(&loop->guests);
 	LIST_INIT(&loop->spares);
 	*what = "memory";
 	loop->chain = malloc(sizeof(*loop->chain));

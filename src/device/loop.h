@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "device/gate.h"
 #include "device/notify.h"
 #include "device/polling.h"
 #include "device/rates.h"
@@ -101,6 +102,9 @@ struct loop {
 	bool completed; /* some lane's descriptor was readable */
 	uint64_t turn;	/* counts them */
 	uint32_t begun; /* requests of this turn */
+	bool settling;	/* some device may have become quiet, or ended */
+	bool told;	/* the same of another thread; atomic */
+	struct gate_post post;
 	/* Which device began a request last, when, and when another did. */
 	const struct device_part *latest;
 	uint64_t latest_ns, other_ns;
@@ -112,7 +116,7 @@ struct loop {
 	struct queues served;	    /* to be notified at the end of the turn */
 	struct requests spares;	    /* kept for reuse */
 	uint32_t spare_count;
-	bool settling; /* some device may have become quiet, or ended */
+	struct device_parts guests; /* parts of devices of other loops */
 };
 
 /* False: errno tells why, *what names the resource, and nothing is left to
@@ -127,6 +131,10 @@ void loop_take_events(struct loop *loop, int timeout_ms);
 
 /* Let it begin another turn.  Any thread. */
 void loop_wake(const struct loop *loop);
+/* Let it settle after a turn.  Any other thread. */
+void loop_tell(struct loop *loop);
+/* Is it to settle now, for its own thread or another? */
+bool loop_settles(struct loop *loop);
 
 /* Watch `fd` for `events` of epoll, edge-triggered if they say so.  False:
  * errno. */

@@ -53,6 +53,11 @@ void polling_open(struct polling *poll, enum polling_mode mode);
 /* A turn begins.  True: ask the kernel for events in it.  A turn that polls
  * does so only now and then, because it is a system call. */
 bool polling_begin(struct polling *poll, bool sleeps);
+/* The thread stood still for others since the last turn. */
+static inline void polling_stood(struct polling *poll)
+{
+	poll->slept = true;
+}
 /* The kernel was asked for events, and may have let the worker sleep. */
 void polling_asked(struct polling *poll);
 /* The worker was woken in this turn by somebody who signalled at `rang_ns`: if
