@@ -200,7 +200,7 @@ static bool area(struct queue *queue, uint64_t address, uint64_t size,
 	return iotlb_covers(queue->device->iotlb, address, size, rights);
 }
 
-bool ahead_rings(struct queue *queue)
+static bool look_at_rings(struct queue *queue)
 {
 	const struct ring_addr *addr = &queue->addr;
 	uint64_t n = queue->num;
@@ -221,10 +221,21 @@ bool ahead_rings(struct queue *queue)
 	return there;
 }
 
+bool ahead_rings(struct queue *queue)
+{
+	struct iotlb *iotlb = queue->device->iotlb;
+	bool there;
+
+	pthread_mutex_lock(&iotlb->lock);
+	there = look_at_rings(queue);
+	pthread_mutex_unlock(&iotlb->lock);
+	return there;
+}
+
 /* Again, where they are now. */
 static bool find_rings(struct queue *queue)
 {
-	if (!ahead_rings(queue))
+	if (!look_at_rings(queue))
 		return false;
 	if (virtq_rebase(queue->virtq, device_space(queue->device)) != PREC_OK)
 		queue_break(queue, device_why_no_rings(queue->device));
@@ -258,7 +269,7 @@ static bool is_tired(struct queue *queue)
 	return queue->rounds > ROUNDS_MAX;
 }
 
-enum ahead ahead_look(struct queue *queue)
+static enum ahead look_patiently(struct queue *queue)
 {
 	enum ahead found = look(queue);
 
@@ -267,5 +278,16 @@ enum ahead ahead_look(struct queue *queue)
 	if (found != AHEAD_WAITING)
 		queue->rounds = 0;
 	queue_wait_for_translation(queue, found == AHEAD_WAITING);
+	return found;
+}
+
+enum ahead ahead_look(struct queue *queue)
+{
+	struct iotlb *iotlb = queue->device->iotlb;
+	enum ahead found;
+
+	pthread_mutex_lock(&iotlb->lock);
+	found = look_patiently(queue);
+	pthread_mutex_unlock(&iotlb->lock);
 	return found;
 }

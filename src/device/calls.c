@@ -58,7 +58,7 @@ static void notify_log(struct device_part *part)
 {
 	const struct dirty *dirty = &part->device->dirty;
 
-	if (dirty->region && dirty->call_fd >= 0)
+	if (dirty_is_on(dirty) && dirty->call_fd >= 0)
 		notifier_add(&part->loop->notifier, dirty->call_fd,
 			     &part->notify_cost);
 }
@@ -69,6 +69,17 @@ static bool is_empty(const struct queue *queue)
 	       device_notifies_on_empty(queue->device);
 }
 
+/* Some client of the loop is. */
+static void tell_slow(struct loop *loop)
+{
+	struct device_part *part;
+
+	loop->notifier.found_slow = false;
+	loop->settling = true;
+	TAILQ_FOREACH(part, &loop->guests, guest)
+	part_tell(part);
+}
+
 void queue_notify_served(struct loop *loop)
 {
 	struct queue *queue;
@@ -77,12 +88,12 @@ void queue_notify_served(struct loop *loop)
 		TAILQ_REMOVE(&loop->served, queue, served);
 		queue->is_served = false;
 		/* A client that has ended is not notified. */
-		if (queue->device->state == DEVICE_ENDING)
+		if (device_state(queue->device) == DEVICE_ENDING)
 			continue;
 		notify_log(queue->part);
 		maybe_notify(queue, is_empty(queue));
 	}
 	notifier_flush(&loop->notifier);
-	loop->settling |= loop->notifier.found_slow;
-	loop->notifier.found_slow = false;
+	if (loop->notifier.found_slow)
+		tell_slow(loop);
 }

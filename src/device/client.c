@@ -2,6 +2,7 @@
 #include "device/client.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Log lines at once; one more each second. */
@@ -18,6 +19,52 @@ void client_init(struct client_record *client, const char *export_name,
 	log_limit_init(&client->limit, LINES, A_SECOND);
 }
 
+struct client_tally *client_add_tally(struct client_record *client)
+{
+	struct client_tally *tally = calloc(1, sizeof(*tally));
+
+	if (!tally)
+		return NULL;
+	tally->next = client->tallies;
+	__atomic_store_n(&client->tallies, tally, __ATOMIC_RELEASE);
+	return tally;
+}
+
+void client_end(struct client_record *client)
+{
+	struct client_tally *tally;
+
+	while ((tally = client->tallies)) {
+		client->tallies = tally->next;
+		free(tally);
+	}
+}
+
+static const struct client_tally *tallies_of(const struct client_record *client)
+{
+	return __atomic_load_n(&client->tallies, __ATOMIC_ACQUIRE);
+}
+
+struct counters client_counters(const struct client_record *client)
+{
+	struct counters sum = counters_read(&client->counters);
+	const struct client_tally *tally;
+
+	for (tally = tallies_of(client); tally; tally = tally->next)
+		counters_add(&sum, &tally->counters);
+	return sum;
+}
+
+void client_add_durations(struct durations *sum,
+			  const struct client_record *client)
+{
+	const struct client_tally *tally;
+
+	durations_add(sum, &client->durations);
+	for (tally = tallies_of(client); tally; tally = tally->next)
+		durations_add(sum, &tally->durations);
+}
+
 static void log_dropped(const struct client_record *client, uint32_t dropped,
 			const char *about)
 {
@@ -30,14 +77,13 @@ static void log_dropped(const struct client_record *client, uint32_t dropped,
 /* Within both limits?  Then what was dropped before is logged first. */
 static bool may_log(struct client_record *client)
 {
-	uint32_t dropped;
+	uint32_t of_group, of_client;
 
-	if (!log_limit_allows(&client->limit) ||
-	    !log_group_allows(client->group, &dropped))
+	if (!log_group_allows(client->group, &client->limit, &of_group,
+			      &of_client))
 		return false;
-	log_dropped(client, dropped, "clients of this export");
-	log_dropped(client, client->limit.dropped, "this client");
-	client->limit.dropped = 0;
+	log_dropped(client, of_group, "clients of this export");
+	log_dropped(client, of_client, "this client");
 	return true;
 }
 

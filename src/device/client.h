@@ -19,11 +19,19 @@ struct client_record {
 	pid_t pid;		 /* 0: not known */
 	uid_t uid;
 
-	struct counters counters;   /* the device's thread writes them */
-	struct durations durations; /* … and these */
+	struct counters counters;     /* the device's thread writes them */
+	struct durations durations;   /* … and these */
+	struct client_tally *tallies; /* of its other threads; atomic */
 
-	struct log_limit limit;
+	struct log_limit limit;	 /* with the lock of the group */
 	struct log_group *group; /* of all clients of the export */
+};
+
+/* What another thread of the device has counted. */
+struct client_tally {
+	struct counters counters;
+	struct durations durations;
+	struct client_tally *next;
 };
 
 /* Lines about all clients of one export together: these at once, and so many
@@ -35,8 +43,18 @@ struct client_record {
 void client_init(struct client_record *client, const char *export_name,
 		 struct log_group *group);
 
+/* Another thread counts, too.  On that of the device.  NULL: no memory. */
+struct client_tally *client_add_tally(struct client_record *client);
+/* Forget them. */
+void client_end(struct client_record *client);
+
+/* What all its threads have counted.  Any thread. */
+struct counters client_counters(const struct client_record *client);
+void client_add_durations(struct durations *sum,
+			  const struct client_record *client);
+
 /* A warning that names the client, unless the client, or its group, has caused
- * too many lines of late; how many were dropped is logged.  The thread of its
+ * too many lines of late; how many were dropped is logged.  Any thread of its
  * device. */
 __attribute__((format(printf, 2, 3))) void
 client_log(struct client_record *client, const char *format, ...);

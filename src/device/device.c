@@ -6,20 +6,12 @@
 
 #include "device/feature.h"
 #include "device/loan.h"
+#include "device/parts.h"
 #include "device/probe.h"
 #include "device/queue.h"
 #include "device/request.h"
 #include "device/setup.h"
 #include "device/start.h"
-
-static void part_open(struct device_part *part, struct device *device,
-		      struct loop *loop)
-{
-	part->device = device;
-	part->loop = loop;
-	TAILQ_INIT(&part->line);
-	TAILQ_INIT(&part->queues);
-}
 
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
@@ -28,12 +20,9 @@ const char *device_open(struct device *device, struct loop *loop,
 	struct store_error error;
 
 	memset(device, 0, sizeof(*device));
-	part_open(&device->home, device, loop);
 	device->policy = policy;
 	device->client = client;
-	device->home.bytes_max = policy->bytes_in_flight_max;
-	device->home.counters = &client->counters;
-	device->home.durations = &client->durations;
+	parts_open(device, loop);
 	device_note_size(device);
 	device->inflight.fd = -1;
 	device->inflight.releases = policy->releases;
@@ -53,6 +42,7 @@ const char *device_open(struct device *device, struct loop *loop,
 	if (device->sparse)
 		device->admission.budget = &device->sparse->budget;
 	device->queue_count = policy->queues_max;
+	device->home.refused_seen = sparse_refused(device->sparse);
 	device->home.lane = lane_get(loop, policy->store, &error);
 	if (!device->home.lane) {
 		client_log(client, "store: %s", error.text);
@@ -78,8 +68,10 @@ void device_close(struct device *device)
 	free(device->queue_table);
 	start_close(device);
 	inflight_close(&device->inflight);
-	dirty_close(&device->dirty, &device->home.loop->notifier);
-	free(device->iotlb);
+	device_call_log(device, -1);
+	dirty_close(&device->dirty);
+	parts_leave(device);
+	iotlb_free(device->iotlb);
 	memory_free(device->memory);
 	memory_free(device->next_memory);
 	if (device->sparse)
@@ -89,30 +81,65 @@ void device_close(struct device *device)
 		lane_put(device->home.loop, device->home.lane);
 }
 
+static void abort_part(void *argument)
+{
+	struct device_part *part = argument;
+	struct queue *queue;
+
+	TAILQ_FOREACH(queue, &part->queues, sibling)
+	queue_abort(queue);
+}
+
+static void cancel_part(void *argument)
+{
+	struct device_part *part = argument;
+	struct queue *queue;
+
+	TAILQ_FOREACH(queue, &part->queues, sibling)
+	queue_cancel(queue);
+}
+
+static void insist_part(void *argument)
+{
+	struct device_part *part = argument;
+	struct queue *queue;
+
+	TAILQ_FOREACH(queue, &part->queues, sibling)
+	queue_insist(queue);
+}
+
 /* What is cancelled is reaped in another turn, without waiting for events. */
 void device_abort(struct device *device)
 {
-	struct queue *queue;
-
 	device->home.loop->settling = true;
 	claim_set_gone(&device->claim);
-	TAILQ_FOREACH(queue, &device->queues, entry)
-	queue_abort(queue);
+	parts_run(device, abort_part);
 	loan_take_back_all(device, device->memory);
 	loan_take_back_all(device, device->next_memory);
 	start_cancel(device);
 }
 
-bool device_is_slow_to_notify(const struct device *device)
+bool part_is_slow_to_notify(const struct device_part *part)
 {
 	const struct queue *queue;
 
-	TAILQ_FOREACH(queue, &device->queues, entry)
+	TAILQ_FOREACH(queue, &part->queues, sibling)
 	{
 		if (queue->call_cost.too_slow)
 			return true;
 	}
-	return device->home.notify_cost.too_slow;
+	return part->notify_cost.too_slow;
+}
+
+bool device_is_slow_to_notify(const struct device *device)
+{
+	const struct device_part *part;
+
+	for (part = &device->home; part; part = part->other) {
+		if (part_is_slow_to_notify(part))
+			return true;
+	}
+	return false;
 }
 
 bool device_has_ended(struct device *device)
@@ -124,34 +151,38 @@ bool device_has_ended(struct device *device)
 
 void device_cancel(struct device *device)
 {
-	struct queue *queue;
-
 	device->cancelled = true;
-	TAILQ_FOREACH(queue, &device->queues, entry)
-	queue_cancel(queue);
+	parts_run(device, cancel_part);
 	start_cancel(device);
 }
 
 bool device_insist(struct device *device)
 {
 	struct store_lane *lane = device->home.lane->lane;
-	struct queue *queue;
 
 	if (!lane->store->ops->insist)
 		return false;
 	device->insisted = true;
 	if (device->errand_busy)
 		lane->store->ops->insist(lane, &device->errand);
-	TAILQ_FOREACH(queue, &device->queues, entry)
-	queue_insist(queue);
+	parts_run(device, insist_part);
 	return true;
+}
+
+bool device_park(struct device *device)
+{
+	enum device_state serving = DEVICE_SERVING;
+
+	return __atomic_compare_exchange_n(&device->state, &serving,
+					   DEVICE_PARKED, false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 void device_resume(struct device *device)
 {
 	struct queue *queue;
 
-	device->state = DEVICE_SERVING;
+	__atomic_store_n(&device->state, DEVICE_SERVING, __ATOMIC_RELAXED);
 	device->cancelled = false;
 	device->insisted = false;
 	TAILQ_FOREACH(queue, &device->queues, entry)
@@ -253,7 +284,7 @@ bool device_translate(struct device *device, bool translated)
 
 	if (translated && !iotlb)
 		return false;
-	free(device->iotlb);
+	iotlb_free(device->iotlb);
 	device->iotlb = iotlb;
 	return true;
 }
@@ -292,6 +323,35 @@ void device_set_memory(struct device *device, struct memory *memory)
 	memory_free(device->memory);
 	device->memory = memory;
 	device_memory_changed(device);
+}
+
+/* It is to be signalled for the log no more. */
+static void forget_log_call(struct device *device, int fd)
+{
+	struct device_part *part;
+
+	for (part = &device->home; part; part = part->other)
+		notifier_settle(&part->loop->notifier, fd);
+}
+
+bool device_may_call_log(struct device *device, int fd)
+{
+	struct device_part *part;
+
+	for (part = &device->home; part; part = part->other) {
+		if (notifier_takes(&part->loop->notifier, fd,
+				   device->policy->releases, &device->pipe_fds))
+			continue;
+		forget_log_call(device, fd);
+		return false;
+	}
+	return true;
+}
+
+void device_call_log(struct device *device, int fd)
+{
+	forget_log_call(device, device->dirty.call_fd);
+	dirty_set_call(&device->dirty, fd);
 }
 
 /* The part of the log that is this queue's; the region was made to hold them
@@ -339,7 +399,7 @@ struct queue *device_queue(struct device *device, uint32_t index)
 	queue = calloc(1, sizeof(*queue));
 	if (!queue)
 		return NULL;
-	queue_init(queue, &device->home, index);
+	queue_init(queue, parts_for(device, index), index);
 	queue->enabled = device->enables;
 	log_queue(device, queue);
 	device->queue_table[index] = queue;

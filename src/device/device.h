@@ -27,7 +27,10 @@
  * when nothing is in flight any more.
  *
  * One thread uses a device, its loop's, which is also the only one that reads
- * its queues.
+ * its queues; unless parts_spread has given it parts on other loops.  Then the
+ * thread of each part serves the queues of that.  The first one calls what is
+ * below while it holds the gate and the others stand (gate.h), except for what
+ * says that it may be called at any time.
  */
 enum device_state { DEVICE_SERVING, DEVICE_PARKED, DEVICE_ENDING };
 
@@ -97,14 +100,21 @@ struct device_part {
 	struct look look;		/* for its next request */
 	struct notify_cost notify_cost; /* of what is not a call eventfd */
 	struct queues queues;		/* that were used */
+	uint64_t refused_seen;		/* by its budget, see sparse.h */
+	TAILQ_ENTRY(device_part) guest; /* of its loop, unless it is home */
+	struct device_part *other;	/* the next of its device; NULL: none */
 };
 
 struct device {
 	struct device_part home;
+	struct device_part *others; /* those after home: part_count - 1 */
+	uint32_t part_count;
+	bool news;	  /* something is to be settled; atomic */
+	bool full_logged; /* that all is in flight that may be; atomic */
 	const struct device_policy *policy;
 	struct client_record *client;
-	enum device_state state;
-	const char *ended; /* why: static storage */
+	enum device_state state; /* atomic, as the next */
+	const char *ended; /* why: static storage; NULL: it is not ENDING */
 	bool cancelled;	   /* its requests were, so that they fail is no news */
 	bool insisted;	   /* … by device_insist */
 	bool has_owner;
@@ -117,7 +127,9 @@ struct device {
 	struct claim claim;
 	TAILQ_ENTRY(device) waiting; /* while `waits` is set */
 	bool waits;		     /* to be started, or with its errand */
-	bool started;		     /* it may use the image: start.h */
+	bool started;		     /* it may use the image: start.h; atomic */
+	bool start_wanted;	     /* by another part; atomic */
+	bool others_wait;	     /* for what has started */
 	bool errand_due;
 	bool errand_busy;
 	struct store_io errand;
@@ -148,8 +160,36 @@ struct device {
 const char *device_open(struct device *device, struct loop *loop,
 			const struct device_policy *policy,
 			struct client_record *client);
+/* Any of its threads, at any time. */
+static inline enum device_state device_state(const struct device *device)
+{
+	return __atomic_load_n(&device->state, __ATOMIC_RELAXED);
+}
+
+/* The device is to be settled: it may have become quiet, or has ended.  On the
+ * thread of the part. */
+static inline void part_tell(struct device_part *part)
+{
+	struct device *device = part->device;
+
+	__atomic_store_n(&device->news, true, __ATOMIC_RELEASE);
+	if (part == &device->home)
+		part->loop->settling = true;
+	else
+		loop_tell(device->home.loop);
+}
+
+/* Is it?  Then that is to be done now.  On its first thread, at any time. */
+static inline bool device_take_news(struct device *device)
+{
+	return __atomic_load_n(&device->news, __ATOMIC_RELAXED) &&
+	       __atomic_exchange_n(&device->news, false, __ATOMIC_ACQUIRE);
+}
+
 /* One of its eventfds takes long to signal: see notify.h. */
 bool device_is_slow_to_notify(const struct device *device);
+/* The same of one part, on the thread of that. */
+bool part_is_slow_to_notify(const struct device_part *part);
 /* It is ENDING, and was aborted.  True: nothing is in flight any more, and it
  * can be closed. */
 bool device_has_ended(struct device *device);
@@ -174,17 +214,32 @@ struct queue *device_queue(struct device *device, uint32_t index);
 /* Enable all queues, also those that are made later, until it is reset. */
 void device_enable(struct device *device);
 
-/* Serve this client no more: until the turn ends nothing is fetched, begun or
- * written for it; then device_abort is due.  `why`: static storage, kept if it
- * is the first. */
+/*
+ * Serve this client no more: until the turn ends nothing is fetched, begun or
+ * written for it; then device_abort is due.  Other parts complete what they are
+ * about to.  `why`: static storage, kept if it is the first.  On the thread of
+ * the part, or of the first one, at any time.
+ */
+static inline void part_end(struct device_part *part, const char *why)
+{
+	struct device *device = part->device;
+	const char *not_yet = NULL;
+
+	if (__atomic_compare_exchange_n(&device->ended, &not_yet, why, false,
+					__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		__atomic_store_n(&device->state, DEVICE_ENDING,
+				 __ATOMIC_RELAXED);
+	part_tell(part);
+}
+
 static inline void device_end(struct device *device, const char *why)
 {
-	device->home.loop->settling = true;
-	if (device->state == DEVICE_ENDING)
-		return;
-	device->state = DEVICE_ENDING;
-	device->ended = why;
+	part_end(&device->home, why);
 }
+
+/* SERVING: it is PARKED.  False: it has ended.  On its first thread, at any
+ * time. */
+bool device_park(struct device *device);
 
 /* It is ENDING: drop what has not begun and cancel the rest, which is reaped
  * without touching the client's memory. */
@@ -218,7 +273,12 @@ bool device_is_broken(const struct device *device);
 /* Requests in flight. */
 static inline uint32_t device_in_flight(const struct device *device)
 {
-	return device->home.in_flight;
+	const struct device_part *part;
+	uint32_t sum = 0;
+
+	for (part = &device->home; part; part = part->other)
+		sum += part->in_flight;
+	return sum;
 }
 
 /* Bytes of the requests in flight, also of those that wait for room in the
@@ -254,6 +314,11 @@ void device_memory_changed(struct device *device);
 void device_count_revoked(struct device *device, uint32_t regions);
 /* Lend these regions instead of those that were.  Nothing may be in flight. */
 void device_set_memory(struct device *device, struct memory *memory);
+
+/* May the descriptor be signalled for the log of writes?  See notifier_takes;
+ * device_call_log takes it over, or -1: none. */
+bool device_may_call_log(struct device *device, int fd);
+void device_call_log(struct device *device, int fd);
 
 /* Log requests in flight in this region, made for so many queues and entries;
  * NULL: do not log.  The device is stopped, and owns the region from now on. */

@@ -6,7 +6,6 @@
 #include <precarium/access.h>
 
 #include "device/memory.h"
-#include "device/notify.h"
 #include "device/release.h"
 
 #define PAGE_BITS 12
@@ -17,19 +16,26 @@ void dirty_use(struct dirty *dirty, struct memory_region *region, uint64_t size)
 		memory_region_free(dirty->region, dirty->releases);
 	dirty->region = region;
 	dirty->size = size;
+	dirty->gone = false;
 }
 
-void dirty_set_call(struct dirty *dirty, struct notifier *notifier, int fd)
+void dirty_set_call(struct dirty *dirty, int fd)
 {
-	notifier_settle(notifier, dirty->call_fd);
 	release_fd(dirty->releases, dirty->call_fd);
 	dirty->call_fd = fd;
 }
 
-void dirty_close(struct dirty *dirty, struct notifier *notifier)
+void dirty_close(struct dirty *dirty)
 {
 	dirty_use(dirty, NULL, 0);
-	dirty_set_call(dirty, notifier, -1);
+	dirty_set_call(dirty, -1);
+}
+
+/* It is unmapped when another takes its place: others may be about to mark. */
+static void lose(struct dirty *dirty)
+{
+	if (!__atomic_exchange_n(&dirty->gone, true, __ATOMIC_RELAXED))
+		__atomic_store_n(&dirty->lost, true, __ATOMIC_RELAXED);
 }
 
 /* The bits of one byte that stand for the pages first .. last. */
@@ -49,7 +55,7 @@ void dirty_mark(struct dirty *dirty, uint64_t address, uint64_t size)
 	uint64_t first = address >> PAGE_BITS;
 	uint64_t last;
 
-	if (!dirty->region || size == 0 || address > UINT64_MAX - size)
+	if (!dirty_is_on(dirty) || size == 0 || address > UINT64_MAX - size)
 		return;
 	last = (address + size - 1) >> PAGE_BITS;
 	for (uint64_t byte = first / 8; byte <= last / 8; byte++) {
@@ -58,8 +64,7 @@ void dirty_mark(struct dirty *dirty, uint64_t address, uint64_t size)
 		if (prec_or8(dirty->region->region.span, byte,
 			     bits_of(byte, first, last)) == PREC_OK)
 			continue;
-		dirty_use(dirty, NULL, 0);
-		dirty->lost = true;
+		lose(dirty);
 		return;
 	}
 }

@@ -175,7 +175,8 @@ static void wait_for_room(struct device_part *part)
 	part->waits_for_room = true;
 	if (!is_full(part))
 		return;
-	if (*throttled == 0)
+	if (!__atomic_exchange_n(&part->device->full_logged, true,
+				 __ATOMIC_RELAXED))
 		log_full(part);
 	counter_add(throttled, 1);
 	PROBE(throttle, client);
@@ -209,7 +210,7 @@ void queue_serve(struct queue *queue)
 	if (!may_serve(queue))
 		return;
 	if (!queue->attached &&
-	    !(start_begin(queue->device) && queue_attach(queue)))
+	    !(start_begin(queue->part) && queue_attach(queue)))
 		return;
 	queue_check_logs(queue);
 	if (serve_turn(queue, &queue->part->turn) || queue->keep_polling)

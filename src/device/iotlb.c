@@ -12,9 +12,18 @@ struct iotlb *iotlb_new(void)
 {
 	struct iotlb *iotlb = calloc(1, sizeof(*iotlb));
 
-	if (iotlb)
-		iotlb_clear(iotlb);
+	if (!iotlb)
+		return NULL;
+	pthread_mutex_init(&iotlb->lock, NULL);
+	iotlb_clear(iotlb);
 	return iotlb;
+}
+
+void iotlb_free(struct iotlb *iotlb)
+{
+	if (iotlb)
+		pthread_mutex_destroy(&iotlb->lock);
+	free(iotlb);
 }
 
 void iotlb_clear(struct iotlb *iotlb)

@@ -2,6 +2,7 @@
 #ifndef PRECARIUM_DEVICE_IOTLB_H
 #define PRECARIUM_DEVICE_IOTLB_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +22,9 @@
  * request in flight has spans of it: a change takes back no entry before that
  * has ended (device_retranslate).
  *
- * One thread uses it, the device's.
+ * One thread uses it, the device's.  Where the device has several parts, looks
+ * are by the threads of all of them, one at a time, with the lock; all else but
+ * iotlb_to_memory is done while these stand.
  */
 
 /* Pages that were asked for and not answered. */
@@ -39,6 +42,7 @@ struct iotlb_entry {
 };
 
 struct iotlb {
+	pthread_mutex_t lock;
 	struct prec_space space;
 	struct iotlb_entry entries[PREC_SPACE_MAX];
 	uint64_t looks;
@@ -54,6 +58,8 @@ struct iotlb {
 
 /* NULL: no memory. */
 struct iotlb *iotlb_new(void);
+/* NULL is ignored. */
+void iotlb_free(struct iotlb *iotlb);
 
 /* Another look begins, at all that one request needs.  What it finds is kept
  * before what earlier ones found. */

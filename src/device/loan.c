@@ -11,14 +11,14 @@ static const struct store_ops *ops_of(const struct device *device)
 	return device->home.lane->lane->store->ops;
 }
 
-static bool takes_loans(const struct device *device)
+bool loan_is_wanted(const struct device *device)
 {
 	return device->home.lane && ops_of(device)->lend;
 }
 
 void loan_lend(struct device *device, struct memory_region *region)
 {
-	if (!takes_loans(device))
+	if (!loan_is_wanted(device))
 		return;
 	region->loan = (struct store_loan){
 		.span = region->region.span,
@@ -79,7 +79,7 @@ static void take_back_lost(struct device *device, struct memory_region *region)
 
 void loan_take_back_lost(struct device *device)
 {
-	if (takes_loans(device))
+	if (loan_is_wanted(device))
 		each(device, device->memory, take_back_lost);
 }
 
@@ -205,7 +205,7 @@ bool loan_take_owner(struct device *device)
 {
 	uint64_t *owners = &device->home.lane->owners;
 
-	if (!takes_loans(device))
+	if (!loan_is_wanted(device))
 		return true;
 	if (*owners == UINT64_MAX)
 		return false;

@@ -26,6 +26,9 @@ enum loan_answer {
 	LOAN_REFUSED, /* some were not taken, and none moves */
 };
 
+/* Does the store of the device take any? */
+bool loan_is_wanted(const struct device *device);
+
 /* Lend one region, or all of a table, for the device. */
 void loan_lend(struct device *device, struct memory_region *region);
 void loan_lend_all(struct device *device, const struct memory *memory);

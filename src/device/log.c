@@ -145,15 +145,24 @@ void log_group_destroy(struct log_group *group)
 	pthread_mutex_destroy(&group->lock);
 }
 
-bool log_group_allows(struct log_group *group, uint32_t *dropped)
+static uint32_t take_dropped(struct log_limit *limit)
+{
+	uint32_t dropped = limit->dropped;
+
+	limit->dropped = 0;
+	return dropped;
+}
+
+bool log_group_allows(struct log_group *group, struct log_limit *own,
+		      uint32_t *of_group, uint32_t *of_own)
 {
 	bool allowed;
 
 	pthread_mutex_lock(&group->lock);
-	allowed = log_limit_allows(&group->limit);
+	allowed = log_limit_allows(own) && log_limit_allows(&group->limit);
 	if (allowed) {
-		*dropped = group->limit.dropped;
-		group->limit.dropped = 0;
+		*of_group = take_dropped(&group->limit);
+		*of_own = take_dropped(own);
 	}
 	pthread_mutex_unlock(&group->lock);
 	return allowed;

@@ -75,7 +75,10 @@ struct log_group {
 
 void log_group_init(struct log_group *group, uint32_t most, uint32_t a_second);
 void log_group_destroy(struct log_group *group);
-/* Likewise.  True: *dropped are those that were dropped since the last. */
-bool log_group_allows(struct log_group *group, uint32_t *dropped);
+/* One line more, by this limit and by the `own` of a client, which the lock of
+ * the group protects, too?  True: how many each of them has dropped since the
+ * last. */
+bool log_group_allows(struct log_group *group, struct log_limit *own,
+		      uint32_t *of_group, uint32_t *of_own);
 
 #endif

@@ -162,23 +162,20 @@ void queue_lost(struct queue *queue, const char *what)
 {
 	struct device *device = queue->device;
 
-	if (sparse_was_short(device))
+	if (sparse_was_short(queue->part))
 		return;
 	counter_add(&queue->part->counters->losses, 1);
 	PROBE3(loss, device->client, queue->index);
 	client_log(device->client, "queue %u: %s", queue->index, what);
 	loan_take_back_lost(device);
 	if (device->policy->on_loss == DEVICE_LOSS_END)
-		device_end(device, "its memory was gone");
+		part_end(queue->part, "its memory was gone");
 }
 
 void queue_check_logs(struct queue *queue)
 {
-	struct dirty *dirty = &queue->device->dirty;
-
-	if (dirty->lost)
+	if (dirty_take_lost(&queue->device->dirty))
 		queue_lost(queue, "the log of writes is gone");
-	dirty->lost = false;
 	if (queue->inflight.lost)
 		queue_lost(queue, "the log of requests in flight is gone");
 	queue->inflight.lost = false;
@@ -216,7 +213,8 @@ void queue_look(struct queue *queue)
 void queue_wait_for_translation(struct queue *queue, bool waits)
 {
 	queue->untranslated = waits;
-	queue->part->loop->settling |= queue->device->iotlb->unsent > 0;
+	if (queue->device->iotlb->unsent > 0)
+		part_tell(queue->part);
 }
 
 /* What its descriptors name may be translated, even if its rings are not. */

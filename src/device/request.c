@@ -483,7 +483,8 @@ static bool resume_filled(struct request *request)
 	struct device *device = request->queue->device;
 	struct store_lane *lane = request->queue->part->lane->lane;
 
-	if (request->io.kind == STORE_READ && device->state != DEVICE_ENDING)
+	if (request->io.kind == STORE_READ &&
+	    device_state(device) != DEVICE_ENDING)
 		mark_data(device, request->spans, request->io.span_count);
 	return sparse_fill(request) &&
 	       lane->store->ops->add(lane, &request->io);
@@ -509,7 +510,7 @@ void request_finish(struct store_io *io)
 	LIST_REMOVE(request, entry);
 	log_sync_error(request);
 	/* The memory of a client that has ended is not touched. */
-	if (device->state != DEVICE_ENDING) {
+	if (device_state(device) != DEVICE_ENDING) {
 		log_store_error(request);
 		if (io->kind == STORE_READ)
 			mark_data(device, request->spans, io->span_count);
@@ -518,8 +519,8 @@ void request_finish(struct store_io *io)
 				 same_epochs(request, lane->lane->fd >= 0));
 		queue_continue(queue);
 	}
-	if (device->state != DEVICE_SERVING)
-		part->loop->settling = true;
+	if (device_state(device) != DEVICE_SERVING)
+		part_tell(part);
 	release(part->loop, request);
 }
 
@@ -531,7 +532,7 @@ void request_resume(struct lane *lane)
 		following = TAILQ_NEXT(queue, waiting);
 		/* The request of a client that has ended is dropped when the
 		 * turn ends. */
-		if (queue->device->state == DEVICE_ENDING)
+		if (device_state(queue->device) == DEVICE_ENDING)
 			continue;
 		if (!hand_over(queue->stalled))
 			return;
@@ -557,13 +558,13 @@ static void fail_stalled(struct queue *queue)
 {
 	struct request *request;
 
-	if (queue->device->state == DEVICE_ENDING)
+	if (device_state(queue->device) == DEVICE_ENDING)
 		return;
 	request = take_stalled(queue);
 	if (!request)
 		return;
 	complete_request(queue, &request->block, PREC_SYSTEM, 0, true);
-	queue->part->loop->settling = true;
+	part_tell(queue->part);
 	release(queue->part->loop, request);
 }
 

@@ -28,9 +28,9 @@ static inline bool is_shared(const struct loop *loop)
 
 static inline bool may_serve(const struct queue *queue)
 {
-	return queue->device->state == DEVICE_SERVING && queue->enabled &&
-	       queue->started && !queue->broken && queue->has_addr &&
-	       !queue->stalled;
+	return device_state(queue->device) == DEVICE_SERVING &&
+	       queue->enabled && queue->started && !queue->broken &&
+	       queue->has_addr && !queue->stalled;
 }
 
 /* A request of the part was begun. */

@@ -234,7 +234,7 @@ bool queue_attach(struct queue *queue)
 		queue_lost(queue, "the used ring is gone");
 	/* Who comes again may find memory; who waits would wait in vain. */
 	else if (status == PREC_SYSTEM)
-		device_end(queue->device, "out of memory for a ring");
+		part_end(queue->part, "out of memory for a ring");
 	else if (status != PREC_OK)
 		queue_break(queue, why_not_attached(queue, status));
 	return status == PREC_OK;

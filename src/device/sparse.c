@@ -82,7 +82,6 @@ bool sparse_take(struct sparse_list *list, struct sparse **sparse)
 	if (*sparse) {
 		(*sparse)->taken = true;
 		(*sparse)->logged = false;
-		(*sparse)->seen = prec_budget_refused(&(*sparse)->budget);
 	}
 	pthread_mutex_unlock(&list->lock);
 	return *sparse;
@@ -126,21 +125,24 @@ static void log_shortage(const struct device *device)
 			  : "max-sparse, or sparse of the export");
 }
 
-bool sparse_was_short(struct device *device)
+uint64_t sparse_refused(const struct sparse *sparse)
 {
-	struct sparse *sparse = device->sparse;
-	uint64_t refused;
+	return sparse ? prec_budget_refused(&sparse->budget) : 0;
+}
 
-	if (!sparse)
+/* Each part looks for itself, so that none takes what another was refused for
+ * memory that is gone. */
+bool sparse_was_short(struct device_part *part)
+{
+	struct sparse *sparse = part->device->sparse;
+	uint64_t refused = sparse_refused(sparse);
+
+	if (refused == part->refused_seen)
 		return false;
-	refused = prec_budget_refused(&sparse->budget);
-	if (refused == sparse->seen)
-		return false;
-	sparse->seen = refused;
-	counter_add(&device->client->counters.over_sparse, 1);
-	if (!sparse->logged)
-		log_shortage(device);
-	sparse->logged = true;
+	part->refused_seen = refused;
+	counter_add(&part->counters->over_sparse, 1);
+	if (!__atomic_exchange_n(&sparse->logged, true, __ATOMIC_RELAXED))
+		log_shortage(part->device);
 	return true;
 }
 
@@ -197,7 +199,7 @@ static bool may_have_holes(const struct request *request)
 	enum store_io_kind kind = request->io.kind;
 
 	return device->sparse && !device->cancelled &&
-	       device->state != DEVICE_ENDING &&
+	       device_state(device) != DEVICE_ENDING &&
 	       (kind == STORE_READ || kind == STORE_WRITE) &&
 	       request->io.result.status != PREC_OK;
 }

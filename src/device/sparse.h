@@ -8,7 +8,7 @@
 
 #include <precarium/budget.h>
 
-struct device;
+struct device_part;
 struct request;
 
 /*
@@ -19,9 +19,8 @@ struct request;
 struct sparse {
 	struct prec_budget budget;
 	struct sparse *next;
-	bool taken;    /* by a client that is there */
-	uint64_t seen; /* refusals that were looked at */
-	bool logged;   /* the line for its client is in the log */
+	bool taken;  /* by a client that is there */
+	bool logged; /* the line for its client is in the log; atomic */
 };
 
 /* The budgets of one export's clients.  When a client leaves, its budget goes
@@ -46,9 +45,12 @@ void sparse_put(struct sparse_list *list, struct sparse *sparse);
 /* Bytes that all of them cost, with those of clients that have left. */
 uint64_t sparse_list_sum(struct sparse_list *list);
 
+/* Holes that a budget was refused for so far; NULL: none. */
+uint64_t sparse_refused(const struct sparse *sparse);
+
 /* The client's memory was found gone: was it only a hole that its budget does
  * not allow us to fill?  Counts that, and logs one line for each client. */
-bool sparse_was_short(struct device *device);
+bool sparse_was_short(struct device_part *part);
 
 /*
  * The store could not finish a request, because the kernel does not fill holes

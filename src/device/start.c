@@ -48,12 +48,31 @@ static void begin_errand(struct device *device, enum store_io_kind kind)
 	hand_over(device);
 }
 
-static void queues_ready(struct device *device)
+static bool has_started(const struct device *device)
+{
+	return __atomic_load_n(&device->started, __ATOMIC_RELAXED);
+}
+
+static void set_started(struct device *device, bool started)
+{
+	__atomic_store_n(&device->started, started, __ATOMIC_RELAXED);
+}
+
+static void part_ready(struct device_part *part)
 {
 	struct queue *queue;
 
-	TAILQ_FOREACH(queue, &device->queues, entry)
+	TAILQ_FOREACH(queue, &part->queues, sibling)
 	queue_ready(queue);
+}
+
+/* Those of other parts later, when these stand. */
+static void queues_ready(struct device *device)
+{
+	part_ready(&device->home);
+	device->others_wait = device->part_count > 1;
+	if (device->others_wait)
+		part_tell(&device->home);
 }
 
 static bool has_claim(struct device *device)
@@ -72,19 +91,48 @@ static bool has_claim(struct device *device)
 	return false;
 }
 
-bool start_begin(struct device *device)
+static bool begin(struct device *device)
 {
-	if (device->started)
+	if (has_started(device))
 		return true;
 	if (!has_claim(device)) {
 		wait_in_loop(device);
 		return false;
 	}
 	counter_set(&device->client->counters.waits, 0);
-	device->started = !device->policy->store->shared;
-	if (!device->started)
+	if (device->policy->store->shared)
 		begin_errand(device, STORE_REFRESH);
-	return device->started;
+	else
+		set_started(device, true);
+	return has_started(device);
+}
+
+bool start_begin(struct device_part *part)
+{
+	struct device *device = part->device;
+
+	if (part == &device->home)
+		return begin(device);
+	if (has_started(device))
+		return true;
+	__atomic_store_n(&device->start_wanted, true, __ATOMIC_RELAXED);
+	part_tell(part);
+	return false;
+}
+
+void start_settle(struct device *device)
+{
+	struct device_part *part;
+	bool wanted = __atomic_exchange_n(&device->start_wanted, false,
+					  __ATOMIC_RELAXED);
+
+	if (wanted && device_state(device) == DEVICE_SERVING && begin(device))
+		device->others_wait = true;
+	if (!device->others_wait)
+		return;
+	device->others_wait = false;
+	for (part = device->home.other; part; part = part->other)
+		part_ready(part);
 }
 
 static void try_again(struct device *device)
@@ -92,7 +140,7 @@ static void try_again(struct device *device)
 	leave_loop(device);
 	if (device->errand_due)
 		hand_over(device);
-	else if (device->state == DEVICE_SERVING && start_begin(device))
+	else if (device_state(device) == DEVICE_SERVING && begin(device))
 		queues_ready(device);
 }
 
@@ -110,13 +158,13 @@ void start_waiting(struct loop *loop)
 
 bool start_end(struct device *device)
 {
-	if (device->started && device->policy->store->shared) {
+	if (has_started(device) && device->policy->store->shared) {
 		if (!device->errand_due)
 			begin_errand(device, STORE_FLUSH);
 		return false;
 	}
 	start_close(device);
-	device->started = false;
+	set_started(device, false);
 	return true;
 }
 
@@ -160,10 +208,10 @@ void start_errand_ended(struct store_io *io)
 		log_failed_sync(device);
 	/* Once is enough: whoever stops is told, or ended, all the same. */
 	if (io->kind == STORE_FLUSH)
-		device->started = false;
+		set_started(device, false);
 	else if (!cancelled)
-		device->started = true;
-	if (device->started)
+		set_started(device, true);
+	if (has_started(device))
 		queues_ready(device);
-	device->home.loop->settling = true;
+	part_tell(&device->home);
 }

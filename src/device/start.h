@@ -18,9 +18,12 @@
  * counts as in flight.
  */
 
-/* A queue of the device is to be served for the first time.  False: not yet;
- * its queues are put in line when they may be. */
-bool start_begin(struct device *device);
+/* A queue of the part is to be served for the first time.  False: not yet; its
+ * queues are put in line when they may be. */
+bool start_begin(struct device_part *part);
+/* Begin what another part wants, and put the queues of others in line: its
+ * parts stand, if there are several. */
+void start_settle(struct device *device);
 
 /* Start those devices of the loop that were waiting and may be served now. */
 void start_waiting(struct loop *loop);

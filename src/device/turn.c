@@ -22,6 +22,15 @@
 #define REQUESTS_BESIDE_OTHERS 32u
 #define BYTES_A_TURN	       (1ull << 20)
 
+/* Of what one client may have in flight, the share of the part. */
+static uint32_t part_weight_max(const struct device_part *part)
+{
+	uint32_t most = rates_client(part->device->policy->rates);
+	uint32_t parts = part->device->part_count;
+
+	return parts == 1 ? most : (most + parts - 1) / parts;
+}
+
 /* Each queue that was in line once, as far as the turn goes. */
 static void serve_part(struct lane *lane, struct device_part *part,
 		       const struct device_turn *most)
@@ -31,7 +40,7 @@ static void serve_part(struct lane *lane, struct device_part *part,
 	uint32_t count = 0;
 
 	*turn = *most;
-	part->weight_max = rates_client(part->device->policy->rates);
+	part->weight_max = part_weight_max(part);
 	TAILQ_FOREACH(queue, &part->line, ready)
 	count++;
 	while (count-- && !device_turn_is_over(turn) &&

@@ -11,6 +11,7 @@
 #include "device/event.h"
 #include "device/loan.h"
 #include "device/release.h"
+#include "device/start.h"
 #include "vhost/channel.h"
 #include "vhost/dispatch.h"
 #include "vhost/held.h"
@@ -74,7 +75,7 @@ static void connection_finish(struct vhost_connection *connection)
 	struct vhost_export *export = connection->export;
 	const char *why = connection->device.ended;
 	uint32_t held = connection->held;
-	struct counters counters = counters_read(&client->counters);
+	struct counters counters = client_counters(client);
 
 	LIST_REMOVE(connection, entry);
 	connection_free(connection);
@@ -113,7 +114,8 @@ static bool watch_for(struct vhost_connection *connection, uint32_t events)
 
 static void park(struct vhost_connection *connection)
 {
-	connection->device.state = DEVICE_PARKED;
+	if (!device_park(&connection->device))
+		return;
 	connection->worker->parked++;
 	connection->parked = true;
 	vhost_connection_put_off(connection);
@@ -162,7 +164,7 @@ static void carry_out(struct vhost_connection *connection)
 	case VHOST_ANSWERED:
 		break;
 	case VHOST_LATER:
-		if (connection->device.state == DEVICE_SERVING)
+		if (device_state(&connection->device) == DEVICE_SERVING)
 			park(connection);
 		connection->asked = true;
 		return;
@@ -179,10 +181,10 @@ static void carry_out(struct vhost_connection *connection)
 	}
 	connection->asked = false;
 	vhost_message_reset(&connection->message);
-	connection->device.home.loop->settling |=
-		device_is_slow_to_notify(&connection->device);
+	if (device_is_slow_to_notify(&connection->device))
+		part_tell(&connection->device.home);
 	vhost_held_settle(connection);
-	if (connection->device.state == DEVICE_PARKED)
+	if (device_state(&connection->device) == DEVICE_PARKED)
 		serve_again(connection);
 }
 
@@ -193,13 +195,28 @@ static void pause_messages(struct vhost_connection *connection)
 	watch_for(connection, EPOLLRDHUP);
 }
 
+/* Would another cost others too much? */
+static bool must_pause(const struct vhost_connection *connection)
+{
+	return release_is_clogged(connection->message.releases) ||
+	       vhost_spread_is_overdrawn(connection);
+}
+
 void vhost_connection_listen_again(struct vhost_connection *connection)
 {
-	if (!connection->paused || connection->device.state != DEVICE_SERVING ||
-	    release_is_clogged(connection->message.releases))
+	if (!connection->paused ||
+	    device_state(&connection->device) != DEVICE_SERVING ||
+	    must_pause(connection))
 		return;
 	unpause(connection);
 	watch_for(connection, EPOLLIN | EPOLLRDHUP);
+}
+
+/* When this turn ends, and the other workers stand. */
+static void carry_out_later(struct vhost_connection *connection)
+{
+	connection->due = true;
+	part_tell(&connection->device.home);
 }
 
 static struct vhost_connection *connection_of(struct loop_source *source)
@@ -214,24 +231,29 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	struct vhost_connection *connection = connection_of(source);
 	const char *why = "";
 
-	if (connection->device.state == DEVICE_ENDING)
+	if (device_state(&connection->device) == DEVICE_ENDING)
 		return;
-	if (connection->device.state == DEVICE_PARKED || connection->paused) {
+	if (device_state(&connection->device) == DEVICE_PARKED ||
+	    connection->paused) {
 		/* Only hang-ups are reported now. */
 		if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 			device_end(&connection->device, "closed by the client");
 		return;
 	}
-	for (int i = 0;
-	     i < MESSAGES_A_TURN && connection->device.state == DEVICE_SERVING;
+	for (int i = 0; i < MESSAGES_A_TURN &&
+			device_state(&connection->device) == DEVICE_SERVING;
 	     i++) {
-		if (release_is_clogged(connection->message.releases)) {
+		if (must_pause(connection)) {
 			pause_messages(connection);
 			return;
 		}
 		switch (vhost_message_receive(connection->fd,
 					      &connection->message, &why)) {
 		case VHOST_RECEIVE_DONE:
+			if (vhost_spread_must_stand(connection)) {
+				carry_out_later(connection);
+				return;
+			}
 			carry_out(connection);
 			break;
 		case VHOST_RECEIVE_MORE:
@@ -288,6 +310,7 @@ void vhost_connection_open(struct vhost_worker *worker,
 	if (!why) {
 		LIST_INSERT_HEAD(&worker->connections, connection, entry);
 		client_log_at(client, LOG_LEVEL_INFO, "connected");
+		vhost_spread_plan(connection);
 		return;
 	}
 	vhost_export_turn_away(export, fd, "%s", why);
@@ -303,8 +326,8 @@ void vhost_connection_open(struct vhost_worker *worker,
 void vhost_connection_stop(struct vhost_connection *connection)
 {
 	connection->stopping = true;
-	connection->device.home.loop->settling = true;
-	if (connection->device.state != DEVICE_SERVING)
+	part_tell(&connection->device.home);
+	if (device_state(&connection->device) != DEVICE_SERVING)
 		return;
 	unpause(connection);
 	park(connection);
@@ -313,7 +336,7 @@ void vhost_connection_stop(struct vhost_connection *connection)
 /* Each of its notifications makes the others of this worker wait. */
 static void end_slow(struct vhost_connection *connection)
 {
-	if (connection->device.state == DEVICE_ENDING)
+	if (device_state(&connection->device) == DEVICE_ENDING)
 		return;
 	client_log(connection->device.client,
 		   "to signal or answer it takes more than %" PRIu64
@@ -324,23 +347,57 @@ static void end_slow(struct vhost_connection *connection)
 	device_end(&connection->device, "its notifications take too long");
 }
 
+/* False: the connection has ended, and is freed. */
+static bool settle(struct vhost_connection *connection)
+{
+	struct device *device = &connection->device;
+
+	start_settle(device);
+	if (device_is_slow_to_notify(device))
+		end_slow(connection);
+	if (device_state(device) == DEVICE_PARKED && connection->asked)
+		carry_out(connection);
+	if (connection->due && device_state(device) == DEVICE_SERVING)
+		carry_out(connection);
+	connection->due = false;
+	if (device_state(device) == DEVICE_SERVING)
+		vhost_channel_ask(connection);
+	if (device_state(device) == DEVICE_PARKED && !connection->asked &&
+	    device_in_flight(device) == 0)
+		device_end(device, "the server stops");
+	if (device_state(device) != DEVICE_ENDING)
+		return true;
+	abort_once(connection);
+	if (!device_has_ended(device))
+		return true;
+	connection_finish(connection);
+	return false;
+}
+
+/* The same while the other workers stand. */
+static void settle_spread(struct vhost_connection *connection)
+{
+	struct device *device = &connection->device;
+	struct vhost_stand stand;
+
+	if (device_state(device) != DEVICE_ENDING &&
+	    part_is_slow_to_notify(&device->home))
+		part_tell(&device->home);
+	if (!device_take_news(device))
+		return;
+	vhost_spread_stop(connection, &stand);
+	if (settle(connection))
+		vhost_spread_note(connection, &stand);
+	vhost_spread_go(&stand);
+}
+
 void vhost_connection_settle(struct vhost_connection *connection)
 {
 	loan_count(&connection->device);
 	if (device_has_new_size(&connection->device))
 		vhost_channel_config_changed(connection);
-	if (device_is_slow_to_notify(&connection->device))
-		end_slow(connection);
-	if (connection->device.state == DEVICE_PARKED && connection->asked)
-		carry_out(connection);
-	if (connection->device.state == DEVICE_SERVING)
-		vhost_channel_ask(connection);
-	if (connection->device.state == DEVICE_PARKED && !connection->asked &&
-	    device_in_flight(&connection->device) == 0)
-		device_end(&connection->device, "the server stops");
-	if (connection->device.state != DEVICE_ENDING)
-		return;
-	abort_once(connection);
-	if (device_has_ended(&connection->device))
-		connection_finish(connection);
+	if (vhost_spread_is_on(connection))
+		settle_spread(connection);
+	else
+		settle(connection);
 }

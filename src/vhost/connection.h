@@ -5,6 +5,7 @@
 #include "device/clock.h"
 #include "device/device.h"
 #include "vhost/message.h"
+#include "vhost/spread.h"
 #include "vhost/worker.h"
 
 /*
@@ -25,6 +26,10 @@
  *
  * The socket stays open until the last request has ended, so that a front-end
  * that sees it closed knows that its memory is no longer written.
+ *
+ * If several workers serve the queues of the client, most messages are carried
+ * out when the turn ends in which they came, while the others stand, as is all
+ * that is settled (spread.h).
  */
 struct vhost_connection {
 	struct device device;
@@ -38,10 +43,12 @@ struct vhost_connection {
 	int64_t deadline_ms; /* of the message, while PARKED */
 	bool parked;	     /* counted in worker->parked */
 	bool asked;	     /* its message waits, while PARKED */
+	bool due;	     /* its message is to be carried out */
 	bool stopping;	     /* the server is */
 	bool paused;	     /* counted in worker->paused */
 	bool aborted;	     /* its device was aborted */
 
+	struct vhost_spread spread;
 	int channel_fd;		    /* see channel.h; -1: none */
 	uint64_t protocol_features; /* negotiated */
 	bool features_set;

@@ -16,7 +16,7 @@ int vhost_deadline_ms(const struct vhost_worker *worker)
 		return -1;
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{
-		if (connection->device.state == DEVICE_PARKED &&
+		if (device_state(&connection->device) == DEVICE_PARKED &&
 		    connection->deadline_ms < next)
 			next = connection->deadline_ms;
 	}
@@ -137,6 +137,17 @@ static void pass_deadline(struct vhost_connection *connection)
 		give_up(connection);
 }
 
+static void act(struct vhost_connection *connection)
+{
+	struct vhost_stand stand = { .self = NULL };
+
+	if (vhost_spread_is_on(connection))
+		vhost_spread_stop(connection, &stand);
+	if (!leave_to_next(connection))
+		pass_deadline(connection);
+	vhost_spread_go(&stand);
+}
+
 void vhost_deadline_check(struct vhost_worker *worker)
 {
 	struct vhost_connection *connection;
@@ -148,11 +159,9 @@ void vhost_deadline_check(struct vhost_worker *worker)
 	/* No connection is freed here: settle does that. */
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{
-		if (connection->device.state != DEVICE_PARKED ||
+		if (device_state(&connection->device) != DEVICE_PARKED ||
 		    now < connection->deadline_ms)
 			continue;
-		if (leave_to_next(connection))
-			continue;
-		pass_deadline(connection);
+		act(connection);
 	}
 }

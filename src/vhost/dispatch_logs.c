@@ -208,15 +208,11 @@ enum vhost_outcome vhost_set_log_fd(struct vhost_connection *connection,
 {
 	struct vhost_message *message = &connection->message;
 	struct device *device = &connection->device;
-	struct notifier *notifier = &device->home.loop->notifier;
 
 	*why = "expected an eventfd, a pipe that can be written, one of a pair "
 	       "of sockets, or none";
-	if (message->fd_count &&
-	    !notifier_takes(notifier, message->fds[0], device->policy->releases,
-			    &device->pipe_fds))
+	if (message->fd_count && !device_may_call_log(device, message->fds[0]))
 		return VHOST_REFUSED;
-	dirty_set_call(&device->dirty, notifier,
-		       vhost_message_take_fd(message, 0));
+	device_call_log(device, vhost_message_take_fd(message, 0));
 	return VHOST_DONE;
 }

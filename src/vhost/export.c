@@ -76,6 +76,7 @@ vhost_export_new(const struct vhost_export_options *options,
 	export->policy.queues_max = limits->queues;
 	export->policy.bytes_in_flight_max = limits->bytes_in_flight;
 	export->drain_timeout_ms = limits->drain_timeout_ms;
+	export->workers_per_client = options->workers_per_client;
 	export->connections_max = limits->connections;
 	export->policy.admission.regions_max = limits->regions;
 	export->policy.regions = &export->regions;
@@ -275,7 +276,7 @@ void vhost_export_turn_away(struct vhost_export *export, int fd,
 
 static struct counters counters_of(const struct vhost_roll_entry *entry)
 {
-	struct counters counters = counters_read(&entry->client.counters);
+	struct counters counters = client_counters(&entry->client);
 
 	if (entry->budget)
 		counters.sparse = prec_budget_used(entry->budget);
@@ -303,8 +304,10 @@ static void show(struct vhost_export *export,
 	};
 
 	for (struct vhost_roll_entry *e = roll->first; e; e = e->next) {
-		counters_add(&stats.counters, &e->client.counters);
-		durations_add(&stats.durations, &e->client.durations);
+		const struct counters counters = client_counters(&e->client);
+
+		counters_add(&stats.counters, &counters);
+		client_add_durations(&stats.durations, &e->client);
 	}
 	stats.counters.sparse = sparse_list_sum(&export->sparse);
 	visitor->on_export(visitor->argument, &stats);

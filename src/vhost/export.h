@@ -28,6 +28,7 @@ struct vhost_export {
 	void (*gone)(void *argument);
 	void *argument;
 	uint32_t drain_timeout_ms;
+	uint32_t workers_per_client; /* 0: 1 */
 	uint32_t connections_max;
 	int64_t barred_until_ms; /* atomic, as the next */
 	uint32_t bars;

@@ -37,13 +37,18 @@ static bool is_for_ring(const struct vhost_message *message)
 	}
 }
 
-/* What comes with a message, and is kept; a pipe is opened twice more. */
-static uint32_t wanted_for(const struct vhost_message *message)
+/* What comes with a message, and is kept; a pipe is opened twice more, and that
+ * of the log once for each worker. */
+static uint32_t wanted_for(const struct vhost_connection *connection)
 {
-	bool pipes = is_for_ring(message) ||
-		     message->header.request == VHOST_SET_LOG_FD;
+	const struct vhost_message *message = &connection->message;
+	uint32_t more = 0;
 
-	return message->fd_count * (pipes ? 1 + VHOST_HELD_BY_PIPE : 1);
+	if (is_for_ring(message))
+		more = VHOST_HELD_BY_PIPE;
+	else if (message->header.request == VHOST_SET_LOG_FD)
+		more = connection->device.part_count;
+	return message->fd_count * (1 + more);
 }
 
 /* Is it for more regions, or queues, than are usual? */
@@ -60,8 +65,7 @@ static bool is_greedy(const struct vhost_connection *connection)
 
 bool vhost_held_expect(struct vhost_connection *connection, const char **why)
 {
-	uint32_t wanted =
-		held_now(connection) + wanted_for(&connection->message);
+	uint32_t wanted = held_now(connection) + wanted_for(connection);
 
 	if (wanted <= connection->held)
 		return true;

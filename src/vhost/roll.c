@@ -24,13 +24,19 @@ void vhost_roll_init(struct vhost_roll *roll)
 	log_group_init(&roll->log, CLIENT_GROUP_LINES, CLIENT_GROUP_A_SECOND);
 }
 
+static void entry_free(struct vhost_roll_entry *entry)
+{
+	client_end(&entry->client);
+	free(entry);
+}
+
 void vhost_roll_free(struct vhost_roll *roll)
 {
 	while (roll->first) {
 		struct vhost_roll_entry *entry = roll->first;
 
 		roll->first = entry->next;
-		free(entry);
+		entry_free(entry);
 	}
 	log_group_destroy(&roll->log);
 	pthread_mutex_destroy(&roll->lock);
@@ -110,6 +116,15 @@ void vhost_roll_charge(struct vhost_roll *roll, struct client_record *client,
 	pthread_mutex_unlock(&roll->lock);
 }
 
+static void keep_sums(struct vhost_roll *roll,
+		      const struct vhost_roll_entry *entry)
+{
+	const struct counters counters = client_counters(&entry->client);
+
+	counters_add(&roll->past, &counters);
+	client_add_durations(&roll->past_durations, &entry->client);
+}
+
 /* Keep the newest clients that ended; of the others, keep the sums. */
 static void forget(struct vhost_roll *roll)
 {
@@ -123,10 +138,9 @@ static void forget(struct vhost_roll *roll)
 			at = &entry->next;
 			continue;
 		}
-		counters_add(&roll->past, &entry->client.counters);
-		durations_add(&roll->past_durations, &entry->client.durations);
 		*at = entry->next;
-		free(entry);
+		keep_sums(roll, entry);
+		entry_free(entry);
 	}
 }
 

@@ -59,8 +59,7 @@ struct vhost_server {
 	pthread_mutex_t lock;
 	struct vhost_export **exports;
 	uint32_t export_count;
-	struct vhost_worker workers[VHOST_WORKERS_MAX];
-	uint32_t worker_count; /* started */
+	struct vhost_crew crew;
 	uint32_t next_worker;
 	uint64_t fds_max; /* that the process may have open */
 	struct vhost_common common;
@@ -171,6 +170,7 @@ struct vhost_server *vhost_server_new(const struct vhost_limits *limits,
 	server->fds_max = fds_allowed();
 	server->watched.fd = -1;
 	pthread_mutex_init(&server->lock, NULL);
+	gate_init(&server->crew.gate);
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->accept_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -291,18 +291,19 @@ static struct vhost_worker *choose_worker(struct vhost_server *server,
 	if (export->given_ms == 0 ||
 	    now_ms - export->given_ms > KEEPS_WORKER_MS ||
 	    vhost_export_connected(export) > 0) {
-		for (uint32_t i = 0; i < server->worker_count; i++) {
-			const struct vhost_worker *worker = &server->workers[i];
+		for (uint32_t i = 0; i < server->crew.count; i++) {
+			const struct vhost_worker *worker =
+				&server->crew.workers[i];
 
 			places[i].clients = vhost_worker_clients(worker);
 			places[i].load =
 				load_now(&worker->loop.poll.load, now_ns);
 		}
-		export->worker = vhost_place_choose(
-			places, server->worker_count, ++server->next_worker);
+		export->worker = vhost_place_choose(places, server->crew.count,
+						    ++server->next_worker);
 	}
 	export->given_ms = now_ms;
-	return &server->workers[export->worker];
+	return &server->crew.workers[export->worker];
 }
 
 static void give(struct vhost_server *server, struct vhost_export *export,
@@ -589,14 +590,13 @@ static bool start_workers(struct vhost_server *server,
 	const struct vhost_limits *limits = &server->limits;
 	uint32_t cpus = limits->worker_cpu_count;
 
-	while (server->worker_count < limits->workers) {
-		uint32_t number = server->worker_count;
-		struct vhost_worker *worker = &server->workers[number];
+	while (server->crew.count < limits->workers) {
+		uint32_t number = server->crew.count;
+		struct vhost_worker *worker = &server->crew.workers[number];
 
-		if (!vhost_worker_start(worker, server->ended_fd,
+		if (!vhost_worker_start(&server->crew, server->ended_fd,
 					limits->polling, error))
 			return false;
-		server->worker_count++;
 		if (cpus &&
 		    !vhost_worker_bind(
 			    worker, limits->worker_cpus[number % cpus], error))
@@ -632,7 +632,7 @@ bool vhost_server_run(struct vhost_server *server)
 {
 	bool interrupted = false;
 
-	assert(server->worker_count > 0);
+	assert(server->crew.count > 0);
 	begin_to_accept(server);
 	do {
 		free_removed(server);
@@ -659,8 +659,9 @@ bool vhost_server_config_changed(struct vhost_server *server,
 {
 	bool all = true;
 
-	for (uint32_t i = 0; i < server->worker_count; i++)
-		all &= vhost_worker_config_changed(&server->workers[i], export);
+	for (uint32_t i = 0; i < server->crew.count; i++)
+		all &= vhost_worker_config_changed(&server->crew.workers[i],
+						   export);
 	return all;
 }
 
@@ -673,10 +674,10 @@ void vhost_server_stop(struct vhost_server *server)
 	/* First turn new clients away, then end those that are here. */
 	for (uint32_t i = 0; i < server->export_count; i++)
 		stop_listening(server, server->exports[i]);
-	for (uint32_t i = 0; i < server->worker_count; i++)
-		vhost_worker_ask_stop(&server->workers[i]);
-	for (uint32_t i = 0; i < server->worker_count; i++)
-		vhost_worker_join(&server->workers[i]);
+	for (uint32_t i = 0; i < server->crew.count; i++)
+		vhost_worker_ask_stop(&server->crew.workers[i]);
+	for (uint32_t i = 0; i < server->crew.count; i++)
+		vhost_worker_join(&server->crew.workers[i]);
 }
 
 void vhost_server_free(struct vhost_server *server)
@@ -695,6 +696,7 @@ void vhost_server_free(struct vhost_server *server)
 	share_pool_destroy(&server->common.descriptors);
 	share_pool_destroy(&server->common.regions);
 	pthread_mutex_destroy(&server->lock);
+	gate_destroy(&server->crew.gate);
 	free(server->exports);
 	free(server->fds);
 	if (server->accept_fd >= 0)
@@ -722,11 +724,11 @@ struct vhost_sparse_stats vhost_server_sparse(const struct vhost_server *server)
 bool vhost_server_worker(const struct vhost_server *server, uint32_t number,
 			 struct vhost_worker_stats *stats)
 {
-	const struct vhost_worker *worker = &server->workers[number];
+	const struct vhost_worker *worker = &server->crew.workers[number];
 	struct timespec used;
 	clockid_t clock;
 
-	if (server->stopped || number >= server->worker_count ||
+	if (server->stopped || number >= server->crew.count ||
 	    pthread_getcpuclockid(worker->thread, &clock) != 0 ||
 	    clock_gettime(clock, &used) < 0)
 		return false;

@@ -14,7 +14,8 @@
  * for any number of clients that trust neither it nor each other.
  *
  * One thread accepts; a connection then belongs to one worker thread for its
- * life, with all its queues, requests and memory.
+ * life, with its memory, and with its queues and requests, unless its export
+ * has several workers serve these.
  */
 struct vhost_server;
 struct vhost_export;
@@ -53,6 +54,7 @@ struct vhost_export_options {
 	void (*gone)(void *argument);
 	void *argument;
 	enum device_on_loss on_loss;
+	uint32_t workers_per_client; /* serve its queues; 0: 1 */
 	uint64_t sparse_max; /* limits.sparse for this one; 0: as that */
 	uint32_t admit;	     /* PREC_ADMIT_* */
 	struct rates_limits limits;

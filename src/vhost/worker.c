@@ -45,7 +45,7 @@ static void config_changed(struct vhost_worker *worker,
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{
 		if (connection->export == export &&
-		    connection->device.state != DEVICE_ENDING)
+		    device_state(&connection->device) != DEVICE_ENDING)
 			vhost_channel_config_changed(connection);
 	}
 }
@@ -114,9 +114,8 @@ static void settle(struct vhost_worker *worker)
 {
 	struct vhost_connection *connection = LIST_FIRST(&worker->connections);
 
-	if (!worker->loop.settling)
+	if (!loop_settles(&worker->loop))
 		return;
-	worker->loop.settling = false;
 	while (connection) {
 		struct vhost_connection *next = LIST_NEXT(connection, entry);
 
@@ -173,6 +172,12 @@ static int timeout_of(const struct vhost_worker *worker, enum store_left left)
 	return timeout_ms;
 }
 
+static bool is_over(struct vhost_worker *worker)
+{
+	return worker->stopping && LIST_EMPTY(&worker->connections) &&
+	       gate_leave(&worker->loop);
+}
+
 static void *worker_main(void *argument)
 {
 	struct vhost_worker *worker = argument;
@@ -180,8 +185,10 @@ static void *worker_main(void *argument)
 
 	thread_name("worker");
 	prec_fault_unblock();
-	while (!worker->stopping || !LIST_EMPTY(&worker->connections))
+	while (!is_over(worker)) {
 		left = turn(worker, timeout_of(worker, left));
+		gate_pass(&worker->loop);
+	}
 	return NULL;
 }
 
@@ -209,14 +216,17 @@ static bool refuse_start(struct vhost_error *error, const char *what)
 	return false;
 }
 
-bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
+bool vhost_worker_start(struct vhost_crew *crew, int ended_fd,
 			enum polling_mode polling, struct vhost_error *error)
 {
+	struct vhost_worker *worker = &crew->workers[crew->count];
 	const char *what;
 
 	memset(worker, 0, sizeof(*worker));
 	if (!loop_open(&worker->loop, polling, &what))
 		return refuse_start(error, what);
+	worker->crew = crew;
+	worker->loop.post.gate = &crew->gate;
 	pthread_mutex_init(&worker->lock, NULL);
 	worker->ended_fd = ended_fd;
 	LIST_INIT(&worker->connections);
@@ -227,8 +237,10 @@ bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
 		errno = thread_start(&worker->thread, worker_main, worker);
 		worker->running = errno == 0;
 	}
-	if (worker->running)
+	if (worker->running) {
+		crew->count++;
 		return true;
+	}
 	refuse_start(error, what);
 	worker_release(worker);
 	return false;

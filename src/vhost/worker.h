@@ -11,6 +11,7 @@
 #include "vhost/export.h"
 
 struct vhost_connection;
+struct vhost_crew;
 LIST_HEAD(vhost_connections, vhost_connection);
 
 /* What the server hands to a worker. */
@@ -25,6 +26,7 @@ struct vhost_arrival {
  *
  * One turn: take events; serve the rings (turn.h); then settle connections that
  * waited for their requests to end, or whose client is to be served no more.
+ * Between two turns it stands still for others that ask it to (gate.h).
  */
 struct vhost_worker {
 	struct loop loop;
@@ -41,10 +43,19 @@ struct vhost_worker {
 	uint32_t parked; /* connections that a deadline waits for */
 	uint32_t paused; /* connections whose messages wait */
 	bool stopping;
+	struct vhost_crew *crew; /* that it is of */
 };
 
-/* False: *error says why. */
-bool vhost_worker_start(struct vhost_worker *worker, int ended_fd,
+/* The workers of a server, of which so many have started.  Complete before the
+ * first client comes. */
+struct vhost_crew {
+	struct gate gate;
+	uint32_t count;
+	struct vhost_worker workers[VHOST_WORKERS_MAX];
+};
+
+/* One more.  False: *error says why. */
+bool vhost_worker_start(struct vhost_crew *crew, int ended_fd,
 			enum polling_mode polling, struct vhost_error *error);
 
 /* Let it run on this processor only.  False: *error says why. */

@@ -87,7 +87,7 @@ static void replace_err(void)
 
 static void replace_log(void)
 {
-	dirty_set_call(&device.dirty, &loop.notifier, -1);
+	device_call_log(&device, -1);
 }
 
 static void end(void)
@@ -112,14 +112,14 @@ int main(void)
 	queue_set_err(device_queue(&device, 0), dup(ours));
 	is_signalled_first(device_queue(&device, 0)->err_fd, ours, replace_err);
 	ours = new_eventfd();
-	dirty_set_call(&device.dirty, &loop.notifier, dup(ours));
+	device_call_log(&device, dup(ours));
 	is_signalled_first(device.dirty.call_fd, ours, replace_log);
 	ours = new_eventfd();
 	queue_set_call(device_queue(&device, 0), dup(ours));
 	is_signalled_first(device_queue(&device, 0)->call_fd, ours, end);
 	begin();
 	ours = new_eventfd();
-	dirty_set_call(&device.dirty, &loop.notifier, dup(ours));
+	device_call_log(&device, dup(ours));
 	is_signalled_first(device.dirty.call_fd, ours, end);
 	loop_close(&loop);
 	log_group_destroy(&group);
