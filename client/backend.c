@@ -134,8 +134,11 @@ static void our_arguments(const struct backend *backend,
 			  struct arguments *arguments)
 {
 	const char *program = getenv("PRECARIUM");
+	const char *number = getenv("PRECARIUM_WORKERS_PER_CLIENT");
+	const char *key = number ? ",workers-per-client=" : "";
 	uint32_t i;
 
+	number = number ? number : "";
 	add(arguments, "%s", program ? program : "build/program/precarium");
 	add(arguments, "serve");
 	for (i = 0; i < backend->export_count; i++) {
@@ -145,14 +148,15 @@ static void our_arguments(const struct backend *backend,
 
 		add(arguments, "--export");
 		if (export->file)
-			add(arguments, "socket=%s,file=%s%s%s%s%s",
+			add(arguments, "socket=%s,file=%s%s%s%s%s%s%s",
 			    export->socket_path, export->file, only,
 			    export->direct ? ",direct" : "",
-			    export->shared ? ",shared" : "", keys);
+			    export->shared ? ",shared" : "", keys, key, number);
 		else
-			add(arguments, "socket=%s,null=%llu%s%s",
+			add(arguments, "socket=%s,null=%llu%s%s%s%s",
 			    export->socket_path,
-			    (unsigned long long)export->size, only, keys);
+			    (unsigned long long)export->size, only, keys, key,
+			    number);
 	}
 	add(arguments, "--workers");
 	add(arguments, "%u", backend->workers ? backend->workers : 2);

@@ -11,7 +11,8 @@
  * with it and to test the client itself, qemu-storage-daemon.
  *
  * The program is $PRECARIUM, or `build/program/precarium`; with
- * PRECARIUM_PEER=qemu it is qemu-storage-daemon.
+ * PRECARIUM_PEER=qemu it is qemu-storage-daemon.  Of ours so many workers serve
+ * each client as PRECARIUM_WORKERS_PER_CLIENT says.
  */
 #define BACKEND_EXPORTS_MAX 32u
 

@@ -44,6 +44,7 @@ static bool open_export(struct vhost_server *server,
 		.replaces = listening ? listening->served : NULL,
 		.gone = close_store,
 		.on_loss = export->on_loss,
+		.workers_per_client = export->workers_per_client,
 		.sparse_max = export->sparse_max,
 		.admit = export->admit,
 		.limits = export->limits,
@@ -92,6 +93,7 @@ static bool same(const struct export *a, const struct export *b)
 	return same_text(a->socket_path, b->socket_path) && a->fd == b->fd &&
 	       store_options_same(&a->storing, &b->storing) &&
 	       same_text(a->serial, b->serial) && a->on_loss == b->on_loss &&
+	       a->workers_per_client == b->workers_per_client &&
 	       a->sparse_max == b->sparse_max && a->admit == b->admit;
 }
 

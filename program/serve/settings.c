@@ -299,6 +299,16 @@ static const char *set_on_loss(struct export *export, const char *value)
 	return NULL;
 }
 
+static const char *set_workers_per_client(struct export *export,
+					  const char *value)
+{
+	_Static_assert(VHOST_WORKERS_MAX == 64, "the text tells it");
+	return parse_small(value, 1, VHOST_WORKERS_MAX,
+			   &export->workers_per_client)
+		       ? NULL
+		       : "expected a number from 1 to 64";
+}
+
 static const char *set_sparse(struct export *export, const char *value)
 {
 	if (strcmp(value, "any") == 0) {
@@ -388,6 +398,7 @@ static const struct export_setting own_settings[] = {
 	{ "serial", false, set_serial, NULL, false, 0 },
 	{ "block-size", false, set_block_size, NULL, false, 0 },
 	{ "on-loss", false, set_on_loss, NULL, false, 0 },
+	{ "workers-per-client", false, set_workers_per_client, NULL, false, 0 },
 	{ "sparse", false, set_sparse, NULL, false, 0 },
 	{ "rate-requests", false, set_rate_requests, NULL, true, 0 },
 	{ "burst-requests", false, set_burst_requests, NULL, true, 0 },

@@ -29,6 +29,7 @@ struct export
 	struct vhost_access access;
 	struct store_options storing;
 	enum device_on_loss on_loss;
+	uint32_t workers_per_client; /* 0: 1 */
 	uint64_t sparse_max;
 	uint32_t admit;
 	struct rates_limits limits;

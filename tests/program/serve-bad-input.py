@@ -64,6 +64,9 @@ def wrong_usage():
     bad(2, ["socket", "value"], "serve", "--export", "socket,null=1M")
     bad(2, ["on-loss", "fail or end"], "serve", "--export",
         "socket=a.sock,null=1M,on-loss=panic")
+    for number in ("0", "65", "two"):
+        bad(2, ["workers-per-client", "1 to 64"], "serve", "--export",
+            "socket=a.sock,null=1M,workers-per-client=" + number)
     for serial in ("a" * 21, "tab\there", "caf\u00e9"):
         bad(2, ["serial", "1 to 20 printable"], "serve", "--export",
             "socket=a.sock,null=1M,serial=" + serial)
