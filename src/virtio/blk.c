@@ -18,6 +18,11 @@
     writable_span(*space, *status) && status->size == 1;
   ensures before: \forall integer i; 0 <= i <= c->readable ==>
     bytes_before(*c, i) == bytes_before(\old(*c), i);
+  ensures places: \forall integer i, k; 0 <= i <= c->readable ==>
+    read_place(*c, i, k) == read_place(\old(*c), i, k);
+  ensures readable: c->readable == \old(c->readable);
+  ensures header: 0 < c->readable ==>
+    c->segment[0] == \old(c->segment[0]);
   ensures laid_out: laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE) ==>
     laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE);
   ensures all_laid_out:
@@ -62,6 +67,8 @@ static bool place_status(const struct virtq *q, const struct prec_space *space,
 	    loop invariant range: 0 <= i <= last;
 	    loop invariant same: \forall integer j; 0 <= j <= i ==>
 	      bytes_before(*c, j) == bytes_before(\at(*c, Pre), j);
+	    loop invariant places: \forall integer j, k; 0 <= j <= i ==>
+	      read_place(*c, j, k) == read_place(\at(*c, Pre), j, k);
 	    loop invariant some: c->readable < i ==>
 	      bytes_before(*c, c->readable) < bytes_before(*c, i);
 	    loop assigns i;
@@ -447,6 +454,7 @@ static uint32_t count_ranges(const struct virtq_request *c,
   requires once: fetched_once && fetch_count + 256 <= FETCH_MAX;
   requires so_far: fetched_so_far(*q, *c, at);
   requires log: may_log(LENT_BYTES_MAX);
+  requires read: bytes_read(*c, bytes_to(*c, at) - byte_count);
   terminates \true;
   exits \false;
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
@@ -469,6 +477,10 @@ static uint32_t count_ranges(const struct virtq_request *c,
   ensures otherwise: failed(*r) || by_range_table(*d, *r, *w,
     bytes_before(*c, c->readable) - bytes_to(*c, at), c->count - c->readable,
     \old(byte_count));
+  ensures read: bytes_read(*c, bytes_to(*c, at) - \old(byte_count)) &&
+    \old(byte_count) <= byte_count;
+  ensures logged: of_ranges(*r) ==> ranges_said(*w, \old(byte_count)) &&
+    \old(byte_count) + VIRTIO_BLK_RANGE_SIZE * w->count <= byte_count;
   ensures decided: of_ranges(*r) ==> ranges_decided(*d, *r, *w) &&
     r->bytes <= VBLK_BYTES_MAX;
   ensures anew: fetched_anew{Pre, Post}(LENT_BYTES_MAX);
@@ -500,6 +512,9 @@ static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 	        VIRTIO_BLK_S_UNSUPP); */
 	if (zeroes ? !d->write_zeroes : !d->discard) {
 		r->answer = VIRTIO_BLK_S_UNSUPP;
+		/*@ assert unsupported: by_range_table(*d, *r, *w,
+		      bytes_before(*c, c->readable) - bytes_to(*c, at),
+		      c->count - c->readable, \at(byte_count, Pre)); */
 		return;
 	}
 	/*@ ghost ranges_from = byte_count; */
@@ -510,6 +525,8 @@ static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 		return;
 	r->answer =
 		read_ranges(d, bytes, zeroes ? VIRTIO_BLK_RANGE_UNMAP : 0, w);
+	/*@ assert wanted: r->answer != VIRTIO_BLK_S_OK ==>
+	      by_ranges(*d, *r, *w, n, ranges_from); */
 	if (r->answer != VIRTIO_BLK_S_OK)
 		return;
 	r->bytes = sum_of(w);
@@ -518,6 +535,7 @@ static void decide_ranges(const struct vblk_device *d, const struct virtq *q,
 	      ranges_said(*w, ranges_from); */
 	if (r->bytes > 0)
 		r->op = zeroes ? VBLK_ZEROES : VBLK_DISCARD;
+	/*@ assert by_ranges: by_ranges(*d, *r, *w, n, ranges_from); */
 }
 
 /* Decide the types whose data lie in the segments themselves. */
@@ -579,6 +597,28 @@ static void decide_data(const struct vblk_device *d, struct virtq_request *c,
 	r->bytes = total(c, r->first, r->first + r->count);
 	decide(d, r, other);
 }
+
+/* Ranges that are what the log of bytes has are what the image has. */
+/*@ ghost
+  /@ requires in: \valid_read(c) && \valid_read(r) && \valid_read(w);
+     requires bytes: bytes_still(*c);
+     requires said: of_ranges(*r) ==> ranges_said(*w, header_logged(*c)) &&
+       header_logged(*c) + VIRTIO_BLK_RANGE_SIZE * w->count <= byte_count;
+     terminates \true;
+     exits \false;
+     assigns \nothing;
+     ensures still: of_ranges(*r) ==> ranges_still(*c, *w); @/
+  static void see_ranges(const struct virtq_request *c,
+                         const struct vblk_request *r,
+                         const struct vblk_ranges *w)
+  {
+    /@ assert number: \forall integer packed, table, i;
+         0 <= i <= byte_count - 4 ==> logged32(i) == read32(*c, packed, table,
+           i + VIRTIO_BLK_HEADER_SIZE - header_logged(*c)); @/
+    /@ assert range: of_ranges(*r) ==> \forall integer i;
+         0 <= i < w->count ==> range_still(*c, w->range[i], i); @/
+  }
+*/
 
 enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      const struct virtq *q,
@@ -642,6 +682,14 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 		/*@ assert there: r->gone <==> !fetched_there{Pre, Here}; */
 		/*@ assert header: header_said(\at(*c, Pre),
 		      \at(fetch_count, Pre), r->type, r->sector); */
+		/*@ ghost still_read(c, r->type, r->sector); */
+		/*@ ghost see_ranges(c, r, w); */
+		/*@ assert number: \forall integer packed, table, k;
+		      read8(*c, packed, table, k) ==
+		        read8(\at(*c, Pre), packed, table, k); */
+		/*@ assert still: request_still(\at(*c, Pre), *r); */
+		/*@ assert still_ranges: of_ranges(*r) ==>
+		      ranges_still(\at(*c, Pre), *w); */
 		/*@ assert otherwise: failed(*r) || by_range_table(*d, *r, *w,
 		      bytes_in(\at(*c, Pre)), bytes_out(\at(*c, Pre)),
 		      header_logged(\at(*c, Pre))); */
@@ -652,6 +700,11 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 		        header_logged(\at(*c, Pre))); */
 		return VIRTQ_TAKEN;
 	}
+	/*@ ghost still_read(c, r->type, r->sector); */
+	/*@ assert number: \forall integer packed, table, k;
+	      read8(*c, packed, table, k) ==
+	        read8(\at(*c, Pre), packed, table, k); */
+	/*@ assert still: request_still(\at(*c, Pre), *r); */
 	/*@ assert cut: 0 < at.part ==>
 	      segment_ok(*space, *q, *c, at.segment); */
 	/*@ ghost Decide: ; */

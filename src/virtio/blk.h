@@ -284,6 +284,27 @@ struct vblk_ranges {
       span_cut(old.segment[i], c.segment[i], 0, i == old.count - 1 ? 1 : 0));
 */
 
+/*@
+  // 5.2.6: range i is what the still image has after the header (blk_fetch.h).
+  predicate range_still{L}(struct virtq_request c, struct store_range g,
+                           integer i) =
+    \let at = VIRTIO_BLK_HEADER_SIZE + VIRTIO_BLK_RANGE_SIZE * i;
+    \forall integer packed, table;
+      g.offset == VIRTIO_BLK_SECTOR * read64(c, packed, table, at) &&
+      g.size == VIRTIO_BLK_SECTOR * read32(c, packed, table, at + 8) &&
+      (g.unmap <==>
+        read32(c, packed, table, at + 12) == VIRTIO_BLK_RANGE_UNMAP);
+
+  predicate ranges_still{L}(struct virtq_request c, struct vblk_ranges w) =
+    \forall integer i; 0 <= i < w.count ==> range_still(c, w.range[i], i);
+
+  // The snapshot theorem of a block request: the image of rings and table is
+  // continued, and in it type and sector are the header's, and what was fetched
+  // after the header is what the device reads there.
+  predicate request_still{L}(struct virtq_request c, struct vblk_request r) =
+    image_continued && header_still(c, r.type, r.sector) && bytes_still(c);
+*/
+
 /*
  * Decide what a chain asks for.  The header is the first 16 bytes that the
  * device reads and the status the last byte that it writes, however they are
@@ -322,6 +343,12 @@ struct vblk_ranges {
   ensures header: \result == VIRTQ_TAKEN && (!failed(*r) || (!r->gone &&
     laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE))) ==>
     header_said(\old(*c), \old(fetch_count), r->type, r->sector);
+  ensures first: read_first == \old(fetch_count) || \result != VIRTQ_TAKEN;
+  ensures still: \result == VIRTQ_TAKEN && (!failed(*r) || (!r->gone &&
+    laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE))) ==>
+    request_still(\old(*c), *r);
+  ensures still_ranges: \result == VIRTQ_TAKEN && of_ranges(*r) ==>
+    ranges_still(\old(*c), *w);
   ensures table: \result == VIRTQ_TAKEN && !r->gone && !of_range_type(*r) &&
     laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE) ==>
     by_table(*d, *r, bytes_in(\old(*c)), bytes_out(\old(*c)));
@@ -343,8 +370,7 @@ struct vblk_ranges {
   ensures chain: request_ok(*space, *q, *c);
   ensures decision: \result == VIRTQ_TAKEN ==>
     decision_ok(*d, *space, *c, *r, *w);
-  ensures once: fetched_once;
-  ensures bounded: fetch_count <= \old(fetch_count) + 272;
+  ensures anew: fetched_anew{Pre, Post}(272);
 */
 enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      const struct virtq *q,

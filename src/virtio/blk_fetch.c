@@ -82,6 +82,56 @@ static void advance(const struct virtq_request *c, struct vblk_cursor *at,
 	}
 }
 
+/* Load a piece of which nothing was fetched before. */
+/*@
+  requires in: \valid_read(space);
+  requires allowed: load_allowed(*space, p, 0, p.size) && 0 < p.size;
+  requires room: have + p.size <= LENT_BYTES_MAX;
+  requires log: may_log(p.size);
+  requires out: \valid(bytes + (0 .. LENT_BYTES_MAX - 1)) &&
+    \separated(bytes + (0 .. LENT_BYTES_MAX - 1), space);
+  requires once: fetched_once;
+  requires new: \forall integer m; 0 <= m < fetch_count ==>
+    apart(fetch_at[m], fetch_size[m], p.address, p.size);
+  requires placed: bytes_placed;
+  terminates \true;
+  exits \false;
+  assigns bytes[have .. have + p.size - 1], FETCH_NEXT, byte_count,
+    fetch_byte[byte_count .. byte_count + p.size - 1],
+    byte_at[byte_count .. byte_count + p.size - 1],
+    byte_fetch[byte_count .. byte_count + p.size - 1];
+  ensures said: \result == PREC_OK || \result == PREC_GONE;
+  ensures log: fetched{Pre, Post}(p.address, p.size, \result);
+  ensures bytes: byte_count == \old(byte_count) +
+    (\result == PREC_OK ? p.size : 0);
+  ensures value: \result == PREC_OK ==>
+    \forall integer i; have <= i < have + p.size ==>
+      bytes[i] == fetch_byte[i + (\old(byte_count) - have)];
+  ensures places: \forall integer i; \old(byte_count) <= i < byte_count ==>
+    byte_at[i] == p.address + (i - \old(byte_count));
+  ensures once: fetched_once;
+  ensures placed: bytes_placed;
+*/
+static enum prec_status load_piece(const struct prec_space *space,
+				   struct prec_span p, uint8_t *bytes,
+				   uint32_t have)
+{
+	enum prec_status gone;
+	/*@ ghost int before = byte_count; */
+	/*@ ghost int last = fetch_count; */
+
+	gone = lent_load_bytes(space, p, (uint32_t)p.size, bytes, have);
+	/*@ assert kept: \forall integer i; 0 <= i < before ==>
+	      byte_at[i] == \at(byte_at[i], Pre) &&
+	      byte_first <= byte_fetch[i] < last &&
+	      fetch_covers(byte_fetch[i], byte_at[i]); */
+	/*@ assert brought: \forall integer i; before <= i < byte_count ==>
+	      byte_fetch[i] == last && fetch_covers(last, byte_at[i]); */
+	/*@ assert other: \forall integer i, j;
+	      0 <= i < before <= j < byte_count ==> byte_at[i] != byte_at[j]; */
+	return gone;
+}
+
 /*
  * Fetch the next `size` bytes, in one piece from each segment; the client split
  * them, or they cross the end of a region.  Pieces that overlap would be
@@ -96,6 +146,7 @@ static void advance(const struct virtq_request *c, struct vblk_cursor *at,
   requires cursor: cursor_ok(*c, *at);
   requires so_far: fetched_so_far(*q, *c, *at);
   requires log: may_log(size);
+  requires read: bytes_read(*c, bytes_to(*c, *at) - byte_count);
   terminates \true;
   exits \false;
   assigns *at, bytes[0 .. LENT_BYTES_MAX - 1], BYTE_FETCHES;
@@ -106,6 +157,9 @@ static void advance(const struct virtq_request *c, struct vblk_cursor *at,
     bytes_logged{Pre, Post}(bytes, size);
   ensures log_kept: \forall integer i; 0 <= i < \old(byte_count) ==>
     fetch_byte[i] == \old(fetch_byte[i]);
+  ensures read: bytes_read(*c, bytes_to(*c, \old(*at)) - \old(byte_count));
+  ensures grown: \old(byte_count) <= byte_count &&
+    (\result == VIRTQ_TAKEN ==> byte_count == \old(byte_count) + size);
   ensures some: \result == VIRTQ_TAKEN ==> \old(at->segment) < c->readable;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
   ensures size: \result == VIRTQ_TAKEN ==>
@@ -154,6 +208,10 @@ static enum virtq_answer take(const struct virtq *q,
 	    fetch_size[m] == \at(fetch_size[m], Pre) &&
 	    fetch_ok[m] == \at(fetch_ok[m], Pre);
 	  loop invariant once: fetched_once;
+	  loop invariant placed: bytes_placed;
+	  loop invariant places: \forall integer i; 0 <= i < byte_count ==>
+	    byte_at[i] == read_place(*c, c->readable,
+	      i + (bytes_to(*c, \at(*at, Pre)) - start));
 	  loop assigns have, *at, bytes[0 .. LENT_BYTES_MAX - 1],
 	    BYTE_FETCHES;
 	  loop variant size - have;
@@ -202,8 +260,14 @@ static enum virtq_answer take(const struct virtq *q,
 		        fetch_at[m] + fetch_size[m] ==
 		        c->segment[m - before + segment].address +
 		        c->segment[m - before + segment].size; */
-		gone = lent_load_bytes(space, p, (uint32_t)p.size, bytes, have);
-		/*@ assert once: fetched_once; */
+		/*@ ghost see_place(c, at->segment); */
+		/*@ assert away: \forall integer m; 0 <= m < fetch_count ==>
+		      apart(fetch_at[m], fetch_size[m], p.address, p.size); */
+		gone = load_piece(space, p, bytes, have);
+		/*@ assert places: \forall integer i;
+		      start + have <= i < byte_count ==> byte_at[i] ==
+		        read_place(*c, c->readable,
+		          i + (bytes_to(*c, \at(*at, Pre)) - start)); */
 		if (gone)
 			return VIRTQ_LOST;
 		/*@ assert logged: byte_count == start + have + p.size; */
@@ -291,13 +355,17 @@ static enum virtq_answer take(const struct virtq *q,
   requires known: fetched_known(*q, *c);
   terminates \true;
   exits \false;
-  assigns *at, *header, BLK_FETCHES;
+  assigns *at, *header, FETCHES(0, FETCH_MAX - 1),
+    fetch_header[0 .. FETCH_MAX - 1];
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures there: \result != VIRTQ_LOST <==> fetched_there{Pre, Post};
   ensures value: \result == VIRTQ_TAKEN ==>
     *header == fetch_header[\old(fetch_count)];
-  ensures bytes: byte_count == \old(byte_count);
+  ensures where: \result == VIRTQ_TAKEN ==>
+    fetch_count == \old(fetch_count) + 1 &&
+    fetch_at[\old(fetch_count)] == c->segment[0].address &&
+    fetch_size[\old(fetch_count)] == VIRTIO_BLK_HEADER_SIZE;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
   ensures header: \result == VIRTQ_TAKEN ==>
     bytes_to(*c, *at) == VIRTIO_BLK_HEADER_SIZE;
@@ -344,16 +412,42 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
 	enum virtq_answer answer;
 
 	/*@ ghost byte_count = 0; */
-	if (c->readable > 0 && c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE)
-		return whole_header(q, space, c, at, header);
+	/*@ ghost read_first = fetch_count; */
+	/*@ ghost byte_first = fetch_count; */
+	if (c->readable > 0 && c->segment[0].size >= VIRTIO_BLK_HEADER_SIZE) {
+		/*@ ghost byte_first = fetch_count + 1; */
+		answer = whole_header(q, space, c, at, header);
+		/*@ assert whole: answer == VIRTQ_TAKEN ==>
+		      header_said(*c, read_first, header->type,
+		        header->sector) &&
+		      byte_count == header_logged(*c); */
+		/*@ assert none: answer == VIRTQ_TAKEN ==>
+		      header_logged(*c) == 0 &&
+		      bytes_read(*c, VIRTIO_BLK_HEADER_SIZE); */
+		/*@ assert read: answer == VIRTQ_TAKEN ==> header_read(*c); */
+		return answer;
+	}
 	at->segment = 0;
 	at->part = 0;
+	/*@ assert none: bytes_to(*c, *at) - byte_count == 0; */
 	answer = take(q, space, c, at, VIRTIO_BLK_HEADER_SIZE, bytes);
+	/*@ assert placed: bytes_read(*c, 0); */
 	if (answer != VIRTQ_TAKEN)
 		return answer;
 	header->type = vblk_number32(bytes, 0);
 	header->reserved = vblk_number32(bytes, 4);
 	header->sector = vblk_number64(bytes, 8);
+	/*@ assert count: byte_count == VIRTIO_BLK_HEADER_SIZE &&
+	      c->segment[0].size < VIRTIO_BLK_HEADER_SIZE; */
+	/*@ assert byte: \forall integer i; 0 <= i < VIRTIO_BLK_HEADER_SIZE ==>
+	      bytes[i] == fetch_byte[i]; */
+	/*@ assert type: header->type == logged32(0); */
+	/*@ assert low: wire32(&bytes[0], 8) == logged32(8); */
+	/*@ assert high: wire32(&bytes[0], 12) == logged32(12); */
+	/*@ assert sector: header->sector == logged64(8); */
+	/*@ assert some: read_first < fetch_count; */
+	/*@ assert pieces: header_logged(*c) == VIRTIO_BLK_HEADER_SIZE; */
+	/*@ assert read: header_read(*c); */
 	/*@ ghost see_rest(c, *at); */
 	return VIRTQ_TAKEN;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "virtio/blk_wire.h"
+#include "virtio/still.h"
 #include "virtio/virtq.h"
 
 /*
@@ -154,6 +155,127 @@ struct vblk_cursor {
       type == fetch_header[m].type && sector == fetch_header[m].sector;
 */
 
+/*
+ * Header and ranges are values of the still image (still.h), too: the image of
+ * rings and table is continued by the fetches of the request itself.
+ */
+/*@
+  // Byte b of the header (5.2.6).
+  logic integer header_byte(struct virtio_blk_req_header h, integer b) =
+    b < 4 ? byte_of(h.type, b) : b < 8 ? byte_of(h.reserved, b - 4) :
+    byte_of(h.sector, b - 8);
+
+  // The image of rings and table, continued by the header, if it was fetched
+  // whole ...
+  logic integer header_image{L}(integer packed, integer table, integer at) =
+    read_first < byte_first && fetch_at[read_first] <= at &&
+        at < fetch_at[read_first] + fetch_size[read_first] ?
+      header_byte(fetch_header[read_first], at - fetch_at[read_first]) :
+      image(packed, table, read_first, at);
+
+  // ... and by the first n bytes in the log of bytes.
+  logic integer read_image{L}(integer packed, integer table, integer n,
+                              integer at) =
+    n <= 0 ? header_image(packed, table, at) :
+    byte_at[n - 1] == at ? fetch_byte[n - 1] :
+    read_image(packed, table, n - 1, at);
+
+  // It still has what it had of rings and table.
+  predicate image_continued{L} =
+    \forall integer packed, table, m, at; 0 <= m < read_first &&
+      fetch_covers(m, at) ==> read_image(packed, table, byte_count, at) ==
+        image(packed, table, read_first, at);
+
+  // The client's address of byte k of those in the first n segments.
+  logic integer read_place(struct virtq_request c, integer n, integer k) =
+    n <= 0 ? 0 :
+    bytes_before(c, n - 1) <= k ?
+      c.segment[n - 1].address + (k - bytes_before(c, n - 1)) :
+      read_place(c, n - 1, k);
+
+  // What the image has there: byte k that the device reads, and numbers.
+  logic integer read8{L}(struct virtq_request c, integer packed,
+                         integer table, integer k) =
+    read_image(packed, table, byte_count, read_place(c, c.readable, k));
+
+  logic integer read32{L}(struct virtq_request c, integer packed,
+                          integer table, integer k) =
+    read8(c, packed, table, k) + 0x100 * read8(c, packed, table, k + 1) +
+    0x10000 * read8(c, packed, table, k + 2) +
+    0x1000000 * read8(c, packed, table, k + 3);
+
+  logic integer read64{L}(struct virtq_request c, integer packed,
+                          integer table, integer k) =
+    read32(c, packed, table, k) +
+    0x100000000 * read32(c, packed, table, k + 4);
+
+  // 5.2.6: type and sector are the first bytes that the device reads, as the
+  // image has them.
+  predicate header_still{L}(struct virtq_request c, integer type,
+                            integer sector) =
+    \forall integer packed, table; type == read32(c, packed, table, 0) &&
+      sector == read64(c, packed, table, 8);
+
+  // The log of bytes has what the image has: the header, if it lay in pieces,
+  // and what the device reads after it.
+  predicate bytes_still{L}(struct virtq_request c) =
+    \let skip = VIRTIO_BLK_HEADER_SIZE - header_logged(c);
+    \forall integer packed, table, k; skip <= k < skip + byte_count ==>
+      read8(c, packed, table, k) == fetch_byte[k - skip];
+
+  // Each byte in the log was brought by a fetch, and none is there twice.
+  predicate bytes_placed{L} =
+    0 <= byte_count <= BYTES_MAX && 0 <= byte_first <= fetch_count &&
+    (\forall integer i; 0 <= i < byte_count ==>
+      byte_first <= byte_fetch[i] < fetch_count &&
+      fetch_covers(byte_fetch[i], byte_at[i])) &&
+    (\forall integer i, j; 0 <= i < j < byte_count ==>
+      byte_at[i] != byte_at[j]);
+
+  // Byte i in the log is byte i + skip of what the device reads.
+  predicate bytes_read{L}(struct virtq_request c, integer skip) =
+    bytes_placed && (\forall integer i; 0 <= i < byte_count ==>
+      byte_at[i] == read_place(c, c.readable, i + skip));
+
+  // The header was fetched, whole or in pieces.
+  predicate header_read{L}(struct virtq_request c) =
+    0 < c.readable <= VIRTQ_SEGMENTS_MAX && 0 <= read_first < fetch_count &&
+    bytes_read(c, VIRTIO_BLK_HEADER_SIZE - header_logged(c)) &&
+    header_logged(c) <= byte_count &&
+    byte_first == read_first + (header_logged(c) == 0 ? 1 : 0) &&
+    (header_logged(c) == 0 ==> fetch_at[read_first] == c.segment[0].address &&
+      fetch_size[read_first] == VIRTIO_BLK_HEADER_SIZE);
+*/
+
+/* Ghost: where the bytes of segment i are among those that the device reads. */
+/*@ ghost
+  /@ requires chain: \valid_read(c) && i < c->readable <= VIRTQ_SEGMENTS_MAX;
+     terminates \true;
+     exits \false;
+     assigns \nothing;
+     ensures place: \forall integer k; bytes_before(*c, i) <= k <
+       bytes_before(*c, i) + c->segment[i].size ==>
+       read_place(*c, c->readable, k) ==
+         c->segment[i].address + (k - bytes_before(*c, i)); @/
+  void see_place(const struct virtq_request *c, uint32_t i);
+*/
+
+/* Ghost: what was fetched of a request is what the image has. */
+/*@ ghost
+  /@ requires chain: \valid_read(c);
+     requires once: fetched_once;
+     requires read: header_read(*c);
+     requires said: header_said(*c, read_first, type, sector);
+     terminates \true;
+     exits \false;
+     assigns \nothing;
+     ensures header: header_still(*c, type, sector);
+     ensures bytes: bytes_still(*c);
+     ensures continued: image_continued; @/
+  void still_read(const struct virtq_request *c, uint32_t type,
+                  uint64_t sector);
+*/
+
 /*@
   requires bytes: \valid_read(bytes + (at .. at + 3)) && at <= 252;
   terminates \true;
@@ -196,6 +318,8 @@ static inline uint64_t vblk_number64(const uint8_t *bytes, uint32_t at)
   ensures value: \result == VIRTQ_TAKEN ==>
     header_said(*c, \old(fetch_count), header->type, header->sector) &&
     byte_count == header_logged(*c);
+  ensures first: read_first == \old(fetch_count);
+  ensures read: \result == VIRTQ_TAKEN ==> header_read(*c);
   ensures some: \result == VIRTQ_TAKEN ==> 0 < c->readable;
   ensures cursor: \result == VIRTQ_TAKEN ==> cursor_ok(*c, *at);
   ensures header: \result == VIRTQ_TAKEN ==>
@@ -224,9 +348,12 @@ enum virtq_answer vblk_take_header(const struct virtq *q,
   requires cursor: cursor_ok(*c, at);
   requires so_far: fetched_so_far(*q, *c, at);
   requires log: may_log(size);
+  requires read: bytes_read(*c, bytes_to(*c, at) - byte_count);
   terminates \true;
   exits \false;
   assigns bytes[0 .. LENT_BYTES_MAX - 1], BYTE_FETCHES;
+  ensures read: bytes_read(*c, bytes_to(*c, at) - \old(byte_count));
+  ensures grown: \old(byte_count) <= byte_count;
   ensures said: \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED ||
     \result == VIRTQ_LOST;
   ensures there: \result != VIRTQ_LOST <==> fetched_there{Pre, Post};

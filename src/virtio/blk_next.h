@@ -10,6 +10,9 @@
  * that what vblk_decode requires of it holds by proof.
  */
 
+/* Ghost: the chain as it was taken, before it was decoded. */
+/*@ ghost struct virtq_request chain_taken; */
+
 /*
  * Take the next request of the ring and decide what it asks for.
  *
@@ -33,12 +36,18 @@
     q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
     SPLIT_FETCHES(0), PACKED_FETCHES, BLK_FETCHES, ELEMENT_LOG, CHAIN_LOG,
-    LIST_LOG, ranges_from;
+    LIST_LOG, ranges_from, chain_taken;
   ensures said: \result <= VIRTQ_STOPPED;
   ensures queue: virtq_ok(*space, *q);
   ensures chain: request_ok(*space, *q, *c);
   ensures decision: \result == VIRTQ_TAKEN ==>
     decision_ok(*d, *space, *c, *r, *w);
+  ensures elements: \result == VIRTQ_TAKEN && !failed(*r) ==>
+    elements_told(chain_taken) && !chain_taken.refused;
+  ensures still: \result == VIRTQ_TAKEN && !failed(*r) ==>
+    request_still(chain_taken, *r);
+  ensures still_ranges: \result == VIRTQ_TAKEN && of_ranges(*r) ==>
+    ranges_still(chain_taken, *w);
   ensures once: fetched_once;
   ensures held: in_hand(\result) ==> c->head < q->size &&
     \at(q->held[\at(c->head, Post)], Pre) == 0 &&

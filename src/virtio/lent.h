@@ -67,6 +67,15 @@ struct lent_pieces {
 */
 #define FETCH_MAX 66560
 #define BYTES_MAX 512
+/* Ghost: of each byte in the log of bytes, its client address, and the fetch
+ * that brought it.  The header and what comes after it are the fetches from
+ * read_first on; those from byte_first on are in the log of bytes. */
+/*@ ghost
+  uint64_t byte_at[512];
+  int byte_fetch[512];
+  int read_first;
+  int byte_first;
+*/
 /* Ranges of ACSL need their spaces. */
 /* clang-format off */
 #define FETCHES(first, last) \
@@ -86,8 +95,11 @@ struct lent_pieces {
 	fetch_packed[0 .. FETCH_MAX - 1], fetch_index[0 .. FETCH_MAX - 1], \
 	fetch_packed_table[0 .. LENT_TABLE_MAX - 1]
 #define BYTE_FETCHES \
-	FETCHES(0, FETCH_MAX - 1), byte_count, fetch_byte[0 .. BYTES_MAX - 1]
-#define BLK_FETCHES BYTE_FETCHES, fetch_header[0 .. FETCH_MAX - 1]
+	FETCHES(0, FETCH_MAX - 1), byte_count, \
+	fetch_byte[0 .. BYTES_MAX - 1], byte_at[0 .. BYTES_MAX - 1], \
+	byte_fetch[0 .. BYTES_MAX - 1]
+#define BLK_FETCHES \
+	BYTE_FETCHES, fetch_header[0 .. FETCH_MAX - 1], read_first, byte_first
 /* clang-format on */
 
 /* Ghost: every store, in order, one entry for each instruction.  Each function
@@ -304,7 +316,9 @@ LENT_CALL enum prec_status lent_load_header(const struct prec_space *space,
   terminates \true;
   exits \false;
   assigns bytes[at .. at + count - 1], FETCH_NEXT, byte_count,
-    fetch_byte[byte_count .. byte_count + count - 1];
+    fetch_byte[byte_count .. byte_count + count - 1],
+    byte_at[byte_count .. byte_count + count - 1],
+    byte_fetch[byte_count .. byte_count + count - 1];
   ensures said: \result == PREC_OK || \result == PREC_GONE;
   ensures log: fetched{Pre, Post}(span.address, count, \result);
   ensures bytes: byte_count == \old(byte_count) +
@@ -312,6 +326,9 @@ LENT_CALL enum prec_status lent_load_header(const struct prec_space *space,
   ensures value: \result == PREC_OK ==>
     \forall integer i; at <= i < at + count ==>
       bytes[i] == fetch_byte[i + (\old(byte_count) - at)];
+  ensures places: \forall integer i; \old(byte_count) <= i < byte_count ==>
+    byte_at[i] == span.address + (i - \old(byte_count)) &&
+    byte_fetch[i] == \old(fetch_count);
 */
 LENT_CALL enum prec_status lent_load_bytes(const struct prec_space *space,
 					   struct prec_span span,

@@ -338,8 +338,9 @@ static void decode(enum virtq_answer taken)
 		(answer == VIRTQ_TAKEN) ==
 			(chain_before.readable < chain_before.count));
 	ENSURES(call, "chain", request_ok(&space, &queue, &chain));
-	ENSURES(call, "once", fetched_once());
-	ENSURES(call, "bounded", fetch_count <= fetched + 272);
+	ENSURES(call, "anew",
+		fetched_once() && fetched <= fetch_count &&
+			fetch_count <= fetched + 272);
 	ENSURES(call, "assigns", is_as_before() && store_count == 0);
 	if (answer != VIRTQ_TAKEN)
 		return;
