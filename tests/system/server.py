@@ -16,6 +16,7 @@ import listening
 from verdict import Red, tail
 
 SECONDS = 10     # to make its sockets, and to end when told to
+DRAIN_SECONDS = 90  # to end when another takes over, and requests are in flight
 HELD_SECONDS = 240  # for a guest to have all its requests in flight
 
 
@@ -33,20 +34,25 @@ class Server:
     """The server under test: one process for the whole lane, unless it is
     killed to be started again."""
 
-    def __init__(self, command, sockets, log, packed):
+    def __init__(self, command, sockets, log, packed, control=None):
         self.command = command
         self.sockets = sockets
         self.log = log
         self.unit = 32 if packed else 16  # bytes of an entry in a log
+        self.control = control  # its socket, if another may take over by it
         self.lives = 0
+        self.successions = []   # where in the log: by another, and its end
         self.start()
 
-    def start(self):
+    def spawn(self, *more):
         self.lives += 1
         with open(self.log, "ab") as log:
-            self.process = spawn(self.command, stdout=log,
+            self.process = spawn(self.command + list(more), stdout=log,
                                  stderr=subprocess.STDOUT)
         self.since = time.monotonic()
+
+    def start(self):
+        self.spawn()
         deadline = self.since + SECONDS
         while not all(map(listening.listens, self.sockets)):
             if not self.alive() or time.monotonic() > deadline:
@@ -75,15 +81,54 @@ class Server:
         return count
 
     def restart(self):
-        """Kill it when it has requests in flight, as far as there are some."""
+        """Kill it when it has requests in flight, as far as there are some; or,
+        by turns, let another take over then."""
         for _ in range(200):
             self.process.send_signal(signal.SIGSTOP)
             if self.in_flight():
                 break
             self.process.send_signal(signal.SIGCONT)
             time.sleep(0.005)
+        self.end_succession()
+        if self.control and self.lives % 2:
+            self.succeed()
+            return
         self.kill()
         self.start()
+
+    def succeed(self):
+        """Another takes over; this one completes what is in flight, and ends."""
+        old = self.process
+        old.send_signal(signal.SIGCONT)
+        self.successions.append([self.log.stat().st_size, None])
+        self.spawn(f"--take-over={self.control}")
+        try:
+            status = old.wait(DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            old.kill()
+            raise Red(f"another did not take over\n{tail(self.log)}") from None
+        if status:
+            raise Red(f"status {status} when another took over\n"
+                      f"{tail(self.log)}")
+        self.since = time.monotonic()
+
+    def end_succession(self):
+        """The one that has taken over ends, if it is one."""
+        if self.successions and self.successions[-1][1] is None:
+            self.successions[-1][1] = self.log.stat().st_size
+
+    def inherited(self):
+        """Each that took over: whether it says so, how many clients it had,
+        and requests that the one before it should have completed."""
+        self.end_succession()
+        text = self.log.read_bytes().decode()
+        found = []
+        for begin, end in self.successions:
+            part = text[begin:end]
+            found.append(("goes on where another" in part,
+                          part.count(": connected"),
+                          part.count(" that were in flight")))
+        return found
 
     def alive(self):
         return self.process.poll() is None
