@@ -519,7 +519,7 @@ void request_finish(struct store_io *io)
 				 same_epochs(request, lane->lane->fd >= 0));
 		queue_continue(queue);
 	}
-	if (device_state(device) != DEVICE_SERVING)
+	if (device_state(device) != DEVICE_SERVING || !queue->started)
 		part_tell(part);
 	release(part->loop, request);
 }

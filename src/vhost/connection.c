@@ -112,14 +112,21 @@ static bool watch_for(struct vhost_connection *connection, uint32_t events)
 	return false;
 }
 
-static void park(struct vhost_connection *connection)
+/* No message is received until the one that waits was carried out. */
+static void await(struct vhost_connection *connection)
 {
-	if (!device_park(&connection->device))
+	if (connection->parked)
 		return;
 	connection->worker->parked++;
 	connection->parked = true;
 	vhost_connection_put_off(connection);
 	watch_for(connection, EPOLLRDHUP);
+}
+
+static void park(struct vhost_connection *connection)
+{
+	if (device_park(&connection->device))
+		await(connection);
 }
 
 static void serve_again(struct vhost_connection *connection)
@@ -168,6 +175,11 @@ static void carry_out(struct vhost_connection *connection)
 			park(connection);
 		connection->asked = true;
 		return;
+	case VHOST_MEANWHILE:
+		if (device_state(&connection->device) == DEVICE_SERVING)
+			await(connection);
+		connection->asked = true;
+		return;
 	case VHOST_REFUSED:
 		refuse(connection, why);
 		break;
@@ -184,7 +196,8 @@ static void carry_out(struct vhost_connection *connection)
 	if (device_is_slow_to_notify(&connection->device))
 		part_tell(&connection->device.home);
 	vhost_held_settle(connection);
-	if (device_state(&connection->device) == DEVICE_PARKED)
+	if (connection->parked &&
+	    device_state(&connection->device) != DEVICE_ENDING)
 		serve_again(connection);
 }
 
@@ -233,14 +246,13 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 
 	if (device_state(&connection->device) == DEVICE_ENDING)
 		return;
-	if (device_state(&connection->device) == DEVICE_PARKED ||
-	    connection->paused) {
+	if (connection->parked || connection->paused) {
 		/* Only hang-ups are reported now. */
 		if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 			device_end(&connection->device, "closed by the client");
 		return;
 	}
-	for (int i = 0; i < MESSAGES_A_TURN &&
+	for (int i = 0; i < MESSAGES_A_TURN && !connection->parked &&
 			device_state(&connection->device) == DEVICE_SERVING;
 	     i++) {
 		if (must_pause(connection)) {
@@ -355,7 +367,7 @@ static bool settle(struct vhost_connection *connection)
 	start_settle(device);
 	if (device_is_slow_to_notify(device))
 		end_slow(connection);
-	if (device_state(device) == DEVICE_PARKED && connection->asked)
+	if (device_state(device) != DEVICE_ENDING && connection->asked)
 		carry_out(connection);
 	if (connection->due && device_state(device) == DEVICE_SERVING)
 		carry_out(connection);

@@ -17,6 +17,7 @@
  *	   +-------- nothing in flight: answered -----+
  *	any --client gone, or at fault--> ENDING --nothing in flight--> freed
  *	PARKED --two deadlines--> ENDING
+ *	SERVING --message that needs one quiet ring--> SERVING, and its deadline
  *	SERVING --the server stops--> PARKED --nothing in flight--> ENDING
  *
  * What waits for a store waits with a deadline (deadline.h).
@@ -40,9 +41,9 @@ struct vhost_connection {
 	int fd;
 	uint32_t held; /* descriptors, see held.h */
 	struct vhost_message message;
-	int64_t deadline_ms; /* of the message, while PARKED */
+	int64_t deadline_ms; /* of the message, while `parked` is set */
 	bool parked;	     /* counted in worker->parked */
-	bool asked;	     /* its message waits, while PARKED */
+	bool asked;	     /* its message waits, likewise */
 	bool due;	     /* its message is to be carried out */
 	bool stopping;	     /* the server is */
 	bool paused;	     /* counted in worker->paused */

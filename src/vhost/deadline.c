@@ -16,7 +16,8 @@ int vhost_deadline_ms(const struct vhost_worker *worker)
 		return -1;
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{
-		if (device_state(&connection->device) == DEVICE_PARKED &&
+		if (connection->parked &&
+		    device_state(&connection->device) != DEVICE_ENDING &&
 		    connection->deadline_ms < next)
 			next = connection->deadline_ms;
 	}
@@ -82,6 +83,7 @@ static void cancel(struct vhost_connection *connection)
 	counter_add(&connection->device.client->counters.deadlines, 1);
 	log_cancelled(connection);
 	vhost_connection_put_off(connection);
+	device_park(&connection->device);
 	device_cancel(&connection->device);
 }
 
@@ -159,7 +161,8 @@ void vhost_deadline_check(struct vhost_worker *worker)
 	/* No connection is freed here: settle does that. */
 	LIST_FOREACH(connection, &worker->connections, entry)
 	{
-		if (device_state(&connection->device) != DEVICE_PARKED ||
+		if (!connection->parked ||
+		    device_state(&connection->device) == DEVICE_ENDING ||
 		    now < connection->deadline_ms)
 			continue;
 		act(connection);

@@ -9,15 +9,16 @@
  * changed; a message that is refused has changed nothing.
  */
 enum vhost_outcome {
-	VHOST_DONE,	/* acknowledge it, if asked to */
-	VHOST_ANSWERED, /* it has its own reply, which is sent */
-	VHOST_LATER,	/* first the requests in flight must end */
-	VHOST_REFUSED,	/* reply so if asked to; else see unheard.h */
-	VHOST_BROKEN,	/* end the client */
+	VHOST_DONE,	 /* acknowledge it, if asked to */
+	VHOST_ANSWERED,	 /* it has its own reply, which is sent */
+	VHOST_LATER,	 /* first the requests in flight must end */
+	VHOST_MEANWHILE, /* … of one ring; the others are served */
+	VHOST_REFUSED,	 /* reply so if asked to; else see unheard.h */
+	VHOST_BROKEN,	 /* end the client */
 };
 
-/* Carry out the connection's message; call again after LATER.  After REFUSED
- * and BROKEN *why says what was expected. */
+/* Carry out the connection's message; call again after LATER and MEANWHILE.
+ * After REFUSED and BROKEN *why says what was expected. */
 enum vhost_outcome vhost_dispatch(struct vhost_connection *connection,
 				  const char **why);
 

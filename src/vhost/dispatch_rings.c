@@ -98,7 +98,7 @@ enum vhost_outcome vhost_get_base(struct vhost_connection *connection,
 	if (!queue)
 		return VHOST_BROKEN;
 	if (!device_stop_queue(&connection->device, queue))
-		return VHOST_LATER;
+		return VHOST_MEANWHILE;
 	state.num = queue->base;
 	return vhost_answer(connection, &state, sizeof(state), -1, why);
 }
