@@ -14,7 +14,7 @@
 #define EDU_RUN	     1u
 #define EDU_TO_RAM   2u
 #define EDU_BUFFER   0x40000u /* its own address of its buffer */
-#define EDU_PATIENCE 50000000u
+#define EDU_PATIENCE 5000000u
 
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA    0xcfc
@@ -83,9 +83,11 @@ void edu_start(uint64_t at, bool to_memory)
 
 bool edu_wait(void)
 {
-	for (uint32_t i = 0; i < EDU_PATIENCE; i++)
+	for (uint32_t i = 0; i < EDU_PATIENCE; i++) {
 		if (!(registers[EDU_COMMAND] & EDU_RUN))
 			return true;
+		seL4_Yield();
+	}
 	return false;
 }
 #else
