@@ -34,13 +34,20 @@ PROVERS = "z3,cvc5"
 
 def asking(order=PROVERS, quick=True):
     """The options to prove with: the first prover that is done ends it.  At
-    first each has one second of a processor: what one would search for in vain
-    the other finds in a blink."""
+    first each has one second of a processor, and then ten: what one would
+    search for in vain the other finds in a blink.  Beside other work it is
+    given more time, and not fewer seconds of a processor."""
     if quick:
-        order = ",".join("quick-" + name for name in order.split(",")) + \
-            "," + order
+        order = ",".join(limit + name for limit in ("quick-", "slow-")
+                         for name in order.split(","))
     return ["-wp", "-wp-rte", "-wp-model", "Typed+ref", "-wp-prover", order,
             "-wp-par", "1", "-wp-status-all"]
+
+
+def unlimited(options):
+    """The same, with provers that have all the time that there is."""
+    return [re.sub(r"\bquick-\w+,|\bslow-", "", option)
+            for option in options]
 
 
 def includes(path):
@@ -81,6 +88,7 @@ CVC5 = "cvc5 --tlimit=%t000 --lang=smt2 %f"
 Z3 = ("z3 -smt2 -T:%t sat.random_seed=42 nlsat.randomize=false "
       "smt.random_seed=42 -st %f")
 QUICK = "prlimit --cpu=1 "
+SLOW = "prlimit --cpu=10 "
 # Frama-C clears up its memory after each 2 MB, and looks at all of its modules
 # each time.  With more room it has less of that to do.
 HEAP = """let () = Gc.set { (Gc.get ()) with
@@ -127,7 +135,9 @@ def configure(work):
         for name, version, how, command in (
                 ("CVC5", versions["cvc5"], driver, CVC5),
                 ("Quick-CVC5", versions["cvc5"], driver, QUICK + CVC5),
-                ("Quick-Z3", versions["z3"], "z3_471", QUICK + Z3)):
+                ("Quick-Z3", versions["z3"], "z3_471", QUICK + Z3),
+                ("Slow-CVC5", versions["cvc5"], driver, SLOW + CVC5),
+                ("Slow-Z3", versions["z3"], "z3_471", SLOW + Z3)):
             out.write(PROVER % (name, version, name.lower(), how, command))
     make_room(work)
     return env
