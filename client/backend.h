@@ -11,8 +11,9 @@
  * with it and to test the client itself, qemu-storage-daemon.
  *
  * The program is $PRECARIUM, or `build/program/precarium`; with
- * PRECARIUM_PEER=qemu it is qemu-storage-daemon.  Of ours so many workers serve
- * each client as PRECARIUM_WORKERS_PER_CLIENT says.
+ * PRECARIUM_PEER=qemu it is qemu-storage-daemon.
+ * PRECARIUM_WORKERS_PER_CLIENT is the number of our workers that serve each
+ * client.
  */
 #define BACKEND_EXPORTS_MAX 32u
 

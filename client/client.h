@@ -146,6 +146,9 @@ static inline bool client_has(const struct client *client, unsigned int feature)
 int client_open(struct client *client, const struct client_options *options);
 int client_start(struct client *client);
 int client_stop(struct client *client);
+/* One ring, as client_start does, but without enabling it: with what it holds,
+ * and at our position. */
+int client_set_up_queue(struct client *client, uint32_t index);
 void client_close(struct client *client);
 /* Connects again after the server has died: same memory, empty rings.  Requests
  * that were in flight are forgotten and must be submitted again. */
@@ -225,6 +228,8 @@ size_t client_verify(const void *bytes, size_t size, uint64_t seed,
 
 /* ring.c: empties the rings.  Only while the server does not serve them. */
 void client_ring_reset(struct client *client);
+/* The same of one queue, whose requests are forgotten. */
+void client_queue_reset(struct client *client, uint32_t index);
 
 /* packed.c: a descriptor of a packed ring, by an index that goes round the
  * ring; and the flags that make the next descriptor available. */

@@ -105,31 +105,34 @@ int client_ring_place(struct client *client)
 	return 0;
 }
 
-/* Rings as a server finds them after a reset of the device. */
-void client_ring_reset(struct client *client)
+void client_queue_reset(struct client *client, uint32_t index)
 {
-	uint32_t size = client->options.queue_size, i, j;
+	struct client_queue *queue = &client->queues[index];
+	uint32_t size = client->options.queue_size;
 	uint32_t each = client_has(client, VIRTIO_RING_F_INDIRECT_DESC)
 				? 1
 				: 2 + client->options.segments;
 
-	for (i = 0; i < client->options.queue_count; i++) {
-		struct client_queue *queue = &client->queues[i];
-
-		memset(queue->ring.desc, 0, size * sizeof(struct vring_desc));
-		memset(queue->ring.avail, 0, 6 + 2 * (size_t)size);
-		memset(queue->ring.used, 0, 6 + 8 * (size_t)size);
-		if (client->options.polling)
-			queue->ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-		if (client_has(client, VIRTIO_F_RING_PACKED))
-			client_packed_reset(client, queue);
-		queue->avail_index = queue->used_index = 0;
-		queue->kick_index = 0;
-		queue->fresh = true;
-		queue->busy = 0;
-		for (j = 0; j < client->options.depth; j++) {
-			queue->slots[j].first = (uint16_t)(j * each);
-			queue->slots[j].busy = false;
-		}
+	memset(queue->ring.desc, 0, size * sizeof(struct vring_desc));
+	memset(queue->ring.avail, 0, 6 + 2 * (size_t)size);
+	memset(queue->ring.used, 0, 6 + 8 * (size_t)size);
+	if (client->options.polling)
+		queue->ring.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	if (client_has(client, VIRTIO_F_RING_PACKED))
+		client_packed_reset(client, queue);
+	queue->avail_index = queue->used_index = 0;
+	queue->kick_index = 0;
+	queue->fresh = true;
+	queue->busy = 0;
+	for (uint32_t j = 0; j < client->options.depth; j++) {
+		queue->slots[j].first = (uint16_t)(j * each);
+		queue->slots[j].busy = false;
 	}
+}
+
+/* Rings as a server finds them after a reset of the device. */
+void client_ring_reset(struct client *client)
+{
+	for (uint32_t i = 0; i < client->options.queue_count; i++)
+		client_queue_reset(client, i);
 }

@@ -338,7 +338,7 @@ static uint64_t ring_address(struct client *client, struct client_place place)
 				     : (uintptr_t)client_at(client, place);
 }
 
-static int start_queue(struct client *client, uint32_t index)
+int client_set_up_queue(struct client *client, uint32_t index)
 {
 	struct client_queue *queue = &client->queues[index];
 	struct vhost_user_vring_state state = { .index = index };
@@ -369,12 +369,22 @@ static int start_queue(struct client *client, uint32_t index)
 			sizeof(address), -1) ||
 	    client_tell(client, VHOST_USER_SET_VRING_CALL,
 			calls ? &number : &without, sizeof(number),
-			calls ? queue->lent_call_fd : -1) ||
-	    client_tell(client, VHOST_USER_SET_VRING_KICK,
-			kicks ? &number : &without, sizeof(number),
-			kicks ? queue->lent_kick_fd : -1))
+			calls ? queue->lent_call_fd : -1))
 		return -1;
-	state.number = !client->options.asleep;
+	return client_tell(client, VHOST_USER_SET_VRING_KICK,
+			   kicks ? &number : &without, sizeof(number),
+			   kicks ? queue->lent_kick_fd : -1);
+}
+
+static int start_queue(struct client *client, uint32_t index)
+{
+	struct vhost_user_vring_state state = {
+		.index = index,
+		.number = !client->options.asleep,
+	};
+
+	if (client_set_up_queue(client, index))
+		return -1;
 	return client_tell(client, VHOST_USER_SET_VRING_ENABLE, &state,
 			   sizeof(state), -1);
 }

@@ -9,9 +9,9 @@
  *   keeper   a thread of higher priority in the driver's VSpace.  The driver's
  *            faults go to it, and it holds the capabilities to what is lent.
  *
- * What a driver does is here.  What it is given is in driver.c, and the client
- * in client.c.  system.h is what any root task needs, and says nothing of the
- * library.
+ * This file is what a driver does.  driver.c sets up what it is given, and
+ * client.c is the client.  system.h is what any root task needs, and says
+ * nothing of the library.
  */
 #include "client.h"
 #include "driver.h"

@@ -25,13 +25,6 @@ static void works(uint32_t queue)
 	      "queue %u: %s", queue, client.error);
 }
 
-static void set(uint32_t request, uint32_t number)
-{
-	struct vhost_user_vring_state state = { 1, number };
-
-	DO(&client, client_tell(&client, request, &state, sizeof(state), -1));
-}
-
 static void submit(uint32_t slot, uint32_t type)
 {
 	DO(&client, client_submit(&client, 1, slot, type, 0, SIZE));
@@ -82,31 +75,8 @@ static uint32_t stop_in_flight(void)
 
 static void start(void)
 {
-	struct client_queue *queue = &client.queues[1];
-	struct vhost_user_vring_address address = {
-		.index = 1,
-		.descriptors = (uintptr_t)queue->ring.desc,
-		.available = (uintptr_t)queue->ring.avail,
-		.used = (uintptr_t)queue->ring.used,
-	};
-	uint64_t number = 1;
-
-	memset(queue->ring.desc, 0,
-	       queue->ring.num * sizeof(struct vring_desc));
-	memset(queue->ring.avail, 0, 6 + 2 * (size_t)queue->ring.num);
-	memset(queue->ring.used, 0, 6 + 8 * (size_t)queue->ring.num);
-	queue->avail_index = queue->used_index = queue->kick_index = 0;
-	queue->fresh = true;
-	queue->slots[1].busy = false;
-	queue->busy = 0;
-	set(VHOST_USER_SET_VRING_NUM, queue->ring.num);
-	set(VHOST_USER_SET_VRING_BASE, 0);
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_ADDR, &address,
-				sizeof(address), -1));
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_CALL, &number,
-				sizeof(number), queue->call_fd));
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_KICK, &number,
-				sizeof(number), queue->kick_fd));
+	client_queue_reset(&client, 1);
+	DO(&client, client_set_up_queue(&client, 1));
 }
 
 int main(void)

@@ -38,29 +38,8 @@ static uint32_t stop(void)
 
 static void start(void)
 {
-	struct client_queue *queue = &client.queues[1];
-	struct vhost_user_vring_address address = {
-		.index = 1,
-		.descriptors = (uintptr_t)queue->ring.desc,
-		.available = (uintptr_t)queue->ring.avail,
-		.used = (uintptr_t)queue->ring.used,
-	};
-	uint64_t number = 1;
-
-	memset(queue->ring.desc, 0,
-	       queue->ring.num * sizeof(struct vring_desc));
-	memset(queue->ring.avail, 0, 6 + 2 * (size_t)queue->ring.num);
-	memset(queue->ring.used, 0, 6 + 8 * (size_t)queue->ring.num);
-	queue->avail_index = queue->used_index = queue->kick_index = 0;
-	queue->fresh = true;
-	set(VHOST_USER_SET_VRING_NUM, queue->ring.num);
-	set(VHOST_USER_SET_VRING_BASE, 0);
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_ADDR, &address,
-				sizeof(address), -1));
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_CALL, &number,
-				sizeof(number), queue->call_fd));
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_KICK, &number,
-				sizeof(number), queue->kick_fd));
+	client_queue_reset(&client, 1);
+	DO(&client, client_set_up_queue(&client, 1));
 	set(VHOST_USER_SET_VRING_ENABLE, 1);
 }
 
@@ -93,8 +72,6 @@ int main(void)
 		works(0);
 		CHECK(client_wait(&client, 1, &completion, 0) == 0,
 		      "round %u: a stopped ring was served", i);
-		client.queues[1].slots[0].busy = false;
-		client.queues[1].busy = 0;
 		start();
 		works(0);
 	}
