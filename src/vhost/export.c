@@ -215,23 +215,21 @@ uint32_t vhost_export_connected(struct vhost_export *export)
 	return count;
 }
 
-#define BAR_MS	  250
-#define BARS_MOST 14u
-
 void vhost_export_bar(struct vhost_export *export)
 {
-	uint32_t bars = __atomic_fetch_add(&export->bars, 1, __ATOMIC_RELAXED);
-	int64_t ms = (int64_t)BAR_MS << (bars < BARS_MOST ? bars : BARS_MOST);
-
-	__atomic_store_n(&export->barred_until_ms, clock_now_ms() + ms,
-			 __ATOMIC_RELAXED);
+	pthread_mutex_lock(&export->roll.lock);
+	vhost_bar_raise(&export->bar, clock_now_ms());
+	pthread_mutex_unlock(&export->roll.lock);
 }
 
-bool vhost_export_is_barred(const struct vhost_export *export)
+bool vhost_export_is_barred(struct vhost_export *export)
 {
-	return __atomic_load_n(&export->bars, __ATOMIC_RELAXED) > 0 &&
-	       clock_now_ms() < __atomic_load_n(&export->barred_until_ms,
-						__ATOMIC_RELAXED);
+	bool up;
+
+	pthread_mutex_lock(&export->roll.lock);
+	up = vhost_bar_is_up(&export->bar, clock_now_ms());
+	pthread_mutex_unlock(&export->roll.lock);
+	return up;
 }
 
 bool vhost_export_is_over(struct vhost_export *export)

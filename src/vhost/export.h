@@ -3,6 +3,7 @@
 #define PRECARIUM_VHOST_EXPORT_H
 
 #include "device/device.h"
+#include "vhost/bar.h"
 #include "vhost/listen.h"
 #include "vhost/roll.h"
 #include "vhost/server.h"
@@ -30,8 +31,7 @@ struct vhost_export {
 	uint32_t drain_timeout_ms;
 	uint32_t workers_per_client; /* 0: 1 */
 	uint32_t connections_max;
-	int64_t barred_until_ms; /* atomic, as the next */
-	uint32_t bars;
+	struct vhost_bar bar;	  /* under the lock of the roll */
 	struct share descriptors; /* of the process */
 	struct share regions;	  /* of the library's table */
 	struct rates rates;
@@ -78,11 +78,9 @@ bool vhost_export_is_in_use(struct vhost_export *export);
  * one that is turned away could be too much. */
 bool vhost_export_listens(const struct vhost_export *export);
 
-/* One of its clients had to be ended for what it cost the others: take no new
- * one for a quarter of a second, and twice as long each time that this happens,
- * up to an hour.  Any thread. */
+/* Raise its bar, and whether it is up.  Any thread. */
 void vhost_export_bar(struct vhost_export *export);
-bool vhost_export_is_barred(const struct vhost_export *export);
+bool vhost_export_is_barred(struct vhost_export *export);
 
 /* True if it takes no more clients, and those that it had have left. */
 bool vhost_export_is_over(struct vhost_export *export);
