@@ -42,8 +42,7 @@ torture:
 
 prove:
 	sh .ci/packages prove
-	@echo "The proofs, with smoke tests that take up to 4 seconds each:" \
-		"some minutes a unit."
+	@echo "The proofs, with smoke tests: some minutes for each of the larger units."
 	proofs/run --smoke
 	proofs/protocol/run
 ifneq ($(MUTANTS),no)

@@ -61,7 +61,21 @@ def parsing(path):
     return PARSE + ["-cpp-extra-args=" + " ".join(includes(path))]
 
 
-SMOKE = ["-wp-smoke-tests", "-wp-smoke-timeout", "2"]
+# What a goal may be, but for what a function assigns: each has a goal of that, and
+# where there is no goal Frama-C makes no smoke test.
+OTHERS = ["lemma", "requires", "ensures", "exits", "assert", "invariant", "variant",
+          "breaks", "continues", "returns", "complete_behaviors",
+          "disjoint_behaviors", "terminates", "decreases", "check"]
+SMOKE_SECONDS = "2"  # at most, of which one is of a processor
+
+
+def smoke_tests(options):
+    """The same, with smoke tests instead of most goals.  Nearly all of them take
+    all the time that there is, so only one prover is asked."""
+    return ([re.sub(r"^(quick-\w+),.*", r"\1", option) for option in options] +
+            ["-wp-prop=" + ",".join("-@" + goal for goal in OTHERS),
+             "-wp-smoke-tests", "-wp-smoke-timeout", SMOKE_SECONDS])
+
 
 # why3 1.5.1 does not know CVC5; it takes what CVC4 takes.
 DRIVER = """prelude "(set-logic ALL)"

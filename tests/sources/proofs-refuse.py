@@ -213,6 +213,10 @@ IN_ORDER = ('#include "declared.h"\n#include "device.h"\n'
 NEVER = ("/*@ requires less: x < 0; requires more: x > 0; %s\n"
          "ensures wrong: \\result == x + 1; */\n"
          "int f(int x) { return x; }\n" % ENDS)
+# proved too: a branch that nobody takes, of a function that may always be called
+UNTAKEN = ("/*@ %s\nensures same: \\result == x; */\n"
+           "int g(int x)\n{\n\tif (x < 0 && x > 0)\n\t\tx = 1;\n"
+           "\treturn x;\n}\n" % ENDS)
 
 points = failed = 0
 
@@ -236,7 +240,7 @@ def make_tree(tree):
         os.mkdir(os.path.join(tree, folder))
     write(tree, {"include/" + name: text for name, text in HEADERS.items()})
     write(tree, {"src/good.c": IN_ORDER, "src/never.c": NEVER,
-                 "src/apart.c": SAME,
+                 "src/untaken.c": UNTAKEN, "src/apart.c": SAME,
                  "ASSURANCE.md": ASSURANCE, "proofs/assumed": ASSUMED})
 
 
@@ -269,22 +273,26 @@ def goals_of(unit, text):
     return rows[0][1:3] if rows else None
 
 
+CONTRADICTORY = ["src/never.c", "src/untaken.c"]
+
+
 def contradiction_is_found(tree, plain):
     """By a smoke test, and by nothing else; smoke tests are no goals."""
-    result = run(tree, "--tree", tree, "src/never.c")
-    expect(result.returncode == 0, "never.c is proved: " + result.stdout)
-    result = run(tree, "--smoke", "--tree", tree, "src/good.c", "src/never.c")
-    said = said_of("src/never.c", result.stdout)
-    expect(result.returncode == 1 and said is not None and
-           any("contradictory premises" in line for line in said),
-           "a smoke test finds that never.c cannot be called: %s" % said)
+    result = run(tree, "--tree", tree, *CONTRADICTORY)
+    expect(result.returncode == 0, "both are proved: " + result.stdout)
+    result = run(tree, "--smoke", "--tree", tree, "src/good.c", *CONTRADICTORY)
+    for unit in CONTRADICTORY:
+        said = said_of(unit, result.stdout)
+        expect(result.returncode == 1 and said is not None and
+               any("contradictory premises" in line for line in said),
+               "a smoke test finds what is wrong with %s: %s" % (unit, said))
     expect(said_of("src/good.c", result.stdout) == [] and
            goals_of("src/good.c", result.stdout) ==
            goals_of("src/good.c", plain),
            "good.c has the same goals and no contradiction: " + result.stdout)
 
 
-UNITS = "src/good.c 9\nsrc/never.c 1 cvc5,z3\n"
+UNITS = "src/good.c 9\nsrc/never.c 1 cvc5,z3\nsrc/untaken.c 1\n"
 
 
 def in_order(tree):
