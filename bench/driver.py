@@ -264,10 +264,11 @@ def beside(machine, server, manner, rates):
 
 
 def neighbour(machine):
-    """The same neighbour with the same requests, once content and once taking
-    its memory away each time.  Of a worker that two share, half is the good
-    client's."""
-    rates = {"calm": [], "revoke": [], "alone": []}
+    """The same neighbour with the same requests: content, taking its memory away
+    each time, or as often memory that it has not lent, which costs as much of the
+    processor that it shares with the good client.  Of a worker that two share,
+    half is the good client's."""
+    rates = {"calm": [], "elsewhere": [], "revoke": [], "alone": []}
     with ours(machine, "null=%u" % NULL_SIZE) as own:
         told = machine.take_turns("neighbour", {
             manner: lambda manner=manner: beside(machine, own, manner,
@@ -275,6 +276,8 @@ def neighbour(machine):
             for manner in rates})
     revoked = quantile(rates["revoke"], 0.5)
     name = "beside %.0f revocations a second" % revoked
+    yield ratio_row(name, "as often of what is not lent", "requests/s",
+                    rate(told["revoke"]), rate(told["elsewhere"]), least=0.95)
     yield ratio_row(name, "a calm neighbour", "requests/s",
                     rate(told["revoke"]), rate(told["calm"]), least=0.95)
     yield ratio_row(name, "half of what it does alone", "requests/s",

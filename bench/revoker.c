@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: MIT
 /*
  * The neighbour of a good client: so many times a second it asks for a handful
- * of reads, and, if told to, takes the memory for them away first and gives it
- * back when they have failed.  Ends at the end of its input, and prints how
- * many rounds there were a second, and how many requests failed.
+ * of reads.  If told to revoke, it takes the memory for them away first, and
+ * gives it back when they have failed; `elsewhere`, it does the same to memory
+ * that it never lent, at the same price to its own processor.  Ends at the end
+ * of its input, and prints how many rounds there were a second, and how many
+ * requests failed.
  *
- *     bench-revoker SOCKET RATE calm|revoke
+ *     bench-revoker SOCKET RATE calm|elsewhere|revoke
  */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/client.h"
 #include "client/hostile.h"
 
 #define DATA	2u /* the region after rings and headers */
 #define HANDFUL 4u
+
+enum manner { CALM, ELSEWHERE, REVOKE, MANNERS };
+
+static const char *const names[MANNERS] = { "calm", "elsewhere", "revoke" };
 
 static struct client client;
 
@@ -47,14 +55,28 @@ static int ask(void)
 	return failed;
 }
 
-static int one_round(bool revoke)
+static int own_fd; /* of memory that is not lent */
+
+/* Gone, or back. */
+static int set_there(enum manner manner, bool there)
+{
+	if (manner == CALM)
+		return 0;
+	if (manner == ELSEWHERE)
+		return ftruncate(own_fd,
+				 there ? (off_t)client.regions[DATA].size : 0);
+	return there ? hostile_restore(&client, DATA)
+		     : hostile_truncate(&client, DATA, 0);
+}
+
+static int one_round(enum manner manner)
 {
 	int failed;
 
-	if (revoke && hostile_truncate(&client, DATA, 0))
+	if (set_there(manner, false))
 		return -1;
 	failed = ask();
-	if (revoke && failed >= 0 && hostile_restore(&client, DATA))
+	if (failed >= 0 && set_there(manner, true))
 		return -1;
 	return failed;
 }
@@ -70,24 +92,40 @@ static bool sleep_until(uint64_t ns)
 	return poll(&input, 1, 0) == 0;
 }
 
+static enum manner manner_of(const char *name)
+{
+	enum manner manner = CALM;
+
+	while (manner < MANNERS && strcmp(names[manner], name))
+		manner++;
+	return manner;
+}
+
 int main(int argc, char **argv)
 {
 	struct client_options options = { .region_count = 3, .depth = HANDFUL };
 	uint64_t start, rounds = 0, failures = 0, each;
-	bool revoke = argc == 4 && strcmp(argv[3], "revoke") == 0;
+	enum manner manner = argc == 4 ? manner_of(argv[3]) : MANNERS;
 	int failed;
 
-	if (argc != 4 || atoi(argv[2]) < 1) {
-		fputs("usage: bench-revoker SOCKET RATE calm|revoke\n", stderr);
+	if (manner == MANNERS || atoi(argv[2]) < 1) {
+		fputs("usage: bench-revoker SOCKET RATE "
+		      "calm|elsewhere|revoke\n",
+		      stderr);
 		return 2;
 	}
 	each = 1000000000u / (uint64_t)atoi(argv[2]);
 	options.socket_path = argv[1];
 	if (client_open(&client, &options) || client_start(&client))
 		return die();
+	own_fd = memfd_create("own", MFD_CLOEXEC);
+	if (own_fd < 0) {
+		perror("bench-revoker: memfd_create");
+		return 1;
+	}
 	start = client_now_ns();
 	do {
-		failed = one_round(revoke);
+		failed = one_round(manner);
 		if (failed < 0)
 			return die();
 		failures += (uint64_t)failed;
