@@ -10,6 +10,7 @@ Of ASSURANCE.md each name in backquotes is checked:
 - words joined by dashes or spaces: a test of meson, or a file in tests/ that a
   meson.build there names;
 - in the table of theorems: a clause or a predicate in the file of its row.
+And each unit of proofs/units stands in it.
 Of the other pages only what begins with a folder of the source; and what
 doc/failure-modes.md quotes of the log is what the server says."""
 import json
@@ -114,6 +115,15 @@ def missing_paths(text, known):
             yield line, f"{path}: no such file"
 
 
+def missing_units(text):
+    """What is proved, and stands nowhere on the page."""
+    with open("proofs/units", encoding="utf-8") as units:
+        for line in units:
+            unit = line.split()[0]
+            if unit != "#" and f"`{unit}`" not in text:
+                yield 0, f"{unit}: a unit of proofs/units that is not named"
+
+
 def literals():
     """What the server, and who asks it, may say: string literals, with adjacent ones
     joined."""
@@ -145,7 +155,7 @@ def main():
         text = page.read()
     wrong = [("ASSURANCE.md", *found) for found in
              [*missing_names(text, known, names),
-              *missing_clauses(text, known)]]
+              *missing_clauses(text, known), *missing_units(text)]]
     for path in pages:
         with open(path, encoding="utf-8") as page:
             wrong += [(path, *found)
