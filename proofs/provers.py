@@ -66,7 +66,7 @@ def parsing(path):
 OTHERS = ["lemma", "requires", "ensures", "exits", "assert", "invariant", "variant",
           "breaks", "continues", "returns", "complete_behaviors",
           "disjoint_behaviors", "terminates", "decreases", "check"]
-SMOKE_SECONDS = "2"  # at most, of which one is of a processor
+SMOKE_SECONDS = "10"  # at most, of which one is of a processor
 
 
 def smoke_tests(options):
