@@ -534,6 +534,8 @@ const struct operation operations[] = {
 /* clang-format on */
 
 const uint32_t operation_count = sizeof(operations) / sizeof(operations[0]);
+_Static_assert(sizeof(operations) / sizeof(operations[0]) <= OPERATION_MAX,
+	       "OPERATION_MAX is too small");
 
 /* --- the driver around them --- */
 

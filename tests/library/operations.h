@@ -41,7 +41,7 @@ struct operation {
 	struct piece from[PIECE_MAX], to[PIECE_MAX];
 };
 
-#define OPERATION_MAX 64u
+#define OPERATION_MAX 128u
 extern const struct operation operations[];
 extern const uint32_t operation_count;
 
