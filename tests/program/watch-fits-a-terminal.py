@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: MIT
 """`precarium stat --watch`, asked of a server that this test plays: 80 columns
 whatever the names and numbers are, rates from the second time on, and clients
-that are connected before those that have ended."""
+that are connected before those that have ended.
+
+Each command waits for a second after each answer, so they run at the same time."""
+import concurrent.futures
+import itertools
 import json
 import os
 import socket
@@ -19,6 +23,8 @@ NUMBERS = ("requests", "errors", "bytes-read", "bytes-written", "losses",
            "drain-deadlines", "requests-stuck", "throttled",
            "requests-in-flight", "bytes-in-flight", "queues-broken")
 KINDS = ("read", "write", "flush", "discard", "write-zeroes")
+together = concurrent.futures.ThreadPoolExecutor(16)
+sockets = itertools.count()
 NAMES = ("a", "n" * 300, "ä" * 40, "磁" * 40, "\x1b[2J\n" * 20, "")
 
 
@@ -49,10 +55,11 @@ def tree(clock, value):
 
 def ask(answers, *args):
     """What the command prints, that gets these answers and no more."""
+    path = f"{next(sockets)}.sock"
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("c.sock")
+        listener.bind(path)
         listener.listen()
-        with subprocess.Popen([PRECARIUM, "stat", "--control=c.sock", *args],
+        with subprocess.Popen([PRECARIUM, "stat", "--control=" + path, *args],
                               stdout=subprocess.PIPE, encoding="utf-8",
                               stderr=subprocess.DEVNULL) as process:
             caller, _ = listener.accept()
@@ -62,9 +69,7 @@ def ask(answers, *args):
                     text = json.dumps({"result": answer}) + "\n"
                     caller.sendall(text.encode())
                 requests.readline()
-            out = process.stdout.read()
-    os.unlink("c.sock")
-    return out
+            return process.stdout.read()
 
 
 def reasons(**grown):
@@ -102,14 +107,14 @@ def why():
         "average": {"requests": 9, "us": 200000},
         "workers: 0 % 95 % busy": {"cpu": 1900, "requests": 9},
     }
-    for line, grown in causes.items():
-        told = reasons(**grown)
+    *all_told, last = together.map(lambda grown: reasons(**grown),
+                                   [*causes.values(), {"us": 10}])
+    for (line, grown), told in zip(causes.items(), all_told):
         for other in causes:
             check((other in told) == (other == line), other, "for", grown,
                   ":", told)
-    told = reasons(us=10)
-    check("read: half within 16 us, 99 of 100 within 32 us" in told and
-          "workers: 0 % 0 %" in told, "of these seconds only:", told)
+    check("read: half within 16 us, 99 of 100 within 32 us" in last and
+          "workers: 0 % 0 %" in last, "of these seconds only:", last)
 
 
 def width(line):
@@ -130,9 +135,12 @@ def living_first(lines):
 def main():
     with tempfile.TemporaryDirectory(prefix="precarium-") as folder:
         os.chdir(folder)
-        for values in ((0, 0), (5, 2005), (2**62, 2**63 - 1)):
-            out = ask([tree(1000, values[0]), tree(3000, values[1])],
-                      "--watch")
+        watched = together.map(
+            lambda values: ask([tree(1000, values[0]), tree(3000, values[1])],
+                               "--watch"),
+            ((0, 0), (2**62, 2**63 - 1), (5, 2005)))
+        why()
+        for out in watched:
             frames = out.split("EXPORT, CLIENT")[1:]
             check(len(frames) == 2, "frames:", out)
             for line in out.split("\n"):
@@ -142,13 +150,10 @@ def main():
                 living_first(frame.split("\n"))
                 check(frame.count("#2 ") == frame.count("#3 ") == len(NAMES),
                       "clients:", frame)
-        row = [line for line in ask([tree(1000, 5), tree(3000, 2005)],
-                                    "--watch").split("\n")
-               if line.startswith("a  ")]
+        row = [line for line in out.split("\n") if line.startswith("a  ")]
         check(row[0].split()[1:] == ["-", "-", "-", "5", "5", "5"],
               "without rates:", row)
         check(row[1].split()[1:] == ["1000"] * 3 + ["2005"] * 3, "rates:", row)
-        why()
         # Once, there is all, however wide; the order is the same.
         out = ask([tree(1000, 2**63 - 1)])
         for export in out.split("connected, ")[1:]:
