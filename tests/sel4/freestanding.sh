@@ -6,6 +6,7 @@
 # one instruction.  The example compiles in the same way.  Usage: freestanding.sh SOURCE_ROOT
 set -u
 root=$1
+model=$root/tests/sel4/model/libsel4/include
 points=0
 failed=0
 work=$(mktemp -d) || exit 1
@@ -24,7 +25,8 @@ own() {
 		echo "$("$@" -print-resource-dir)/include"
 }
 
-# compile PROCESSOR COMPILER...: each file, and all of them as one object
+# compile PROCESSOR COMPILER...: each file, and all of them as one object.  Only the
+# port sees the headers of the kernel, so that the others are the same on each.
 compile() {
 	processor=$1
 	shift
@@ -32,17 +34,24 @@ compile() {
 	own=$(own "$@")
 	atomics=
 	[ $processor != aarch64 ] || atomics=-mno-outline-atomics
-	mkdir "$folder"
+	mkdir -p "$folder"
 	for file in "$root"/src/core/*.c "$root"/src/virtio/*.c \
 		"$root"/src/port/sel4/*.c "$root/src/port/sel4/$processor"/*.c \
 		"$root/src/port/$processor"/*.S; do
 		[ -f "$file" ] || continue
+		of=${file%/*}
+		object=$folder/${of##*/}-${file##*/}.o
+		kernel=
+		case $file in
+		*/port/sel4/*)
+			kernel=$model
+			rm -f "$object" ;;
+		esac
+		[ ! -f "$object" ] || continue
 		points=$((points + 1))
-		object=$folder/$(basename "$(dirname "$file")")-$(basename "$file").o
 		"$@" -c -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding \
-			-fno-stack-protector -fno-pic -nostdinc $atomics $mcs \
-			-isystem "$own" \
-			-isystem "$root/tests/sel4/model/libsel4/include" \
+			-fno-stack-protector -fno-pic -nostdinc $atomics \
+			-isystem "$own" -isystem "${kernel:-$own}" ${kernel:+$mcs} \
 			-I"$root/include/sel4" -I"$root/include" -I"$root/src" \
 			-I"$root/src/port/sel4/$processor" \
 			-o "$object" "$file" || say "$file: $*"
@@ -69,8 +78,7 @@ example() {
 		points=$((points + 1))
 		"$@" -c -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding \
 			-fno-stack-protector -fno-pic -nostdinc $mcs \
-			-isystem "$own" \
-			-isystem "$root/tests/sel4/model/libsel4/include" \
+			-isystem "$own" -isystem "$model" \
 			-I"$root/include/sel4" -I"$root/include" \
 			-o "$work/example.o" "$file" || say "$file: $*"
 	done
@@ -85,7 +93,6 @@ accessor() {
 }
 
 for mcs in "" -DCONFIG_KERNEL_MCS; do
-	rm -rf "$work"/*
 	for compiler in gcc clang; do
 		command -v $compiler >/dev/null || {
 			echo "not tried: no $compiler here"
