@@ -10,22 +10,25 @@ failed=0
 # allow FILES PATTERN: each include of ours in them matches the pattern.
 # Ours are the quoted ones and <precarium/...>.
 allow() {
-	pattern=$2
+	there=
 	for file in $1; do
-		[ -f "$file" ] || continue
-		points=$((points + 1))
-		found=$(sed -n 's/^[ \t]*#[ \t]*include[ \t]*\("[^"]*"\|<precarium\/[^>]*>\).*/\1/p' \
-			"$file" | tr -d '"<>')
-		for name in $found; do
-			case $name in
-			*..*) bad=1 ;;
-			*) echo "$name" | grep -Eqx "$pattern"; bad=$? ;;
-			esac
-			[ "$bad" -eq 0 ] && continue
-			failed=$((failed + 1))
-			echo "$file may not include $name"
-		done
+		[ ! -f "$file" ] || there="$there $file"
 	done
+	[ -n "$there" ] || return
+	# shellcheck disable=SC2046,SC2086 # words
+	set -- $(pattern="^($2)\$" awk '
+		FNR == 1 { files++ }
+		/^[ \t]*#[ \t]*include[ \t]*("[^"]*"|<precarium\/[^>]*>)/ {
+			sub(/^[^"<]*["<]/, "")
+			sub(/[">].*/, "")
+			if ($0 ~ ENVIRON["pattern"] && $0 !~ /\.\./)
+				next
+			print FILENAME " may not include " $0 >"/dev/stderr"
+			bad++
+		}
+		END { print files + 0, bad + 0 }' $there)
+	points=$((points + $1))
+	failed=$((failed + $2))
 }
 
 public='precarium/[a-z0-9_]+\.h'
