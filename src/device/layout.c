@@ -26,6 +26,16 @@ static enum prec_status believe_base(const struct virtq *q, uint32_t *place)
 	return status;
 }
 
+/*
+ * DPDK's front-end names the available half of a base only, as 0x8000 for a
+ * ring that begins.  A used half of 0 is the start of an even round, and the
+ * available half cannot be a round ahead of it: so the two are the same.
+ */
+static uint32_t both_halves(uint32_t place)
+{
+	return place >> 15 == 1 ? place << 16 | place : place;
+}
+
 /* The client does not know where a packed ring was when the previous server
  * died: the log does. */
 static enum prec_status find_packed_place(struct virtq *q,
@@ -33,7 +43,7 @@ static enum prec_status find_packed_place(struct virtq *q,
 					  bool has_base, uint32_t base,
 					  uint32_t *taken)
 {
-	uint32_t place = has_base ? base : PACKED_BEGIN;
+	uint32_t place = has_base ? both_halves(base) : PACKED_BEGIN;
 	bool recovered;
 	enum prec_status status = believe_base(q, &place);
 

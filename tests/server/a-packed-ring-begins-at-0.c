@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * User-Mode Linux gives each ring the base 0, also a packed one, whose counters
- * begin at 1: its driver's first requests are served all the same.  So is a
- * ring that does resume at the start of a round with counters of 0.
+ * begin at 1, and DPDK's front-end 0x8000, which is the available half of a
+ * base only: their drivers' first requests are served all the same.  So is a
+ * ring that does resume at the start of a round with counters of 0, and one
+ * that resumes by the available half of its base.
  */
 #include "serve.h"
 
@@ -36,17 +38,23 @@ static void reads(struct client *client, uint32_t count, const char *when)
 	}
 }
 
-static void begins(void)
+static void enable_at(struct client *client, uint32_t base)
 {
-	const struct vhost_user_vring_state none = { 0, 0 }, on = { 0, 1 };
+	const struct vhost_user_vring_state at = { 0, base }, on = { 0, 1 };
+
+	DO(client,
+	   client_tell(client, VHOST_USER_SET_VRING_BASE, &at, sizeof(at), -1));
+	DO(client, client_tell(client, VHOST_USER_SET_VRING_ENABLE, &on,
+			       sizeof(on), -1));
+}
+
+static void begins(uint32_t base)
+{
 	struct pollfd call = { .events = POLLIN };
 	struct client client;
 
 	open_client(&client, true);
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_BASE, &none,
-				sizeof(none), -1));
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_ENABLE, &on,
-				sizeof(on), -1));
+	enable_at(&client, base);
 	/* The server has looked at the ring when it says so. */
 	call.fd = client.queues[0].call_fd;
 	CHECK(poll(&call, 1, 5000) == 1, "it is not looked at");
@@ -71,12 +79,35 @@ static void resumes(void)
 	client_close(&client);
 }
 
+/* Three requests of three slots are two rounds of four and a slot. */
+static void resumes_by_half(void)
+{
+	const struct vhost_user_vring_state at = { 0, 0x8001 }, on = { 0, 1 };
+	const uint64_t number = 0;
+	struct client client;
+
+	open_client(&client, false);
+	reads(&client, 3, "two rounds and a slot");
+	DO(&client, client_stop(&client));
+	/* Before the kick, which was signalled before and starts the ring. */
+	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_BASE, &at,
+				sizeof(at), -1));
+	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_KICK, &number,
+				sizeof(number), client.queues[0].lent_kick_fd));
+	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_ENABLE, &on,
+				sizeof(on), -1));
+	reads(&client, 10, "a ring that resumes by half of its base");
+	client_close(&client);
+}
+
 int main(void)
 {
 	serve_init(60);
 	backend_add(&backend, NULL, 1 << 20);
 	serve_start();
-	begins();
+	begins(0);
+	begins(0x8000);
 	resumes();
+	resumes_by_half();
 	return serve_end();
 }
