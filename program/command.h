@@ -21,8 +21,8 @@ int command_bench(int argc, char **argv);
 int command_torture(int argc, char **argv);
 
 /* Print "precarium: " and one line on standard error; what it must not hold is
- * escaped, and what is longer than 1999 bytes is cut.  Any thread may call it;
- * no signal handler may. */
+ * escaped, and of what is longer than some 2000 bytes the middle is left out.
+ * Any thread may call it; no signal handler may. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
 /* Flush standard output.  Returns EXIT_FAILED, after a line on standard error,

@@ -40,7 +40,7 @@ int ask_options(struct arguments *arguments, const char *command, int argc,
 /* The server answers at once, unless its storage keeps it from ending. */
 #define PATIENCE_S 10
 
-int control_connect(const char *path)
+int control_connect(const char *path, struct ask_error *error)
 {
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -48,8 +48,9 @@ int control_connect(const char *path)
 	int fd;
 
 	if (length == 0 || length >= sizeof(name.sun_path)) {
-		complain("%s: expected the path of a control socket, at most "
-			 "%zu bytes",
+		snprintf(error->text, sizeof(error->text),
+			 "%.200s: expected the path of a control socket, at "
+			 "most %zu bytes",
 			 path, sizeof(name.sun_path) - 1);
 		return -1;
 	}
@@ -62,7 +63,8 @@ int control_connect(const char *path)
 		       sizeof(patience)) == 0 &&
 	    connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0)
 		return fd;
-	complain("%s: %s; expected the control socket of a server that runs, "
+	snprintf(error->text, sizeof(error->text),
+		 "%s: %s; expected the control socket of a server that runs, "
 		 "see precarium serve --control",
 		 path, strerror(errno));
 	if (fd >= 0)
@@ -167,10 +169,12 @@ json_t *control_ask(int fd, json_t *request)
 
 json_t *control_ask_once(const char *path, json_t *request)
 {
-	int fd = control_connect(path);
+	struct ask_error error;
+	int fd = control_connect(path, &error);
 	json_t *result;
 
 	if (fd < 0) {
+		complain("%s", error.text);
 		json_decref(request);
 		return NULL;
 	}

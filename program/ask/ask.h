@@ -36,9 +36,14 @@
 int ask_options(struct arguments *arguments, const char *command, int argc,
 		char **argv, const char *help, const char **path);
 
-/* Connects to the server at `path`.  The descriptor is the caller's; -1: a line
- * on standard error says why. */
-int control_connect(const char *path);
+/* Why nobody could be asked. */
+struct ask_error {
+	char text[400];
+};
+
+/* Connects to the server at `path`.  The descriptor is the caller's; -1: *error
+ * says why. */
+int control_connect(const char *path, struct ask_error *error);
 
 /* Sends the request, with the number of the protocol, takes it over, and waits
  * for the answer, ten seconds at most.  The result is the caller's; NULL: a

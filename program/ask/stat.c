@@ -140,11 +140,14 @@ static int serve_http(const struct wanted *wanted)
 
 static int ask(const struct wanted *wanted)
 {
-	int fd = control_connect(wanted->path);
+	struct ask_error error;
+	int fd = control_connect(wanted->path, &error);
 	int status;
 
-	if (fd < 0)
+	if (fd < 0) {
+		complain("%s", error.text);
 		return EXIT_FAILED;
+	}
 	status = wanted->watch ? watch(wanted, fd) : stat_once(wanted, fd);
 	close(fd);
 	return status;

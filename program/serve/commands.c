@@ -5,6 +5,7 @@
 
 #include "device/log.h"
 #include "program/ask/ask.h"
+#include "program/escape.h"
 #include "program/json_text.h"
 #include "program/serve/control.h"
 #include "program/serve/exports_json.h"
@@ -114,8 +115,6 @@ static json_t *run_reload(struct context *context, const json_t *request,
 			 "kept", (int)changes.kept);
 }
 
-/* {"export": NAME, "size": BYTES}; without a size, the present size of the
- * image.  This may wait for the disk of the image. */
 /* {"export": NAME, "size": BYTES}; without a size, the present size of the
  * image.  This may wait for the disk of the image. */
 static json_t *run_resize(struct context *context, const json_t *request,
@@ -361,9 +360,13 @@ static json_t *run_version(struct context *context, const json_t *request,
 			 names);
 }
 
+/* A text in one line, whatever name a request has. */
 json_t *control_error(const char *text)
 {
-	return json_pack("{so}", "error", json_text(text));
+	char shown[ESCAPED_SIZE(sizeof(struct vhost_error))];
+
+	escape(shown, sizeof(shown), text);
+	return json_pack("{ss}", "error", shown);
 }
 
 /* NULL: *error says what was expected. */

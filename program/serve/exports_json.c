@@ -33,16 +33,19 @@ static bool take_key(struct export *export, json_t *object, void *place,
 	const json_t *value = json_object_iter_value(place);
 	struct export_setting setting;
 	const char *text;
+	bool flag = export_setting_find(key, &setting) && setting.flag;
 
-	if (json_is_false(value) && export_setting_find(key, &setting) &&
-	    setting.flag)
+	if (json_is_false(value) && flag)
 		return true;
+	if (!json_is_boolean(value) && flag)
+		return vhost_fail(error, "%.100s: expected true or false", key);
 	if (json_is_boolean(value))
 		return export_take(export, key, NULL, error);
 	if (text_of(object, place, &text))
 		return export_take(export, key, text, error);
 	return vhost_fail(
-		error, "%.100s: expected a text, a number, true or false", key);
+		error, "%.100s: expected a text, a whole number, true or false",
+		key);
 }
 
 bool export_from_json(struct export *export, json_t *object,

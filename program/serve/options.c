@@ -306,8 +306,10 @@ static bool parse_option(int option, char *value, struct options *options)
 	case OPT_TAKE_OVER:
 		if (options->take_over)
 			return given_before("--take-over", value);
+		if (!value[0])
+			complain("--take-over=: expected a path");
 		options->take_over = value;
-		return true;
+		return value[0];
 	default:
 		return false;
 	}

@@ -347,10 +347,11 @@ static bool report_write(const struct report *report)
 
 	/* The table is for who looks on. */
 	if (!good && report->path)
-		log_print("%s: statistics cannot be written: %s; expected a "
-			  "file that can be replaced",
-			  is_output(report) ? "standard output" : report->path,
-			  strerror(errno));
+		log_print(
+			"%.200s: statistics cannot be written: %s; expected a "
+			"file that can be replaced",
+			is_output(report) ? "standard output" : report->path,
+			strerror(errno));
 	return good;
 }
 

@@ -90,6 +90,14 @@ static ssize_t receive_line(char *line)
 	return -1;
 }
 
+/* What an answer without a result says. */
+static const char *why_none(const json_t *answer)
+{
+	const char *why = json_string_value(json_object_get(answer, "error"));
+
+	return why ? why : "neither a result nor an error";
+}
+
 /* The result of a command without arguments; NULL: *error says why. */
 static json_t *ask(const char *command, struct vhost_error *error)
 {
@@ -103,16 +111,17 @@ static json_t *ask(const char *command, struct vhost_error *error)
 
 	if (send(other_fd, line, (size_t)length, MSG_NOSIGNAL) != length ||
 	    (size = receive_line(line)) <= 0) {
-		fail(error, "%s: the server does not answer", command);
+		fail(error,
+		     "%s: no answer; expected the control socket of a server "
+		     "that runs",
+		     command);
 		return NULL;
 	}
 	answer = json_loadb(line, (size_t)size, 0, &wrong);
 	result = json_incref(json_object_get(answer, "result"));
 	if (!result)
 		fail(error, "%s: the server answered: %.400s", command,
-		     answer ? json_string_value(
-				      json_object_get(answer, "error"))
-			    : wrong.text);
+		     answer ? why_none(answer) : wrong.text);
 	json_decref(answer);
 	return result;
 }
@@ -140,7 +149,10 @@ static bool take_sockets(struct vhost_error *error)
 		return false;
 	if (json_array_size(list) != socket_count) {
 		json_decref(result);
-		return fail(error, "expected as many sockets as are named");
+		return fail(error,
+			    "%u of %zu sockets arrived; expected room for all "
+			    "of them, see ulimit -n",
+			    socket_count, json_array_size(list));
 	}
 	json_array_foreach(list, i, one)
 	{
@@ -207,9 +219,11 @@ static bool take_exports(struct options *command_line,
 bool takeover_begin(const char *path, struct options *command_line,
 		    struct vhost_error *error)
 {
-	other_fd = control_connect(path);
+	struct ask_error why;
+
+	other_fd = control_connect(path, &why);
 	if (other_fd < 0)
-		return fail(error, "%.200s: no server to go on for", path);
+		return fail(error, "%s", why.text);
 	return take_process(error) && take_exports(command_line, error) &&
 	       take_sockets(error);
 }

@@ -66,7 +66,8 @@ static bool select_cases(struct torture *torture, const struct case_list *all)
 			torture->cases[torture->count++] = &all->cases[i];
 	if (torture->count > 0)
 		return true;
-	complain("torture: no such attack: %s; see precarium torture --list",
+	complain("torture: no such attack: %s; expected one of precarium "
+		 "torture --list",
 		 torture->options.case_name    ? torture->options.case_name
 		 : torture->options.group_name ? torture->options.group_name
 					       : "--fast");

@@ -186,6 +186,26 @@ def wrong_sockets():
         "socket=b.sock,null=1M,name=x")
 
 
+def long_values():
+    """However long a value is, what was expected is said."""
+    long = "x" * 4000
+    export = ("serve", "--export", "socket=a.sock,null=1M")
+    for option in ("workers", "worker-cpus", "log", "io", "polling", "user",
+                   "control", "control-mode", "control-owner", "stats-json",
+                   "take-over", "nonsense"):
+        done = run(*export, f"--{option}={long}")
+        check(done.returncode > 0 and "expected " in done.stderr and
+              done.stderr.count("\n") == 1 and len(done.stderr) < 2500, option,
+              "says:", done.stderr)
+    for args in ((long,), (*export, long), ("stat", "--control=" + long),
+                 ("resize", "a", long), ("export", "add", long),
+                 ("limit", "a", long), ("check-host", long),
+                 ("torture", "a", "--case=" + long)):
+        done = run(*args)
+        check(done.returncode > 0 and "expected " in done.stderr and
+              done.stderr.count("\n") == 1, args[0][:20], "says:", done.stderr)
+
+
 def commas():
     """Two are one that is part of a value."""
     os.rename("good", "go,od,")
@@ -289,8 +309,8 @@ def main():
                            "secret": 512}.items():
             with open(name, "wb") as file:
                 file.truncate(size)
-        for test in (wrong_usage, wrong_images, wrong_sockets, commas,
-                     live_and_stale, statistics, good_words, handed_over):
+        for test in (wrong_usage, wrong_images, wrong_sockets, long_values,
+                     commas, live_and_stale, statistics, good_words, handed_over):
             test()
         os.chdir("/")
     return 1 if serving.failures else 0

@@ -146,6 +146,20 @@ def bad_requests():
     for i, words in enumerate(("no JSON", '"command"', "fly: no such command",
                                "no JSON"), 1):
         check(words in said[i].get("error", ""), words, "is not in", said[i])
+    for command, words in (
+            ({"command": "no\n\x1b[2J"}, "no\\n\\x1b[2J: no such command"),
+            ({"command": "resize", "export": "a\nb"}, "a\\nb: no such export"),
+            ({"command": "export-add", "export": {"socket": "n", "null": 1.5}},
+             "null: expected a text, a whole number"),
+            ({"command": "export-add",
+              "export": {"socket": "n", "read-only": "true"}},
+             "read-only: expected true or false"),
+            ({"command": "export-add",
+              "export": {"socket": "n", "read-only": 1}},
+             "read-only: expected true or false")):
+        caller, said = call(json.dumps(command).encode() + b"\n")
+        caller.close()
+        check(words in said[0].get("error", ""), words, "is not in", said)
     caller, said = call(b"x" * 4096)
     check("too long" in said[0]["error"], "a long line:", said)
     check(caller.recv(1) == b"", "it was not closed after a long line")

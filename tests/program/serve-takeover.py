@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 
 import serving
 from serving import Server, check, run, talk
@@ -34,6 +35,23 @@ def refused(*args, words):
           args)
 
 
+def nobody(path, status, words):
+    """There is no server at the path, and one line says so."""
+    done = run("serve", "--export=socket=z.sock,null=1M", "--take-over=" + path)
+    check(done.returncode == status and words in done.stderr and
+          done.stderr.startswith("precarium: --take-over") and
+          done.stderr.count("\n") == 1 and not os.path.exists("z.sock"),
+          path[:20], ":", done.returncode, done.stderr)
+
+
+def answers(listener, answer):
+    """Something else than a server, which answers once."""
+    caller, _ = listener.accept()
+    caller.recv(4096)
+    caller.sendall(answer)
+    caller.close()
+
+
 def wrong():
     refused("--export=socket=a.sock,file=none,name=a", CONTROL, TAKE,
             words="none: No such file")
@@ -48,10 +66,20 @@ def wrong():
             words="in use by another program")
     refused("--export=socket=a.sock,file=a.img", TAKE, "--take-over=d.sock",
             words="given before")
-    done = run("serve", "--export=socket=z.sock,null=1M",
-               "--take-over=none.sock")
-    check(done.returncode == 1 and "none.sock" in done.stderr and
-          not os.path.exists("z.sock"), "no server:", done.stderr)
+    nobody("", 2, "expected a path")
+    nobody("none.sock", 1, "No such file or directory; expected")
+    nobody("a.img", 1, "Connection refused; expected")
+    nobody("x" * 4000, 1, "at most 107 bytes")
+    for answer, words in ((b"{}\n", "neither a result nor an error"),
+                          (b"", "no answer; expected")):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind("y.sock")
+            listener.listen()
+            other = threading.Thread(target=answers, args=(listener, answer))
+            other.start()
+            nobody("y.sock", 1, words)
+            other.join()
+        os.unlink("y.sock")
 
 
 def takes_over(old):
