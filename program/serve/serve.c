@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program/command.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -153,6 +154,18 @@ static bool start_log(struct vhost_error *error)
 	return false;
 }
 
+/* Whatever lacks descriptors, the remedy is the same. */
+static void complain_of(const struct vhost_error *error)
+{
+	const char *text = error->text;
+
+	if (strstr(text, strerror(EMFILE)))
+		complain("%s%s room for more descriptors, see ulimit -n", text,
+			 strstr(text, "expected") ? ", and" : "; expected");
+	else
+		complain("%s", text);
+}
+
 /* First what needs the rights of the start; the server's threads before the
  * filter. */
 static bool start(struct context *context, struct control **control,
@@ -200,7 +213,7 @@ static int serve_with(struct context *context)
 		takeover_end();
 		status = run(context);
 	} else
-		complain("%s", error.text);
+		complain_of(&error);
 	release_signals();
 	control_close(control);
 	return status;
@@ -214,7 +227,7 @@ static int serve(struct context *context, struct options *options)
 
 	context->server = vhost_server_new(&options->general.limits, &error);
 	if (!context->server) {
-		complain("%s", error.text);
+		complain_of(&error);
 		return EXIT_FAILED;
 	}
 	/* Before the first socket exists, so that a signal leaves none
@@ -226,7 +239,7 @@ static int serve(struct context *context, struct options *options)
 	    exports_apply(context, options, true, &changes, &error))
 		status = serve_with(context);
 	else
-		complain("%s", error.text);
+		complain_of(&error);
 	release_signals();
 	vhost_server_free(context->server);
 	return status;
@@ -239,12 +252,12 @@ static int serve_as(struct context *context)
 
 	if (command_line->take_over &&
 	    !takeover_begin(command_line->take_over, command_line, &error)) {
-		complain("%s", error.text);
+		complain_of(&error);
 		return EXIT_FAILED;
 	}
 	if (options_complete(command_line, &options, &error))
 		return serve(context, &options);
-	complain("%s", error.text);
+	complain_of(&error);
 	return EXIT_USAGE;
 }
 

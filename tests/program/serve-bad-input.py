@@ -206,6 +206,21 @@ def long_values():
               done.stderr.count("\n") == 1, args[0][:20], "says:", done.stderr)
 
 
+def few_descriptors():
+    """A start that lacks descriptors says so, whichever it lacks: three are
+    standard, four the server's, and an image and a socket need three more."""
+    for most in range(5, 11):
+        done = subprocess.run(
+            [PRECARIUM, "serve", "--export", "socket=a.sock,file=good"],
+            text=True, capture_output=True, timeout=20,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                  (most, most)))
+        check(done.returncode == 1 and done.stderr.count("\n") == 1 and
+              "Too many open files; expected" in done.stderr and
+              "ulimit -n" in done.stderr and sockets() == [], most,
+              "descriptors:", done.returncode, done.stderr)
+
+
 def commas():
     """Two are one that is part of a value."""
     os.rename("good", "go,od,")
@@ -310,7 +325,8 @@ def main():
             with open(name, "wb") as file:
                 file.truncate(size)
         for test in (wrong_usage, wrong_images, wrong_sockets, long_values,
-                     commas, live_and_stale, statistics, good_words, handed_over):
+                     few_descriptors, commas, live_and_stale, statistics,
+                     good_words, handed_over):
             test()
         os.chdir("/")
     return 1 if serving.failures else 0

@@ -300,7 +300,8 @@ struct file_lock *file_lock_take(const char *path, int fd,
 	if (is_new)
 		lock = lock_new(fd, st, store_options_get(options, "shared"));
 	if (!lock) {
-		store_fail(error, "%.200s: out of memory", path);
+		store_fail(error, "%.200s: cannot be locked: %s", path,
+			   strerror(errno));
 		return NULL;
 	}
 	for (int waited = 0; waited <= WAIT_MS; waited += pause) {
