@@ -2,95 +2,7 @@
 #include "virtio/blk.h"
 
 #include "virtio/blk_fetch.h"
-
-/* Take off the last byte that the device writes: it is the status, not data. */
-/*@
-  requires table: space_ok(*space) && virtq_ok(*space, *q);
-  requires chain: \valid(c) && request_ok(*space, *q, *c);
-  requires out: \valid(status) && \separated(status, c, q, space);
-  terminates \true;
-  exits \false;
-  assigns *status, c->count, c->segment[0 .. VIRTQ_SEGMENTS_MAX - 1];
-  ensures chain: request_ok(*space, *q, *c);
-  ensures there: \result <==> \old(c->readable) < \old(c->count);
-  ensures last: \result ==> status->address == last_byte(\old(*c));
-  ensures place: \result ==>
-    writable_span(*space, *status) && status->size == 1;
-  ensures before: \forall integer i; 0 <= i <= c->readable ==>
-    bytes_before(*c, i) == bytes_before(\old(*c), i);
-  ensures places: \forall integer i, k; 0 <= i <= c->readable ==>
-    read_place(*c, i, k) == read_place(\old(*c), i, k);
-  ensures readable: c->readable == \old(c->readable);
-  ensures header: 0 < c->readable ==>
-    c->segment[0] == \old(c->segment[0]);
-  ensures laid_out: laid_out(*q, \old(*c), VIRTIO_BLK_HEADER_SIZE) ==>
-    laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE);
-  ensures all_laid_out:
-    laid_out(*q, \old(*c), bytes_before(\old(*c), c->readable)) ==>
-    laid_out(*q, *c, bytes_before(*c, c->readable));
-  ensures one: \result ==> bytes_before(*c, c->count) + 1 ==
-    bytes_before(\old(*c), \old(c->count));
-  ensures some: \result && c->readable < c->count ==>
-    bytes_before(*c, c->readable) < bytes_before(*c, c->count);
-  ensures count: \result ==> c->count == \old(c->count) -
-    (\old(c->segment[c->count - 1].size) == 1 ? 1 : 0);
-  ensures others: \result ==>
-    \forall integer i; 0 <= i < \old(c->count) - 1 ==>
-      c->segment[i] == \old(c->segment[i]);
-  ensures cut: c->count == \old(c->count) && \result ==>
-    span_cut(\old(c->segment[c->count - 1]), c->segment[c->count - 1], 0, 1);
-*/
-static bool place_status(const struct virtq *q, const struct prec_space *space,
-			 struct virtq_request *c, struct prec_span *status)
-{
-	struct prec_span place;
-	uint32_t last;
-
-	/* Parameters only so that the contract can name them. */
-	(void)q;
-	(void)space;
-	if (c->count == c->readable)
-		return false;
-	last = c->count - 1;
-	place = c->segment[last];
-	place.host += place.size - 1;
-	place.address += place.size - 1;
-	place.size = 1;
-	*status = place;
-	if (c->segment[last].size == 1)
-		c->count = last;
-	else
-		c->segment[last].size--;
-	/*@ ghost
-	  uint32_t i = 0;
-	  /@
-	    loop invariant range: 0 <= i <= last;
-	    loop invariant same: \forall integer j; 0 <= j <= i ==>
-	      bytes_before(*c, j) == bytes_before(\at(*c, Pre), j);
-	    loop invariant places: \forall integer j, k; 0 <= j <= i ==>
-	      read_place(*c, j, k) == read_place(\at(*c, Pre), j, k);
-	    loop invariant some: c->readable < i ==>
-	      bytes_before(*c, c->readable) < bytes_before(*c, i);
-	    loop assigns i;
-	    loop variant last - i;
-	  @/
-	  while (i < last) i++;
-	*/
-	/*@ assert same: \forall integer j; 0 <= j < c->readable ==>
-	      c->segment[j] == \at(c->segment[j], Pre); */
-	/*@ assert piece: \forall integer j, n; 0 <= j < c->readable ==>
-	      piece(*c, j, n) == piece(\at(*c, Pre), j, n); */
-	/*@ assert apart: \forall integer j, n; 0 <= j < c->readable ==>
-	      piece_apart(*q, \at(*c, Pre), j, n) ==>
-	      piece_apart(*q, *c, j, n); */
-	/*@ assert laid_out:
-	      laid_out(*q, \at(*c, Pre), VIRTIO_BLK_HEADER_SIZE) ==>
-	      laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE); */
-	/*@ assert all_laid_out: laid_out(*q, \at(*c, Pre),
-	      bytes_before(\at(*c, Pre), c->readable)) ==>
-	      laid_out(*q, *c, bytes_before(*c, c->readable)); */
-	return true;
-}
+#include "virtio/blk_status.h"
 
 /* Remove `size` bytes, fewer than all, from the front of segment i. */
 /*@
@@ -598,6 +510,69 @@ static void decide_data(const struct vblk_device *d, struct virtq_request *c,
 	decide(d, r, other);
 }
 
+/*@
+  // The header was fetched, up to the cursor, and says this.
+  predicate header_taken{L}(struct virtq_request c, struct vblk_cursor at,
+                            integer type, integer sector) =
+    header_read(c) && header_said(c, read_first, type, sector) &&
+    byte_count == header_logged(c) && cursor_ok(c, at) &&
+    bytes_to(c, at) == VIRTIO_BLK_HEADER_SIZE &&
+    (at.segment < c.readable ==> 0 < bytes_in(c));
+
+  // Whom the answer is for, and where it is stored.
+  predicate answered_to(struct prec_space s, struct virtq_request c,
+                        struct vblk_request r) =
+    r.head == c.head && writable_span(s, r.status) && r.status.size == 1;
+*/
+
+/* Fetch the header.  False: there is none, or it is gone, and this is the
+ * answer. */
+/*@
+  requires in: \valid_read(space) && \valid_read(q) && \valid_read(c);
+  requires out: \valid(at) && \valid(r) && \separated(at, r, c, q, space);
+  requires may: may_fetch(*space, *q, *c, VIRTIO_BLK_HEADER_SIZE);
+  requires known: fetched_known(*q, *c);
+  terminates \true;
+  exits \false;
+  assigns *at, r->op, r->head, r->type, r->sector, r->offset, r->bytes,
+    r->first, r->count, r->answer, r->gone, BLK_FETCHES;
+  ensures head: r->head == c->head;
+  ensures there: r->gone <==> !fetched_there{Pre, Post};
+  ensures gone: \result ==> !r->gone;
+  ensures first: read_first == \old(fetch_count);
+  ensures taken: \result ==> header_taken(*c, *at, r->type, r->sector);
+  ensures so_far: \result ==> fetched_so_far(*q, *c, *at);
+  ensures still: \result ==> request_still(*c, *r);
+  ensures failed: !\result ==> failed(*r) && r->first == 0 && r->count == 0 &&
+    r->bytes == 0;
+  ensures refused: !\result && !r->gone ==>
+    !laid_out(*q, *c, VIRTIO_BLK_HEADER_SIZE);
+  ensures anew: fetched_anew{Pre, Post}(VIRTIO_BLK_HEADER_SIZE);
+*/
+static bool take_header(const struct virtq *q, const struct prec_space *space,
+			const struct virtq_request *c, struct vblk_cursor *at,
+			struct vblk_request *r)
+{
+	struct virtio_blk_req_header header = { 0, 0, 0 };
+	enum virtq_answer answer;
+
+	answer = vblk_take_header(q, space, c, at, &header);
+	r->head = c->head;
+	r->type = header.type;
+	r->sector = header.sector;
+	r->answer = VIRTIO_BLK_S_OK;
+	r->gone = answer == VIRTQ_LOST;
+	r->offset = 0;
+	if (answer != VIRTQ_TAKEN) {
+		answer_with(r, VIRTIO_BLK_S_IOERR);
+		return false;
+	}
+	/*@ assert said: header_said(*c, read_first, r->type, r->sector); */
+	/*@ assert base: fetch_count - pieces(*at) == read_first; */
+	/*@ ghost still_read(c, r->type, r->sector); */
+	return true;
+}
+
 /* Ranges that are what the log of bytes has are what the image has. */
 /*@ ghost
   /@ requires in: \valid_read(c) && \valid_read(r) && \valid_read(w);
@@ -620,112 +595,127 @@ static void decide_data(const struct vblk_device *d, struct virtq_request *c,
   }
 */
 
+/* Decode a DISCARD or WRITE_ZEROES. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space);
+  requires queue: \valid_read(q) && virtq_ok(*space, *q) &&
+    q->state == VIRTQ_READY;
+  requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
+  requires chain: \valid_read(c) && request_ok(*space, *q, *c);
+  requires out: \valid(r) && \valid(w) && \separated(r, w, c, q, space, d);
+  requires type: of_range_type(*r);
+  requires header: header_taken(*c, at, r->type, r->sector);
+  requires once: fetched_once && fetch_count + LENT_BYTES_MAX <= FETCH_MAX;
+  requires so_far: fetched_so_far(*q, *c, at);
+  requires to: answered_to(*space, *c, *r);
+  terminates \true;
+  exits \false;
+  assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
+    *w, BYTE_FETCHES, ranges_from;
+  ensures said: r->op == VBLK_ANSWER || of_ranges(*r);
+  ensures there: r->gone <==> !fetched_there{Pre, Post};
+  ensures gone: r->gone ==> failed(*r);
+  ensures header: header_said(*c, read_first, r->type, r->sector);
+  ensures still: request_still(*c, *r);
+  ensures still_ranges: of_ranges(*r) ==> ranges_still(*c, *w);
+  ensures table: !r->gone &&
+    laid_out(*q, *c, bytes_before(*c, c->readable)) ==>
+    by_range_table(*d, *r, *w, bytes_in(*c), c->count - c->readable,
+      header_logged(*c));
+  ensures otherwise: failed(*r) || by_range_table(*d, *r, *w, bytes_in(*c),
+    c->count - c->readable, header_logged(*c));
+  ensures decision: decision_ok(*d, *space, *c, *r, *w);
+  ensures anew: fetched_anew{Pre, Post}(LENT_BYTES_MAX);
+*/
+static void decode_ranges(const struct vblk_device *d, const struct virtq *q,
+			  const struct prec_space *space,
+			  const struct virtq_request *c, struct vblk_cursor at,
+			  struct vblk_request *r, struct vblk_ranges *w)
+{
+	decide_ranges(d, q, space, c, at, r, w);
+	/*@ assert type: 0 < header_logged(*c) ==>
+	      logged32(0) == \at(logged32(0), Pre); */
+	/*@ assert low: 0 < header_logged(*c) ==>
+	      logged32(8) == \at(logged32(8), Pre); */
+	/*@ assert high: 0 < header_logged(*c) ==>
+	      logged32(12) == \at(logged32(12), Pre); */
+	/*@ ghost still_read(c, r->type, r->sector); */
+	/*@ ghost see_ranges(c, r, w); */
+}
+
+/* Decode a request of another type.  What the header takes of the segment that
+ * it ends in is cut off. */
+/*@
+  requires table: \valid_read(space) && space_ok(*space) && \valid_read(q);
+  requires device: \valid_read(d) && d->capacity <= VBLK_CAPACITY_MAX;
+  requires chain: \valid(c) && request_ok(*space, *q, *c);
+  requires out: \valid(r) && \separated(r, c, q, space, d);
+  requires type: !of_range_type(*r);
+  requires header: header_taken(*c, at, r->type, r->sector);
+  requires written: c->readable < c->count ==>
+    bytes_before(*c, c->readable) < bytes_before(*c, c->count);
+  requires to: answered_to(*space, *c, *r);
+  terminates \true;
+  exits \false;
+  assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes,
+    c->segment[at.segment].host, c->segment[at.segment].address,
+    c->segment[at.segment].size;
+  ensures table: by_table(*d, *r, bytes_in(\old(*c)),
+    bytes_before(\old(*c), c->count) - bytes_before(\old(*c), c->readable));
+  ensures in: r->op == VBLK_WRITE ==> data_in(\old(*c), *c, *r);
+  ensures out: r->op == VBLK_READ || r->op == VBLK_IDENTIFY ==>
+    all_written(\old(*c), *c, *r);
+  ensures chain: request_ok(*space, *q, *c);
+  ensures decision: \forall struct vblk_ranges w;
+    decision_ok(*d, *space, *c, *r, w);
+*/
+static void decode_data(const struct vblk_device *d, const struct virtq *q,
+			const struct prec_space *space, struct virtq_request *c,
+			struct vblk_cursor at, struct vblk_request *r)
+{
+	/* Parameters only so that the contract can name them. */
+	(void)q;
+	(void)space;
+	/*@ assert cut: 0 < at.part ==>
+	      segment_ok(*space, *q, *c, at.segment); */
+	decide_data(d, c, at, r);
+	/*@ assert others: \forall integer i;
+	      0 <= i < c->count && i != at.segment ==>
+	      c->segment[i] == \at(c->segment[i], Pre); */
+	/*@ assert rest: \forall integer i;
+	      0 <= i < c->count && i != at.segment ==>
+	      segment_ok(*space, *q, *c, i); */
+	/*@ assert first: at.segment < c->readable ==>
+	      segment_ok(*space, *q, *c, at.segment); */
+	/*@ assert op: r->op <= VBLK_IDENTIFY; */
+	/*@ assert bounded: r->bytes <= VBLK_BYTES_MAX; */
+	/*@ assert sectors: r->op == VBLK_READ || r->op == VBLK_WRITE ==>
+	      r->bytes > 0 && sectors_inside(*d, r->sector, r->bytes); */
+	/*@ assert identity: r->op == VBLK_IDENTIFY ==>
+	      0 < r->bytes <= VBLK_ID_MAX; */
+	/*@ assert to: answered_to(*space, *c, *r); */
+}
+
 enum virtq_answer vblk_decode(const struct vblk_device *d,
 			      const struct virtq *q,
 			      const struct prec_space *space,
 			      struct virtq_request *c, struct vblk_request *r,
 			      struct vblk_ranges *w)
 {
-	struct virtio_blk_req_header header = { 0, 0, 0 };
 	struct vblk_cursor at = { 0, 0 };
-	enum virtq_answer answer;
+	/*@ ghost struct virtq_request whole = *c; */
 
-	if (!place_status(q, space, c, &r->status))
+	if (!vblk_place_status(q, space, c, &r->status))
 		return VIRTQ_MALFORMED;
-	answer = vblk_take_header(q, space, c, &at, &header);
-	r->head = c->head;
-	r->type = header.type;
-	r->sector = header.sector;
-	r->answer = VIRTIO_BLK_S_OK;
-	r->gone = answer == VIRTQ_LOST;
-	r->offset = 0;
-	if (answer != VIRTQ_TAKEN) {
-		answer_with(r, VIRTIO_BLK_S_IOERR);
+	/*@ ghost struct virtq_request bare = *c; */
+	if (!take_header(q, space, c, &at, r))
 		return VIRTQ_TAKEN;
-	}
-	/*@ assert said: header_said(\at(*c, Pre), \at(fetch_count, Pre),
-	      r->type, r->sector); */
-	/*@ assert in: bytes_before(*c, c->readable) - bytes_to(*c, at) ==
-	      bytes_in(\at(*c, Pre)); */
-	/*@ assert out: c->readable < c->count ?
-	      0 < bytes_out(\at(*c, Pre)) : bytes_out(\at(*c, Pre)) == 0; */
-	if (header.type == VIRTIO_BLK_T_DISCARD ||
-	    header.type == VIRTIO_BLK_T_WRITE_ZEROES) {
-		/*@ assert base: fetch_count - pieces(at) ==
-		      \at(fetch_count, Pre); */
-		/*@ assert known: \forall integer m;
-		      0 <= m < \at(fetch_count, Pre) ==>
-		      fetch_at[m] == \at(fetch_at[m], Pre) &&
-		      fetch_size[m] == \at(fetch_size[m], Pre); */
-		/*@ assert so_far: fetched_so_far(*q, *c, at); */
-		/*@ assert laid: laid_out(*q, \at(*c, Pre),
-		      bytes_before(\at(*c, Pre), c->readable)) ==>
-		      laid_out(*q, *c, bytes_before(*c, c->readable)); */
-		/*@ ghost Ranges: ; */
-		decide_ranges(d, q, space, c, at, r, w);
-		/*@ assert given: !r->gone && laid_out(*q, \at(*c, Pre),
-		      bytes_before(\at(*c, Pre), c->readable)) ==>
-		      by_range_table(*d, *r, *w,
-		        bytes_before(*c, c->readable) - bytes_to(*c, at),
-		        c->count - c->readable, \at(byte_count, Ranges)); */
-		/*@ assert type: 0 < header_logged(*c) ==>
-		      logged32(0) == \at(logged32(0), Ranges); */
-		/*@ assert low: 0 < header_logged(*c) ==>
-		      logged32(8) == \at(logged32(8), Ranges); */
-		/*@ assert high: 0 < header_logged(*c) ==>
-		      logged32(12) == \at(logged32(12), Ranges); */
-		/*@ assert header_there: \forall integer m;
-		      \at(fetch_count, Pre) <= m < \at(fetch_count, Ranges) ==>
-		      fetch_ok[m] != 0; */
-		/*@ assert ranges_there:
-		      r->gone <==> !fetched_there{Ranges, Here}; */
-		/*@ assert there: r->gone <==> !fetched_there{Pre, Here}; */
-		/*@ assert header: header_said(\at(*c, Pre),
-		      \at(fetch_count, Pre), r->type, r->sector); */
-		/*@ ghost still_read(c, r->type, r->sector); */
-		/*@ ghost see_ranges(c, r, w); */
-		/*@ assert number: \forall integer packed, table, k;
-		      read8(*c, packed, table, k) ==
-		        read8(\at(*c, Pre), packed, table, k); */
-		/*@ assert still: request_still(\at(*c, Pre), *r); */
-		/*@ assert still_ranges: of_ranges(*r) ==>
-		      ranges_still(\at(*c, Pre), *w); */
-		/*@ assert otherwise: failed(*r) || by_range_table(*d, *r, *w,
-		      bytes_in(\at(*c, Pre)), bytes_out(\at(*c, Pre)),
-		      header_logged(\at(*c, Pre))); */
-		/*@ assert ranges: !r->gone && laid_out(*q, \at(*c, Pre),
-		      bytes_before(\at(*c, Pre), c->readable)) ==>
-		      by_range_table(*d, *r, *w, bytes_in(\at(*c, Pre)),
-		        bytes_out(\at(*c, Pre)),
-		        header_logged(\at(*c, Pre))); */
-		return VIRTQ_TAKEN;
-	}
-	/*@ ghost still_read(c, r->type, r->sector); */
-	/*@ assert number: \forall integer packed, table, k;
-	      read8(*c, packed, table, k) ==
-	        read8(\at(*c, Pre), packed, table, k); */
-	/*@ assert still: request_still(\at(*c, Pre), *r); */
-	/*@ assert cut: 0 < at.part ==>
-	      segment_ok(*space, *q, *c, at.segment); */
-	/*@ ghost Decide: ; */
-	decide_data(d, c, at, r);
-	/*@ assert table: by_table(*d, *r, bytes_in(\at(*c, Pre)),
-	      bytes_out(\at(*c, Pre))); */
-	/*@ assert others: \forall integer i;
-	      0 <= i < c->count && i != at.segment ==>
-	      c->segment[i] == \at(c->segment[i], Decide); */
-	/*@ assert rest: \forall integer i;
-	      0 <= i < c->count && i != at.segment ==>
-	      segment_ok(*space, *q, *c, i); */
-	/*@ assert first: at.segment < c->readable ==>
-	      segment_ok(*space, *q, *c, at.segment); */
-	/*@ assert chain: request_ok(*space, *q, *c); */
-	/*@ assert data_in: r->op == VBLK_WRITE ==>
-	      data_in(\at(*c, Pre), *c, *r); */
-	/*@ assert data_out: r->op == VBLK_READ || r->op == VBLK_IDENTIFY ==>
-	      data_out(\at(*c, Pre), *c, *r); */
-	/*@ assert status: writable_span(*space, r->status) &&
-	      r->status.size == 1; */
-	/*@ assert decision: decision_ok(*d, *space, *c, *r, *w); */
+	/*@ assert header_there: fetched_there{Pre, Here}; */
+	if (r->type == VIRTIO_BLK_T_DISCARD ||
+	    r->type == VIRTIO_BLK_T_WRITE_ZEROES)
+		decode_ranges(d, q, space, c, at, r, w);
+	else
+		decode_data(d, q, space, c, at, r);
+	/*@ ghost see_whole(*d, whole, bare, *c, *r, *w); */
 	return VIRTQ_TAKEN;
 }

@@ -16,6 +16,7 @@
 #include "virtio/blk.c"
 #include "virtio/blk_complete.c"
 #include "virtio/blk_fetch.c"
+#include "virtio/blk_status.c"
 #include "virtio/chain.c"
 #include "virtio/setup.c"
 
