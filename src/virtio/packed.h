@@ -326,6 +326,8 @@
   ensures said: \result == PREC_OK || \result == PREC_INVALID ||
     \result == PREC_RANGE || \result == PREC_RIGHTS ||
     \result == PREC_OVERLAP;
+  ensures lent: lends_queue(*space, 1, size, desc, driver, device) &&
+    areas_apart(1, size, desc, driver, device) ==> \result == PREC_OK;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
     virtq_ok(*space, *q) && q->size == size && q->packed;
   ensures aligned: \result == PREC_OK ==> rings_aligned(*q);

@@ -24,6 +24,12 @@ struct rings {
   assigns *span;
   ensures said: \result == PREC_OK || \result == PREC_INVALID ||
     \result == PREC_RANGE || \result == PREC_RIGHTS;
+  ensures lent: 0 < size ==> \forall integer i;
+    lends_area(*space, i, address, size, rights, align) ==>
+    \result == PREC_OK;
+  ensures one: \result == PREC_OK && 0 < size ==> \forall integer i;
+    0 <= i < space->count && space_has(*space, i, address) ==>
+    span->rights == space->rights[i];
   ensures granted: \result == PREC_OK ==> span_granted(*space, *span) &&
     rights_grant(span->rights, rights);
   ensures there: \result == PREC_OK ==>
@@ -43,6 +49,9 @@ static enum prec_status find_ring(const struct prec_space *space,
 	status = prec_space_resolve(space, address, size, rights, &found);
 	if (status != PREC_OK)
 		return status;
+	/*@ assert one: 0 < size ==> \forall integer i;
+	      0 <= i < space->count && space_has(*space, i, address) ==>
+	      i == found.index; */
 	/* The host address too: an index that crosses a cache line tears. */
 	if (address % align != 0 || found.host % align != 0)
 		return PREC_INVALID;
@@ -59,6 +68,8 @@ static enum prec_status find_ring(const struct prec_space *space,
   assigns *rings;
   ensures said: \result == PREC_OK || \result == PREC_INVALID ||
     \result == PREC_RANGE || \result == PREC_RIGHTS;
+  ensures lent: lends_queue(*space, packed, size, desc, avail, used) ==>
+    \result == PREC_OK;
   ensures desc: \result == PREC_OK ==>
     readable_span(*space, rings->desc) && rings->desc.address == desc &&
     rings->desc.size == 16 * size &&
@@ -109,6 +120,9 @@ static enum prec_status find_rings(const struct prec_space *space, bool packed,
 			   &rings->used);
 	if (status != PREC_OK)
 		return status;
+	/*@ assert lent: lends_queue(*space, packed, size, desc, avail, used)
+	      ==> rights_grant(rings->desc.rights, PREC_READ) &&
+	      rights_grant(rings->used.rights, PREC_READ); */
 	/* Descriptors are read in either layout, and a split used ring is read
 	 * to find out how far the previous server came. */
 	if ((rings->desc.rights & PREC_READ) != PREC_READ ||
@@ -140,6 +154,8 @@ static bool overlap(struct prec_span a, struct prec_span b)
   ensures said: \result == PREC_OK || \result == PREC_INVALID ||
     \result == PREC_RANGE || \result == PREC_RIGHTS ||
     \result == PREC_OVERLAP;
+  ensures lent: lends_queue(*space, packed, size, desc, avail, used) &&
+    areas_apart(packed, size, desc, avail, used) ==> \result == PREC_OK;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
     virtq_ok(*space, *q) && q->size == size && (q->packed <==> packed != 0);
   ensures some: \result == PREC_OK ==> 0 < size;

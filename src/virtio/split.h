@@ -329,6 +329,9 @@
   ensures said: \result == PREC_OK || \result == PREC_INVALID ||
     \result == PREC_RANGE || \result == PREC_RIGHTS ||
     \result == PREC_OVERLAP;
+  ensures lent: (size & (size - 1)) == 0 &&
+    lends_queue(*space, 0, size, desc, avail, used) &&
+    areas_apart(0, size, desc, avail, used) ==> \result == PREC_OK;
   ensures ready: \result == PREC_OK ==> q->state == VIRTQ_READY &&
     virtq_ok(*space, *q) && q->size == size && !q->packed;
   ensures power_of_2: \result == PREC_OK ==> (size & (size - 1)) == 0;
