@@ -8,9 +8,10 @@ enum virtq_answer vblk_next(const struct vblk_device *d, struct virtq *q,
 {
 	enum virtq_answer answer = vring_next(q, space, c);
 
+	/*@ ghost chain_taken = *c; */
+	/*@ ghost ring_said = answer; */
 	/* One that is malformed may have a status byte. */
 	if (answer != VIRTQ_TAKEN && answer != VIRTQ_MALFORMED)
 		return answer;
-	/*@ ghost chain_taken = *c; */
 	return vblk_decode(d, q, space, c, r, w);
 }

@@ -10,8 +10,17 @@
  * that what vblk_decode requires of it holds by proof.
  */
 
-/* Ghost: the chain as it was taken, before it was decoded. */
-/*@ ghost struct virtq_request chain_taken; */
+/* Ghost: the chain as it was taken, before it was decoded, and how. */
+/*@ ghost
+  struct virtq_request chain_taken;
+  enum virtq_answer ring_said;
+*/
+
+/*@
+  // One that is malformed may have a status byte, and is answered there.
+  predicate to_decode(integer answer) =
+    answer == VIRTQ_TAKEN || answer == VIRTQ_MALFORMED;
+*/
 
 /*
  * Take the next request of the ring and decide what it asks for.
@@ -36,8 +45,37 @@
     q->serial, q->stamp[0 .. VIRTQ_SIZE_MAX - 1],
     q->held[0 .. VIRTQ_SIZE_MAX - 1],
     SPLIT_FETCHES(0), PACKED_FETCHES, BLK_FETCHES, ELEMENT_LOG, CHAIN_LOG,
-    LIST_LOG, ranges_from, chain_taken;
+    LIST_LOG, ranges_from, chain_taken, ring_said;
   ensures said: \result <= VIRTQ_STOPPED;
+  ensures answered: to_decode(ring_said) ?
+    \result == VIRTQ_TAKEN || \result == VIRTQ_MALFORMED :
+    \result == ring_said;
+  ensures status: to_decode(ring_said) ==> (\result == VIRTQ_TAKEN <==>
+    chain_taken.readable < chain_taken.count);
+  ensures told: answer_told(chain_taken, ring_said);
+  ensures losses: \result == VIRTQ_EMPTY || \result == VIRTQ_LOST ||
+    \result == VIRTQ_GONE ==> losses_told(\result);
+  ensures last: \result == VIRTQ_TAKEN ==>
+    r->status.address == last_byte(chain_taken);
+  ensures table: \result == VIRTQ_TAKEN && !r->gone && !of_range_type(*r) &&
+    laid_out(*q, chain_taken, VIRTIO_BLK_HEADER_SIZE) ==>
+    by_table(*d, *r, bytes_in(chain_taken), bytes_out(chain_taken));
+  ensures ranges: \result == VIRTQ_TAKEN && !r->gone && of_range_type(*r) &&
+    laid_out(*q, chain_taken, VIRTIO_BLK_HEADER_SIZE) &&
+    laid_out(*q, chain_taken,
+      bytes_before(chain_taken, chain_taken.readable)) ==>
+    by_range_table(*d, *r, *w, bytes_in(chain_taken), bytes_out(chain_taken),
+      header_logged(chain_taken));
+  ensures otherwise: \result == VIRTQ_TAKEN ==> failed(*r) ||
+    (!of_range_type(*r) &&
+      by_table(*d, *r, bytes_in(chain_taken), bytes_out(chain_taken))) ||
+    (of_range_type(*r) && by_range_table(*d, *r, *w, bytes_in(chain_taken),
+      bytes_out(chain_taken), header_logged(chain_taken)));
+  ensures in: \result == VIRTQ_TAKEN && r->op == VBLK_WRITE ==>
+    data_in(chain_taken, *c, *r);
+  ensures out: \result == VIRTQ_TAKEN &&
+    (r->op == VBLK_READ || r->op == VBLK_IDENTIFY) ==>
+    data_out(chain_taken, *c, *r);
   ensures queue: virtq_ok(*space, *q);
   ensures chain: request_ok(*space, *q, *c);
   ensures decision: \result == VIRTQ_TAKEN ==>
