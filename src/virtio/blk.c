@@ -523,6 +523,10 @@ static void decide_data(const struct vblk_device *d, struct virtq_request *c,
   predicate answered_to(struct prec_space s, struct virtq_request c,
                         struct vblk_request r) =
     r.head == c.head && writable_span(s, r.status) && r.status.size == 1;
+
+  // Nothing that was fetched of the request itself is gone.
+  predicate read_there{L} = \forall integer m;
+    read_first <= m < fetch_count ==> fetch_ok[m] != 0;
 */
 
 /* Fetch the header.  False: there is none, or it is gone, and this is the
@@ -537,7 +541,7 @@ static void decide_data(const struct vblk_device *d, struct virtq_request *c,
   assigns *at, r->op, r->head, r->type, r->sector, r->offset, r->bytes,
     r->first, r->count, r->answer, r->gone, BLK_FETCHES;
   ensures head: r->head == c->head;
-  ensures there: r->gone <==> !fetched_there{Pre, Post};
+  ensures there: r->gone <==> !read_there;
   ensures gone: \result ==> !r->gone;
   ensures first: read_first == \old(fetch_count);
   ensures taken: \result ==> header_taken(*c, *at, r->type, r->sector);
@@ -604,7 +608,7 @@ static bool take_header(const struct virtq *q, const struct prec_space *space,
   requires chain: \valid_read(c) && request_ok(*space, *q, *c);
   requires out: \valid(r) && \valid(w) && \separated(r, w, c, q, space, d);
   requires type: of_range_type(*r);
-  requires header: header_taken(*c, at, r->type, r->sector);
+  requires header: header_taken(*c, at, r->type, r->sector) && read_there;
   requires once: fetched_once && fetch_count + LENT_BYTES_MAX <= FETCH_MAX;
   requires so_far: fetched_so_far(*q, *c, at);
   requires to: answered_to(*space, *c, *r);
@@ -613,7 +617,7 @@ static bool take_header(const struct virtq *q, const struct prec_space *space,
   assigns r->op, r->answer, r->first, r->count, r->offset, r->bytes, r->gone,
     *w, BYTE_FETCHES, ranges_from;
   ensures said: r->op == VBLK_ANSWER || of_ranges(*r);
-  ensures there: r->gone <==> !fetched_there{Pre, Post};
+  ensures there: r->gone <==> !read_there;
   ensures gone: r->gone ==> failed(*r);
   ensures header: header_said(*c, read_first, r->type, r->sector);
   ensures still: request_still(*c, *r);
@@ -710,7 +714,6 @@ enum virtq_answer vblk_decode(const struct vblk_device *d,
 	/*@ ghost struct virtq_request bare = *c; */
 	if (!take_header(q, space, c, &at, r))
 		return VIRTQ_TAKEN;
-	/*@ assert header_there: fetched_there{Pre, Here}; */
 	if (r->type == VIRTIO_BLK_T_DISCARD ||
 	    r->type == VIRTIO_BLK_T_WRITE_ZEROES)
 		decode_ranges(d, q, space, c, at, r, w);
