@@ -102,36 +102,6 @@ struct virtq_request {
     q.avail.host % (q.packed ? 4 : 2) == 0 &&
     q.used.address % 4 == 0 && q.used.host % 4 == 0;
 
-  // Entry i lends an area of a queue for that, and aligned on both sides.
-  predicate lends_area(struct prec_space s, integer i, integer address,
-                       integer size, integer rights, integer align) =
-    0 <= i < s.count && entry_holds(s, i, address, size) &&
-    rights_grant(s.rights[i], rights) && address % align == 0 &&
-    (s.host[i] + (address - s.start[i])) % align == 0;
-
-  predicate lends_queue(struct prec_space s, integer packed, integer size,
-                        integer desc, integer avail, integer used) =
-    0 < size <= VIRTQ_SIZE_MAX &&
-    (\exists integer i; lends_area(s, i, desc, 16 * size, PREC_READ, 16) &&
-      (packed != 0 ==>
-        lends_area(s, i, desc, 16 * size, PREC_WRITE, 16))) &&
-    (\exists integer i; packed != 0 ?
-      lends_area(s, i, avail, 4, PREC_READ, 4) :
-      lends_area(s, i, avail, 6 + 2 * size, PREC_READ, 2)) &&
-    (\exists integer i; packed != 0 ?
-      lends_area(s, i, used, 4, PREC_READ, 4) &&
-        lends_area(s, i, used, 4, PREC_WRITE, 4) :
-      lends_area(s, i, used, 6 + 8 * size, PREC_READ, 4) &&
-        lends_area(s, i, used, 6 + 8 * size, PREC_WRITE, 4));
-
-  predicate areas_apart(integer packed, integer size, integer desc,
-                        integer avail, integer used) =
-    \let avail_size = packed != 0 ? 4 : 6 + 2 * size;
-    \let used_size = packed != 0 ? 4 : 6 + 8 * size;
-    apart(desc, 16 * size, avail, avail_size) &&
-    apart(desc, 16 * size, used, used_size) &&
-    apart(avail, avail_size, used, used_size);
-
   predicate rings_apart(struct virtq q) =
     apart(q.desc.address, q.desc.size, q.avail.address, q.avail.size) &&
     apart(q.desc.address, q.desc.size, q.used.address, q.used.size) &&
@@ -225,6 +195,38 @@ struct virtq_request {
   predicate stored_used{L}(struct virtq q) =
     \forall integer i; 0 <= i < store_count ==>
       inside_ring(q.used, store_at[i], store_size[i]);
+*/
+
+/*@
+  // Entry i lends an area of a queue for that, and aligned on both sides.
+  predicate lends_area(struct prec_space s, integer i, integer address,
+                       integer size, integer rights, integer align) =
+    0 <= i < s.count && entry_holds(s, i, address, size) &&
+    rights_grant(s.rights[i], rights) && address % align == 0 &&
+    (s.host[i] + (address - s.start[i])) % align == 0;
+
+  predicate lends_queue(struct prec_space s, integer packed, integer size,
+                        integer desc, integer avail, integer used) =
+    0 < size <= VIRTQ_SIZE_MAX &&
+    (\exists integer i; lends_area(s, i, desc, 16 * size, PREC_READ, 16) &&
+      (packed != 0 ==>
+        lends_area(s, i, desc, 16 * size, PREC_WRITE, 16))) &&
+    (\exists integer i; packed != 0 ?
+      lends_area(s, i, avail, 4, PREC_READ, 4) :
+      lends_area(s, i, avail, 6 + 2 * size, PREC_READ, 2)) &&
+    (\exists integer i; packed != 0 ?
+      lends_area(s, i, used, 4, PREC_READ, 4) &&
+        lends_area(s, i, used, 4, PREC_WRITE, 4) :
+      lends_area(s, i, used, 6 + 8 * size, PREC_READ, 4) &&
+        lends_area(s, i, used, 6 + 8 * size, PREC_WRITE, 4));
+
+  predicate areas_apart(integer packed, integer size, integer desc,
+                        integer avail, integer used) =
+    \let avail_size = packed != 0 ? 4 : 6 + 2 * size;
+    \let used_size = packed != 0 ? 4 : 6 + 8 * size;
+    apart(desc, 16 * size, avail, avail_size) &&
+    apart(desc, 16 * size, used, used_size) &&
+    apart(avail, avail_size, used, used_size);
 */
 
 /* Does the span overlap a ring?  Data written there would be served as if it
