@@ -69,7 +69,9 @@ static int join(struct client *client)
 	};
 
 	if (strlen(path) >= sizeof(name.sun_path))
-		return client_fail(client, "socket path is too long: %s", path);
+		return client_fail(client,
+				   "expected a path of at most %zu bytes",
+				   sizeof(name.sun_path) - 1);
 	memcpy(name.sun_path, path, strlen(path) + 1);
 	client->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->socket < 0)

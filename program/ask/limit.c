@@ -9,7 +9,7 @@
 #include "program/keys.h"
 
 static const char help[] =
-	"Usage: precarium limit EXPORT [KEY=VALUE,...]\n"
+	"Usage: precarium limit [--control=PATH] EXPORT [KEY=VALUE,...]\n"
 	"Limit what all clients of an export together may ask of its store, "
 	"from\n"
 	"now on, and print the limits.  Others stay as they are.\n"

@@ -8,7 +8,7 @@
 #include "program/json_text.h"
 
 static const char help[] =
-	"Usage: precarium log [LEVEL]\n"
+	"Usage: precarium log [--control=PATH] [LEVEL]\n"
 	"Change how much a server logs from now on, and print the level.\n"
 	"\n"
 	"Levels:\n"

@@ -7,7 +7,7 @@
 #include "program/ask/stats.h"
 
 static const char help[] =
-	"Usage: precarium version\n"
+	"Usage: precarium version [--control=PATH]\n"
 	"Print the version of a server that runs, which may be older than "
 	"this\n"
 	"program, and that of the protocol of its control socket.\n"

@@ -11,7 +11,9 @@ static void say_error(const struct load *load)
 	const char *path = load->options->socket_path;
 
 	if (strncmp(load->error, path, strlen(path)) == 0)
-		complain("bench: %s", load->error);
+		complain("bench: %s; expected the socket of a vhost-user "
+			 "server",
+			 load->error);
 	else
 		complain("bench: %s: %s", path, load->error);
 }

@@ -100,7 +100,9 @@ def refused(path, words, *args):
 
 
 def usage():
-    refused("nobody.sock", "No such file", "--json")
+    refused("nobody.sock", "No such file or directory; expected the socket",
+            "--json")
+    refused("x" * 108, "expected a path of at most 107 bytes")
     refused("disk.sock", "4194304", "--area", "8388608")
     refused("disk.sock", "too few", "--verify", "--block-size", "1048576")
     for args, words in ((["a.sock", "b.sock"], "more than one"),
