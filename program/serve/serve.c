@@ -219,6 +219,7 @@ static int serve_with(struct context *context)
 	return status;
 }
 
+/* Takes the options over. */
 static int serve(struct context *context, struct options *options)
 {
 	struct changes changes;
@@ -228,6 +229,7 @@ static int serve(struct context *context, struct options *options)
 	context->server = vhost_server_new(&options->general.limits, &error);
 	if (!context->server) {
 		complain_of(&error);
+		options_free(options);
 		return EXIT_FAILED;
 	}
 	/* Before the first socket exists, so that a signal leaves none
@@ -235,11 +237,14 @@ static int serve(struct context *context, struct options *options)
 	take_signals(context);
 	store_go_by(options->general.io);
 	log_set_level(options->general.log);
-	if (manager_take_sockets(&error) &&
-	    exports_apply(context, options, true, &changes, &error))
-		status = serve_with(context);
-	else
+	if (!manager_take_sockets(&error)) {
+		options_free(options);
 		complain_of(&error);
+	} else if (exports_apply(context, options, true, &changes, &error)) {
+		status = serve_with(context);
+	} else {
+		complain_of(&error);
+	}
 	release_signals();
 	vhost_server_free(context->server);
 	return status;
