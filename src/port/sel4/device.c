@@ -122,6 +122,8 @@ enum prec_status device_set_up(const struct prec_keeper *keeper,
   ensures rights: \result == PREC_OK && io_is[page] == 1 && !write ==>
     io_write[page] == 0;
   ensures nothing: \result != PREC_OK ==> io_is[page] == 0;
+  ensures gone: keeper->window_book.state[page] != PAGE_LENT ==>
+    \result == PREC_GONE;
 */
 static enum prec_status lend_page(const struct prec_keeper *keeper,
 				  const struct prec_io *io, uint32_t page,

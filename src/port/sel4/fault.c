@@ -167,6 +167,10 @@ static enum prec_keeper_answer abandon(struct prec_keeper *keeper,
     fault->address ==> keeper->retries[fault->thread] ==
     \old(keeper->retries[fault->thread]) + 1;
   ensures where: keeper->retry_at[fault->thread] == fault->address;
+  ensures fresh: \old(keeper->retry_at[fault->thread]) != fault->address ==>
+    \result && keeper->retries[fault->thread] == 1;
+  ensures enough: !\result ==>
+    \old(keeper->retries[fault->thread]) >= RETRY_MAX;
 */
 static bool may_retry(struct prec_keeper *keeper,
 		      const struct prec_keeper_fault *fault)
@@ -238,8 +242,9 @@ static void note_empty(const struct prec_keeper *keeper,
   ensures not: !\result ==> *actor->note == \old(*actor->note) &&
     marked == \old(marked);
   ensures counted: \result ==>
-    one_more(\old(keeper->counts.substituted), keeper->counts.substituted) ||
-    one_more(\old(keeper->counts.retried), keeper->counts.retried);
+    (\old(covered(*keeper, place->page, place->wrote)) ?
+      one_more(\old(keeper->counts.retried), keeper->counts.retried) :
+      one_more(\old(keeper->counts.substituted), keeper->counts.substituted));
   ensures lost: !\result ==> cap_is[place->page] == CAP_NONE ||
     is_ours(place->page) || left_alone{Pre, Post}(place->page);
 */

@@ -150,6 +150,8 @@ static void clear_pages(struct prec_keeper *keeper, uint32_t first,
     \result == WINDOW_NOT_SMALL || \result == WINDOW_IN_USE;
   ensures last: \result == WINDOW_LENT && 0 < count ==>
     shown_frame == from + count - 1;
+  ensures rights: \forall integer i; first <= i < first + count &&
+    cap_is[i] == CAP_CLIENT && cap_write[i] == 1 ==> write;
   ensures all: \result == WINDOW_LENT ==>
     \forall integer i; first <= i < first + count ==>
       keeper->window_book.state[i] == PAGE_LENT;
@@ -170,6 +172,8 @@ static enum window_lent lend_pages(struct prec_keeper *keeper, uint32_t first,
 	  loop invariant range: 0 <= i <= count;
 	  loop invariant ok: window_ok(*keeper);
 	  loop invariant last: 0 < i ==> shown_frame == from + i - 1;
+	  loop invariant rights: \forall integer j; first <= j < first + i &&
+	    cap_is[j] == CAP_CLIENT && cap_write[j] == 1 ==> write;
 	  loop invariant lent: \forall integer j; first <= j < first + i ==>
 	    keeper->window_book.state[j] == PAGE_LENT;
 	  loop invariant free: \forall integer j;

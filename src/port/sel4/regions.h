@@ -56,6 +56,20 @@
     !ranges_meet(k.slots, k.pages, l.frames, l.size / 4096);
 */
 
+/*@
+  // The region of the driver has a number.
+  predicate is_mapped(struct prec_keeper k, struct prec_region *region) =
+    \exists integer r; 0 <= r < PREC_KEEPER_REGIONS &&
+      k.region_book.pages[r] != 0 && k.region[r] == region;
+
+  predicate has_no_number(struct prec_keeper k) =
+    \forall integer r; 0 <= r < PREC_KEEPER_REGIONS ==>
+      k.region_book.pages[r] != 0;
+
+  predicate has_no_room(struct prec_keeper k, integer pages) =
+    \forall integer p; 0 <= p <= k.pages - pages ==> !is_room(k, p, pages);
+*/
+
 /* The number of a region, or PREC_NONE: it is not mapped. */
 /*@
   requires keeper: \valid_read(keeper);
@@ -114,9 +128,17 @@ uint32_t regions_page_at(const struct prec_keeper *keeper, uint64_t host);
   ensures lent: \result == PREC_OK ==> \forall integer i;
     has_page(*keeper, *number, i) ==>
     keeper->window_book.state[i] == PAGE_LENT;
+  ensures rights: \result == PREC_OK ==> \forall integer i;
+    has_page(*keeper, *number, i) && cap_is[i] == CAP_CLIENT &&
+    cap_write[i] == 1 ==> lending->rights == (PREC_READ | PREC_WRITE);
   ensures only: \result == PREC_OK ==> only{Pre, Post}(
     keeper->region_book.first[*number], keeper->region_book.pages[*number]);
-  ensures invalid: !lending_ok(*keeper, *lending) ==> \result == PREC_INVALID;
+  ensures invalid: \result == PREC_INVALID <==>
+    !lending_ok(\old(*keeper), *lending) || \old(is_mapped(*keeper, region));
+  ensures full: \result == PREC_FULL <==>
+    lending_ok(\old(*keeper), *lending) && !\old(is_mapped(*keeper, region)) &&
+    (has_no_number(\old(*keeper)) ||
+      has_no_room(\old(*keeper), lending->size / 4096));
   ensures refused: \result == PREC_REFUSED ==>
     *refusal == PREC_REFUSAL_NOT_MEMORY ||
     *refusal == PREC_REFUSAL_PAGE_SIZE;

@@ -71,6 +71,7 @@ static bool slots_are_apart(const struct prec_keeper *keeper)
   exits \false;
   assigns CAPS, shown, shown_frame;
   ensures others: all_left_alone{Pre, Post};
+  ensures zero: \result ==> shown == 1 && shown_frame == keeper->zero;
 */
 static bool frames_are_memory(const struct prec_keeper *keeper)
 {

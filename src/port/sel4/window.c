@@ -10,6 +10,10 @@ uint32_t window_find_room(const struct prec_keeper *keeper, uint32_t pages)
 	    run < pages;
 	  loop invariant free: \forall integer j; i - run <= j < i ==>
 	    keeper->window_book.owner[j] == 0;
+	  loop invariant edge: run < i ==>
+	    keeper->window_book.owner[i - run - 1] != 0;
+	  loop invariant none: \forall integer p; 0 <= p <= i - pages ==>
+	    !is_room(*keeper, p, pages);
 	  loop assigns run, i;
 	  loop variant keeper->pages - i;
 	*/
@@ -92,6 +96,7 @@ void window_clear(struct prec_keeper *keeper, uint32_t page, uint8_t state)
   exits \false;
   assigns \nothing;
   ensures bound: \result <= keeper->frame_count;
+  ensures used: \result == share(*keeper, client, keeper->frame_count);
 */
 static uint32_t frames_used(const struct prec_keeper *keeper, uint32_t client)
 {
@@ -99,6 +104,7 @@ static uint32_t frames_used(const struct prec_keeper *keeper, uint32_t client)
 
 	/*@
 	  loop invariant range: 0 <= i <= keeper->frame_count && used <= i;
+	  loop invariant used: used == share(*keeper, client, i);
 	  loop assigns used, i;
 	  loop variant keeper->frame_count - i;
 	*/
@@ -118,6 +124,8 @@ static uint32_t frames_used(const struct prec_keeper *keeper, uint32_t client)
   ensures range: \result <= keeper->frame_count;
   ensures free: \result < keeper->frame_count ==>
     keeper->window_book.used_by[\result] == 0;
+  ensures some: \result < keeper->frame_count <==>
+    may_have_frame(*keeper, client);
 */
 static uint32_t find_frame(const struct prec_keeper *keeper, uint32_t client)
 {
@@ -127,6 +135,8 @@ static uint32_t find_frame(const struct prec_keeper *keeper, uint32_t client)
 		return keeper->frame_count;
 	/*@
 	  loop invariant range: 0 <= i <= keeper->frame_count;
+	  loop invariant taken: \forall integer f; 0 <= f < i ==>
+	    keeper->window_book.used_by[f] != 0;
 	  loop assigns i;
 	  loop variant keeper->frame_count - i;
 	*/
@@ -275,6 +285,10 @@ static bool put_frame(struct prec_keeper *keeper, uint32_t page, uint32_t frame,
     keeper->window_book.state[page] == PAGE_OURS &&
     cap_is[page] == CAP_OURS && cap_at[page] == keeper->window + 4096 * page;
   ensures taken: keeper->window_book.state[page] != PAGE_FREE;
+  ensures none: !\old(may_have_frame(*keeper, client)) ==>
+    \result == COVER_FAILED &&
+    keeper->window_book.state[page] == \old(keeper->window_book.state[page]) &&
+    left_alone{Pre, Post}(page);
   ensures failed: \result == COVER_FAILED ==> cap_is[page] == CAP_NONE ||
     left_alone{Pre, Post}(page);
 */
@@ -322,6 +336,7 @@ static enum window_cover cover_load(struct prec_keeper *keeper, uint32_t page)
   terminates \true;
   exits \false;
   assigns \nothing;
+  ensures covered: \result <==> covered(*keeper, page, write);
   ensures ours: \result ==> is_ours(page);
   ensures alone: \result && write ==>
     keeper->window_book.state[page] == PAGE_OURS;

@@ -72,6 +72,30 @@ enum page_state { PAGE_FREE = 0, PAGE_LENT, PAGE_ZERO, PAGE_OURS, PAGE_VOID };
 */
 
 /*@
+  // Nobody has these pages.
+  predicate is_room(struct prec_keeper k, integer first, integer count) =
+    \forall integer i; first <= i < first + count ==>
+      k.window_book.owner[i] == 0;
+
+  // A page of ours is there already, and does for such an access.
+  predicate covered(struct prec_keeper k, integer page, integer write) =
+    k.window_book.state[page] == PAGE_OURS ||
+    (k.window_book.state[page] == PAGE_ZERO && write == 0);
+
+  // How many of our first n frames this client has.
+  logic integer share(struct prec_keeper k, integer client, integer n) =
+    n <= 0 ? 0 : share(k, client, n - 1) +
+      (k.window_book.used_by[n - 1] != 0 &&
+       k.window_book.used_for[n - 1] == client ? 1 : 0);
+
+  // One is free, and this client has not had its share.
+  predicate may_have_frame(struct prec_keeper k, integer client) =
+    share(k, client, k.frame_count) < k.client_frames &&
+    \exists integer f; 0 <= f < k.frame_count &&
+      k.window_book.used_by[f] == 0;
+*/
+
+/*@
   predicate ranges_meet(integer a, integer a_count, integer b,
       integer b_count) =
     a < b + b_count && b < a + a_count;
@@ -99,9 +123,9 @@ static inline bool do_ranges_meet(uint64_t a, uint64_t a_count, uint64_t b,
   exits \false;
   assigns \nothing;
   ensures room: \result != PREC_NONE ==>
-    \result + pages <= keeper->pages &&
-    \forall integer i; \result <= i < \result + pages ==>
-      keeper->window_book.owner[i] == 0;
+    \result + pages <= keeper->pages && is_room(*keeper, \result, pages);
+  ensures first: \forall integer p; 0 <= p <= keeper->pages - pages &&
+    (\result == PREC_NONE || p < \result) ==> !is_room(*keeper, p, pages);
 */
 uint32_t window_find_room(const struct prec_keeper *keeper, uint32_t pages);
 
@@ -184,6 +208,8 @@ enum window_cover {
     keeper->window_book.used_for[0 .. PREC_KEEPER_FRAMES - 1],
     CAPS, FRAMES_CLEAN, frame_open;
   ensures ok: window_ok(*keeper) && frame_open == -1;
+  ensures already: \result == COVER_ALREADY <==>
+    \old(covered(*keeper, page, write));
   ensures ours: \result != COVER_FAILED ==> is_ours(page);
   ensures done: \result == COVER_DONE ==>
     cap_at[page] == keeper->window + 4096 * page;
@@ -193,6 +219,11 @@ enum window_cover {
     keeper->window_book.state[page] == PAGE_ZERO && cap_write[page] == 0;
   ensures others: others{Pre, Post}(page);
   ensures taken: keeper->window_book.state[page] != PAGE_FREE;
+  // No client has more than its share, and a page is not lost for that.
+  ensures none: write && \old(keeper->window_book.state[page]) != PAGE_OURS &&
+    !\old(may_have_frame(*keeper, client)) ==> \result == COVER_FAILED &&
+    keeper->window_book.state[page] == \old(keeper->window_book.state[page]) &&
+    left_alone{Pre, Post}(page);
   // Nothing of the client's is put there, whatever comes of it.
   ensures failed: \result == COVER_FAILED ==> cap_is[page] == CAP_NONE ||
     left_alone{Pre, Post}(page);
