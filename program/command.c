@@ -9,14 +9,14 @@
 
 #include "program/escape.h"
 
-#define END_KEPT 1000u
+#define END_KEPT ((size_t)1000)
 #define GAP	 " ... "
 
 /* Leaves out the middle of a long text: what was expected stands at the end of
  * it, after a path of any length. */
 static void shorten(char *text)
 {
-	size_t length = strlen(text), gap = strlen(GAP);
+	size_t length = strlen(text), gap = sizeof(GAP) - 1;
 
 	if (length <= 2 * END_KEPT + gap)
 		return;
