@@ -407,8 +407,9 @@ enum prec_status prec_flight_end(struct prec_flights *flights,
 
 		if (flights->range[i] == 0)
 			continue;
-		if (prec_ledger_unpin(ledger, i, &unpin) != PREC_OK ||
-		    !unpin.believed)
+		/* What is refused, which is not so here, is not believed. */
+		prec_ledger_unpin(ledger, i, &unpin);
+		if (!unpin.believed)
 			status = PREC_GONE;
 		if (unpin.quiet != PREC_NONE)
 			(*quiet)++;

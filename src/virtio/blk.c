@@ -342,7 +342,7 @@ static uint32_t count_ranges(const struct virtq_request *c,
 {
 	uint64_t size = total(c, at.segment, c->readable);
 
-	if (c->count != c->readable || size < at.part)
+	if (c->count != c->readable)
 		return 0;
 	size -= at.part;
 	if (size % VIRTIO_BLK_RANGE_SIZE != 0 ||
