@@ -366,7 +366,7 @@ enum prec_status prec_flight_end(struct prec_flights *flights,
 				 struct prec_ledger *ledger, uint32_t slot,
 				 uint32_t *quiet)
 {
-	enum prec_status status = PREC_OK;
+	enum prec_status status = PREC_OK, undone;
 	uint32_t first, i;
 
 	*quiet = 0;
@@ -395,7 +395,7 @@ enum prec_status prec_flight_end(struct prec_flights *flights,
 	  loop invariant some: 0 <= *quiet <= i - first;
 	  loop invariant none: *quiet == 0 <==>
 	    states_kept(\at(*ledger, Pre), *ledger);
-	  loop assigns i, status, *quiet,
+	  loop assigns i, status, undone, *quiet,
 	    flights->range[0 .. PREC_LEDGER_PLACES - 1],
 	    ledger->pins[0 .. PREC_LEDGER_RANGES - 1],
 	    ledger->state[0 .. PREC_LEDGER_RANGES - 1],
@@ -407,8 +407,9 @@ enum prec_status prec_flight_end(struct prec_flights *flights,
 
 		if (flights->range[i] == 0)
 			continue;
-		/* What is refused, which is not so here, is not believed. */
-		prec_ledger_unpin(ledger, i, &unpin);
+		undone = prec_ledger_unpin(ledger, i, &unpin);
+		/*@ assert undone: undone == PREC_OK; */
+		(void)undone;
 		if (!unpin.believed)
 			status = PREC_GONE;
 		if (unpin.quiet != PREC_NONE)
