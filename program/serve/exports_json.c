@@ -38,7 +38,10 @@ static bool take_key(struct export *export, json_t *object, void *place,
 	if (json_is_false(value) && flag)
 		return true;
 	if (!json_is_boolean(value) && flag)
-		return vhost_fail(error, "%.100s: expected true or false", key);
+		return vhost_fail(
+			error,
+			"%.100s: expected true or false, or the key alone",
+			key);
 	if (json_is_boolean(value))
 		return export_take(export, key, NULL, error);
 	if (text_of(object, place, &text))
