@@ -21,35 +21,26 @@ static void maybe_notify(struct queue *queue, bool must)
 		     &queue->call_cost);
 }
 
-/* How many requests are served while a client wakes up, about. */
-#define WHILE_WAKING 64u
-
 /*
- * Once a turn, notify before it ends: as soon as no more requests are left than
- * are served while the client wakes up, which then finds them done.  In a short
- * turn that is on the first completion.  In a long one that would be too early:
- * the client would wake up, find part of the requests done, and sleep again.  A
- * sleeping client is still notified once only, because it names its next place
- * after it has looked.
+ * Notify on the first completion of a turn: waking a client takes about as long
+ * as twenty requests, which it then finds done.  A sleeping client is still
+ * notified once only, because it names its next place after it has looked.
  */
-static void notify_early(struct queue *queue)
+static void notify_first(struct queue *queue)
 {
-	struct loop *loop = queue->part->loop;
+	struct notifier *notifier = &queue->part->loop->notifier;
 
-	if (loop->called || loop->ended + WHILE_WAKING < loop->begun)
-		return;
-	loop->called = true;
 	maybe_notify(queue, false);
-	if (loop->notifier.count)
-		notifier_flush(&loop->notifier);
+	if (notifier->count)
+		notifier_flush(notifier);
 }
 
 void queue_served(struct queue *queue, uint32_t slots)
 {
 	struct loop *loop = queue->part->loop;
 
-	loop->ended++;
-	notify_early(queue);
+	if (TAILQ_EMPTY(&loop->served))
+		notify_first(queue);
 	/* A client names the place at which it wants to be notified.  A packed
 	 * ring wraps: two rounds later that place is ahead again (VIRTIO 1.2,
 	 * 2.8.10), and a guest could miss a notification if its ring wrapped
@@ -103,9 +94,6 @@ void queue_notify_served(struct loop *loop)
 		maybe_notify(queue, is_empty(queue));
 	}
 	notifier_flush(&loop->notifier);
-	loop->begun = 0;
-	loop->ended = 0;
-	loop->called = false;
 	if (loop->notifier.found_slow)
 		tell_slow(loop);
 }

@@ -102,8 +102,6 @@ struct loop {
 	bool completed; /* some lane's descriptor was readable */
 	uint64_t turn;	/* counts them */
 	uint32_t begun; /* requests of this turn */
-	uint32_t ended; /* in it, of this one or others */
-	bool called;	/* some client in it, before its end */
 	bool settling;	/* some device may have become quiet, or ended */
 	bool told;	/* the same of another thread; atomic */
 	struct gate_post post;

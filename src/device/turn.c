@@ -18,7 +18,7 @@
  * or so many bytes; fewer requests where other clients wait for the turn to
  * end.  An export gets as much, over all its clients, where others have
  * something to serve. */
-#define REQUESTS_A_TURN	       128u
+#define REQUESTS_A_TURN	       64u
 #define REQUESTS_BESIDE_OTHERS 32u
 #define BYTES_A_TURN	       (1ull << 20)
 
@@ -190,6 +190,7 @@ static void serve_queues(struct loop *loop)
 	const struct lane *first;
 
 	loop->turn++;
+	loop->begun = 0;
 	if (!TAILQ_EMPTY(&loop->throttled))
 		line_release_due(loop);
 	first = TAILQ_FIRST(&loop->line);
