@@ -38,14 +38,11 @@ static void reads(struct client *client, uint32_t count, const char *when)
 	}
 }
 
-static void enable_at(struct client *client, uint32_t base)
+static void set(struct client *client, uint32_t request, uint32_t number)
 {
-	const struct vhost_user_vring_state at = { 0, base }, on = { 0, 1 };
+	const struct vhost_user_vring_state state = { 0, number };
 
-	DO(client,
-	   client_tell(client, VHOST_USER_SET_VRING_BASE, &at, sizeof(at), -1));
-	DO(client, client_tell(client, VHOST_USER_SET_VRING_ENABLE, &on,
-			       sizeof(on), -1));
+	DO(client, client_tell(client, request, &state, sizeof(state), -1));
 }
 
 static void begins(uint32_t base)
@@ -54,7 +51,8 @@ static void begins(uint32_t base)
 	struct client client;
 
 	open_client(&client, true);
-	enable_at(&client, base);
+	set(&client, VHOST_USER_SET_VRING_BASE, base);
+	set(&client, VHOST_USER_SET_VRING_ENABLE, 1);
 	/* The server has looked at the ring when it says so. */
 	call.fd = client.queues[0].call_fd;
 	CHECK(poll(&call, 1, 5000) == 1, "it is not looked at");
@@ -82,7 +80,6 @@ static void resumes(void)
 /* Three requests of three slots are two rounds of four and a slot. */
 static void resumes_by_half(void)
 {
-	const struct vhost_user_vring_state at = { 0, 0x8001 }, on = { 0, 1 };
 	const uint64_t number = 0;
 	struct client client;
 
@@ -90,12 +87,10 @@ static void resumes_by_half(void)
 	reads(&client, 3, "two rounds and a slot");
 	DO(&client, client_stop(&client));
 	/* Before the kick, which was signalled before and starts the ring. */
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_BASE, &at,
-				sizeof(at), -1));
+	set(&client, VHOST_USER_SET_VRING_BASE, 0x8001);
 	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_KICK, &number,
 				sizeof(number), client.queues[0].lent_kick_fd));
-	DO(&client, client_tell(&client, VHOST_USER_SET_VRING_ENABLE, &on,
-				sizeof(on), -1));
+	set(&client, VHOST_USER_SET_VRING_ENABLE, 1);
 	reads(&client, 10, "a ring that resumes by half of its base");
 	client_close(&client);
 }
