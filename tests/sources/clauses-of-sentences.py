@@ -8,8 +8,8 @@ Of each item of a list that begins with "Proved":
 - it names a clause, a behaviour or a predicate, or the goals of `-wp-rte`;
 - each name in backquotes is one of these, a file, or a word of the proved C;
 - of "`x`, `y` of `f`" the contract of f has the clauses x and y.
-In the table of theorems each name is a clause or a predicate in a file of its row, not
-just a word there."""
+In the table of theorems each name is a clause or a predicate in a file of its row, or a
+function with a contract."""
 import fnmatch
 import glob
 import os
@@ -27,6 +27,7 @@ CONTRACT = re.compile(r"/\*@((?:(?!\*/).)*?\b(?:ensures|assigns)\b(?:(?!\*/).)*)
                       r"\s*(?!/\*)[^;{}()]*?\b(\w+)\(", re.DOTALL)
 QUOTED = re.compile(r"`([^`]+)`")
 WORD = re.compile(r"\w+")
+SOURCE = re.compile(r"[\w./-]+\.[ch]")
 NAMES = r"`[^`]+`(?:(?:, | and (?:of )?)`[^`]+`)*"
 OF = re.compile(rf"({NAMES}) of ({NAMES})")
 ITEM = re.compile(r"^- (Proved\b.*?)(?=^\s*$|^- |^#)", re.DOTALL | re.MULTILINE)
@@ -80,18 +81,23 @@ def wrong_in_item(item, known, words, of_function):
     yield from wrong_owners(item, of_function)
 
 
-def wrong_in_table(text, names_in):
-    """Of the table of theorems: clauses that no file of the row has."""
+def wrong_in_table(text, names_in, of_function):
+    """Of the table of theorems: clauses that no file of the row has, and functions
+    without a contract."""
     for number, line in enumerate(text.split("\n"), 1):
         cells = line.split("|")
         files = QUOTED.findall(cells[3]) if len(cells) == 5 else []
+        if not files or not all(SOURCE.fullmatch(file) for file in files):
+            continue
         paths = [path for path in names_in for file in files
                  if path == file or path.endswith("/" + file)]
-        if not files or len(paths) < len(files):
-            continue
         for clause in QUOTED.findall(OF.sub(r"\1", cells[2])):
             if not any(clause in names_in[path] for path in paths):
                 yield number, f"{clause}: no clause in {', '.join(files)}"
+        for _, owners in OF.findall(cells[2]):
+            for owner in QUOTED.findall(owners):
+                if owner not in of_function:
+                    yield number, f"{owner}: no function with a contract"
 
 
 def main():
@@ -103,7 +109,7 @@ def main():
     of_function = contracts(texts)
     with open("ASSURANCE.md", encoding="utf-8") as page:
         text = page.read()
-    wrong = list(wrong_in_table(text, names_in))
+    wrong = list(wrong_in_table(text, names_in, of_function))
     items = list(ITEM.finditer(text))
     for match in items:
         line = text.count("\n", 0, match.start()) + 1

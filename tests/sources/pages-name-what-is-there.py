@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ASSURANCE.md names tests, files and clauses that exist, and the other pages
-name files that exist: a promise whose test was renamed is a promise without one.
+"""ASSURANCE.md names tests and files that exist, and the other pages name files
+that exist: a promise whose test was renamed is a promise without one.
 
 Usage: pages-name-what-is-there.py BUILD SOURCE
 
 Of ASSURANCE.md each name in backquotes is checked:
 - with a slash, or with an ending of a file: a file, or the end of its path;
 - words joined by dashes or spaces: a test of meson, or a file in tests/ that a
-  meson.build there names;
-- in the table of theorems: a clause or a predicate in the file of its row.
+  meson.build there names.
 And each unit of proofs/units stands in it.
 Of the other pages only what begins with a folder of the source; and what
 doc/failure-modes.md quotes of the log is what the server says."""
@@ -73,30 +72,6 @@ def is_there(name, known):
     return any(path == name or path.endswith("/" + name) for path in known)
 
 
-def theorems(text):
-    """Of the table of theorems: line, clause, the files of its row."""
-    for number, line in enumerate(text.split("\n"), 1):
-        cells = line.split("|")
-        files = QUOTED.findall(cells[3]) if len(cells) == 5 else []
-        if files and all(FILE.fullmatch(name) for name in files):
-            for clause in QUOTED.findall(cells[2]):
-                yield number, clause, files
-
-
-def has_word(path, word):
-    with open(path, encoding="utf-8") as file:
-        return re.search(rf"\b{re.escape(word)}\b", file.read())
-
-
-def missing_clauses(text, known):
-    for line, clause, files in theorems(text):
-        found = [path for path in known
-                 if any(path.endswith("/" + name.split("/")[-1])
-                        for name in files) and os.path.isfile(path)]
-        if not any(has_word(path, clause) for path in found):
-            yield line, f"{clause}: not in {', '.join(files)}"
-
-
 def missing_names(text, known, names):
     for line, name in quoted(text):
         if FILE.fullmatch(name):
@@ -154,8 +129,7 @@ def main():
     with open("ASSURANCE.md", encoding="utf-8") as page:
         text = page.read()
     wrong = [("ASSURANCE.md", *found) for found in
-             [*missing_names(text, known, names),
-              *missing_clauses(text, known), *missing_units(text)]]
+             [*missing_names(text, known, names), *missing_units(text)]]
     for path in pages:
         with open(path, encoding="utf-8") as page:
             wrong += [(path, *found)
