@@ -68,11 +68,12 @@ static void wild_data(bool indirect, uint32_t type)
 	struct client client;
 
 	open_client(&client, indirect);
-	DO(&client, client_submit(&client, 0, 0, type, 0, SIZE));
+	DO(&client, client_prepare(&client, 0, 0, type, 0, SIZE));
 	table = indirect ? client_at(&client, client.queues[0].slots[0].table)
 			 : client.queues[0].ring.desc;
 	table[1].addr = 0x7000;
 	*(uint8_t *)client_at(&client, client.queues[0].slots[0].status) = 0;
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	judge(&client, indirect ? "wild data, indirect" : "wild data",
 	      (int)type);
@@ -85,13 +86,14 @@ static void wild_status(bool indirect, bool wild_data)
 	struct client client;
 
 	open_client(&client, indirect);
-	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
+	DO(&client, client_prepare(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
 	table = indirect ? client_at(&client, client.queues[0].slots[0].table)
 			 : client.queues[0].ring.desc;
 	if (wild_data)
 		table[1].addr = 0x7000;
 	table[2].addr = 0x6000;
 	*(uint8_t *)client_at(&client, client.queues[0].slots[0].status) = 0;
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	judge_silent(&client,
 		     indirect ? "wild status, indirect" : "wild status",
@@ -104,10 +106,11 @@ static void no_end(void)
 	struct client client;
 
 	open_client(&client, false);
-	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
+	DO(&client, client_prepare(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
 	client.queues[0].ring.desc[2].flags |= VRING_DESC_F_NEXT;
 	client.queues[0].ring.desc[2].next = 1;
 	*(uint8_t *)client_at(&client, client.queues[0].slots[0].status) = 0;
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	judge_silent(&client, "no end", 0);
 }
@@ -119,8 +122,9 @@ static void taken_back(uint32_t type)
 
 	open_client(&client, false);
 	DO(&client, client_take_back(&client, 2));
-	DO(&client, client_submit(&client, 0, 0, type, 0, SIZE));
+	DO(&client, client_prepare(&client, 0, 0, type, 0, SIZE));
 	*(uint8_t *)client_at(&client, client.queues[0].slots[0].status) = 0;
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	judge(&client, "taken back", (int)type);
 }
@@ -136,10 +140,11 @@ static void header_gone(void)
 	slot = &client.queues[0].slots[0];
 	header = slot->header;
 	slot->header = slot->data;
-	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_FLUSH, 0, 0));
+	DO(&client, client_prepare(&client, 0, 0, VIRTIO_BLK_T_FLUSH, 0, 0));
 	slot->header = header;
 	*(uint8_t *)client_at(&client, slot->status) = 0;
 	DO(&client, hostile_truncate(&client, 2, 0));
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	judge(&client, "header gone", 0);
 }
@@ -150,9 +155,10 @@ static void data_gone(uint32_t type)
 	struct client client;
 
 	open_client(&client, false);
-	DO(&client, client_submit(&client, 0, 0, type, 0, SIZE));
+	DO(&client, client_prepare(&client, 0, 0, type, 0, SIZE));
 	*(uint8_t *)client_at(&client, client.queues[0].slots[0].status) = 0;
 	DO(&client, hostile_truncate(&client, 2, 0));
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	judge(&client, "data gone", (int)type);
 }

@@ -69,8 +69,9 @@ static void cut(uint32_t export, uint32_t type)
 
 		open_client(&client, export, 1);
 		start = client.queues[0].slots[0].data.offset;
-		DO(&client, client_submit(&client, 0, 0, type, 0, SIZE));
+		DO(&client, client_prepare(&client, 0, 0, type, 0, SIZE));
 		DO(&client, hostile_truncate(&client, 2, start + pages * 4096));
+		client_publish(&client, 0, 0);
 		DO(&client, client_kick(&client, 0));
 		CHECK(client_wait(&client, 0, &completion, 5000) == 1,
 		      "cut: no answer");

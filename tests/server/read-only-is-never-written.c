@@ -78,10 +78,11 @@ static void direction(bool indirect)
 	open_client(&client, 0, indirect, false);
 	DO(&client, client_start(&client));
 	memset(client_data(&client, 0, 0), OWN, SIZE);
-	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
+	DO(&client, client_prepare(&client, 0, 0, VIRTIO_BLK_T_IN, 0, SIZE));
 	table = indirect ? client_at(&client, client.queues[0].slots[0].table)
 			 : client.queues[0].ring.desc;
 	table[1].flags &= (uint16_t)~VRING_DESC_F_WRITE;
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	check_failed(&client, "a read into a read-only buffer");
 	check_own(client_data(&client, 0, 0), "read-only descriptor");

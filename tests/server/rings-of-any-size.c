@@ -154,7 +154,7 @@ static void too_long(uint32_t size)
 
 	join(&options);
 	desc = queue->ring.desc;
-	DO(&client, client_submit(&client, 0, 0, VIRTIO_BLK_T_OUT, 0, SIZE));
+	DO(&client, client_prepare(&client, 0, 0, VIRTIO_BLK_T_OUT, 0, SIZE));
 	for (uint32_t i = 3; i < size; i++) {
 		desc[i] = desc[1];
 		desc[i].len = 1;
@@ -162,6 +162,7 @@ static void too_long(uint32_t size)
 	}
 	desc[size - 1].next = 2;
 	desc[1].next = 3;
+	client_publish(&client, 0, 0);
 	DO(&client, client_kick(&client, 0));
 	CHECK(client_wait(&client, 0, &completion, 10000) == 1 &&
 		      completion.status == VIRTIO_BLK_S_IOERR,

@@ -43,8 +43,9 @@ static void cut(uint32_t number, uint32_t type, bool indirect)
 	for (left = 0; left < SIZE / PAGE; left += left < 4 ? 1 : 3) {
 		open_client(&client, number, indirect, 1);
 		start = client.queues[0].slots[0].data.offset;
-		DO(&client, client_submit(&client, 0, 0, type, left, SIZE));
+		DO(&client, client_prepare(&client, 0, 0, type, left, SIZE));
 		DO(&client, hostile_truncate(&client, 2, start + left * PAGE));
+		client_publish(&client, 0, 0);
 		DO(&client, client_kick(&client, 0));
 		CHECK(client_wait(&client, 0, &completion, 3000) == 1,
 		      "type %u with %u pages left: no answer", type, left);
