@@ -10,10 +10,11 @@
 struct work *driver_work;
 
 /* The library's own, asked of the processor when the handler is installed. */
-extern uint8_t prec_has_avx __attribute__((visibility("hidden")));
+extern uint8_t prec_vector_size __attribute__((visibility("hidden")));
 extern uint64_t prec_copy_string_min __attribute__((visibility("hidden")));
 extern uint64_t prec_fill_string_min __attribute__((visibility("hidden")));
-static uint8_t has_avx;
+extern void prec_machine_setup(void);
+static uint8_t widest;
 
 static const struct operation *op; /* the one under way */
 static struct prec_region *const regions = driver_regions;
@@ -476,11 +477,14 @@ const struct operation operations[] = {
 	ACCESS(64, false), SWAP(32), SWAP(64),
 	COPY(3, ONCE), COPY(6, ONCE), COPY(13, ONCE),
 	COPY(23, .twice = true), COPY(57, ONCE),
-	COPY(64, ONCE), COPY(107, ONCE), COPY(128, ONCE), COPY(333, ONCE),
-	COPY(200, ONCE), COPY(145, .narrow = true), COPY(79, .string = true),
+	COPY(64, ONCE), COPY(107, .vectors = 32), COPY(128, .vectors = 32),
+	COPY(333, .vectors = 32), COPY(200, .vectors = 32),
+	COPY(100, .vectors = 64), COPY(199, .vectors = 64),
+	COPY(300, .vectors = 64), COPY(777, .vectors = 64),
+	COPY(145, .vectors = 16), COPY(79, .string = true),
 	FILL(3, ONCE), FILL(7, ONCE), FILL(12, ONCE), FILL(25, ONCE),
 	FILL(45, ONCE), FILL(107, ONCE), FILL(333, ONCE),
-	FILL(145, .narrow = true), FILL(79, .string = true),
+	FILL(145, .vectors = 16), FILL(79, .string = true),
 	{ .name = "gather", .run = run_gather, .two_clients = true,
 	  .size = 59, .from = PARTS },
 	{ .name = "scatter", .run = run_scatter, .two_clients = true,
@@ -545,10 +549,17 @@ static void revoke_one(unsigned int who)
 		driver_wrong("a region cannot be revoked");
 }
 
+/* The judge installs no handler, which would ask the processor. */
+bool operation_is_possible(const struct operation *one)
+{
+	prec_machine_setup();
+	return one->vectors <= prec_vector_size;
+}
+
 void operations_prepare(void)
 {
 	driver_prepare(driver_work->wrong);
-	has_avx = prec_has_avx;
+	widest = prec_vector_size;
 	lent_answer(revoke_one);
 }
 
@@ -582,7 +593,7 @@ static void begin(void)
 	driver_work->done = 0;
 	driver_work->replaced = false;
 	driver_work->abandoned = false;
-	prec_has_avx = has_avx && !op->narrow;
+	prec_vector_size = op->vectors ? op->vectors : widest;
 	prec_copy_string_min = op->string ? 0 : UINT64_MAX;
 	prec_fill_string_min = op->string ? 0 : UINT64_MAX;
 	memset(&state, 0, sizeof(state));

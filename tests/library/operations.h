@@ -33,9 +33,9 @@ struct operation {
 	bool two_clients; /* try with the two losing apart */
 	bool twice;	  /* try a second loss in the handler */
 	bool constant;	  /* the driver's bytes are all the same */
-	bool narrow;	  /* as on a processor without AVX */
 	bool string;	  /* by the string instruction */
 	bool tolerated;	  /* the regions tolerate losses */
+	uint8_t vectors;  /* of so many bytes; 0: whatever there are */
 	uint32_t size;
 	/* In order.  An empty list: the driver's own memory. */
 	struct piece from[PIECE_MAX], to[PIECE_MAX];
@@ -44,6 +44,8 @@ struct operation {
 #define OPERATION_MAX 128u
 extern const struct operation operations[];
 extern const uint32_t operation_count;
+/* Does this processor use such vectors? */
+bool operation_is_possible(const struct operation *one);
 
 #define BUFFER_GUARD 64u
 #define BUFFER_SIZE  4096u

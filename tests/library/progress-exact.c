@@ -210,7 +210,7 @@ static void large(uint64_t size)
 }
 
 /* The library's own, asked of the processor when the handler is installed. */
-extern uint8_t prec_has_avx __attribute__((visibility("hidden")));
+extern uint8_t prec_vector_size __attribute__((visibility("hidden")));
 extern uint64_t prec_copy_string_min __attribute__((visibility("hidden")));
 extern uint64_t prec_fill_string_min __attribute__((visibility("hidden")));
 
@@ -232,18 +232,26 @@ static void every_size(uint64_t step)
 		large(sizes[i]);
 }
 
-/* Strings from so many bytes on. */
-static void by_method(bool avx, uint64_t string_min, uint64_t step)
+/* Vectors of so many bytes at most, strings from so many on. */
+static void by_method(uint8_t vectors, uint64_t string_min, uint64_t step)
 {
-	prec_has_avx = avx;
+	prec_vector_size = vectors;
 	prec_copy_string_min = string_min;
 	prec_fill_string_min = string_min;
 	every_size(step);
 }
 
+static void by_vectors(uint8_t widest, uint8_t size, const char *name)
+{
+	if (widest >= size)
+		by_method(size, UINT64_MAX, 1);
+	else
+		skip_part(name, "they are not used on this processor");
+}
+
 int main(void)
 {
-	bool avx;
+	uint8_t widest;
 
 	lend_pattern(&from, SPACE);
 	lend_pattern(&to, SPACE);
@@ -252,13 +260,11 @@ int main(void)
 	for (size_t i = 0; i < sizeof(source); i++)
 		source[i] = (unsigned char)(i * 11 % 251 + 1);
 	MUST(pread(to.fd, before, EDGE, 0) == EDGE);
-	avx = prec_has_avx;
-	if (avx)
-		by_method(true, UINT64_MAX, 1);
-	else
-		skip_part("vectors of 256 bits", "this processor has none");
-	by_method(false, UINT64_MAX, 3);
-	by_method(avx, 0, 3);
+	widest = prec_vector_size;
+	by_vectors(widest, 64, "vectors of 512 bits");
+	by_vectors(widest, 32, "vectors of 256 bits");
+	by_method(16, UINT64_MAX, 3);
+	by_method(widest, 0, 3);
 	end_lending(&from);
 	end_lending(&to);
 	return expect_end();

@@ -514,7 +514,8 @@ int main(int argc, char **argv)
 		return 77;
 	set_up();
 	for (i = 0; i < operation_count; i++)
-		if (chosen(&operations[i], argc, argv))
+		if (chosen(&operations[i], argc, argv) &&
+		    operation_is_possible(&operations[i]))
 			try_operation(&operations[i]);
 	stepper_end_child(&stepper);
 	print_table();

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# No file, a page or a source, keeps both sides of a merge.  Usage: no-merge-left.sh
-# SOURCE_ROOT
+# No file, a page or a source, keeps both sides of a merge.
+# Usage: no-merge-left.sh SOURCE_ROOT
 set -u
 cd "$1" || exit 1
 files=$(grep -rIl --exclude-dir=.git --exclude-dir='build*' '' . | wc -l)

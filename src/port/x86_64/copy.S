@@ -47,6 +47,14 @@
 	may_fault .L\count\()_3x\width, \move %\register\()3, 3*\width(%rdi,\at)
 	.endm
 
+/* One or two vectors' worth: the first and the last, overlapping. */
+	.macro	copy_pair move:req, register:req, width:req
+	may_fault .Lbytes, \move (%rsi), %\register\()0
+	may_fault .Lbytes, \move -\width(%rsi,%rdx), %\register\()1
+	may_fault .Lbytes, \move %\register\()0, (%rdi)
+	may_fault .Lstored_1x\width, \move %\register\()1, -\width(%rdi,%rdx)
+	.endm
+
 /* Two to four vectors' worth: the first two and the last two, overlapping. */
 	.macro	copy_ends move:req, register:req, width:req
 	may_fault .Lbytes, \move (%rsi), %\register\()0
@@ -57,6 +65,34 @@
 	may_fault .Lstored_1x\width, \move %\register\()1, \width(%rdi)
 	may_fault .Lstored_2x\width, \move %\register\()2, -2*\width(%rdi,%rdx)
 	may_fault .Lends_3x\width, \move %\register\()3, -\width(%rdi,%rdx)
+	.endm
+
+/* More than four vectors' worth, at .L\name. */
+	.macro	copy_long name:req, move:req, register:req, width:req
+.L\name:
+	leaq	-4*\width(%rdx), %r8
+	copy_block \move, \register, \width, %rax, stored
+	movl	$4*\width, %eax
+	cmpq	$8*\width, %rdx
+	jbe	.L\name\()_last
+	movl	%eax, %r10d
+	movl	%edi, %ecx
+	andl	$\width-1, %ecx
+	subq	%rcx, %rax
+	.p2align 4
+.L\name\()_block:
+	copy_block \move, \register, \width, %rax, stored
+	addq	$4*\width, %rax
+	cmpq	%r8, %rax
+	jbe	.L\name\()_block
+	cmpq	%rdx, %rax
+	je	.L\name\()_out
+.L\name\()_last:
+	copy_block \move, \register, \width, %r8, tail
+	movq	%rdx, %rax
+.L\name\()_out:
+	vzeroupper
+	ret
 	.endm
 
 	.text
@@ -90,8 +126,11 @@ prec_port_copy_across:
 	jbe	.Lto64
 	cmpq	prec_copy_string_min(%rip), %rdx
 	jae	.Lstring
-	cmpb	$0, prec_has_avx(%rip)
-	je	.Lblocks
+	cmpb	$32, prec_vector_size(%rip)
+	jb	.Lblocks
+#ifdef PREC_VECTORS_512
+	ja	.Lwidest
+#endif
 	cmpq	$128, %rdx
 	ja	.Lwide
 
@@ -107,38 +146,33 @@ prec_port_copy_across:
 	ret
 
 .Lto32:
-	/* 16 to 32: first and last 16, overlapping */
-	may_fault .Lbytes, movdqu (%rsi), %xmm0
-	may_fault .Lbytes, movdqu -16(%rsi,%rdx), %xmm1
-	may_fault .Lbytes, movdqu %xmm0, (%rdi)
-	may_fault .Lstored_1x16, movdqu %xmm1, -16(%rdi,%rdx)
+	copy_pair movdqu, xmm, 16
 	movq	%rdx, %rax
 	ret
 
-.Lwide:
-	leaq	-128(%rdx), %r8
-	copy_block vmovdqu, ymm, 32, %rax, stored
-	movl	$128, %eax
-	cmpq	$256, %rdx
-	jbe	.Lwide_last
-	movl	%eax, %r10d
-	movl	%edi, %ecx
-	andl	$31, %ecx
-	subq	%rcx, %rax
-	.p2align 4
-.Lwide_block:
-	copy_block vmovdqu, ymm, 32, %rax, stored
-	subq	$-128, %rax
-	cmpq	%r8, %rax
-	jbe	.Lwide_block
-	cmpq	%rdx, %rax
-	je	.Lwide_out
-.Lwide_last:
-	copy_block vmovdqu, ymm, 32, %r8, tail
+	copy_long wide, vmovdqu, ymm, 32
+
+#ifdef PREC_VECTORS_512
+.Lwidest:
+	cmpq	$128, %rdx
+	ja	.Lwidest_to256
+
+	/* 65 to 128 */
+	copy_pair vmovdqu64, zmm, 64
 	movq	%rdx, %rax
-.Lwide_out:
 	vzeroupper
 	ret
+
+.Lwidest_to256:
+	cmpq	$256, %rdx
+	ja	.Lwidest_long
+	copy_ends vmovdqu64, zmm, 64
+	movq	%rdx, %rax
+	vzeroupper
+	ret
+
+	copy_long widest_long, vmovdqu64, zmm, 64
+#endif
 
 .Lblocks:
 	leaq	-64(%rdx), %r8
@@ -185,8 +219,15 @@ prec_port_copy_across:
 	ret
 
 	/* A store faulted after so many bytes of its block. */
+#ifdef PREC_VECTORS_512
+.Lstored_3x64:
+	addq	$64, %rax
+.Lstored_2x64:
+	addq	$32, %rax
+#endif
 .Lstored_3x32:
 	addq	$32, %rax
+.Lstored_1x64:
 .Lstored_2x32:
 	addq	$16, %rax
 .Lstored_3x16:
@@ -212,8 +253,19 @@ prec_port_copy_across:
 	leaq	-32(%rdx), %r8
 	movl	$64, %eax
 	jmp	.Ltail
+#ifdef PREC_VECTORS_512
+.Lends_3x64:
+	leaq	-64(%rdx), %r8
+	movl	$128, %eax
+	jmp	.Ltail
+.Ltail_3x64:
+	addq	$64, %r8
+.Ltail_2x64:
+	addq	$32, %r8
+#endif
 .Ltail_3x32:
 	addq	$32, %r8
+.Ltail_1x64:
 .Ltail_2x32:
 	addq	$16, %r8
 .Ltail_3x16:
@@ -234,8 +286,8 @@ prec_port_copy_across:
 .Lbytes:
 	cmpq	%r10, %rax
 	cmovbq	%r10, %rax
-	cmpb	$0, prec_has_avx(%rip)
-	je	.Lbyte
+	cmpb	$32, prec_vector_size(%rip)
+	jb	.Lbyte
 	vzeroupper
 .Lbyte:
 	cmpq	%rdx, %rax
@@ -298,8 +350,8 @@ prec_port_fill:
 	jbe	.Lfill_to32
 	cmpq	$64, %rdx
 	jbe	.Lfill_to64
-	cmpb	$0, prec_has_avx(%rip)
-	je	.Lfill_blocks
+	cmpb	$32, prec_vector_size(%rip)
+	jb	.Lfill_blocks
 	vinsertf128 $1, %xmm0, %ymm0, %ymm0
 	cmpq	$128, %rdx
 	ja	.Lfill_wide
@@ -424,8 +476,8 @@ prec_port_fill:
 .Lfill_bytes:
 	cmpq	%r10, %rax
 	cmovbq	%r10, %rax
-	cmpb	$0, prec_has_avx(%rip)
-	je	.Lfill_byte
+	cmpb	$32, prec_vector_size(%rip)
+	jb	.Lfill_byte
 	vzeroupper
 .Lfill_byte:
 	cmpq	%rdx, %rax

@@ -100,8 +100,8 @@ prec_land:
 	fninit			/* the x87 stack is empty at a return */
 	fldcw	FRAME+60(%rdi)
 	ldmxcsr	FRAME+56(%rdi)
-	cmpb	$0, prec_has_avx(%rip)
-	je	1f
+	cmpb	$32, prec_vector_size(%rip)
+	jb	1f
 	vzeroupper
 1:	movq	FRAME+64(%rdi), %rdx
 	testq	%rdx, %rdx

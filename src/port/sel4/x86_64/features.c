@@ -11,14 +11,14 @@
  * not know them.
  */
 #ifdef CONFIG_XSAVE_FEATURE_SET
-#define HAS_AVX ((CONFIG_XSAVE_FEATURE_SET & 4) != 0)
+#define VECTOR_SIZE (CONFIG_XSAVE_FEATURE_SET & 4 ? 32 : 16)
 #else
-#define HAS_AVX 0
+#define VECTOR_SIZE 16
 #endif
 
-extern const uint8_t prec_has_avx __attribute__((visibility("hidden")));
+extern const uint8_t prec_vector_size __attribute__((visibility("hidden")));
 extern const uint8_t prec_has_keys __attribute__((visibility("hidden")));
-const uint8_t prec_has_avx = HAS_AVX;
+const uint8_t prec_vector_size = VECTOR_SIZE;
 const uint8_t prec_has_keys = 0;
 
 /* As of a processor whose string instructions are fast: machine.c of Linux. */
